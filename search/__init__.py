@@ -1,0 +1,1 @@
+"""Runs a search, records it, and answers questions about it: Ray Tune, Optuna, SQL, command line."""

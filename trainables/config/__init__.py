@@ -1,0 +1,20 @@
+"""The configuration of a trial. No torch here: it must load in milliseconds."""
+
+from trainables.config.evaluation import XNLI_LANGUAGES, EvaluationConfig
+from trainables.config.frozen import FrozenModel, canonical_json, content_key
+from trainables.config.phases import PhaseConfig, ScheduleConfig, VisionConfig
+from trainables.config.trial import EncoderConfig, EngineConfig, TrialConfig
+
+__all__ = [
+    "XNLI_LANGUAGES",
+    "EncoderConfig",
+    "EngineConfig",
+    "EvaluationConfig",
+    "FrozenModel",
+    "PhaseConfig",
+    "ScheduleConfig",
+    "TrialConfig",
+    "VisionConfig",
+    "canonical_json",
+    "content_key",
+]

@@ -1,0 +1,104 @@
+"""A training phase: which tasks, for how long, with which optimiser and schedule."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from trainables.config.frozen import FrozenModel
+
+
+class ScheduleConfig(FrozenModel):
+    """The learning rate over the steps of a phase, as a factor of the peak."""
+
+    kind: Literal["linear", "constant", "warmup_stable_decay"] = "linear"
+    """`linear`: warm-up, then linear to 0. `constant`: warm-up, then 1. `warmup_stable_decay`: warm-up, 1, linear to 0."""
+    warmup_fraction: float = Field(default=0.1, ge=0, lt=1)
+    """Share of the phase's steps that warm up (XTREME, arXiv 2003.11080, appendix: 10 %). Not with `warmup_steps`."""
+    warmup_steps: int | None = Field(default=None, ge=0)
+    """Warm-up in steps; overrides the fraction. Rungs that share a trunk need it."""
+    decay_fraction: float = Field(default=0.2, gt=0, le=1)
+    """Share of the steps that decays; `warmup_stable_decay` only (Haegele et al. 2024, arXiv 2405.18392: 0.2)."""
+
+
+class VisionConfig(FrozenModel):
+    """The vision tower of a phase with images. Dropped after the phase."""
+
+    tower: str = "small"
+    """`small`: a ViT trained with the phase; `miniature`: the shipped one; else a hub vision model, by name or path."""
+    freeze: bool = False
+    """Whether the tower's own weights stay as loaded. A tower from the hub is meant to be frozen."""
+    num_layers: int = Field(default=4, ge=1, le=24)
+    """Layers of a `small` tower."""
+    hidden_size: int = Field(default=128, ge=16, multiple_of=16)
+    """Width of a `small` tower."""
+    image_size: int = Field(default=48, ge=16, le=512)
+    """Side of the square that images are scaled to, in pixels; `small` tower only."""
+    patch_size: int = Field(default=8, ge=4)
+    """Side of a patch, in pixels; `small` tower only."""
+
+
+class PhaseConfig(FrozenModel):
+    """One training phase. Defaults follow Phang et al. 2020 (arXiv 2005.13013, section 3.3) for XLM-R."""
+
+    mixture: dict[str, float] = Field(min_length=1)
+    """Task name -> sampling weight; weights are positive and sum to 1."""
+    steps: int | None = Field(default=None, ge=1)
+    """Optimiser steps. Exactly one of `steps` and `epochs`."""
+    epochs: float | None = Field(default=None, gt=0, le=1000)
+    """Passes over the mixture's examples (2-5 for MNLI in the literature)."""
+    batch_size: int = Field(default=32, ge=1)
+    """Examples of one optimiser step, over all ranks and micro-batches."""
+    learning_rate: float = Field(default=1e-5, gt=0, le=1)
+    """Peak learning rate of AdamW (1e-5 to 3e-5 for XLM-R in the literature)."""
+    weight_decay: float = Field(default=0.0, ge=0)
+    """Decoupled weight decay on matrices; biases and norms have none."""
+    adam_beta2: float = Field(default=0.999, gt=0, lt=1)
+    """Second-moment decay of AdamW; the first is 0.9."""
+    adam_epsilon: float = Field(default=1e-8, gt=0)
+    """Epsilon of AdamW."""
+    max_gradient_norm: float | None = Field(default=1.0, gt=0)
+    """Gradients are scaled down to this global norm; None leaves them."""
+    schedule: ScheduleConfig = ScheduleConfig()
+    """Learning-rate schedule."""
+    max_length: int = Field(default=128, ge=8, le=512)
+    """Longest input in tokens, image tokens included."""
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    """Dropout of encoder and head during the phase."""
+    pooling: Literal["mean", "first"] = "mean"
+    """How a text becomes one vector: mean over its tokens, or its first token."""
+    freeze_embeddings: bool = False
+    """Whether the encoder's embeddings stay as they are."""
+    freeze_layers: int = Field(default=0, ge=0)
+    """How many of the lowest layers stay as they are; needs frozen embeddings when above 0."""
+    num_examples: int | None = Field(default=None, ge=1)
+    """Use only the first examples of each task's training split; None uses all."""
+    vision: VisionConfig | None = None
+    """Vision tower; needed by, and only allowed with, a task that has images."""
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    """Seeds data order, dropout, masking, and the new heads."""
+
+    @field_validator("mixture")
+    @classmethod
+    def _weights_sum_to_one(cls, mixture: dict[str, float]) -> dict[str, float]:
+        for task, weight in mixture.items():
+            if weight <= 0:
+                msg = f"weight of {task!r} is {weight}; a weight is above 0 (leave the task out instead)"
+                raise ValueError(msg)
+        total = math.fsum(mixture.values())
+        if abs(total - 1) > 1e-6:
+            msg = f"weights sum to {total:g}; they must sum to 1 (divide each by {total:g})"
+            raise ValueError(msg)
+        return mixture
+
+    @model_validator(mode="after")
+    def _steps_or_epochs(self) -> Self:
+        if (self.steps is None) == (self.epochs is None):
+            msg = "give exactly one of `steps` and `epochs`"
+            raise ValueError(msg)
+        if self.freeze_layers and not self.freeze_embeddings:
+            msg = f"freeze_layers is {self.freeze_layers} but embeddings train below them; set freeze_embeddings: true"
+            raise ValueError(msg)
+        return self

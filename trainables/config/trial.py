@@ -1,0 +1,58 @@
+"""One trial: encoder, intermediate phase or none, target phase, evaluation, and how it is run."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from trainables.config.evaluation import EvaluationConfig
+from trainables.config.frozen import FrozenModel
+from trainables.config.phases import PhaseConfig
+
+
+class EncoderConfig(FrozenModel):
+    """The pretrained multilingual encoder that a trial starts from."""
+
+    name: str = Field(default="FacebookAI/xlm-roberta-large", min_length=1)
+    """Hub name, path of a folder, or `miniature` (shipped). XLM-R family, or a BERT-type encoder with its tokenizer."""
+    revision: str | None = None
+    """Commit on the hub; None takes the pinned one where the catalogue knows it, else the newest."""
+
+
+class EngineConfig(FrozenModel):
+    """How the training is run. Not part of what a trial is: results agree within tolerance across it."""
+
+    num_workers: int = Field(default=1, ge=1, le=1024)
+    """Ranks that share each training step."""
+    zero_stage: Literal[0, 1, 2, 3] = 0
+    """DeepSpeed's ZeRO stage: 1 shards optimiser state, 2 gradients too, 3 parameters too (arXiv 1910.02054)."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Arithmetic of training; weights are kept in float32 either way."""
+    threads_per_rank: int | None = Field(default=None, ge=1)
+    """CPU threads of a rank; None divides this machine's cores among the ranks."""
+    tokens_per_micro_batch: int = Field(default=4096, ge=64)
+    """Tokens, padding included, of one forward and backward pass on one rank."""
+    gradient_checkpointing: bool = False
+    """Recompute activations in the backward pass: less memory, about a third more time."""
+    offload: Literal["none", "optimizer", "all"] = "none"
+    """What ZeRO keeps in CPU memory: `optimizer` needs stage 1 or above, `all` stage 3."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """`auto` takes CUDA where there is a device."""
+
+
+class TrialConfig(FrozenModel):
+    """A trial. Everything but `engine` decides its results and enters its stages' keys."""
+
+    encoder: EncoderConfig = EncoderConfig()
+    """Starting point."""
+    pretraining: PhaseConfig | None = None
+    """Masked-LM phase before the intermediate one, or None."""
+    intermediate: PhaseConfig | None = None
+    """Intermediate phase; None is the baseline family."""
+    target: PhaseConfig = PhaseConfig(mixture={"mnli": 1.0}, epochs=2)
+    """English NLI training (Phang et al. 2020: MNLI, 2 epochs)."""
+    evaluation: EvaluationConfig = EvaluationConfig()
+    """Zero-shot scoring."""
+    engine: EngineConfig = EngineConfig()
+    """How it is run."""

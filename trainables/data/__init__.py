@@ -1,0 +1,1 @@
+"""Data on its way from a repository to batches: locating, loading, encoding once, batching."""

@@ -1,0 +1,106 @@
+"""The errors of `trainables`.
+
+    TrainablesError
+    ├── InputError (ValueError)            the user's input is wrong: exit code 2
+    │   ├── ConfigError                    a field of a trial's configuration
+    │   ├── UnknownTaskError               a task's name; carries near matches
+    │   ├── TaskDataError                  a task's rows do not fit its columns or kind
+    │   ├── UnavailableError               neither mirror, nor cache, nor hub has it
+    │   ├── CheckpointError                an encoder folder that lacks a part
+    │   └── StoreUnusableError             a store that cannot be written
+    └── RunError (RuntimeError)            the run failed: exit code 1
+        ├── NonFiniteLossError             the loss became NaN or infinite
+        ├── RankLostError                  a rank's process ended
+        └── StageDamagedError              a stage's files do not match its manifest
+
+Messages have four parts: what failed, the value, the rule, the next step.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class TrainablesError(Exception):
+    """Root of every error that `trainables` raises on purpose."""
+
+
+class InputError(TrainablesError, ValueError):
+    """The user's input is wrong; nothing was started."""
+
+
+class ConfigError(InputError):
+    """A field of a configuration is wrong.
+
+    Args:
+        field: Dotted path of the field, for example `target.learning_rate`.
+        message: The value, the rule, and the next step.
+    """
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+
+
+class UnknownTaskError(InputError):
+    """No task has this name.
+
+    Args:
+        name: The name that was asked for.
+        known: Names that exist, for near matches.
+    """
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        super().__init__(f"unknown task {name!r}{near_matches(name, known)}; `xstilts tasks` lists every task")
+        self.name = name
+
+
+class TaskDataError(InputError):
+    """A task's rows do not have the columns or values that its kind needs."""
+
+
+class UnavailableError(InputError):
+    """A repository is in no mirror and no cache, and the hub cannot be reached."""
+
+
+class CheckpointError(InputError):
+    """An encoder's folder lacks its configuration, weights or tokenizer."""
+
+
+class StoreUnusableError(InputError):
+    """The store's folder cannot be created or written."""
+
+
+class RunError(TrainablesError, RuntimeError):
+    """A run that had started failed."""
+
+
+class NonFiniteLossError(RunError):
+    """The training loss became NaN or infinite.
+
+    Args:
+        step: Optimiser step at which it was seen, counted from 0.
+        last_finite: The last finite loss, or None.
+    """
+
+    def __init__(self, step: int, last_finite: float | None) -> None:
+        super().__init__(
+            f"the loss is not finite at step {step} (last finite loss: {last_finite}); "
+            "lower the learning rate or lengthen the warm-up"
+        )
+        self.step, self.last_finite = step, last_finite
+
+
+class RankLostError(RunError):
+    """A rank's process ended before its work was done."""
+
+
+class StageDamagedError(RunError):
+    """A stage's files do not match its manifest."""
+
+
+def near_matches(name: str, known: Iterable[str]) -> str:
+    """Return `; did you mean 'a' or 'b'?`, or an empty string when nothing is near."""
+    close = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
+    return f"; did you mean {' or '.join(repr(match) for match in close)}?" if close else ""

@@ -1,0 +1,64 @@
+"""Where a running trial says how far it is. Losing it loses nothing but the view."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Protocol
+
+from trainables.config.frozen import FrozenModel
+from trainables.results import Phase
+
+
+class Progress(FrozenModel):
+    """How far a trial is in its current phase."""
+
+    phase: Phase
+    step: int
+    """Steps done (training) or items scored (evaluation)."""
+    num_steps: int
+    """Steps or items of the whole phase."""
+    loss: float | None = None
+    """Mean training loss since the last report."""
+    seconds_left: float | None = None
+    """Estimate for this phase, from the pace so far."""
+
+
+class ProgressSink(Protocol):
+    """Receives progress, at most a few times a second. Must not raise and must not block."""
+
+    def __call__(self, progress: Progress, /) -> None:
+        """Take one report."""
+        ...
+
+
+def ignore_progress(progress: Progress, /) -> None:
+    """Drop a report."""
+
+
+class ProgressFile:
+    """Keeps the newest report in one JSON file, replaced atomically.
+
+    Args:
+        path: The file; its folder is made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+    def __call__(self, progress: Progress, /) -> None:
+        """Write one report; a full or read-only disk loses the view, not the trial."""
+        part = self.path.with_suffix(f".{os.getpid()}.part")
+        try:
+            part.write_text(progress.model_dump_json())
+            part.replace(self.path)
+        except OSError:
+            return
+
+    def read(self) -> Progress | None:
+        """Return the newest report, or None when there is none."""
+        try:
+            return Progress.model_validate_json(self.path.read_text())
+        except (OSError, ValueError):
+            return None

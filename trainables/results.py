@@ -1,0 +1,69 @@
+"""What a trial gives back. Crosses processes and is stored in the record."""
+
+from __future__ import annotations
+
+import statistics
+from typing import Literal
+
+from pydantic import Field
+
+from trainables.config.frozen import FrozenModel
+
+Phase = Literal["pretraining", "intermediate", "target", "evaluation"]
+"""The phases of a trial, in order."""
+
+Family = Literal["none", "text", "multimodal", "multitask", "control"]
+"""What kind of intermediate training a trial has."""
+
+
+class StageRun(FrozenModel):
+    """One stage of a trial's lineage: made by it, or found in the store."""
+
+    phase: Phase
+    """Phase that the stage is, or is a stretch of."""
+    key: str
+    """Content key, 64 hexadecimal digits."""
+    steps: int = Field(ge=0)
+    """Optimiser steps in the stage; 0 for evaluation."""
+    seconds: float = Field(ge=0)
+    """Wall time that making it took, whoever made it."""
+    reused: bool
+    """Whether it was found complete, so that this trial paid nothing for it."""
+
+
+class TrialResult(FrozenModel):
+    """Scores, lineage and cost of a finished trial."""
+
+    languages: dict[str, float]
+    """Language -> zero-shot accuracy (0..1) on the dev split."""
+    num_items: int = Field(ge=1)
+    """Items scored in each language."""
+    task_scores: dict[str, float]
+    """Trained task -> its own metric (0..1) on its dev split, and `<task>/shuffled_images` for tasks with images."""
+    stages: tuple[StageRun, ...] = Field(strict=False)
+    """Lineage in order."""
+
+    @property
+    def average(self) -> float:
+        """Mean accuracy over the languages: XTREME's metric (arXiv 2003.11080)."""
+        return statistics.fmean(self.languages.values())
+
+    @property
+    def english(self) -> float | None:
+        """Accuracy in English, or None when English was not scored."""
+        return self.languages.get("en")
+
+    @property
+    def worst(self) -> float:
+        """Accuracy of the lowest language."""
+        return min(self.languages.values())
+
+    @property
+    def cost_paid_seconds(self) -> float:
+        """Seconds spent on stages that this trial made."""
+        return sum(stage.seconds for stage in self.stages if not stage.reused)
+
+    @property
+    def cost_if_alone_seconds(self) -> float:
+        """Seconds that the whole lineage took, as if nothing had been shared."""
+        return sum(stage.seconds for stage in self.stages)

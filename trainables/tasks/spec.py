@@ -1,0 +1,95 @@
+"""What a task is. No torch here: the command line lists tasks in milliseconds."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from trainables.config.frozen import FrozenModel
+
+KindName = Literal[
+    "sentence_pair", "span_qa", "multiple_choice", "image_classification", "image_text_retrieval", "masked_lm"
+]
+"""The formats a task can have; `trainables/tasks/<kind>.py` implements each."""
+
+IMAGE_KINDS: frozenset[KindName] = frozenset({"image_classification", "image_text_retrieval"})
+"""Kinds whose examples hold an image: they need a vision tower."""
+
+
+class HubSource(FrozenModel):
+    """A data set repository on the hub, or its copy in the mirror."""
+
+    type: Literal["hub"] = "hub"
+    repository: str = Field(pattern=r"^[\w.-]+/[\w.-]+$")
+    """`owner/name`."""
+    config: str | None = None
+    """Configuration; `{language}` in it is replaced by the language asked for."""
+    revision: str | None = None
+    """Pinned commit; None with a reason in the task's notes."""
+
+
+class GeneratedSource(FrozenModel):
+    """Rows made by `trainables.miniature.rows`."""
+
+    type: Literal["generated"] = "generated"
+    generator: str
+    """Name of the generated task."""
+    version: int = Field(ge=1)
+    """Raised by hand when the generator's rows change; enters stage keys."""
+
+
+class MaskingPolicy(FrozenModel):
+    """Which tokens a masked-LM task hides."""
+
+    mask_rate: float = Field(default=0.15, gt=0, lt=1)
+    """Share of the tokens of a masked side that is predicted (Devlin et al. 2019: 0.15)."""
+    one_side_probability: float = Field(default=0.0, ge=0, le=1)
+    """For pairs: chance that only one side, drawn at random, is masked, so that the other answers it."""
+    frequency_exponent: float = Field(default=0.0, ge=-2, le=2)
+    """A token's chance is proportional to its frequency in the task to this power (-0.5 favours rare words)."""
+
+
+class TaskSpec(FrozenModel):
+    """A labelled data set with a format, columns, metric, licence and pinned source."""
+
+    name: str = Field(pattern=r"^[a-z0-9_]+$")
+    """Name in configurations."""
+    kind: KindName
+    """Format of its examples."""
+    source: HubSource | GeneratedSource = Field(discriminator="type")
+    """Where its rows come from."""
+    splits: dict[str, tuple[str, ...]]
+    """Our split (`train`, `validation`, `test`) -> the source's splits, concatenated in order."""
+    columns: dict[str, str]
+    """The kind's column -> the source's column."""
+    labels: tuple[str, ...] = ()
+    """Names of the classes, in the order of their numbers, for kinds with labels."""
+    label_values: tuple[str, ...] = ()
+    """The source's own label values in class order, where they are text; empty: the source holds class numbers."""
+    languages: tuple[str, ...] = ("en",)
+    """Languages that the source offers."""
+    metric: Literal["accuracy", "f1", "recall_at_1", "masked_accuracy"] = "accuracy"
+    """Score of the kind, between 0 and 1."""
+    masking: MaskingPolicy | None = None
+    """For `masked_lm` only."""
+    licence: str
+    """Licence as the source states it."""
+    citation: str
+    """Paper that introduced it."""
+    notes: str = ""
+    """What a user should know: size, caveats, why a revision is not pinned."""
+    version: int = Field(default=1, ge=1)
+    """Raised by hand when the encoding of its examples changes; enters stage keys."""
+
+    @property
+    def has_images(self) -> bool:
+        """Whether its examples hold an image."""
+        return self.kind in IMAGE_KINDS
+
+    @model_validator(mode="after")
+    def _masking_fits_kind(self) -> Self:
+        if (self.masking is not None) != (self.kind == "masked_lm"):
+            msg = f"`masking` belongs to kind masked_lm, and only to it; this kind is {self.kind}"
+            raise ValueError(msg)
+        return self
