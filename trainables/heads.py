@@ -1,0 +1,345 @@
+"""The heads: one for each kind of task. A head reads the encoder and returns a loss for each example.
+
+Losses are per example, never reduced, so that the training loop weighs examples alike however a batch is split into
+micro-batches and ranks (only `image_text_retrieval` couples the examples of a batch; its kind says so).
+
+Shapes: B examples, T text tokens, K image tokens, C choices, D the encoder's hidden size, V the vision tower's,
+L labels, E size of the shared space of retrieval, Tm masked tokens of a batch, W words of the vocabulary.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Literal, NamedTuple, assert_never
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, gelu, normalize
+
+from trainables.encoder import EncodedText, Encoder
+from trainables.errors import ConfigError
+from trainables.tasks.spec import TaskSpec
+
+Pooling = Literal["mean", "first"]
+"""How a text becomes one vector: the mean over its tokens, or its first token."""
+
+MAX_ANSWER_TOKENS = 30
+"""Longest answer that `span_qa` gives (Devlin et al. 2019's SQuAD script: 30)."""
+
+RETRIEVAL_SIZE = 256
+"""Size of the space that texts and images share in `image_text_retrieval`."""
+
+TEMPERATURE_START, MAX_LOGIT_SCALE = 0.07, 100.0
+"""First temperature, and the largest factor that logits are scaled by (CLIP, arXiv 2103.00020, section 2.5)."""
+
+
+class HeadOutput(NamedTuple):
+    """What a head makes of a batch. A tuple, because ZeRO stage 3 looks for tensors in nothing but tuples."""
+
+    losses_B: Tensor
+    """Loss of each example, in nats, unreduced, float32."""
+    outputs: dict[str, Tensor]
+    """What the kind's score needs; the first dimension is B. Each head documents its names."""
+
+
+class Head(nn.Module):
+    """The contract of a head: it owns its weights, and borrows the encoder for a call."""
+
+    def forward(
+        self, encoder: Encoder, tensors: Mapping[str, Tensor], image_features_BKV: Tensor | None = None
+    ) -> HeadOutput:
+        """Return losses and outputs of a batch.
+
+        Args:
+            encoder: Reads the batch's text, and image tokens where the kind has them.
+            tensors: The batch, with the names of `trainables/tasks/kind.py`.
+            image_features_BKV: The vision tower's features; kinds with images need them, others do not take them.
+        """
+        raise NotImplementedError
+
+
+def build_head(
+    spec: TaskSpec,
+    *,
+    hidden_size: int,
+    vocab_size: int,
+    pooling: Pooling,
+    dropout: float,
+    vision_size: int | None = None,
+) -> Head:
+    """Return a new head for a task, drawn from torch's global random state.
+
+    Args:
+        spec: The task; its kind selects the head, its labels give the number of classes.
+        hidden_size: D of the encoder.
+        vocab_size: W of the encoder.
+        pooling: How a text becomes one vector.
+        dropout: Probability in the head.
+        vision_size: V of the vision tower; needed by kinds with images.
+
+    Raises:
+        ConfigError: A kind with images has no vision tower, or a kind with labels has fewer than two.
+    """
+    head: Head
+    match spec.kind:
+        case "sentence_pair":
+            head = SentencePairHead(
+                Scorer(hidden_size, num_outputs=_num_labels(spec), pooling=pooling, dropout=dropout)
+            )
+        case "multiple_choice":
+            head = MultipleChoiceHead(Scorer(hidden_size, num_outputs=1, pooling=pooling, dropout=dropout))
+        case "span_qa":
+            head = SpanHead(hidden_size, dropout=dropout)
+        case "image_classification":
+            scorer = Scorer(hidden_size, num_outputs=_num_labels(spec), pooling=pooling, dropout=dropout)
+            head = ImageClassificationHead(scorer, hidden_size=hidden_size, vision_size=_vision_size(spec, vision_size))
+        case "image_text_retrieval":
+            head = RetrievalHead(hidden_size, vision_size=_vision_size(spec, vision_size))
+        case "masked_lm":
+            head = MaskedLMHead(hidden_size, vocab_size=vocab_size)
+        case _:
+            assert_never(spec.kind)
+    return head.apply(_initialise)
+
+
+class Scorer(nn.Module):
+    """A text's scores: pooling, then XLM-R's classification head (dropout, dense, tanh, dropout, out_proj).
+
+    Mean pooling has a LayerNorm between the two: that is what lets a plain XLMRobertaForSequenceClassification hold
+    it on export, as one more encoder layer (`trainables/export.py`). Image tokens are not pooled.
+
+    Args:
+        hidden_size: D.
+        num_outputs: Scores for each text.
+        pooling: Mean over the text's tokens, or its first token.
+        dropout: Probability.
+    """
+
+    def __init__(self, hidden_size: int, *, num_outputs: int, pooling: Pooling, dropout: float) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(hidden_size) if pooling == "mean" else None
+        self.dropout = nn.Dropout(dropout)
+        self.dense = nn.Linear(hidden_size, hidden_size)
+        self.out_proj = nn.Linear(hidden_size, num_outputs)
+
+    def forward(self, encoded: EncodedText) -> Tensor:
+        """Return scores, B x num_outputs."""
+        pooled_BD = encoded.text_BTD[:, 0] if self.norm is None else self.norm(mean_over_text(encoded))
+        hidden_BD = torch.tanh(self.dense(self.dropout(pooled_BD)))
+        return self.out_proj(self.dropout(hidden_BD))
+
+
+class SentencePairHead(Head):
+    """A label for a text or a pair. Outputs: `logits` (B x L)."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        super().__init__()
+        self.scorer = scorer
+
+    def forward(
+        self, encoder: Encoder, tensors: Mapping[str, Tensor], image_features_BKV: Tensor | None = None
+    ) -> HeadOutput:
+        """Return the cross-entropy of each label."""
+        del image_features_BKV
+        logits_BL = self.scorer(encoder(tensors["input_ids_BT"], tensors["attention_mask_BT"])).float()
+        return HeadOutput(cross_entropy(logits_BL, tensors["labels_B"], reduction="none"), {"logits": logits_BL})
+
+
+class MultipleChoiceHead(Head):
+    """The best of C choices, each read as its own text. Outputs: `logits` (B x C)."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        super().__init__()
+        self.scorer = scorer
+
+    def forward(
+        self, encoder: Encoder, tensors: Mapping[str, Tensor], image_features_BKV: Tensor | None = None
+    ) -> HeadOutput:
+        """Return the cross-entropy of each right choice among its choices."""
+        del image_features_BKV
+        input_ids_BCT = tensors["input_ids_BCT"]
+        encoded = encoder(input_ids_BCT.flatten(0, 1), tensors["attention_mask_BCT"].flatten(0, 1))
+        logits_BC = self.scorer(encoded).float().view(input_ids_BCT.shape[:2])
+        return HeadOutput(cross_entropy(logits_BC, tensors["labels_B"], reduction="none"), {"logits": logits_BC})
+
+
+class SpanHead(Head):
+    """An answer's first and last token, among the tokens that `span_mask_BT` allows.
+
+    Outputs: `starts` and `ends` (B; token positions of the best span, both inclusive), `span_logits` (B; their sum of
+    logits, which compares the windows of one long context), `start_logits` and `end_logits` (B; its two parts).
+    """
+
+    def __init__(self, hidden_size: int, *, dropout: float) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.out_proj = nn.Linear(hidden_size, 2)
+
+    def forward(
+        self, encoder: Encoder, tensors: Mapping[str, Tensor], image_features_BKV: Tensor | None = None
+    ) -> HeadOutput:
+        """Return the mean of the cross-entropies of first and last token."""
+        del image_features_BKV
+        encoded = encoder(tensors["input_ids_BT"], tensors["attention_mask_BT"])
+        logits_BT2 = self.out_proj(self.dropout(encoded.text_BTD)).float()
+        outside_BT1 = ~tensors["span_mask_BT"].bool()[:, :, None]
+        # The lowest finite number, not -inf: a row without any allowed token must not turn into NaN.
+        logits_BT2 = logits_BT2.masked_fill(outside_BT1, torch.finfo(torch.float32).min)
+        starts_BT, ends_BT = logits_BT2.unbind(-1)
+        start_losses_B = cross_entropy(starts_BT, tensors["starts_B"], reduction="none")
+        end_losses_B = cross_entropy(ends_BT, tensors["ends_B"], reduction="none")
+        with torch.no_grad():
+            outputs = best_spans(starts_BT, end_logits_BT=ends_BT)
+        return HeadOutput((start_losses_B + end_losses_B) / 2, outputs)
+
+
+class ImageClassificationHead(Head):
+    """A label for an image and a text: the encoder reads image tokens before the text. Outputs: `logits` (B x L)."""
+
+    def __init__(self, scorer: Scorer, *, hidden_size: int, vision_size: int) -> None:
+        super().__init__()
+        self.scorer = scorer
+        self.image_norm = nn.LayerNorm(vision_size)
+        self.image_projection = nn.Linear(vision_size, hidden_size)
+
+    def forward(
+        self, encoder: Encoder, tensors: Mapping[str, Tensor], image_features_BKV: Tensor | None = None
+    ) -> HeadOutput:
+        """Return the cross-entropy of each label."""
+        image_tokens_BKD = self.image_projection(self.image_norm(_given(image_features_BKV)))
+        encoded = encoder(tensors["input_ids_BT"], tensors["attention_mask_BT"], image_tokens_BKD)
+        logits_BL = self.scorer(encoded).float()
+        return HeadOutput(cross_entropy(logits_BL, tensors["labels_B"], reduction="none"), {"logits": logits_BL})
+
+
+class RetrievalHead(Head):
+    """Texts and images in one space, each text nearest to its own image (CLIP, arXiv 2103.00020, figure 3).
+
+    Outputs: `texts` and `images` (B x E, of length 1).
+    """
+
+    def __init__(self, hidden_size: int, *, vision_size: int) -> None:
+        super().__init__()
+        self.text_projection = nn.Linear(hidden_size, RETRIEVAL_SIZE)
+        self.image_norm = nn.LayerNorm(vision_size)
+        self.image_projection = nn.Linear(vision_size, RETRIEVAL_SIZE)
+        self.temperature = Temperature()
+
+    def forward(
+        self, encoder: Encoder, tensors: Mapping[str, Tensor], image_features_BKV: Tensor | None = None
+    ) -> HeadOutput:
+        """Return for each pair the mean of two cross-entropies: its image among images, its text among texts."""
+        encoded = encoder(tensors["input_ids_BT"], tensors["attention_mask_BT"])
+        images_BV = self.image_norm(_given(image_features_BKV)).mean(dim=1)
+        texts_BE = normalize(self.text_projection(mean_over_text(encoded)).float(), dim=-1)
+        images_BE = normalize(self.image_projection(images_BV).float(), dim=-1)
+        logits_BB = self.temperature(texts_BE @ images_BE.T)
+        pairs_B = torch.arange(len(logits_BB), device=logits_BB.device)
+        text_losses_B = cross_entropy(logits_BB, pairs_B, reduction="none")
+        image_losses_B = cross_entropy(logits_BB.T, pairs_B, reduction="none")
+        return HeadOutput((text_losses_B + image_losses_B) / 2, {"texts": texts_BE, "images": images_BE})
+
+
+class Temperature(nn.Module):
+    """A learnable factor on logits; a module of its own, so that ZeRO stage 3 gathers it when it is called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.tensor([math.log(1 / TEMPERATURE_START)]))
+
+    def forward(self, logits: Tensor) -> Tensor:
+        """Return the scaled logits."""
+        return logits * self.log_scale.float().exp().clamp(max=MAX_LOGIT_SCALE)
+
+
+class MaskedLMHead(Head):
+    """The hidden tokens, by XLM-R's LM head whose decoder is the encoder's own word embeddings.
+
+    Outputs: `correct` and `total` (B; tokens). The vocabulary is scored at masked positions only. An example without
+    any masked token has loss 0.
+    """
+
+    def __init__(self, hidden_size: int, *, vocab_size: int) -> None:
+        super().__init__()
+        self.dense = nn.Linear(hidden_size, hidden_size)
+        self.norm = nn.LayerNorm(hidden_size)
+        self.word_bias = WordBias(vocab_size)
+
+    def forward(
+        self, encoder: Encoder, tensors: Mapping[str, Tensor], image_features_BKV: Tensor | None = None
+    ) -> HeadOutput:
+        """Return each example's mean cross-entropy over its masked tokens."""
+        del image_features_BKV
+        encoded = encoder(tensors["input_ids_BT"], tensors["attention_mask_BT"])
+        masked_BT = tensors["targets_BT"] >= 0
+        targets_Tm, examples_Tm = tensors["targets_BT"][masked_BT], masked_BT.nonzero()[:, 0]
+        hidden_TmD = self.norm(gelu(self.dense(encoded.text_BTD[masked_BT])))
+        logits_TmW = self.word_bias(encoder.score_words(hidden_TmD)).float()
+        losses_Tm = cross_entropy(logits_TmW, targets_Tm, reduction="none")
+        total_B = masked_BT.sum(dim=1)
+        sums_B = losses_Tm.new_zeros(len(total_B)).index_add(0, examples_Tm, losses_Tm)
+        hits_Tm = (logits_TmW.argmax(dim=-1) == targets_Tm).long()
+        correct_B = torch.zeros_like(total_B).index_add(0, examples_Tm, hits_Tm)
+        return HeadOutput(sums_B / total_B.clamp(min=1), {"correct": correct_B, "total": total_B})
+
+
+class WordBias(nn.Module):
+    """A bias for each word; a module of its own, so that ZeRO stage 3 gathers it when it is called."""
+
+    def __init__(self, vocab_size: int) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(vocab_size))
+
+    def forward(self, logits_TmW: Tensor) -> Tensor:
+        """Return the logits with the bias added."""
+        return logits_TmW + self.bias
+
+
+def mean_over_text(encoded: EncodedText) -> Tensor:
+    """Return the mean of each text's token vectors (B x D), padding and image tokens left out."""
+    weights_BT = encoded.text_mask_BT.to(encoded.hidden_BSD.dtype)
+    sums_BD = (weights_BT[:, None, :] @ encoded.text_BTD)[:, 0]
+    return sums_BD / weights_BT.sum(dim=1, keepdim=True)
+
+
+def best_spans(start_logits_BT: Tensor, *, end_logits_BT: Tensor) -> dict[str, Tensor]:
+    """Return the best span of each example with at most `MAX_ANSWER_TOKENS` tokens, as `SpanHead` documents it."""
+    num_tokens = start_logits_BT.shape[1]
+    allowed_TT = torch.ones(num_tokens, num_tokens, dtype=torch.bool, device=start_logits_BT.device)
+    allowed_TT = allowed_TT.triu().tril(MAX_ANSWER_TOKENS - 1)
+    scores_BTT = start_logits_BT[:, :, None] + end_logits_BT[:, None, :]
+    span_logits_B, best_B = scores_BTT.masked_fill(~allowed_TT, -torch.inf).flatten(1).max(dim=1)
+    starts_B, ends_B = best_B // num_tokens, best_B % num_tokens
+    return {
+        "starts": starts_B,
+        "ends": ends_B,
+        "span_logits": span_logits_B,
+        "start_logits": start_logits_BT.gather(1, starts_B[:, None])[:, 0],
+        "end_logits": end_logits_BT.gather(1, ends_B[:, None])[:, 0],
+    }
+
+
+def _initialise(module: nn.Module) -> None:
+    # As BERT and XLM-R initialise what is new (Devlin et al. 2019): a normal distribution with deviation 0.02.
+    if isinstance(module, nn.Linear):
+        nn.init.normal_(module.weight, std=0.02)
+        nn.init.zeros_(module.bias)
+
+
+def _num_labels(spec: TaskSpec) -> int:
+    if len(spec.labels) < 2:  # noqa: PLR2004
+        msg = f"{list(spec.labels)} has fewer than 2 names; kind {spec.kind} predicts one of them; name them all"
+        raise ConfigError(f"tasks.{spec.name}.labels", msg)
+    return len(spec.labels)
+
+
+def _vision_size(spec: TaskSpec, vision_size: int | None) -> int:
+    if vision_size is None:
+        raise ConfigError("vision", f"is missing, but task {spec.name!r} has images; add a vision tower to the phase")
+    return vision_size
+
+
+def _given(image_features_BKV: Tensor | None) -> Tensor:
+    assert image_features_BKV is not None, "TaskModel gives image features to every kind with images"  # noqa: S101
+    return image_features_BKV
