@@ -1,0 +1,138 @@
+"""The errors of `search`.
+
+    SearchError
+    ├── InputError (trainables.InputError)   the user's input is wrong: exit code 2
+    │   ├── UnknownSweepError                a sweep's name; carries near matches
+    │   ├── UnknownTrialError                a trial's number
+    │   ├── SweepDiffersError                the name is taken by a sweep with another spec
+    │   ├── FilterError                      a `--where` expression
+    │   ├── RecordMissingError               no record where one is to be read
+    │   ├── RecordNewerError                 a record written by a newer xstilts
+    │   ├── RecordDamagedError               the record's file is no database any more
+    │   └── RecordUnusableError              the record cannot be opened, read or written
+    └── RunError (trainables.RunError)       the run failed: exit code 1
+        ├── ResultDiffersError               a finished trial was given another result
+        └── StateError                       a trial cannot go from its state to the one asked for
+
+Messages have four parts: what failed, the value, the rule, the next step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from trainables import errors
+from trainables.errors import near_matches
+
+
+class SearchError(errors.TrainablesError):
+    """Root of every error that `search` raises on purpose."""
+
+
+class InputError(SearchError, errors.InputError):
+    """The user's input is wrong; nothing was started."""
+
+
+class UnknownSweepError(InputError):
+    """The record has no sweep of this name.
+
+    Args:
+        name: The name that was asked for.
+        known: Names that the record has, for near matches.
+    """
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        super().__init__(
+            f"the record has no sweep {name!r}{near_matches(name, known)}; `xstilts status` lists every sweep"
+        )
+        self.name = name
+
+
+class UnknownTrialError(InputError):
+    """The sweep has no trial of this number.
+
+    Args:
+        sweep: Name of the sweep.
+        number: The number that was asked for.
+        num_trials: How many trials the sweep has.
+    """
+
+    def __init__(self, sweep: str, *, number: int, num_trials: int) -> None:
+        has = f"it has trials 0 to {num_trials - 1}" if num_trials else "it has no trials yet"
+        super().__init__(f"sweep {sweep!r} has no trial {number}: {has}; `xstilts status {sweep}` lists them")
+        self.sweep, self.number = sweep, number
+
+
+class SweepDiffersError(InputError):
+    """The name is taken by a sweep with another spec.
+
+    Args:
+        name: Name of the sweep.
+        fields: Dotted paths of the fields that differ.
+    """
+
+    def __init__(self, name: str, fields: Iterable[str]) -> None:
+        self.name, self.fields = name, tuple(fields)
+        super().__init__(
+            f"sweep {name!r} exists with another spec: {', '.join(self.fields)} differ; a sweep's spec never changes, "
+            f"so that its trials stay comparable; continue it with `xstilts resume {name}`, or give the new one "
+            "another name with --name"
+        )
+
+
+class FilterError(InputError):
+    """A `--where` expression that is not understood."""
+
+
+class RecordMissingError(InputError):
+    """There is no record where one is to be read."""
+
+
+class RecordNewerError(InputError):
+    """The record was written by a newer xstilts.
+
+    Args:
+        where: Place of the record.
+        version: Schema version that it has.
+        known: Newest schema version that this xstilts knows.
+    """
+
+    def __init__(self, where: str, *, version: int, known: int) -> None:
+        super().__init__(
+            f"record {where} is of a newer schema: has version {version}, this xstilts knows {known}; update xstilts"
+        )
+        self.version, self.known = version, known
+
+
+class RecordDamagedError(InputError):
+    """The record's file is no database any more."""
+
+
+class RecordUnusableError(InputError):
+    """The record cannot be opened, read or written."""
+
+
+class RunError(SearchError, errors.RunError):
+    """A run that had started failed."""
+
+
+class ResultDiffersError(RunError):
+    """A measured trial was given another result."""
+
+
+class StateError(RunError):
+    """A trial cannot go from its state to the one asked for.
+
+    Args:
+        sweep: Name of the sweep.
+        number: Number of the trial.
+        state: The state that it is in.
+        wanted: The state that was asked for.
+    """
+
+    def __init__(self, sweep: str, *, number: int, state: str, wanted: str) -> None:
+        super().__init__(
+            f"trial {number} of sweep {sweep!r} is {state} and cannot become {wanted}; "
+            "another process has ended it: leave it as it is"
+        )
+        self.sweep, self.number, self.state = sweep, number, state

@@ -1,0 +1,49 @@
+"""Where things are: the record, the store, and scratch."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Home:
+    """Places that a command works with. Absolute, because Ray changes the working directory of a trial."""
+
+    record: str
+    """Path or database URL of the record."""
+    store: str
+    """Folder or bucket URL of the store."""
+    scratch: Path
+    """Folder for what may be lost: progress files, Ray Tune's own state."""
+
+    def progress_folder(self, sweep: str) -> Path:
+        """Return the folder that holds one progress file for each running trial of a sweep."""
+        return self.scratch / "progress" / sweep
+
+    def progress_path(self, sweep: str, *, number: int) -> Path:
+        """Return the progress file of one trial."""
+        return self.progress_folder(sweep) / f"{number}.json"
+
+
+def find_home(*, record: str | None = None, store: str | None = None) -> Home:
+    """Return the places from `--record` and `--store`, else from XSTILTS_HOME, else under `./xstilts-home`.
+
+    Args:
+        record: What `--record` was given: a path or a URL.
+        store: What `--store` was given: a path or a URL.
+    """
+    folder = Path(os.environ.get("XSTILTS_HOME") or "xstilts-home").expanduser().absolute()
+    return Home(
+        record=_absolute(record) if record else str(folder / "record.db"),
+        store=_absolute(store) if store else str(folder / "store"),
+        scratch=folder / "scratch",
+    )
+
+
+def _absolute(place: str) -> str:
+    if place.startswith("sqlite:///"):
+        # SQLAlchemy's sqlite:///relative and sqlite:////absolute.
+        return "sqlite:///" + str(Path(place.removeprefix("sqlite:///")).absolute())
+    return place if "://" in place else str(Path(place).expanduser().absolute())

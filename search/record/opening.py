@@ -1,0 +1,196 @@
+"""Opens the database behind a record, and turns its errors into ours."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from functools import partial
+from pathlib import Path
+from typing import Any  # DB-API connections have no shared static type
+
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, inspect, make_url, select, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from search.errors import RecordDamagedError, RecordMissingError, RecordNewerError, RecordUnusableError, SearchError
+from search.record.schema import METADATA, SCHEMA_VERSION, meta
+from trainables.config import canonical_json
+
+BUSY_SECONDS = 30
+"""How long a writer waits for another one before it gives up."""
+_DAMAGED_CODES = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+
+def open_engine(where: str | Path, *, read_only: bool) -> Engine:
+    """Return an engine on the record at a path or database URL, with its tables in place.
+
+    Args:
+        where: Path of an SQLite file, or an SQLAlchemy URL.
+        read_only: Whether the database must exist already and stays as it is.
+
+    Raises:
+        RecordMissingError: It is to be read and does not exist.
+        RecordNewerError: It has a newer schema.
+        RecordDamagedError: The file is no database.
+        RecordUnusableError: It cannot be opened, or the URL names no known database.
+    """
+    url = _url(where)
+    shown = url.render_as_string()
+    engine = _sqlite_engine(url, read_only=read_only) if url.get_backend_name() == "sqlite" else _server_engine(url)
+    event.listen(engine, "handle_error", partial(_translate, shown=shown), retval=True)
+    if read_only and engine.dialect.name == "postgresql":
+        engine = engine.execution_options(postgresql_readonly=True)
+    try:
+        _prepare(engine, shown, read_only=read_only)
+    except SearchError:
+        engine.dispose()
+        raise
+    return engine
+
+
+def writing(engine: Engine) -> Engine:
+    """Return the engine whose transactions take the write lock when they begin.
+
+    SQLite refuses, without waiting, a transaction that has read and then wants to write behind another writer.
+    """
+    return engine.execution_options(xstilts_writes=True)
+
+
+def _url(where: str | Path) -> URL:
+    if isinstance(where, Path) or "://" not in where:
+        return URL.create("sqlite", database=str(Path(where).expanduser().absolute()))
+    try:
+        url = make_url(where)
+        url.get_dialect()
+    except (ArgumentError, NoSuchModuleError) as error:
+        msg = (
+            f"record URL {where!r} names no known database ({error}); give a path, sqlite:///PATH, or "
+            "postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
+        )
+        raise RecordUnusableError(msg) from error
+    if url.get_backend_name() == "sqlite" and not url.database:
+        msg = f"record URL {where!r} names no file; a record must outlive its process: give sqlite:///PATH"
+        raise RecordUnusableError(msg)
+    return url
+
+
+def _server_engine(url: URL) -> Engine:
+    try:
+        return create_engine(url, json_serializer=canonical_json, pool_pre_ping=True)
+    except ModuleNotFoundError as error:
+        msg = (
+            f"record {url.render_as_string()} needs the Python package {error.name!r}, which is not installed; "
+            "install it (PostgreSQL: pip install 'xstilts[postgres]')"
+        )
+        raise RecordUnusableError(msg) from error
+
+
+def _sqlite_engine(url: URL, *, read_only: bool) -> Engine:
+    path = Path(url.database or "").absolute()
+    if not path.exists():
+        if read_only:
+            msg = (
+                f"there is no record at {path}; a search makes it: start one with `xstilts search demo`, "
+                "or point --record (or XSTILTS_HOME) to where it is"
+            )
+            raise RecordMissingError(msg)
+        _make_folder(path.parent)
+    # Without the write-ahead log's files, SQLite cannot open a database in a folder that it may not write.
+    frozen = not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists()
+    query = ("?mode=ro&immutable=1" if frozen else "?mode=ro") if read_only else "?mode=rwc"
+    source = path.as_uri() + query
+
+    def connect() -> sqlite3.Connection:
+        # Autocommit: transactions begin in _begin, not where sqlite3 guesses that they should.
+        connection = sqlite3.connect(
+            source, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        if not read_only:
+            _set_durable(connection)
+        return connection
+
+    engine = create_engine("sqlite:///" + str(path), creator=connect, json_serializer=canonical_json)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        msg = (
+            f"the record's folder {folder} cannot be made ({error.strerror}); it must be writable: choose another "
+            "with --record or XSTILTS_HOME"
+        )
+        raise RecordUnusableError(msg) from error
+
+
+def _set_durable(connection: Any) -> None:
+    (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+    if mode != "wal":
+        connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("xstilts_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _prepare(engine: Engine, shown: str, *, read_only: bool) -> None:
+    with engine.connect() as connection:
+        version = _version(connection)
+    if version is None and read_only:
+        msg = f"the database {shown} holds no record; a search makes it: start one with `xstilts search demo`"
+        raise RecordMissingError(msg)
+    if version is None:
+        version = _create(engine)
+    if version > SCHEMA_VERSION:
+        raise RecordNewerError(shown, version=version, known=SCHEMA_VERSION)
+
+
+def _version(connection: Connection) -> int | None:
+    if not inspect(connection).has_table("meta"):
+        return None
+    return connection.scalar(select(meta.c.schema_version))
+
+
+def _create(engine: Engine) -> int:
+    with writing(engine).begin() as connection:
+        if connection.dialect.name == "postgresql":
+            # Two processes may make the tables at once; the number is arbitrary and only has to be the same in both.
+            connection.execute(text("SELECT pg_advisory_xact_lock(7837453)"))
+        version = _version(connection)
+        if version is None:
+            METADATA.create_all(connection)
+            connection.execute(meta.insert().values(schema_version=SCHEMA_VERSION))
+        return version or SCHEMA_VERSION
+
+
+def _translate(context: ExceptionContext, shown: str) -> SearchError | None:
+    original = context.original_exception
+    if isinstance(original, sqlite3.Error):
+        return _of_sqlite(original, shown)
+    if isinstance(context.sqlalchemy_exception, DBAPIError) and context.connection is None:
+        return RecordUnusableError(
+            f"record {shown} cannot be reached ({str(original).strip()}); the server must be up and know the user: "
+            "check the URL, the password and the network"
+        )
+    return None
+
+
+def _of_sqlite(error: sqlite3.Error, shown: str) -> SearchError | None:
+    code = getattr(error, "sqlite_errorcode", None)
+    primary = code & 0xFF if code is not None else None
+    if primary in _DAMAGED_CODES:
+        return RecordDamagedError(
+            f"record {shown} is damaged ({error}); SQLite cannot read it: restore a copy, or move the file away and "
+            "search again (finished stages in the store are reused)"
+        )
+    if isinstance(error, sqlite3.OperationalError) and primary != sqlite3.SQLITE_ERROR:
+        return RecordUnusableError(
+            f"record {shown} cannot be used ({error}); its file and folder must be writable, with free space, and on "
+            "a disk of this machine: choose another place with --record or XSTILTS_HOME"
+        )
+    return None

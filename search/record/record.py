@@ -1,0 +1,302 @@
+"""The record: the SQL database that holds sweeps, trials, measurements and events.
+
+Any number of processes may read and write one record at once: the driver proposes while trial actors finish. Each
+method is one transaction, durable when it returns, and writes the derived tables together with the event, so a
+killed process leaves either all of it or nothing. Writers of one sweep wait for each other (up to 30 s on SQLite).
+
+Trials are numbered from 0 without gaps. A trial's results are never changed: writing the same result again does
+nothing, a different one is refused. A Record is safe to share between threads and not to be sent to other
+processes: send `record.where` and open it there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import time
+from collections.abc import Collection, Generator
+from pathlib import Path
+from typing import Self
+
+from pydantic import JsonValue
+from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy.exc import IntegrityError
+
+from search.errors import SweepDiffersError
+from search.record import reading, schema, writing
+from search.record.opening import open_engine
+from search.record.opening import writing as writing_engine
+from search.record.rows import (
+    STATES,
+    Event,
+    JsonObject,
+    Measurement,
+    Objective,
+    Proposal,
+    StageRow,
+    State,
+    SweepRow,
+    TrialRow,
+    score_of,
+)
+from trainables.config.frozen import canonical_json
+from trainables.errors import ConfigError
+from trainables.results import StageRun, TrialResult
+
+
+def open_record(where: str | Path, *, read_only: bool = False) -> Record:
+    """Return the record at a path or URL, made when it is missing.
+
+    Args:
+        where: Path of an SQLite file, or an SQLAlchemy URL such as `postgresql+psycopg://user:password@host/database`.
+        read_only: Change nothing; a missing record is then an error.
+
+    Raises:
+        RecordMissingError: It is to be read and does not exist.
+        RecordNewerError: A newer xstilts wrote it.
+        RecordDamagedError: It is no database any more.
+        RecordUnusableError: It cannot be opened.
+    """
+    place = str(where) if "://" in str(where) else str(Path(where).expanduser().absolute())
+    return Record(open_engine(place, read_only=read_only), where=place)
+
+
+class Record:
+    """See the module. Made by `open_record`.
+
+    Args:
+        engine: An engine on a database with the record's tables.
+        where: Path or URL that opens it again.
+    """
+
+    def __init__(self, engine: Engine, *, where: str) -> None:
+        self.engine, self.where = engine, where
+        self._writes = writing_engine(engine)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close its connections."""
+        self.engine.dispose()
+
+    def put_sweep(self, name: str, *, spec: JsonObject, objective: Objective, planned_trials: int) -> SweepRow:
+        """Return the sweep of this name, made when there is none. An existing one's planned trials only grow.
+
+        Raises:
+            SweepDiffersError: It exists with another spec or objective.
+        """
+        row: JsonObject = {"name": name, "spec": spec, "objective": objective, "planned_trials": planned_trials}
+        with contextlib.suppress(IntegrityError), self._writes.begin() as connection:
+            # Another process may make it between the look and the insert (PostgreSQL): then it exists.
+            if name not in connection.scalars(select(schema.sweeps.c.name)).all():
+                connection.execute(schema.sweeps.insert().values(**row, created_at=time.time()))
+                writing.add_event(connection, name, number=None, kind="sweep", payload=row)
+        sweep = self.plan(name, planned_trials=planned_trials)
+        _check_same_sweep(sweep, spec=spec, objective=objective)
+        return sweep
+
+    def plan(self, name: str, *, planned_trials: int) -> SweepRow:
+        """Return the sweep after raising its planned trials to this number; a lower one changes nothing.
+
+        Raises:
+            UnknownSweepError: There is no such sweep.
+        """
+        with self._writes.begin() as connection:
+            sweep = reading.read_sweep(connection, name, lock=True)
+            if planned_trials > sweep.planned_trials:
+                raised = update(schema.sweeps).where(schema.sweeps.c.name == name)
+                connection.execute(raised.values(planned_trials=planned_trials))
+                payload: JsonObject = {"planned_trials": planned_trials}
+                writing.add_event(connection, name, number=None, kind="planned", payload=payload)
+            return reading.read_sweep(connection, name)
+
+    def propose(self, sweep: str, *, proposal: Proposal) -> TrialRow:
+        """Return a new trial with the sweep's next number.
+
+        Raises:
+            UnknownSweepError: There is no such sweep.
+            ConfigError: The trial does not score what the sweep's objective needs.
+        """
+        with self._writes.begin() as connection:
+            row = reading.read_sweep(connection, sweep, lock=True)
+            if row.objective == "english" and "en" not in proposal.config.evaluation.languages:
+                msg = "lacks 'en', and the sweep's objective is english; add en, or choose another objective"
+                raise ConfigError("evaluation.languages", msg)
+            number = reading.next_number(connection, sweep)
+            writing.add_trial(connection, sweep, number=number, proposal=proposal)
+            return reading.read_trial(connection, sweep, number=number)
+
+    def start(self, sweep: str, *, number: int) -> TrialRow:
+        """Return the trial, now running in this process's name, one attempt more.
+
+        Raises:
+            UnknownTrialError: There is no such trial.
+            StateError: It has finished or was pruned.
+        """
+        with self._change(sweep, number) as (connection, trial):
+            payload: JsonObject = {"attempt": trial.attempts, "host": platform.node(), "process": os.getpid()}
+            again = {"attempts": trial.attempts + 1, "started_at": time.time(), "ended_at": None, "error": None}
+            writing.move(connection, trial, state="running", payload=payload, **again)
+            return reading.read_trial(connection, sweep, number=number)
+
+    def add_stage(self, sweep: str, *, number: int, rung: int, stage: StageRun) -> None:
+        """Record a stage as soon as it is made or found, so that a killed trial's cost is not lost.
+
+        The lineage given with the rung's result replaces what was added here. Optional.
+
+        Raises:
+            UnknownTrialError: There is no such trial.
+        """
+        with self._change(sweep, number) as (connection, trial):
+            rows = reading.read_stages(connection, sweep, number=number)
+            here = [writing.stage_run(row) for row in rows if row.rung == rung and row.key != stage.key]
+            writing.put_stages(connection, trial, rung=rung, stages=[*here, stage])
+            payload: JsonObject = {"rung": rung, "stage": stage.model_dump(mode="json")}
+            writing.add_event(connection, sweep, number=number, kind="stage", payload=payload)
+
+    def measure(self, sweep: str, *, number: int, result: TrialResult, rung: int = 0) -> TrialRow:
+        """Return the trial after adding what it scored at a rung, while it goes on.
+
+        Raises:
+            UnknownTrialError: There is no such trial.
+            ResultDiffersError: It was measured at this rung with another result.
+        """
+        with self._change(sweep, number) as (connection, trial):
+            return _measure(connection, trial, result=result, rung=rung)
+
+    def finish(self, sweep: str, *, number: int, result: TrialResult, rung: int = 0) -> TrialRow:
+        """Return the trial, now finished with the result of its last rung. The same result again does nothing.
+
+        Raises:
+            UnknownTrialError: There is no such trial.
+            ResultDiffersError: It was measured at this rung with another result.
+            StateError: It was pruned.
+        """
+        with self._change(sweep, number) as (connection, before):
+            trial = _measure(connection, before, result=result, rung=rung)
+            if trial.state != "finished":
+                payload: JsonObject = {"rung": rung, "score": trial.score}
+                writing.move(connection, trial, state="finished", payload=payload, ended_at=time.time(), error=None)
+            return reading.read_trial(connection, sweep, number=number)
+
+    def prune(self, sweep: str, *, number: int) -> TrialRow:
+        """Return the trial, stopped for good after its highest measured rung. Again, it does nothing.
+
+        Raises:
+            UnknownTrialError: There is no such trial.
+            StateError: It has ended otherwise.
+        """
+        with self._change(sweep, number) as (connection, trial):
+            if trial.state != "pruned":
+                payload: JsonObject = {"rung": trial.rung, "score": trial.score}
+                writing.move(connection, trial, state="pruned", payload=payload, ended_at=time.time())
+            return reading.read_trial(connection, sweep, number=number)
+
+    def fail(self, sweep: str, *, number: int, error: str) -> TrialRow:
+        """Return the trial, failed with an error's text; `start` runs it again.
+
+        Raises:
+            UnknownTrialError: There is no such trial.
+            StateError: It has finished or was pruned.
+        """
+        with self._change(sweep, number) as (connection, trial):
+            payload: JsonObject = {"error": error}
+            writing.move(connection, trial, state="failed", payload=payload, ended_at=time.time(), error=error)
+            return reading.read_trial(connection, sweep, number=number)
+
+    def interrupt_running(self, sweep: str) -> tuple[int, ...]:
+        """Return the numbers of the trials that were running and are now interrupted; `start` runs them again.
+
+        Only the sweep's one driver may call it: the trials of another driver would look interrupted while they run.
+
+        Raises:
+            UnknownSweepError: There is no such sweep.
+        """
+        with self._writes.begin() as connection:
+            reading.read_sweep(connection, sweep, lock=True)
+            running = reading.read_trials(connection, sweep, states=("running",))
+            for trial in running:
+                writing.move(connection, trial, state="interrupted", payload={}, ended_at=time.time())
+            return tuple(trial.number for trial in running)
+
+    def sweep(self, name: str) -> SweepRow:
+        """Return a sweep.
+
+        Raises:
+            UnknownSweepError: There is no such sweep.
+        """
+        with self.engine.begin() as connection:
+            return reading.read_sweep(connection, name)
+
+    def sweeps(self) -> tuple[SweepRow, ...]:
+        """Return every sweep, the oldest first."""
+        with self.engine.begin() as connection:
+            return reading.read_sweeps(connection)
+
+    def trial(self, sweep: str, *, number: int) -> TrialRow:
+        """Return a trial.
+
+        Raises:
+            UnknownSweepError: There is no such sweep.
+            UnknownTrialError: There is no such trial.
+        """
+        with self.engine.begin() as connection:
+            return reading.read_trial(connection, sweep, number=number)
+
+    def trials(self, sweep: str, *, states: Collection[State] = STATES) -> tuple[TrialRow, ...]:
+        """Return the sweep's trials in these states, ordered by number."""
+        with self.engine.begin() as connection:
+            return reading.read_trials(connection, sweep, states=states)
+
+    def measurements(self, sweep: str, *, number: int | None = None) -> tuple[Measurement, ...]:
+        """Return what the sweep's trials, or one of them, scored, ordered by trial and rung."""
+        with self.engine.begin() as connection:
+            return reading.read_measurements(connection, sweep, number=number)
+
+    def stages(self, sweep: str, *, number: int | None = None) -> tuple[StageRow, ...]:
+        """Return the lineages of the sweep's trials, or of one, ordered by trial, rung and position."""
+        with self.engine.begin() as connection:
+            return reading.read_stages(connection, sweep, number=number)
+
+    def events(self, sweep: str, *, after: int = 0) -> tuple[Event, ...]:
+        """Return the sweep's events with an id above `after`, in the order in which they happened."""
+        with self.engine.begin() as connection:
+            return reading.read_events(connection, sweep, after=after)
+
+    @contextlib.contextmanager
+    def _change(self, sweep: str, number: int) -> Generator[tuple[Connection, TrialRow]]:
+        with self._writes.begin() as connection:
+            reading.read_sweep(connection, sweep, lock=True)
+            yield connection, reading.read_trial(connection, sweep, number=number)
+
+
+def _measure(connection: Connection, trial: TrialRow, *, result: TrialResult, rung: int) -> TrialRow:
+    for known in reading.read_measurements(connection, trial.sweep, number=trial.number):
+        if known.rung == rung:
+            writing.check_same(trial, rung=rung, stored=known.trial_result, result=result)
+            return trial
+    objective = reading.read_sweep(connection, trial.sweep).objective
+    return writing.add_measurement(connection, trial, rung=rung, score=score_of(result, objective), result=result)
+
+
+def _check_same_sweep(sweep: SweepRow, *, spec: JsonObject, objective: Objective) -> None:
+    fields = [] if sweep.objective == objective else ["objective"]
+    fields += _differing(sweep.spec, spec, path="")
+    if fields:
+        raise SweepDiffersError(sweep.name, fields)
+
+
+def _differing(left: JsonValue, right: JsonValue, *, path: str) -> list[str]:
+    if isinstance(left, dict) and isinstance(right, dict):
+        names = sorted(left.keys() | right.keys())
+        return [
+            field
+            for name in names
+            for field in _differing(left.get(name), right.get(name), path=f"{path}.{name}" if path else name)
+        ]
+    return [] if canonical_json(left) == canonical_json(right) else [path or "spec"]

@@ -1,0 +1,87 @@
+CREATE TABLE events (
+	id BIGSERIAL NOT NULL, 
+	time FLOAT NOT NULL, 
+	sweep VARCHAR(200) NOT NULL, 
+	trial INTEGER, 
+	kind VARCHAR(20) NOT NULL, 
+	payload JSON NOT NULL, 
+	PRIMARY KEY (id)
+)
+CREATE TABLE meta (
+	schema_version INTEGER NOT NULL
+)
+CREATE TABLE sweeps (
+	name VARCHAR(200) NOT NULL, 
+	spec JSON NOT NULL, 
+	objective VARCHAR(20) NOT NULL, 
+	planned_trials INTEGER NOT NULL, 
+	created_at FLOAT NOT NULL, 
+	PRIMARY KEY (name)
+)
+CREATE TABLE trials (
+	sweep VARCHAR(200) NOT NULL, 
+	number INTEGER NOT NULL, 
+	state VARCHAR(20) NOT NULL, 
+	family VARCHAR(20) NOT NULL, 
+	assignment JSON NOT NULL, 
+	config JSON NOT NULL, 
+	sampler JSON NOT NULL, 
+	seen JSON NOT NULL, 
+	seed BIGINT NOT NULL, 
+	attempts INTEGER NOT NULL, 
+	rung INTEGER, 
+	score FLOAT, 
+	error TEXT, 
+	proposed_at FLOAT NOT NULL, 
+	started_at FLOAT, 
+	ended_at FLOAT, 
+	cost_paid_seconds FLOAT NOT NULL, 
+	cost_if_alone_seconds FLOAT NOT NULL, 
+	PRIMARY KEY (sweep, number), 
+	FOREIGN KEY(sweep) REFERENCES sweeps (name)
+)
+CREATE TABLE measurements (
+	sweep VARCHAR(200) NOT NULL, 
+	trial INTEGER NOT NULL, 
+	rung INTEGER NOT NULL, 
+	score FLOAT NOT NULL, 
+	num_items INTEGER NOT NULL, 
+	result JSON NOT NULL, 
+	measured_at FLOAT NOT NULL, 
+	PRIMARY KEY (sweep, trial, rung), 
+	FOREIGN KEY(sweep, trial) REFERENCES trials (sweep, number)
+)
+CREATE TABLE scores (
+	sweep VARCHAR(200) NOT NULL, 
+	trial INTEGER NOT NULL, 
+	rung INTEGER NOT NULL, 
+	metric VARCHAR(20) NOT NULL, 
+	language VARCHAR(20) NOT NULL, 
+	value FLOAT NOT NULL, 
+	PRIMARY KEY (sweep, trial, rung, metric, language), 
+	FOREIGN KEY(sweep, trial) REFERENCES trials (sweep, number)
+)
+CREATE TABLE stages (
+	sweep VARCHAR(200) NOT NULL, 
+	trial INTEGER NOT NULL, 
+	rung INTEGER NOT NULL, 
+	position INTEGER NOT NULL, 
+	phase VARCHAR(20) NOT NULL, 
+	key VARCHAR(64) NOT NULL, 
+	steps INTEGER NOT NULL, 
+	seconds FLOAT NOT NULL, 
+	reused BOOLEAN NOT NULL, 
+	PRIMARY KEY (sweep, trial, rung, position), 
+	FOREIGN KEY(sweep, trial) REFERENCES trials (sweep, number)
+)
+CREATE TABLE task_scores (
+	sweep VARCHAR(200) NOT NULL, 
+	trial INTEGER NOT NULL, 
+	rung INTEGER NOT NULL, 
+	task VARCHAR(200) NOT NULL, 
+	value FLOAT NOT NULL, 
+	PRIMARY KEY (sweep, trial, rung, task), 
+	FOREIGN KEY(sweep, trial) REFERENCES trials (sweep, number)
+)
+CREATE INDEX events_by_sweep ON events (sweep, id)
+CREATE INDEX trials_by_score ON trials (sweep, state, score)
