@@ -1,0 +1,126 @@
+"""Points of a space without a sampler: defaults, random draws, all of them."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterator
+
+from pydantic import JsonValue
+
+from spaces.parameters import FloatParameter, IntParameter, SimplexParameter
+from spaces.tree import FAMILY_PATH, Assignment, Branch, ChoiceParameter, Label, Parameter, Space
+from spaces.walk import walk
+from trainables.errors import ConfigError
+
+
+def default_value(parameter: Parameter) -> JsonValue:
+    """Return a parameter's default as an assignment holds it."""
+    if isinstance(parameter, SimplexParameter):
+        return parameter.weights(parameter.default)
+    return parameter.default
+
+
+def default_assignment(space: Space, *, family: Label = None) -> Assignment:
+    """Return the assignment with every parameter at its default, in the named family or the default one."""
+
+    def ask(parameter: Parameter) -> JsonValue:
+        return family if family is not None and parameter.path == FAMILY_PATH else default_value(parameter)
+
+    return walk(space, ask)
+
+
+def first_assignments(space: Space) -> list[Assignment]:
+    """Return a sweep's first trials: each family once, at its defaults; one trial in a space without families."""
+    for parameter in space.root.parameters:
+        if isinstance(parameter, ChoiceParameter) and parameter.path == FAMILY_PATH:
+            return [default_assignment(space, family=arm.label) for arm in parameter.arms]
+    return [default_assignment(space)]
+
+
+def draw(space: Space, *, generator: random.Random) -> Assignment:
+    """Return a random assignment: every arm equally likely, numbers uniform (or log-uniform), weights Dirichlet(1)."""
+    return walk(space, lambda parameter: _draw_value(parameter, generator))
+
+
+def _draw_value(parameter: Parameter, generator: random.Random) -> JsonValue:
+    match parameter:
+        case ChoiceParameter():
+            return generator.choice(parameter.arms).label
+        case SimplexParameter():
+            # Normalised exponentials are Dirichlet(1); the floor keeps a weight from rounding to 0.
+            return parameter.weights(tuple(max(generator.expovariate(1), 1e-9) for _ in parameter.items))
+        case IntParameter():
+            if not parameter.log:
+                return generator.randint(parameter.low, parameter.high)
+            drawn = math.exp(generator.uniform(math.log(parameter.low - 0.5), math.log(parameter.high + 0.5)))
+            return min(max(round(drawn), parameter.low), parameter.high)
+        case FloatParameter():
+            if not parameter.log:
+                return generator.uniform(parameter.low, parameter.high)
+            drawn = math.exp(generator.uniform(math.log(parameter.low), math.log(parameter.high)))
+            return min(max(drawn, parameter.low), parameter.high)
+
+
+def size(space: Space) -> int | None:
+    """Return how many assignments a space has, or None when a parameter is continuous."""
+    return _branch_size(space.root)
+
+
+def _branch_size(branch: Branch) -> int | None:
+    product = 1
+    for parameter in branch.parameters:
+        factor = _parameter_size(parameter)
+        if factor is None:
+            return None
+        product *= factor
+    return product
+
+
+def _parameter_size(parameter: Parameter) -> int | None:
+    match parameter:
+        case IntParameter():
+            return parameter.high - parameter.low + 1
+        case ChoiceParameter():
+            sizes = [_branch_size(arm.branch) for arm in parameter.arms]
+            return None if None in sizes else sum(size or 0 for size in sizes)
+        case _:
+            return None
+
+
+def enumerate_assignments(space: Space) -> Iterator[Assignment]:
+    """Yield every assignment of a finite space, the last parameter changing fastest.
+
+    Raises:
+        ConfigError: A parameter is continuous.
+    """
+    turns: list[int] = []
+    while True:
+        taken: list[tuple[int, int]] = []
+        yield walk(space, _take_turns(turns, taken))
+        while taken and taken[-1][0] + 1 == taken[-1][1]:
+            taken.pop()
+        if not taken:
+            return
+        turns = [index for index, _ in taken]
+        turns[-1] += 1
+
+
+def _take_turns(turns: list[int], taken: list[tuple[int, int]]) -> Callable[[Parameter], JsonValue]:
+    def ask(parameter: Parameter) -> JsonValue:
+        values = _finite_values(parameter)
+        index = turns[len(taken)] if len(taken) < len(turns) else 0
+        taken.append((index, len(values)))
+        return values[index]
+
+    return ask
+
+
+def _finite_values(parameter: Parameter) -> list[Label] | range:
+    match parameter:
+        case ChoiceParameter():
+            return [arm.label for arm in parameter.arms]
+        case IntParameter():
+            return range(parameter.low, parameter.high + 1)
+        case _:
+            raise ConfigError(parameter.origin, "is continuous, so its space cannot be listed; use `choice` to list it")

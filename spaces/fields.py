@@ -1,0 +1,60 @@
+"""The fields of a TrialConfig by dotted path, so that a name that binds to nothing is refused at the start."""
+
+from __future__ import annotations
+
+import types
+from typing import Any, Literal, Union, get_args, get_origin  # Any: annotations have no static type
+
+from pydantic import BaseModel
+
+from trainables.config import TrialConfig
+from trainables.errors import ConfigError, near_matches
+
+FieldKind = Literal["model", "mapping", "integer", "leaf"]
+"""What a field holds: further fields, tasks with weights, a whole number, or another plain value."""
+
+
+def field_kind(field: str, *, origin: str) -> FieldKind:
+    """Return what a field of the TrialConfig holds; the empty path is the TrialConfig itself.
+
+    Args:
+        field: Dotted path, for example `target.learning_rate`.
+        origin: Where the spec names it, for the message.
+
+    Raises:
+        ConfigError: There is no such field.
+    """
+    annotation: Any = TrialConfig
+    walked: list[str] = []
+    for name in field.split(".") if field else []:
+        annotation = _step(annotation, name=name, walked=walked, origin=origin)
+        walked.append(name)
+    return _kind(annotation)
+
+
+def _step(annotation: Any, *, name: str, walked: list[str], origin: str) -> Any:
+    here = ".".join(walked)
+    if _kind(annotation) != "model":
+        raise ConfigError(origin, f"{here!r} is one value and has no field {name!r}; set {here!r} as a whole")
+    fields = annotation.model_fields
+    if name not in fields:
+        near = near_matches(name, fields)
+        raise ConfigError(
+            origin, f"a trial's {here or 'configuration'} has no field {name!r}{near}; it has {', '.join(fields)}"
+        )
+    return _without_none(fields[name].annotation)
+
+
+def _without_none(annotation: Any) -> Any:
+    if get_origin(annotation) in {Union, types.UnionType}:
+        kinds = [kind for kind in get_args(annotation) if kind is not type(None)]
+        return kinds[0] if len(kinds) == 1 else annotation
+    return annotation
+
+
+def _kind(annotation: Any) -> FieldKind:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return "model"
+    if get_origin(annotation) is dict:
+        return "mapping"
+    return "integer" if annotation is int else "leaf"

@@ -1,0 +1,63 @@
+"""`--set a.b=v`: changes to a sweep spec from the command line."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+
+from pydantic import JsonValue
+
+from spaces.sweep_spec import JsonObject, SweepSpec, make_sweep_spec
+from spaces.yaml_file import parse_yaml
+from trainables.errors import ConfigError, near_matches
+
+_OPEN = ("trial", "families", "search")
+"""Fields of a spec below which a path may be new: it then names a field of a trial, and is checked as one."""
+
+
+def with_settings(spec: SweepSpec, settings: Iterable[str]) -> SweepSpec:
+    """Return a checked copy of a spec with some of its values replaced.
+
+    Args:
+        spec: The spec; it stays as it is.
+        settings: Texts like `trials=8` or `families.text.steps={choice: [100, 200]}`; values are read as YAML.
+
+    Raises:
+        ConfigError: A path names nothing, or the changed spec is wrong.
+        SpecFileError: A value is not YAML.
+    """
+    document: JsonObject = spec.model_dump(mode="json")
+    for setting in settings:
+        path, equals, text = setting.partition("=")
+        if not equals or not path.strip():
+            raise ConfigError(setting, "is no setting; write it as path=value, for example trials=8")
+        _put(document, path.strip(), parse_yaml(text, name=f"--set {path.strip()}"))
+    return make_sweep_spec(document)
+
+
+def _put(document: JsonObject, path: str, value: JsonValue) -> None:
+    first = path.split(".", maxsplit=1)[0]
+    if first not in SweepSpec.model_fields:
+        near = near_matches(first, SweepSpec.model_fields)
+        fields = ", ".join(SweepSpec.model_fields)
+        raise ConfigError(path, f"a sweep spec has no field {first!r}{near}; it has {fields}")
+    inner, rest, walked = document, path.split("."), list[str]()
+    while (key := _longest_key(inner, rest)) != ".".join(rest):
+        walked.append(key)
+        rest = rest[len(key.split(".")) :]
+        below = inner.get(key)
+        if below is None and first in _OPEN:
+            below = inner[key] = JsonObject()
+        if not isinstance(below, dict):
+            raise ConfigError(path, f"{'.'.join(walked)} is {below!r}, which has no parts; set it as a whole")
+        inner = below
+    inner[key] = copy.deepcopy(value)
+
+
+def _longest_key(mapping: JsonObject, parts: list[str]) -> str:
+    """Return the longest dotted key of the mapping that the parts begin with, or the first part."""
+    for length in range(len(parts), 0, -1):
+        key = ".".join(parts[:length])
+        if key in mapping:
+            return key
+    return parts[0]

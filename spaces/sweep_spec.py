@@ -1,0 +1,178 @@
+"""The sweep spec: what a user writes to describe a search, and the space that it stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, JsonValue, ValidationError
+
+from spaces.checking import check_space
+from spaces.drawing import size
+from spaces.errors import SpecFileError, UnknownSweepSpecError
+from spaces.parsing import Place, parse_branch
+from spaces.tree import FAMILY_PATH, Arm, Branch, ChoiceParameter, Setting, Space, every_parameter
+from spaces.validation import config_error
+from spaces.yaml_file import read_yaml
+from trainables.config import FrozenModel
+from trainables.errors import ConfigError
+from trainables.results import Family
+
+JsonObject = dict[str, JsonValue]
+"""A mapping of a YAML document."""
+
+_NOT_SEARCHED = {
+    "intermediate": "put it under `families`, one of which each trial has",
+    "evaluation": "trials scored on different things cannot be compared; put it under `trial`",
+    "engine": "it does not decide a trial's results; put it under `trial`",
+}
+
+
+class SamplerConfig(FrozenModel):
+    """How the next trial is proposed."""
+
+    name: Literal["tpe", "random", "grid"] = "tpe"
+    """`tpe`: Optuna's multivariate Parzen estimator (Bergstra et al. 2011); `random`; `grid`: each point once."""
+    num_startup: int = Field(default=10, ge=1)
+    """Finished trials before `tpe` starts to learn; random until then. The families' defaults count. `tpe` only."""
+
+
+class SweepSpec(FrozenModel):
+    """A named search: how many trials, scored how, over which space."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)
+    """Name of the sweep: letters, digits, `_`, `-` and `.`."""
+    description: str = ""
+    """What the sweep is meant to find out."""
+    objective: Literal["average", "english", "worst"] = "average"
+    """Score to maximise: mean over languages (XTREME), English only (strict zero-shot), or the lowest language."""
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    """Seeds the sampler; phases have their own seeds in `trial`."""
+    trials: int = Field(ge=1)
+    """Number of trials, failed ones included."""
+    concurrency: int | None = Field(default=None, ge=1)
+    """Trials that run at the same time; None: as many as the resources allow."""
+    sampler: SamplerConfig = SamplerConfig()
+    """How the next trial is proposed."""
+    order: Literal["completion", "fixed"] = "completion"
+    """`completion`: a proposal sees all results so far. `fixed`: proposal n sees those up to n - concurrency."""
+    trial: JsonObject = Field(default_factory=dict[str, JsonValue])
+    """A partial TrialConfig: what every trial has. `trial.intermediate` is shared by all families but `none`."""
+    families: dict[Family, JsonObject] = Field(min_length=1)
+    """Family -> fields of its intermediate phase, fixed or searched."""
+    search: JsonObject = Field(default_factory=dict[str, JsonValue])
+    """Fields of any other phase, searched in every family; keys may be dotted."""
+
+
+def load_sweep_spec(name_or_path: str | Path) -> SweepSpec:
+    """Return a checked sweep spec.
+
+    Args:
+        name_or_path: Name of a shipped spec (`demo`), or path of a YAML file.
+
+    Raises:
+        UnknownSweepSpecError: No shipped spec has this name and no such file exists.
+        SpecFileError: The file cannot be read as YAML.
+        ConfigError: A field is wrong; `field` is its path in the spec.
+    """
+    shipped = shipped_specs()
+    path = shipped.get(str(name_or_path), Path(name_or_path))
+    if not path.is_file() and path.suffix not in {".yaml", ".yml"}:
+        raise UnknownSweepSpecError(str(name_or_path), shipped)
+    document = read_yaml(path)
+    if not isinstance(document, dict):
+        raise SpecFileError(str(path), "does not hold a mapping; a sweep spec has fields like `name:` and `trials:`")
+    return make_sweep_spec(document)
+
+
+def shipped_specs() -> dict[str, Path]:
+    """Return name -> file of the specs that ship with xstilts."""
+    return {path.stem: path for path in sorted(Path(__file__).parent.glob("*.yaml"))}
+
+
+def make_sweep_spec(document: Mapping[str, JsonValue]) -> SweepSpec:
+    """Return the checked sweep spec of a document that was read from YAML.
+
+    Raises:
+        ConfigError: A field is wrong; `field` is its path in the spec.
+    """
+    try:
+        spec = SweepSpec.model_validate(dict(document))
+    except ValidationError as error:
+        raise config_error(error, known=_known_names) from None
+    space = make_space(spec)
+    check_space(space)
+    _check_grid(spec, space)
+    return spec
+
+
+def _check_grid(spec: SweepSpec, space: Space) -> None:
+    if spec.sampler.name != "grid":
+        return
+    points = size(space)
+    if points is None:
+        raise ConfigError("sampler.name", "a grid needs a finite space, and this one has a range; use choice, or tpe")
+    if spec.trials > points:
+        raise ConfigError("trials", f"{spec.trials} trials of a grid with {points} points; set trials to {points}")
+
+
+def _known_names(path: str) -> list[str]:
+    if path.startswith("families"):
+        return list(Family.__args__)
+    return list(SamplerConfig.model_fields if path.startswith("sampler") else SweepSpec.model_fields)
+
+
+def make_space(spec: SweepSpec) -> Space:
+    """Return the space of a sweep spec: its fixed trial, the choice of a family, and the shared search.
+
+    Raises:
+        ConfigError: A value is malformed or names a field that does not exist.
+    """
+    trial = parse_branch(spec.trial, at=Place(path="", field="", origin="trial"))
+    if trial.parameters:
+        found = trial.parameters[0]
+        raise ConfigError(found.origin, "`trial` holds fixed values; put what is searched under `search` or `families`")
+    _refuse_idle_settings(spec)
+    for key in spec.search:
+        if reason := _NOT_SEARCHED.get(key.split(".")[0]):
+            raise ConfigError(f"search.{key}", f"{key!r} cannot be searched here: {reason}")
+    shared = parse_branch(spec.search, at=Place(path="", field="", origin="search"))
+    root = trial + Branch(parameters=(_family_choice(spec),)) + shared
+    # The TrialConfig itself is always there: its own empty setting would name no field.
+    settings = tuple(setting for setting in root.settings if setting.field)
+    space = Space(root=Branch(settings=settings, parameters=root.parameters))
+    _refuse_shared_paths(space)
+    return space
+
+
+def _family_choice(spec: SweepSpec) -> ChoiceParameter:
+    arms = tuple(Arm(label=family, branch=_family_branch(family, body)) for family, body in spec.families.items())
+    return ChoiceParameter(
+        path=FAMILY_PATH, field="intermediate", origin="families", arms=arms, default=next(iter(spec.families))
+    )
+
+
+def _family_branch(family: Family, body: JsonObject) -> Branch:
+    origin = f"families.{family}"
+    if family == "none":
+        if body:
+            raise ConfigError(f"{origin}.{next(iter(body))}", "family `none` has no intermediate phase; write none: {}")
+        return Branch(settings=(Setting(field="intermediate", origin=origin, value=None),))
+    return parse_branch(body, at=Place(path=f"intermediate.{family}", field="intermediate", origin=origin))
+
+
+def _refuse_idle_settings(spec: SweepSpec) -> None:
+    shared = [key for key in spec.trial if key.split(".")[0] == "intermediate"]
+    if shared and set(spec.families) == {"none"}:
+        raise ConfigError(f"trial.{shared[0]}", "has no effect: no family has an intermediate phase; remove it")
+
+
+def _refuse_shared_paths(space: Space) -> None:
+    seen: dict[str, str] = {}
+    for parameter in every_parameter(space.root):
+        if parameter.path in seen:
+            raise ConfigError(
+                parameter.origin, f"is searched twice, also at {seen[parameter.path]}; keep one of the two"
+            )
+        seen[parameter.path] = parameter.origin

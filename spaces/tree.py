@@ -1,0 +1,99 @@
+"""The tree of a space: a branch holds settings and parameters; an arm of a choice is a branch again, at any depth.
+
+Everything here is immutable and plain, so that one space can be walked by any sampler in any thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from pydantic import JsonValue
+
+from spaces.parameters import FloatParameter, IntParameter, SimplexParameter
+
+Assignment: TypeAlias = dict[str, JsonValue]
+"""Path of each active parameter -> its value, plain JSON: one point of a space."""
+
+Label: TypeAlias = str | int | float | bool | None
+"""Name of an arm. For a choice among plain values it is the value itself."""
+
+FAMILY_PATH = "family"
+"""Path of the choice among families in every space that a sweep spec makes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """A fixed value for a field of the TrialConfig, and its place in the sweep spec."""
+
+    field: str
+    origin: str
+    value: JsonValue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Branch:
+    """Settings and parameters that are active together. Later settings override earlier ones."""
+
+    settings: tuple[Setting, ...] = ()
+    parameters: tuple[Parameter, ...] = ()
+
+    def __add__(self, other: Branch) -> Branch:
+        return Branch(settings=self.settings + other.settings, parameters=self.parameters + other.parameters)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    """One arm of a choice, with what is active only in it."""
+
+    label: Label
+    branch: Branch = field(default_factory=Branch)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChoiceParameter:
+    """Exactly one of several arms. What it binds is in the arms' branches."""
+
+    path: str
+    field: str
+    origin: str
+    arms: tuple[Arm, ...]
+    default: Label
+
+    def arm(self, label: JsonValue) -> Arm | None:
+        """Return the arm of this label, or None. True is not 1, and 1 is not 1.0."""
+        return next((arm for arm in self.arms if type(arm.label) is type(label) and arm.label == label), None)
+
+    def admits(self, value: JsonValue) -> bool:
+        """Return whether an arm has this label."""
+        return self.arm(value) is not None
+
+
+Parameter: TypeAlias = FloatParameter | IntParameter | SimplexParameter | ChoiceParameter
+"""What a walk asks for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Space:
+    """A set of trials: every walk through `root` is one of them."""
+
+    root: Branch
+
+
+def every_parameter(branch: Branch) -> Iterator[Parameter]:
+    """Yield the parameters below a branch, active together or not, each before what hangs on it."""
+    for parameter in branch.parameters:
+        yield parameter
+        if isinstance(parameter, ChoiceParameter):
+            for arm in parameter.arms:
+                yield from every_parameter(arm.branch)
+
+
+def every_setting(branch: Branch) -> Iterator[Setting]:
+    """Yield the settings of a branch and of every branch below it."""
+    yield from branch.settings
+    for parameter in branch.parameters:
+        if isinstance(parameter, ChoiceParameter):
+            for arm in parameter.arms:
+                yield from every_setting(arm.branch)

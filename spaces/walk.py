@@ -1,0 +1,68 @@
+"""The one walker. Samplers, drawing, enumeration, `contains` and binding all go through it, so they cannot disagree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from pydantic import JsonValue
+
+from spaces.parameters import FloatParameter, IntParameter, SimplexParameter
+from spaces.tree import Assignment, Branch, ChoiceParameter, Parameter, Space
+from trainables.errors import ConfigError
+
+
+def walk(space: Space, ask: Callable[[Parameter], JsonValue]) -> Assignment:
+    """Return the assignment that `ask` answers its way to; only active parameters are asked for, parents first.
+
+    Args:
+        space: The space.
+        ask: Gives the value of a parameter; for a choice, the label of an arm.
+
+    Raises:
+        ConfigError: An answer is outside its parameter; `field` is the parameter's path.
+    """
+    assignment: Assignment = {}
+    _visit(space.root, ask=ask, assignment=assignment)
+    return assignment
+
+
+def contains(space: Space, assignment: Mapping[str, JsonValue]) -> bool:
+    """Return whether a walk of the space can give this assignment: no parameter missing, none inactive."""
+    try:
+        return walk(space, answers(assignment)).keys() == assignment.keys()
+    except ConfigError:
+        return False
+
+
+def answers(assignment: Mapping[str, JsonValue]) -> Callable[[Parameter], JsonValue]:
+    """Return an `ask` that looks each parameter up; it raises ConfigError when one is missing."""
+
+    def ask(parameter: Parameter) -> JsonValue:
+        if parameter.path not in assignment:
+            raise ConfigError(parameter.path, "the assignment has no value for this active parameter; add one")
+        return assignment[parameter.path]
+
+    return ask
+
+
+def _visit(branch: Branch, *, ask: Callable[[Parameter], JsonValue], assignment: Assignment) -> None:
+    for parameter in branch.parameters:
+        value = ask(parameter)
+        if not parameter.admits(value):
+            raise ConfigError(parameter.path, f"{value!r} is not {describe(parameter)}; use a value of the space")
+        assignment[parameter.path] = value
+        if isinstance(parameter, ChoiceParameter) and (arm := parameter.arm(value)):
+            _visit(arm.branch, ask=ask, assignment=assignment)
+
+
+def describe(parameter: Parameter) -> str:
+    """Return what a parameter admits, in words."""
+    match parameter:
+        case ChoiceParameter():
+            return "one of " + ", ".join(repr(arm.label) for arm in parameter.arms)
+        case SimplexParameter():
+            return f"a weight above 0 for each of {', '.join(parameter.items)}, summing to 1"
+        case IntParameter():
+            return f"a whole number from {parameter.low} to {parameter.high}"
+        case FloatParameter():
+            return f"a number from {parameter.low:g} to {parameter.high:g}"
