@@ -55,6 +55,8 @@ class CollateContext:
     """Channel means that pixels (0..1) are normalised with."""
     image_std: tuple[float, float, float] = (0.5, 0.5, 0.5)
     """Channel deviations that pixels are normalised with."""
+    token_counts: np.ndarray | None = None
+    """How often each token id occurs in the encoded split; only where the task's masking asks for it."""
 
 
 class Kind(Protocol):

@@ -1,0 +1,170 @@
+"""Rows of a task, from a mirror, the hub or the miniature: the only loader, and a door to `datasets`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any  # Any: a raw row's values are the data set's own
+
+import datasets
+
+from trainables.data.locate import Location, locate_dataset
+from trainables.errors import TaskDataError
+from trainables.tasks.spec import GeneratedSource, HubSource, TaskSpec
+
+# Bars of a few milliseconds each would fill the logs of every rank.
+datasets.disable_progress_bars()
+
+
+def load_rows(spec: TaskSpec, *, split: str, language: str = "en") -> datasets.Dataset:
+    """Return a task's rows under the kind's column names, labels as class numbers, images undecoded.
+
+    Args:
+        spec: The task.
+        split: Our split: `train`, `validation` or `test`.
+        language: Which of the task's languages.
+
+    Raises:
+        TaskDataError: The task has no such split or language, or the source lacks a split, column or label.
+        UnavailableError: Neither mirror, nor cache, nor hub has the repository.
+    """
+    sources = source_splits(spec, split=split, language=language)
+    if isinstance(spec.source, GeneratedSource):
+        parts = [_generated(spec.source, split=source, language=language) for source in sources]
+    else:
+        location = locate_dataset(spec.source.repository)
+        parts = [_from_hub(spec, location=location, split=source, language=language) for source in sources]
+    # Parts are numbered by their own feature's class names before they are joined: those could differ.
+    return datasets.concatenate_datasets([_numbered(_renamed(part, spec), spec) for part in parts])
+
+
+def source_splits(spec: TaskSpec, *, split: str, language: str) -> tuple[str, ...]:
+    """Return the source's splits behind one of ours.
+
+    Raises:
+        TaskDataError: The task has no such split or language.
+    """
+    if split not in spec.splits:
+        msg = f"task {spec.name!r} has no split {split!r}; it has {', '.join(spec.splits)}; choose one of them"
+        raise TaskDataError(msg)
+    if language not in spec.languages:
+        msg = f"task {spec.name!r} has no language {language!r}; it has {' '.join(spec.languages)}; choose one of them"
+        raise TaskDataError(msg)
+    return spec.splits[split]
+
+
+def source_fingerprint(spec: TaskSpec) -> str | None:
+    """Return what identifies the rows of a task's source, or None when only loading them tells.
+
+    A mirror is identified by the content of its files (not by its path or times), a pinned repository by its commit,
+    generated rows by their version.
+
+    Raises:
+        UnavailableError: Neither mirror, nor cache, nor hub has the repository.
+    """
+    if isinstance(spec.source, GeneratedSource):
+        return f"{spec.source.generator}@{spec.source.version}"
+    location = locate_dataset(spec.source.repository)
+    if location.path is not None:
+        return _folder_hash(location.path)
+    return spec.source.revision
+
+
+def _generated(source: GeneratedSource, *, split: str, language: str) -> datasets.Dataset:
+    from trainables.miniature.rows import rows
+
+    return datasets.Dataset.from_dict(rows(source.generator, split=split, language=language))
+
+
+def _from_hub(spec: TaskSpec, *, location: Location, split: str, language: str) -> datasets.Dataset:
+    source = spec.source
+    assert isinstance(source, HubSource)  # noqa: S101  (narrows the type; our own bug otherwise)
+    config = source.config.format(language=language) if source.config else None
+    revision = source.revision if location.path is None else None
+    try:
+        return datasets.load_dataset(location.target, config, split=split, revision=revision)
+    except (ValueError, OSError) as error:
+        msg = (
+            f"cannot load task {spec.name!r}: split {split!r}, config {config!r} of {location.target!r}: {error}; the "
+            "source must hold every split that the task names; correct the task or the mirror"
+        )
+        raise TaskDataError(msg) from error
+
+
+def _renamed(rows: datasets.Dataset, spec: TaskSpec) -> datasets.Dataset:
+    if any("." in column for column in spec.columns.values()):
+        rows = _with_fields(rows, spec)
+    missing = [column for column in spec.columns.values() if column not in rows.column_names]
+    if missing:
+        msg = (
+            f"cannot load task {spec.name!r}: its source has no column {missing[0]!r}, it has "
+            f"{', '.join(rows.column_names)}; correct the task's `columns`"
+        )
+        raise TaskDataError(msg)
+    renamed = rows.select_columns(list(spec.columns.values()))
+    renamed = renamed.rename_columns({theirs: ours for ours, theirs in spec.columns.items() if ours != theirs})
+    for column, feature in renamed.features.items():
+        if isinstance(feature, datasets.Image):
+            renamed = renamed.cast_column(column, datasets.Image(decode=False))
+    return renamed
+
+
+def _with_fields(rows: datasets.Dataset, spec: TaskSpec) -> datasets.Dataset:
+    """Return rows with the structs opened that a dotted column such as `choices.text` reaches into."""
+    flat = rows.flatten()
+    fields = [column for column in spec.columns.values() if "." in column and column in flat.column_names]
+    return datasets.concatenate_datasets([rows, flat.select_columns(fields)], axis=1)
+
+
+def _numbered(rows: datasets.Dataset, spec: TaskSpec) -> datasets.Dataset:
+    """Return rows whose labels are class numbers in the task's order, whatever the source's."""
+    if "label" not in rows.column_names:
+        return rows
+    feature = rows.features["label"]
+    names = tuple(feature.names) if isinstance(feature, datasets.ClassLabel) else ()
+    if names and spec.labels and names != (spec.label_values or spec.labels):
+        numbers = _class_numbers(spec)
+        translated = [None if label is None or label < 0 else names[label] for label in rows["label"]]
+    elif spec.label_values and not names:
+        numbers, translated = _class_numbers(spec), rows["label"]
+    else:
+        return rows.cast_column("label", datasets.Value("int64")) if names else rows
+    labels = [_class_number(label, numbers=numbers, spec=spec) for label in translated]
+    rest = rows.remove_columns("label")
+    return rest.add_column("label", labels, feature=datasets.Value("int64"))  # pyright: ignore[reportCallIssue]  (a fingerprint is optional)
+
+
+def _class_numbers(spec: TaskSpec) -> dict[str, int]:
+    return {value: number for number, value in enumerate(spec.label_values or spec.labels)}
+
+
+def _class_number(label: Any, *, numbers: Mapping[str, int], spec: TaskSpec) -> int:
+    if label is None or label == "":
+        return -1  # a secret label, as the hub's own data sets number it
+    if label not in numbers:
+        msg = (
+            f"cannot load task {spec.name!r}: label {label!r} is none of {', '.join(numbers)}; give the source's "
+            "labels in the task's `label_values`"
+        )
+        raise TaskDataError(msg)
+    return numbers[label]
+
+
+def _folder_hash(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not path.name.startswith("."):
+            facts = path.stat()
+            content = _file_hash(path, facts.st_size, facts.st_mtime_ns)
+            digest.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
+    return digest.hexdigest()
+
+
+@lru_cache(maxsize=4096)
+def _file_hash(path: Path, size: int, mtime_ns: int) -> str:
+    """Return a file's SHA-256; size and time are arguments so that a changed file is read again."""
+    del size, mtime_ns
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,200 @@
+"""Where a repository is: a mirror, the Hugging Face cache, or the hub. No torch, datasets or transformers here."""
+
+from __future__ import annotations
+
+import importlib.resources
+import os
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from trainables.errors import CheckpointError, UnavailableError
+
+MINIATURE = "miniature"
+"""Name of the encoder and the vision tower that ship with the package."""
+
+PROBE_SECONDS = 1.0
+"""Longest wait for the hub to accept a connection."""
+
+PROBE_KEPT_SECONDS = 60.0
+"""How long the answer of a probe is believed: a machine's network comes and goes."""
+
+_TRUE = {"1", "ON", "YES", "TRUE"}
+_probed: dict[str, tuple[float, bool]] = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Location:
+    """Where a repository was found.
+
+    Args:
+        kind: `mirror`, `folder` (a path that was given), `packaged`, `cache` (Hugging Face's) or `hub`.
+        repository: The name that was asked for.
+        path: The folder; for a cached model its newest snapshot; None for a cached data set and for the hub.
+    """
+
+    kind: Literal["mirror", "folder", "packaged", "cache", "hub"]
+    repository: str
+    path: Path | None
+
+    @property
+    def target(self) -> str:
+        """What the vendor's loader is given: the folder, or the repository's name."""
+        return self.repository if self.path is None else str(self.path)
+
+
+def locate_dataset(repository: str) -> Location:
+    """Return where a data set repository is.
+
+    Args:
+        repository: `owner/name`.
+
+    Raises:
+        UnavailableError: Neither mirror, nor cache, nor hub has it.
+    """
+    return _locate(repository, folder="datasets")
+
+
+def locate_model(name: str) -> Location:
+    """Return where an encoder is: packaged (`miniature`), a folder, or a model repository.
+
+    Args:
+        name: `miniature`, a path, or `owner/name`.
+
+    Raises:
+        UnavailableError: Nothing has it.
+    """
+    return _packaged(name, "encoder") or _folder(name) or _locate(name, folder="models")
+
+
+def locate_vision(name: str) -> Location:
+    """Return where a vision tower is, as `locate_model` does.
+
+    Raises:
+        UnavailableError: Nothing has it.
+    """
+    return _packaged(name, "vision") or _folder(name) or _locate(name, folder="models")
+
+
+def mirror_folder() -> Path | None:
+    """Return the mirror that `XSTILTS_MIRROR` names, or None when it is unset.
+
+    Raises:
+        UnavailableError: It names no folder.
+    """
+    value = os.environ.get("XSTILTS_MIRROR", "")
+    if not value:
+        return None
+    mirror = Path(value).expanduser().absolute()
+    if not mirror.is_dir():
+        msg = f"cannot read the mirror: XSTILTS_MIRROR is {value!r}, which is no folder; correct it or unset it"
+        raise UnavailableError(msg)
+    return mirror
+
+
+def hub_is_reachable() -> bool:
+    """Return whether the hub accepts a connection; at most one probe a minute, of at most a second."""
+    if _offline():
+        return False
+    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+    now = time.monotonic()
+    kept = _probed.get(endpoint)
+    if kept is None or now - kept[0] > PROBE_KEPT_SECONDS:
+        kept = (now, _accepts_connection(endpoint))
+        _probed[endpoint] = kept
+    return kept[1]
+
+
+def check_encoder_folder(path: Path) -> None:
+    """Check that a folder holds an encoder that can be loaded without running anyone's code.
+
+    Args:
+        path: The folder.
+
+    Raises:
+        CheckpointError: config.json, safetensors weights or a tokenizer is missing; names which.
+    """
+    if not path.is_dir():
+        msg = f"cannot load an encoder from {str(path)!r}: it is no folder; give a checkpoint's folder"
+        raise CheckpointError(msg)
+    _require(path, ("config.json",), "its configuration")
+    if any(path.glob("pytorch_model*.bin")) and not any(path.glob("*.safetensors")):
+        msg = (
+            f"cannot load an encoder from {str(path)!r}: its weights are pickled (pytorch_model.bin), and a pickle can "
+            "run any code when it is read, so only safetensors are; convert them with save_pretrained"
+        )
+        raise CheckpointError(msg)
+    _require(path, ("model.safetensors", "model.safetensors.index.json"), "its weights")
+    _require(path, ("tokenizer.json", "sentencepiece.bpe.model"), "its tokenizer")
+
+
+def _require(path: Path, names: tuple[str, ...], what: str) -> None:
+    if not any((path / name).is_file() for name in names):
+        msg = f"cannot load an encoder from {str(path)!r}: {what} is missing; it needs {' or '.join(names)}; add it"
+        raise CheckpointError(msg)
+
+
+def _packaged(name: str, asset: str) -> Location | None:
+    if name != MINIATURE:
+        return None
+    path = Path(str(importlib.resources.files("trainables"))) / "miniature" / "assets" / asset
+    return Location(kind="packaged", repository=name, path=path)
+
+
+def _folder(name: str) -> Location | None:
+    path = Path(name).expanduser()
+    return Location(kind="folder", repository=name, path=path.absolute()) if path.is_dir() else None
+
+
+def _locate(repository: str, *, folder: Literal["datasets", "models"]) -> Location:
+    mirror = mirror_folder()
+    if mirror is not None and (mirror / folder / repository).is_dir():
+        return Location(kind="mirror", repository=repository, path=mirror / folder / repository)
+    reachable = hub_is_reachable()
+    cached = _cached(repository, folder)
+    # A reachable hub settles what is newest or pinned, and the vendor's loader reads its own cache before it downloads.
+    if reachable:
+        return Location(kind="hub", repository=repository, path=None)
+    if cached is not None:
+        return cached
+    looked = f"the mirror {str(mirror)!r}" if mirror else "no mirror (XSTILTS_MIRROR is unset)"
+    why = "HF_HUB_OFFLINE is set" if _offline() else "the hub did not answer"
+    msg = (
+        f"cannot find {folder[:-1]} {repository!r}: looked in {looked} and the Hugging Face cache, and {why}; "
+        f"set XSTILTS_MIRROR to a folder that holds {folder}/{repository}, or go online"
+    )
+    raise UnavailableError(msg)
+
+
+def _cached(repository: str, folder: Literal["datasets", "models"]) -> Location | None:
+    root = Path(os.environ.get("HF_HUB_CACHE", _hf_home() / "hub"))
+    snapshots = root / f"{folder}--{repository.replace('/', '--')}" / "snapshots"
+    if folder == "models":
+        found = sorted(snapshots.glob("*/config.json"), key=lambda path: path.stat().st_mtime)
+        return Location(kind="cache", repository=repository, path=found[-1].parent) if found else None
+    prepared = Path(os.environ.get("HF_DATASETS_CACHE", _hf_home() / "datasets")) / repository.replace("/", "___")
+    if any(snapshots.glob("*")) or prepared.is_dir():
+        return Location(kind="cache", repository=repository, path=None)
+    return None
+
+
+def _hf_home() -> Path:
+    default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "huggingface"
+    return Path(os.environ.get("HF_HOME", default)).expanduser()
+
+
+def _offline() -> bool:
+    return any(os.environ.get(name, "").upper() in _TRUE for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"))
+
+
+def _accepts_connection(endpoint: str) -> bool:
+    parts = urlsplit(endpoint)
+    address = (parts.hostname or "huggingface.co", parts.port or (80 if parts.scheme == "http" else 443))
+    try:
+        with socket.create_connection(address, timeout=PROBE_SECONDS):
+            return True
+    except OSError:
+        return False

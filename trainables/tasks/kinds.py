@@ -1,0 +1,25 @@
+"""The kinds by name. Importing this imports torch; `trainables.tasks.registry` does not."""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+
+from trainables.tasks.kind import Kind
+from trainables.tasks.spec import KindName
+
+_CLASSES: dict[KindName, str] = {
+    "sentence_pair": "SentencePair",
+    "span_qa": "SpanQa",
+    "multiple_choice": "MultipleChoice",
+    "image_classification": "ImageClassification",
+    "image_text_retrieval": "ImageTextRetrieval",
+    "masked_lm": "MaskedLm",
+}
+
+
+@cache
+def kind(name: KindName) -> Kind:
+    """Return the kind of a name: one stateless instance, shared by all tasks."""
+    module = importlib.import_module(f"trainables.tasks.{name}")
+    return getattr(module, _CLASSES[name])()
