@@ -1,0 +1,25 @@
+"""Proposes trials; the only door to Optuna's samplers. Optuna itself is imported when a sampler is made."""
+
+from __future__ import annotations
+
+from search.sampler.contract import PastTrial, Proposal, Sampler, TrialState, proposal_seed
+from spaces.sweep_spec import SweepSpec, make_space
+
+__all__ = ["PastTrial", "Proposal", "Sampler", "TrialState", "make_sampler", "proposal_seed"]
+
+
+def make_sampler(spec: SweepSpec) -> Sampler:
+    """Return the sampler that a sweep spec asks for.
+
+    Raises:
+        ConfigError: The spec's space is malformed; a loaded spec has been checked.
+    """
+    space = make_space(spec)
+    if spec.sampler.name == "grid":
+        from search.sampler.grid import GridSampler
+
+        return GridSampler(space=space, sweep_seed=spec.seed)
+    from search.sampler.optuna_samplers import OptunaSampler
+
+    num_startup = spec.sampler.num_startup if spec.sampler.name == "tpe" else None
+    return OptunaSampler(space=space, sweep_seed=spec.seed, num_startup=num_startup)
