@@ -64,7 +64,7 @@ class PhaseConfig(FrozenModel):
     schedule: ScheduleConfig = ScheduleConfig()
     """Learning-rate schedule."""
     max_length: int = Field(default=128, ge=8, le=512)
-    """Longest input in tokens, image tokens included."""
+    """Longest text in tokens, special tokens included; image tokens come on top."""
     dropout: float = Field(default=0.1, ge=0, lt=1)
     """Dropout of encoder and head during the phase."""
     pooling: Literal["mean", "first"] = "mean"
@@ -75,6 +75,8 @@ class PhaseConfig(FrozenModel):
     """How many of the lowest layers stay as they are; needs frozen embeddings when above 0."""
     num_examples: int | None = Field(default=None, ge=1)
     """Use only the first examples of each task's training split; None uses all."""
+    num_dev_items: int = Field(default=1000, ge=0)
+    """After training, each task is scored on the first items of its own English dev split; 0 skips that."""
     vision: VisionConfig | None = None
     """Vision tower; needed by, and only allowed with, a task that has images."""
     seed: int = Field(default=0, ge=0, lt=2**31)

@@ -1,0 +1,62 @@
+"""Starting weights: from a name to a folder on this machine, and to what identifies them."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+from trainables.data.locate import Location, check_encoder_folder, locate_model, locate_vision
+
+_FILES = ("*.safetensors", "*.safetensors.index.json", "*.json", "sentencepiece.bpe.model", "*.txt")
+"""What is fetched of a repository: never a pickle, never code."""
+
+
+def encoder_folder(name: str, *, revision: str | None) -> Path:
+    """Return a folder that holds the encoder, fetching it from the hub where it has to be.
+
+    Args:
+        name: `miniature`, a folder, or a hub name.
+        revision: Commit on the hub, or None for the newest.
+
+    Raises:
+        UnavailableError: Neither mirror, nor cache, nor hub has it.
+        CheckpointError: It lacks configuration, safetensors weights or a tokenizer.
+    """
+    folder = _on_disk(locate_model(name), revision=revision)
+    check_encoder_folder(folder)
+    return folder
+
+
+def vision_folder(tower: str) -> Path | None:
+    """Return a folder that holds a vision tower, or None for `small`, which is made anew.
+
+    Raises:
+        UnavailableError: Neither mirror, nor cache, nor hub has it.
+    """
+    return None if tower == "small" else _on_disk(locate_vision(tower), revision=None)
+
+
+def folder_identity(folder: Path) -> str:
+    """Return a hash of a checkpoint's files: the same on every machine, whatever their place and time."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.suffix in {".json", ".safetensors", ".model", ".txt"}:
+            facts = path.stat()
+            digest.update(f"{path.name} {_file_hash(path, facts.st_size, facts.st_mtime_ns)}\n".encode())
+    return digest.hexdigest()
+
+
+def _on_disk(location: Location, *, revision: str | None) -> Path:
+    if location.path is not None:
+        return location.path
+    from huggingface_hub import snapshot_download
+
+    return Path(snapshot_download(location.repository, revision=revision, allow_patterns=list(_FILES)))
+
+
+@lru_cache(maxsize=256)
+def _file_hash(path: Path, size: int, mtime_ns: int) -> str:
+    del size, mtime_ns  # they are arguments so that a changed file is read again
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,117 @@
+"""What must hold before anything of a trial is started. No torch: a mistake is answered within a second."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from trainables.config import EvaluationConfig, PhaseConfig, TrialConfig
+from trainables.data.locate import check_encoder_folder, locate_dataset, locate_model, locate_vision
+from trainables.errors import ConfigError
+from trainables.provenance import phases_of, task_names
+from trainables.tasks.registry import task
+from trainables.tasks.spec import HubSource, TaskSpec
+
+
+def check_trial(config: TrialConfig) -> None:
+    """Check everything about a trial that can be known without loading data or weights.
+
+    Raises:
+        InputError: What is wrong, where, and what to do.
+    """
+    for phase, work in phases_of(config).items():
+        _check_phase(phase, work)
+    _check_target(config)
+    _check_evaluation(config.evaluation)
+    _check_engine(config)
+    _check_encoder(config)
+    for name in task_names(config):
+        _check_source(task(name))
+
+
+def _check_phase(phase: str, work: PhaseConfig) -> None:
+    specs = [task(name) for name in work.mixture]
+    with_images = [spec.name for spec in specs if spec.has_images]
+    if with_images and work.vision is None:
+        raise ConfigError(f"{phase}.vision", f"{with_images[0]!r} has images and needs a vision tower; set tower: small")
+    if work.vision is not None and not with_images:
+        raise ConfigError(f"{phase}.vision", f"no task of {', '.join(work.mixture)} has images; leave vision out")
+    for spec in specs:
+        if "train" not in spec.splits:
+            message = f"{spec.name!r} has no train split (it is for evaluation); choose a task that `xstilts tasks` trains"
+            raise ConfigError(f"{phase}.mixture", message)
+        if phase == "pretraining" and spec.kind != "masked_lm":
+            raise ConfigError("pretraining.mixture", f"{spec.name!r} is {spec.kind}; pretraining takes masked_lm tasks")
+    if work.vision is not None:
+        _check_vision(phase, work.vision.tower)
+
+
+def _check_vision(phase: str, tower: str) -> None:
+    if tower == "small":
+        return
+    location = locate_vision(tower)
+    if location.path is not None and not (location.path / "config.json").is_file():
+        raise ConfigError(f"{phase}.vision.tower", f"{str(location.path)!r} holds no config.json; give a vision checkpoint")
+
+
+def _check_target(config: TrialConfig) -> None:
+    names = list(config.target.mixture)
+    if len(names) != 1:
+        raise ConfigError("target.mixture", f"{', '.join(names)}: the target is one task; mix tasks in `intermediate`")
+    target, evaluated = task(names[0]), task(config.evaluation.task)
+    if (target.kind, target.labels) != (evaluated.kind, evaluated.labels):
+        message = (
+            f"{evaluated.name!r} ({evaluated.kind}: {', '.join(evaluated.labels)}) cannot be scored with the head of "
+            f"{target.name!r} ({target.kind}: {', '.join(target.labels)}); both need one kind and the same labels"
+        )
+        raise ConfigError("evaluation.task", message)
+
+
+def _check_evaluation(evaluation: EvaluationConfig) -> None:
+    spec = task(evaluation.task)
+    missing = [language for language in evaluation.languages if language not in spec.languages]
+    if missing:
+        message = f"{spec.name!r} has no {missing[0]!r}; it has {' '.join(spec.languages)}"
+        raise ConfigError("evaluation.languages", message)
+    if evaluation.split not in spec.splits:
+        raise ConfigError("evaluation.split", f"{spec.name!r} has no {evaluation.split!r}; it has {', '.join(spec.splits)}")
+
+
+def _check_engine(config: TrialConfig) -> None:
+    engine = config.engine
+    least = {"none": 0, "optimizer": 1, "all": 3}[engine.offload]
+    if engine.zero_stage < least:
+        message = f"{engine.offload!r} needs ZeRO stage {least} or above, not {engine.zero_stage}; raise engine.zero_stage"
+        raise ConfigError("engine.offload", message)
+
+
+def _check_encoder(config: TrialConfig) -> None:
+    location = locate_model(config.encoder.name)
+    if location.path is None:
+        return
+    check_encoder_folder(location.path)
+    shape = json.loads((location.path / "config.json").read_text())
+    num_layers, num_positions = shape.get("num_hidden_layers"), shape.get("max_position_embeddings")
+    for phase, work in phases_of(config).items():
+        if num_layers is not None and work.freeze_layers > num_layers:
+            message = f"{work.freeze_layers} of {config.encoder.name!r}'s {num_layers} layers; at most {num_layers}"
+            raise ConfigError(f"{phase}.freeze_layers", message)
+        if num_positions is not None and work.max_length > num_positions - 2:
+            message = f"{work.max_length}, but {config.encoder.name!r} reads at most {num_positions - 2} tokens; lower it"
+            raise ConfigError(f"{phase}.max_length", message)
+
+
+def _check_source(spec: TaskSpec) -> None:
+    if not isinstance(spec.source, HubSource):
+        return
+    location = locate_dataset(spec.source.repository)
+    if location.kind == "mirror" and location.path is not None:
+        _check_mirrored(spec, spec.source, location.path)
+
+
+def _check_mirrored(spec: TaskSpec, source: HubSource, folder: Path) -> None:
+    configs = [source.config.format(language=language) for language in spec.languages] if source.config else []
+    for config in configs:
+        if not any(folder.glob(f"{config}/*")) and not any(folder.glob(f"*{config}*")):
+            message = f"the mirror's {source.repository!r} has no configuration {config!r}; complete it or unset XSTILTS_MIRROR"
+            raise ConfigError(spec.name, message)

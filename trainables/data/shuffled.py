@@ -1,0 +1,47 @@
+"""The same examples with their images permuted: what a model scores without looking."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any  # a column's values are its kind's own
+
+import numpy as np
+
+from trainables.data.encoded import EncodedTask
+
+IMAGE_COLUMN = "image"
+
+
+class PermutedColumn(Sequence[Any]):
+    """A column read in another order.
+
+    Args:
+        column: The column.
+        order: Number of the item that stands at each place, shape [num_examples].
+    """
+
+    def __init__(self, column: Sequence[Any], *, order: np.ndarray) -> None:
+        self._column, self._order = column, order
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def __getitem__(self, index: Any) -> Any:
+        """Return the item that stands at a place."""
+        return self._column[int(self._order[index])]
+
+
+def with_shuffled_images(task: EncodedTask, *, seed: int) -> EncodedTask:
+    """Return a task whose example i has another example's image; texts and labels stay.
+
+    Args:
+        task: A task with images and at least two examples.
+        seed: Decides the permutation, a cyclic one: no image stays in its place.
+    """
+    visited = np.random.default_rng(seed).permutation(len(task))
+    order = np.empty(len(task), dtype=np.int64)
+    order[visited] = np.roll(visited, 1)
+    shuffled = copy.copy(task)
+    shuffled.columns = {**task.columns, IMAGE_COLUMN: PermutedColumn(task.columns[IMAGE_COLUMN], order=order)}
+    return shuffled

@@ -1,0 +1,142 @@
+"""One DeepSpeed engine: the forward, backward and optimiser step of one phase.
+
+Every rank of a group builds the same engine and calls the same methods in the same order: most are collectives.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any  # torch's parameter groups and DeepSpeed's engine carry no narrower types
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from trainables.config import EngineConfig, PhaseConfig
+from trainables.engine.settings import deepspeed_settings
+
+_SHARDS_PARAMETERS = 3
+"""The ZeRO stage from which a rank holds only a part of each parameter."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineRequest:
+    """What an engine is built from."""
+
+    module: nn.Module
+    """The model, the same on every rank, in float32."""
+    parameter_groups: Sequence[Mapping[str, Any]]
+    """AdamW's groups: `params` and `weight_decay`."""
+    phase: PhaseConfig
+    """Optimiser's settings."""
+    config: EngineConfig
+    """Sharding and precision."""
+    device: torch.device
+    """This rank's device."""
+
+
+class Engine:
+    """Trains one module on all ranks of the group.
+
+    Args:
+        request: Model, optimiser settings, sharding.
+    """
+
+    def __init__(self, request: EngineRequest) -> None:
+        import deepspeed
+
+        self._num_ranks = dist.get_world_size()
+        self._device = request.device
+        self._zero_stage = request.config.zero_stage
+        optimizer = _adamw(request)
+        settings = deepspeed_settings(
+            request.config, num_ranks=self._num_ranks, max_gradient_norm=request.phase.max_gradient_norm
+        )
+        self._engine, self._optimizer, *_ = deepspeed.initialize(
+            model=request.module, optimizer=optimizer, config=settings, dist_init_required=False
+        )
+
+    @property
+    def module(self) -> Any:  # the module it was given, whatever its class
+        """The wrapped module; call it through `forward` while training."""
+        return self._engine.module
+
+    def train(self, *, mode: bool = True) -> None:
+        """Switch dropout on or off."""
+        self._engine.train(mode)
+
+    def forward(self, *inputs: Any) -> Any:  # whatever the module takes and returns
+        """Run the module; under ZeRO 3 its parameters are gathered layer by layer."""
+        return self._engine(*inputs)
+
+    def backward(self, loss_sum: Tensor, *, unused: Sequence[nn.Parameter] = ()) -> None:
+        """Add the gradient of this rank's share of the step's loss.
+
+        Args:
+            loss_sum: Sum over this rank's examples of weight x loss, scalar. The step's loss is the sum over ranks
+                and calls; DeepSpeed averages over ranks, so the share is multiplied by their number.
+            unused: Trained parameters that had no part in the loss (the heads of other tasks). They get a gradient of
+                zero: ZeRO 3 does so by itself, and without it ZeRO 0-2 would skip them, momentum and all, so that a
+                mixture would train differently at each ZeRO stage.
+        """
+        if self._zero_stage < _SHARDS_PARAMETERS:
+            for parameter in unused:
+                loss_sum = loss_sum + 0.0 * parameter.sum()
+        self._engine.backward(loss_sum * self._num_ranks)
+
+    def step(self, learning_rate: float) -> float:
+        """Clip, update the weights, clear the gradients; returns the gradient norm before clipping (NaN if unknown).
+
+        Args:
+            learning_rate: Rate of this step.
+        """
+        for group in self._optimizer.param_groups:
+            group["lr"] = learning_rate
+        self._engine.step()
+        norm = self._engine.get_global_grad_norm()
+        return math.nan if norm is None else float(norm)
+
+    def weights(self) -> dict[str, Tensor]:
+        """Return a full float32 copy of every weight on rank 0's CPU memory, and an empty dict on other ranks."""
+        named = dict(self._engine.module.named_parameters()) | dict(_persistent_buffers(self._engine.module))
+        if self._zero_stage < _SHARDS_PARAMETERS:
+            return _copied(named) if dist.get_rank() == 0 else {}
+        full: dict[str, Tensor] = {}
+        for name, tensor in named.items():
+            full |= self._gathered(name, tensor)
+        return full
+
+    def destroy(self) -> None:
+        """Free what the engine holds; it cannot be used afterwards."""
+        self._engine.destroy()
+        self._engine = self._optimizer = None
+
+    def _gathered(self, name: str, tensor: Tensor) -> dict[str, Tensor]:
+        import deepspeed
+
+        if not hasattr(tensor, "ds_id"):
+            return _copied({name: tensor}) if dist.get_rank() == 0 else {}
+        with deepspeed.zero.GatheredParameters([tensor]):
+            return _copied({name: tensor}) if dist.get_rank() == 0 else {}
+
+
+def _adamw(request: EngineRequest) -> torch.optim.AdamW:
+    """Fused AdamW: as fast as DeepSpeedCPUAdam on CPU, and needs no compiler."""
+    return torch.optim.AdamW(
+        [dict(group) for group in request.parameter_groups],
+        lr=request.phase.learning_rate,
+        betas=(0.9, request.phase.adam_beta2),
+        eps=request.phase.adam_epsilon,
+        fused=request.config.offload == "none",
+    )
+
+
+def _persistent_buffers(module: nn.Module) -> Iterable[tuple[str, Tensor]]:
+    kept = module.state_dict(keep_vars=True).keys()
+    return ((name, buffer) for name, buffer in module.named_buffers() if name in kept)
+
+
+def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().float().cpu().clone() for name, tensor in tensors.items()}

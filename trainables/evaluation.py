@@ -1,0 +1,62 @@
+"""Scoring a plain module, with the items dealt to the ranks of a group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from trainables.data.batching import length_batches
+from trainables.data.encoded import EncodedTask
+from trainables.training import Rank
+
+Outputs = dict[str, np.ndarray]
+"""A head's outputs over a split, in the order of its examples."""
+
+
+@torch.no_grad()
+def predict(
+    model: nn.Module, task: EncodedTask, *, head: str, rank: Rank, tokens_per_micro_batch: int
+) -> Outputs:
+    """Return the head's outputs for every example of a split, the same on every rank.
+
+    Args:
+        model: A TaskModel with full weights on each rank.
+        task: The encoded split.
+        head: Name of the task whose head predicts.
+        rank: This process; it scores every `num_ranks`-th batch.
+        tokens_per_micro_batch: Bound on one forward pass, padding included.
+    """
+    model.eval()
+    batches = length_batches(task.lengths, tokens_per_micro_batch=tokens_per_micro_batch)
+    mine = batches[rank.number :: rank.num_ranks]
+    parts = [_outputs(model, task, head=head, indices=indices, device=rank.device) for indices in mine]
+    found = list(zip(mine, parts, strict=True))
+    if rank.num_ranks > 1:
+        gathered: list[list[tuple[np.ndarray, Outputs]]] = [[] for _ in range(rank.num_ranks)]
+        dist.all_gather_object(gathered, found)
+        found = [pair for pairs in gathered for pair in pairs]
+    return _in_order(found, num_examples=len(task))
+
+
+def _outputs(
+    model: nn.Module, task: EncodedTask, *, head: str, indices: np.ndarray, device: torch.device
+) -> Outputs:
+    # Masked-LM scores need a mask that does not change between calls: seeded by the batch's first example.
+    batch = task.batch(indices, generator=np.random.default_rng(int(indices[0])))
+    tensors = {name: tensor.to(device) for name, tensor in batch.items()}
+    outputs: Mapping[str, torch.Tensor] = model(head, tensors).outputs
+    return {name: tensor.float().cpu().numpy() for name, tensor in outputs.items()}
+
+
+def _in_order(found: list[tuple[np.ndarray, Outputs]], *, num_examples: int) -> Outputs:
+    ordered: Outputs = {}
+    for indices, outputs in found:
+        for name, values in outputs.items():
+            if name not in ordered:
+                ordered[name] = np.zeros((num_examples, *values.shape[1:]), dtype=values.dtype)
+            ordered[name][indices] = values
+    return ordered

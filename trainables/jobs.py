@@ -1,0 +1,82 @@
+"""What a trial asks its ranks to do. Plain data: it crosses processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from trainables.config import EngineConfig, EvaluationConfig, FrozenModel, PhaseConfig
+from trainables.results import Phase
+from trainables.tasks.spec import TaskSpec
+
+
+class JobPlaces(FrozenModel):
+    """Where a job reads and writes."""
+
+    encoder: Path = Field(strict=False)
+    """Folder with the encoder to start from."""
+    tokenizer: Path = Field(strict=False)
+    """Folder with the tokenizer."""
+    output: Path = Field(strict=False)
+    """Folder that rank 0 writes to; on a disk that all ranks see."""
+    cache: Path = Field(strict=False)
+    """Folder for encoded data sets; shared by jobs."""
+    progress: Path | None = Field(default=None, strict=False)
+    """File that rank 0 keeps its progress in, or None."""
+    vision: Path | None = Field(default=None, strict=False)
+    """Folder with the vision tower, where the phase loads one."""
+
+
+class TrainJob(FrozenModel):
+    """Train one phase and save its encoder, and for the target phase its head."""
+
+    type: Literal["train"] = "train"
+    phase: Phase
+    """Which phase."""
+    work: PhaseConfig
+    """How."""
+    specs: dict[str, TaskSpec]
+    """Task name -> specification, for the mixture's tasks."""
+    engine: EngineConfig
+    """How it is spread over ranks."""
+    places: JobPlaces
+    """Where."""
+
+
+class EvaluateJob(FrozenModel):
+    """Score the target phase's model in every language."""
+
+    type: Literal["evaluate"] = "evaluate"
+    work: EvaluationConfig
+    """What is scored."""
+    target: PhaseConfig
+    """Target phase, for the shape of its head."""
+    spec: TaskSpec
+    """The evaluation task."""
+    head_spec: TaskSpec
+    """The target task, whose head is used."""
+    places: JobPlaces
+    """Where; `encoder` is the target stage's folder."""
+
+
+Job = TrainJob | EvaluateJob
+"""What ranks can be asked to do."""
+
+
+class JobResult(FrozenModel):
+    """What rank 0 answers."""
+
+    steps: int = 0
+    """Optimiser steps taken."""
+    losses: tuple[float, ...] = Field(default=(), strict=False)
+    """Training loss of every step; empty for evaluation."""
+    scores: dict[str, float]
+    """Task or language -> score (0..1)."""
+    counts: dict[str, int]
+    """Task -> examples trained on; language -> items scored."""
+    made_with: dict[str, str]
+    """Ranks, ZeRO stage, threads, versions."""
+    memory_bytes: int = 0
+    """Largest resident memory of a rank after the job."""

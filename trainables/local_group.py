@@ -1,0 +1,201 @@
+"""Ranks as processes of this machine: how `xstilts run` trains, without Ray."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Protocol
+
+from trainables.config import EngineConfig
+from trainables.errors import ConfigError, RankLostError
+from trainables.jobs import Job, JobResult
+from trainables.rank_process import Answer
+
+SECONDS_TO_END = 5.0
+
+
+class WorkerGroup(Protocol):
+    """Ranks that do jobs together. Started on the first job, kept for the next ones."""
+
+    def run(self, job: Job) -> JobResult:
+        """Do a job on all ranks; returns what rank 0 answered.
+
+        Raises:
+            InputError: Data or checkpoint do not fit.
+            RunError: The run failed; the ranks are replaced before the next job.
+        """
+        ...
+
+    def close(self) -> None:
+        """End the ranks."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _RankProcess:
+    process: subprocess.Popen[bytes]
+    answers: IO[bytes]
+
+
+class LocalGroup:
+    """A group of rank processes on this machine.
+
+    Args:
+        config: Number of ranks, threads, device.
+        log: File that takes what ranks print; None passes it on to standard error.
+    """
+
+    def __init__(self, config: EngineConfig, *, log: Path | None = None) -> None:
+        self._config, self._log = config, log
+        self._ranks: list[_RankProcess] = []
+
+    def run(self, job: Job) -> JobResult:
+        """Do a job on all ranks; returns what rank 0 answered.
+
+        Raises:
+            InputError: Data or checkpoint do not fit.
+            RunError: The run failed, or a rank ended.
+        """
+        if not self._ranks:
+            self._start()
+        try:
+            for rank in self._ranks:
+                _send(rank, job.model_dump_json())
+            return self._gather()
+        except BaseException:
+            self.close()  # the others may hang in a collective that will never complete
+            raise
+
+    def close(self) -> None:
+        """End the ranks; they see their input close."""
+        for rank in self._ranks:
+            with contextlib.suppress(BrokenPipeError):
+                _stdin(rank).close()
+        for rank in self._ranks:
+            try:
+                rank.process.wait(SECONDS_TO_END)
+            except subprocess.TimeoutExpired:
+                rank.process.kill()
+                rank.process.wait()
+            rank.answers.close()
+        self._ranks = []
+
+    def _start(self) -> None:
+        from trainables.engine.process_group import ProcessGroupConfig
+
+        threads, device, port = threads_per_rank(self._config), device_of(self._config), free_port()
+        self._ranks = [self._spawn(threads) for _ in range(self._config.num_workers)]
+        for number, rank in enumerate(self._ranks):
+            group = ProcessGroupConfig(
+                rank=number,
+                num_ranks=self._config.num_workers,
+                local_rank=number,
+                host="127.0.0.1",
+                port=port,
+                threads=threads,
+                device=device,
+            )
+            _send(rank, group.model_dump_json())
+
+    def _spawn(self, threads: int) -> _RankProcess:
+        read_end, write_end = os.pipe()
+        log = self._log.open("ab") if self._log else None
+        process = subprocess.Popen(  # noqa: S603  (our own module)
+            [sys.executable, "-m", "trainables.rank_process", str(write_end)],
+            stdin=subprocess.PIPE,
+            stdout=log or sys.stderr,
+            stderr=log,
+            pass_fds=(write_end,),
+            env=os.environ | rank_environment(threads),
+            start_new_session=True,  # Ctrl-C reaches the parent alone, which ends the ranks in order
+        )
+        os.close(write_end)
+        if log:
+            log.close()
+        return _RankProcess(process=process, answers=os.fdopen(read_end, "rb"))
+
+    def _gather(self) -> JobResult:
+        """Return rank 0's result once every rank has answered; fail at the first that fails."""
+        results: dict[int, JobResult] = {}
+        with selectors.DefaultSelector() as selector:
+            for number, rank in enumerate(self._ranks):
+                selector.register(rank.answers, selectors.EVENT_READ, number)
+            while len(results) < len(self._ranks):
+                for key, _ in selector.select():
+                    results[key.data] = self._answer(key.data)
+                    selector.unregister(key.fileobj)
+        return results[0]
+
+    def _answer(self, number: int) -> JobResult:
+        rank = self._ranks[number]
+        line = rank.answers.readline()
+        if not line:
+            code = rank.process.wait()
+            msg = f"rank {number} ended with exit code {code} before it answered; its log says why, the trial can be run again"
+            raise RankLostError(msg)
+        return Answer.model_validate_json(line).unwrap()
+
+
+def threads_per_rank(config: EngineConfig) -> int:
+    """Return the CPU threads of a rank: as asked for, or this process's cores divided among the ranks."""
+    cores = len(os.sched_getaffinity(0))
+    return config.threads_per_rank or max(1, cores // config.num_workers)
+
+
+def rank_environment(threads: int) -> dict[str, str]:
+    """Return what must stand in a rank's environment before torch is imported.
+
+    Spinning OpenMP threads beside a busy neighbour made a step ten times slower (docs/decisions/0002).
+    """
+    return {
+        "OMP_NUM_THREADS": str(threads),
+        "GOMP_SPINCOUNT": "0",
+        "TOKENIZERS_PARALLELISM": "false",
+        "PYTHONWARNINGS": "ignore::FutureWarning",
+        "DS_ACCELERATOR_LOG_LEVEL": "WARNING",
+    }
+
+
+def device_of(config: EngineConfig) -> str:
+    """Return `cuda` or `cpu`.
+
+    Raises:
+        ConfigError: CUDA was asked for, and there are fewer devices than ranks.
+    """
+    if config.device == "cpu":
+        return "cpu"
+    import torch
+
+    if config.device == "auto":
+        return "cuda" if torch.cuda.device_count() >= config.num_workers else "cpu"
+    if torch.cuda.device_count() < config.num_workers:
+        message = f"cuda for {config.num_workers} ranks, but {torch.cuda.device_count()} devices are here; use cpu"
+        raise ConfigError("engine.device", message)
+    return "cuda"
+
+
+def free_port() -> int:
+    """Return a port of the loopback interface that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _stdin(rank: _RankProcess) -> IO[bytes]:
+    assert rank.process.stdin is not None  # noqa: S101  (it is a pipe, always)
+    return rank.process.stdin
+
+
+def _send(rank: _RankProcess, line: str) -> None:
+    try:
+        _stdin(rank).write(line.encode() + b"\n")
+        _stdin(rank).flush()
+    except BrokenPipeError as error:
+        msg = "a rank has ended; its log says why, the trial can be run again"
+        raise RankLostError(msg) from error

@@ -1,0 +1,40 @@
+"""What a trial's inputs are, read from where they lie."""
+
+from __future__ import annotations
+
+from trainables.checkpoints import encoder_folder, folder_identity, vision_folder
+from trainables.config import PhaseConfig, TrialConfig
+from trainables.stages import TRAINING_PHASES, Provenance
+from trainables.tasks.registry import task
+
+
+def phases_of(config: TrialConfig) -> dict[str, PhaseConfig]:
+    """Return the training phases that a trial has, by name, in order."""
+    phases = {name: getattr(config, name) for name in TRAINING_PHASES}
+    return {name: work for name, work in phases.items() if work is not None}
+
+
+def task_names(config: TrialConfig) -> tuple[str, ...]:
+    """Return the names of every task that a trial touches, each once."""
+    trained = [name for work in phases_of(config).values() for name in work.mixture]
+    return tuple(dict.fromkeys([*trained, config.evaluation.task]))
+
+
+def read_provenance(config: TrialConfig) -> Provenance:
+    """Return the identity of a trial's encoder, tasks, rows and vision towers.
+
+    Raises:
+        InputError: A task is unknown, or something cannot be found.
+    """
+    from trainables.data.load import source_fingerprint
+
+    specs = {name: task(name) for name in task_names(config)}
+    towers = {work.vision.tower for work in phases_of(config).values() if work.vision}
+    folders = {tower: vision_folder(tower) for tower in towers}
+    return Provenance(
+        encoder=folder_identity(encoder_folder(config.encoder.name, revision=config.encoder.revision)),
+        specs=specs,
+        # A hub repository without a pinned revision is identified by its name alone; its card says so.
+        data={name: source_fingerprint(spec) or "unpinned" for name, spec in specs.items()},
+        vision={tower: folder_identity(folder) for tower, folder in folders.items() if folder is not None},
+    )

@@ -1,0 +1,241 @@
+"""What one rank does with a job. Runs in a process of its own, in a group it has joined.
+
+Every rank runs the same job; rank 0 writes the output and answers, the others answer nothing of their own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import psutil
+import torch
+import torch.distributed as dist
+
+from trainables.config import PhaseConfig
+from trainables.data.encoded import (
+    EncodedRequest,
+    EncodedTask,
+    PixelFormat,
+    TokenizerSource,
+    open_encoded_task,
+    tokenizer_fingerprint,
+)
+from trainables.data.shuffled import with_shuffled_images
+from trainables.encoder import Encoder, load_encoder, load_tokenizer, save_encoder
+from trainables.engine import Engine, EngineRequest
+from trainables.evaluation import predict
+from trainables.jobs import EvaluateJob, Job, JobPlaces, JobResult, TrainJob
+from trainables.model import TaskModel, build_task_model, encoder_state, parameter_groups
+from trainables.progress import Progress, ProgressFile, ProgressSink, ignore_progress
+from trainables.tasks.spec import TaskSpec
+from trainables.training import Rank, Trainer, TrainingRun, training_data
+from trainables.weights import read_weights, write_weights
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+HEADS = "heads.safetensors"
+"""Weights of heads and vision tower, in a stage's folder."""
+
+LOSSES = "losses.json"
+"""Training loss of every step, in a stage's folder."""
+
+SHUFFLED = "/shuffled_images"
+"""Follows a task's name in `scores`: the same items with their images permuted."""
+
+
+def run_job(job: Job, *, rank: Rank) -> JobResult:
+    """Do a job on this rank, together with the group's other ranks.
+
+    Raises:
+        RunError: Training failed.
+        InputError: Data or checkpoint do not fit.
+    """
+    result = _train(job, rank=rank) if isinstance(job, TrainJob) else _evaluate(job, rank=rank)
+    return result.model_copy(update={"memory_bytes": psutil.Process().memory_info().rss})
+
+
+def _train(job: TrainJob, *, rank: Rank) -> JobResult:
+    encoder = load_encoder(
+        job.places.encoder, dropout=job.work.dropout, gradient_checkpointing=job.engine.gradient_checkpointing
+    )
+    model = _build(job.work, specs=job.specs, encoder=encoder, places=job.places)
+    tasks = _open_all(job, split="train", pixels=_pixels(model), rank=rank)
+    run = _train_and_save(job, model=model.to(rank.device), tasks=tasks, rank=rank)
+    dist.barrier()
+    scores = _dev_scores(job, rank=rank)
+    dist.barrier()
+    if rank.number == 0 and job.phase != "target":
+        (job.places.output / HEADS).unlink()
+    return JobResult(
+        steps=len(run.losses), losses=run.losses, scores=scores, counts=run.counts, made_with=_made_with(job, rank=rank)
+    )
+
+
+def _train_and_save(
+    job: TrainJob, *, model: TaskModel, tasks: Mapping[str, EncodedTask], rank: Rank
+) -> TrainingRun:
+    request = EngineRequest(
+        module=model,
+        parameter_groups=parameter_groups(model, weight_decay=job.work.weight_decay),
+        phase=job.work,
+        config=job.engine,
+        device=rank.device,
+    )
+    engine = Engine(request)
+    try:
+        data = training_data(job.work, tasks)
+        trainer = Trainer(engine, data=data, rank=rank, tokens_per_micro_batch=job.engine.tokens_per_micro_batch)
+        run = trainer.run(phase=job.phase, report=_report(job.places, rank=rank))
+        weights = engine.weights()
+    finally:
+        engine.destroy()
+    if rank.number == 0:
+        _save(weights, job.places)
+        (job.places.output / LOSSES).write_text(json.dumps(run.losses))
+    return run
+
+
+def _save(weights: Mapping[str, Tensor], places: JobPlaces) -> None:
+    of_encoder = encoder_state(weights)
+    save_encoder(of_encoder, source_folder=places.encoder, folder=places.output, dtype=torch.float32)
+    rest = {name: tensor for name, tensor in weights.items() if not name.startswith("encoder.")}
+    write_weights(rest, places.output / HEADS)
+
+
+def _dev_scores(job: TrainJob, *, rank: Rank) -> dict[str, float]:
+    """Score each trained task on its own English dev split, with true images and with permuted ones."""
+    if not job.work.num_dev_items:
+        return {}
+    model = _load(job.work, specs=job.specs, places=job.places, folder=job.places.output).to(rank.device)
+    budget = job.engine.tokens_per_micro_batch
+    scores: dict[str, float] = {}
+    for name, task in _open_all(job, split="validation", pixels=_pixels(model), rank=rank).items():
+        scores[name] = task.score(predict(model, task, head=name, rank=rank, tokens_per_micro_batch=budget))
+        if task.spec.has_images:
+            shuffled = with_shuffled_images(task, seed=job.work.seed)
+            outputs = predict(model, shuffled, head=name, rank=rank, tokens_per_micro_batch=budget)
+            scores[name + SHUFFLED] = shuffled.score(outputs)
+    return scores
+
+
+def _evaluate(job: EvaluateJob, *, rank: Rank) -> JobResult:
+    specs = {job.head_spec.name: job.head_spec}
+    model = _load(job.target, specs=specs, places=job.places, folder=job.places.encoder).to(rank.device)
+    report = _report(job.places, rank=rank)
+    scores: dict[str, float] = {}
+    counts: dict[str, int] = {}
+    predictions: dict[str, np.ndarray] = {}
+    num_languages = len(job.work.languages)
+    for done, (language, task) in enumerate(_open_languages(job, rank=rank).items()):
+        report(Progress(phase="evaluation", step=done, num_steps=num_languages))
+        outputs = predict(
+            model, task, head=job.head_spec.name, rank=rank, tokens_per_micro_batch=job.work.tokens_per_micro_batch
+        )
+        scores[language], counts[language] = task.score(outputs), len(task)
+        predictions[language] = outputs["logits"].argmax(axis=-1)
+    if rank.number == 0:
+        write_weights(
+            {language: torch.from_numpy(values.astype(np.int16)) for language, values in predictions.items()},
+            job.places.output / "predictions.safetensors",
+        )
+    return JobResult(scores=scores, counts=counts, made_with=_made_with(job, rank=rank))
+
+
+def _build(work: PhaseConfig, *, specs: Mapping[str, TaskSpec], encoder: Encoder, places: JobPlaces) -> TaskModel:
+    return build_task_model(work, specs, encoder=encoder, vision_folder=places.vision)
+
+
+def _load(work: PhaseConfig, *, specs: Mapping[str, TaskSpec], places: JobPlaces, folder: Path) -> TaskModel:
+    """Return a trained model in evaluation mode, whole on this rank."""
+    model = _build(work, specs=specs, encoder=load_encoder(folder, dropout=work.dropout), places=places)
+    _, unexpected = model.load_state_dict(read_weights(folder / HEADS), strict=False)
+    assert not unexpected, unexpected  # noqa: S101  (our own file)
+    return model.eval()
+
+
+def _open_all(job: TrainJob, *, split: str, pixels: PixelFormat | None, rank: Rank) -> dict[str, EncodedTask]:
+    """Open every task of the mixture; rank 0 first, so that what is not encoded yet is encoded once."""
+    tasks: dict[str, EncodedTask] = {}
+    for turn in (True, False):
+        if (rank.number == 0) == turn:
+            tasks = {
+                name: open_encoded_task(
+                    EncodedRequest(
+                        spec=spec,
+                        split=split,
+                        tokenizer=_tokenizer(job.places),
+                        max_length=job.work.max_length,
+                        num_examples=job.work.num_examples if split == "train" else job.work.num_dev_items,
+                        cache=job.places.cache,
+                        pixels=pixels,
+                    )
+                )
+                for name, spec in job.specs.items()
+            }
+        dist.barrier()
+    return tasks
+
+
+def _open_languages(job: EvaluateJob, *, rank: Rank) -> dict[str, EncodedTask]:
+    """Open the evaluation task in every language; rank 0 first."""
+    tasks: dict[str, EncodedTask] = {}
+    for turn in (True, False):
+        if (rank.number == 0) == turn:
+            tasks = {language: _open_language(job, language) for language in job.work.languages}
+        dist.barrier()
+    return tasks
+
+
+def _open_language(job: EvaluateJob, language: str) -> EncodedTask:
+    return open_encoded_task(
+        EncodedRequest(
+            spec=job.spec,
+            split=job.work.split,
+            language=language,
+            tokenizer=_tokenizer(job.places),
+            max_length=job.work.max_length,
+            num_examples=job.work.num_items,
+            cache=job.places.cache,
+        )
+    )
+
+
+def _tokenizer(places: JobPlaces) -> TokenizerSource:
+    return _loaded_tokenizer(places.tokenizer, tokenizer_fingerprint(places.tokenizer))
+
+
+@lru_cache(maxsize=8)
+def _loaded_tokenizer(folder: Path, fingerprint: str) -> TokenizerSource:
+    return TokenizerSource(tokenizer=load_tokenizer(folder), fingerprint=fingerprint)
+
+
+def _pixels(model: TaskModel) -> PixelFormat | None:
+    tower = model.vision
+    if tower is None:
+        return None
+    return PixelFormat(image_size=tower.image_size, image_mean=tower.mean, image_std=tower.std)
+
+
+def _report(places: JobPlaces, *, rank: Rank) -> ProgressSink:
+    return ProgressFile(places.progress) if places.progress and rank.number == 0 else ignore_progress
+
+
+def _made_with(job: Job, *, rank: Rank) -> dict[str, str]:
+    import deepspeed
+    import transformers
+
+    facts = {
+        "ranks": str(rank.num_ranks),
+        "threads": str(torch.get_num_threads()),
+        "device": rank.device.type,
+        "torch": str(torch.__version__),
+        "transformers": transformers.__version__,
+        "deepspeed": deepspeed.__version__,
+    }
+    return facts | ({"zero_stage": str(job.engine.zero_stage)} if isinstance(job, TrainJob) else {})

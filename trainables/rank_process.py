@@ -1,0 +1,98 @@
+"""A rank in a process of its own, driven over pipes: one JSON line in, one JSON line out.
+
+It ends when its standard input closes, in the middle of a step too: a parent that dies takes its ranks along.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+import threading
+import traceback
+from typing import TYPE_CHECKING, TextIO
+
+from pydantic import TypeAdapter
+
+from trainables.config.frozen import FrozenModel
+from trainables.errors import InputError, NonFiniteLossError, RunError
+from trainables.jobs import EvaluateJob, Job, JobResult, TrainJob
+
+if TYPE_CHECKING:
+    from trainables.engine import ProcessGroupConfig
+    from trainables.training import Rank
+
+
+class Answer(FrozenModel):
+    """What a rank says after a job."""
+
+    result: JobResult | None = None
+    """Its result, or None when it failed."""
+    input_error: str | None = None
+    """Why, when the user's input was wrong."""
+    run_error: str | None = None
+    """Why, when the run failed."""
+    not_finite: tuple[int, float | None] | None = None
+    """Step and last finite loss, when the loss became NaN or infinite."""
+
+    def unwrap(self) -> JobResult:
+        """Return the result.
+
+        Raises:
+            InputError: The user's input was wrong.
+            RunError: The run failed.
+        """
+        if self.result is not None:
+            return self.result
+        if self.not_finite is not None:
+            raise NonFiniteLossError(*self.not_finite)
+        if self.input_error is not None:
+            raise InputError(self.input_error)
+        raise RunError(self.run_error or "a rank failed without a message; see the log")
+
+
+def answer(job: Job, *, rank: Rank) -> Answer:
+    """Do a job and return its result, or why it failed."""
+    from trainables.rank import run_job
+
+    try:
+        return Answer(result=run_job(job, rank=rank))
+    except NonFiniteLossError as error:
+        return Answer(not_finite=(error.step, error.last_finite))
+    except InputError as error:
+        return Answer(input_error=str(error))
+    except Exception as error:  # noqa: BLE001  (a rank answers whatever happens; the trace goes to its log)
+        traceback.print_exc()
+        return Answer(run_error=f"{type(error).__name__}: {error}")
+
+
+def join(config: ProcessGroupConfig) -> Rank:
+    """Join the group; returns who this process is in it."""
+    from trainables.engine import join_process_group
+    from trainables.training import Rank
+
+    return Rank(number=config.rank, num_ranks=config.num_ranks, device=join_process_group(config))
+
+
+def main() -> None:
+    """Serve jobs from standard input until it closes."""
+    from trainables.engine import ProcessGroupConfig
+
+    lines: queue.Queue[str] = queue.Queue()
+    threading.Thread(target=_read, args=(sys.stdin, lines), daemon=True).start()
+    with os.fdopen(int(sys.argv[1]), "w") as answers:
+        rank = join(ProcessGroupConfig.model_validate_json(lines.get()))
+        jobs: TypeAdapter[TrainJob | EvaluateJob] = TypeAdapter(Job)
+        while True:
+            given = answer(jobs.validate_json(lines.get()), rank=rank)
+            print(given.model_dump_json(), file=answers, flush=True)
+
+
+def _read(stream: TextIO, lines: queue.Queue[str]) -> None:
+    for line in stream:
+        lines.put(line)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

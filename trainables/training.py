@@ -1,0 +1,206 @@
+"""Training one phase on the ranks of a group.
+
+The plan of a step is the same on any number of ranks (`trainables.data.batching`): each example's loss is divided by
+the step's number of examples, and sums run over micro-batches and ranks, so the step's gradient does not depend on how
+the step is split.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+import zlib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from trainables.config import PhaseConfig
+from trainables.data.batching import BatchPlan, Block, TaskShape, num_steps_for_epochs, split_block
+from trainables.data.encoded import EncodedTask
+from trainables.engine import Engine, learning_rate_factor
+from trainables.errors import NonFiniteLossError
+from trainables.model import TaskModel
+from trainables.progress import Progress, ProgressSink
+from trainables.results import Phase
+from trainables.tasks.spec import TaskSpec
+
+SECONDS_BETWEEN_REPORTS = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rank:
+    """Who this process is in its group."""
+
+    number: int
+    """From 0."""
+    num_ranks: int
+    """Size of the group."""
+    device: torch.device
+    """Where its tensors are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingData:
+    """What a phase trains on."""
+
+    work: PhaseConfig
+    """The phase."""
+    tasks: Mapping[str, EncodedTask]
+    """Task name -> its encoded training split."""
+    plan: BatchPlan
+    """Which examples each step holds."""
+    num_steps: int
+    """Steps of the phase."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingRun:
+    """What came of a phase."""
+
+    losses: tuple[float, ...]
+    """Mean loss of each step, over all ranks."""
+    counts: dict[str, int]
+    """Task -> examples trained on."""
+
+
+def training_data(work: PhaseConfig, tasks: Mapping[str, EncodedTask]) -> TrainingData:
+    """Return the plan of a phase over its encoded tasks."""
+    shapes = [
+        TaskShape(name=name, lengths=task.lengths, couples_examples=task.kind.couples_examples)
+        for name, task in tasks.items()
+    ]
+    num_steps = work.steps or num_steps_for_epochs(
+        work.epochs or 1.0, num_examples=sum(map(len, tasks.values())), batch_size=work.batch_size
+    )
+    plan = BatchPlan(shapes, weights=work.mixture, batch_size=work.batch_size, seed=work.seed)
+    return TrainingData(work=work, tasks=tasks, plan=plan, num_steps=num_steps)
+
+
+class Trainer:
+    """Takes the steps of a phase on one rank.
+
+    Args:
+        engine: The phase's engine.
+        data: What to train on.
+        rank: This process.
+        tokens_per_micro_batch: Bound on one forward pass, padding included.
+    """
+
+    def __init__(self, engine: Engine, *, data: TrainingData, rank: Rank, tokens_per_micro_batch: int) -> None:
+        self._engine, self._data, self._rank = engine, data, rank
+        self._tokens_per_micro_batch = tokens_per_micro_batch
+        model: TaskModel = engine.module
+        self._unused = unused_parameters(model, {name: task.spec for name, task in data.tasks.items()})
+
+    def run(self, *, phase: Phase, report: ProgressSink) -> TrainingRun:
+        """Train the phase from its first step to its last.
+
+        Args:
+            phase: Named in reports.
+            report: Told of progress, on rank 0.
+
+        Raises:
+            NonFiniteLossError: A step's loss is NaN or infinite.
+        """
+        seed_everything(self._data.work.seed, rank=self._rank.number)
+        pace = Pace(phase=phase, num_steps=self._data.num_steps, report=report)
+        losses: list[float] = []
+        counts: Counter[str] = Counter()
+        self._engine.train()
+        for step in range(self._data.num_steps):
+            blocks = self._data.plan.step(step)
+            losses.append(self._step(step, blocks))
+            if not math.isfinite(losses[-1]):
+                raise NonFiniteLossError(step, losses[-2] if step else None)
+            counts.update({block.task: 0 for block in blocks})
+            for block in blocks:
+                counts[block.task] += len(block.indices)
+            pace.tell(step + 1, losses)
+        return TrainingRun(losses=tuple(losses), counts=dict(counts))
+
+    def _step(self, step: int, blocks: tuple[Block, ...]) -> float:
+        num_examples = sum(len(block.indices) for block in blocks)
+        loss_sum = torch.zeros((), device=self._rank.device)
+        for number, block in enumerate(blocks):
+            generator = np.random.default_rng((self._data.work.seed, step, number))
+            for indices_by_rank in self._split(block):
+                share = self._share(block.task, indices_by_rank[self._rank.number], generator)
+                self._engine.backward(share / num_examples, unused=self._unused[block.task])
+                loss_sum += share.detach() / num_examples
+        factor = learning_rate_factor(self._data.work.schedule, step=step, num_steps=self._data.num_steps)
+        self._engine.step(self._data.work.learning_rate * factor)
+        if self._rank.num_ranks > 1:
+            dist.all_reduce(loss_sum)
+        return loss_sum.item()
+
+    def _split(self, block: Block) -> list[list[np.ndarray]]:
+        task = self._data.tasks[block.task]
+        return split_block(
+            block,
+            lengths=task.lengths,
+            tokens_per_micro_batch=self._tokens_per_micro_batch,
+            num_ranks=self._rank.num_ranks,
+            couples_examples=task.kind.couples_examples,
+        )
+
+    def _share(self, task: str, indices: np.ndarray, generator: np.random.Generator) -> Tensor:
+        """Return the sum of this rank's losses; a rank without examples takes one along at weight 0.
+
+        Every rank must run every module the same number of times: ZeRO's gathers and reductions are collectives.
+        """
+        idle = len(indices) == 0
+        batch = self._data.tasks[task].batch(np.zeros(1, dtype=np.int64) if idle else indices, generator=generator)
+        batch = {name: tensor.to(self._rank.device, non_blocking=True) for name, tensor in batch.items()}
+        losses_B = self._engine.forward(task, batch).losses_B  # noqa: N806
+        return losses_B.sum() * (0.0 if idle else 1.0)
+
+
+class Pace:
+    """Reports progress at most twice a second, with an estimate of the time left."""
+
+    def __init__(self, *, phase: Phase, num_steps: int, report: ProgressSink) -> None:
+        self._phase, self._num_steps, self._report = phase, num_steps, report
+        self._started = self._reported = time.monotonic()
+        self._first = 0
+
+    def tell(self, step: int, losses: list[float]) -> None:
+        """Report `step` steps done, if the last report is long enough ago or this is the end."""
+        now = time.monotonic()
+        if now - self._reported < SECONDS_BETWEEN_REPORTS and step < self._num_steps:
+            return
+        recent = losses[self._first :]
+        left = (now - self._started) / step * (self._num_steps - step)
+        loss = sum(recent) / len(recent) if recent else None
+        self._report(
+            Progress(phase=self._phase, step=step, num_steps=self._num_steps, loss=loss, seconds_left=left)
+        )
+        self._reported, self._first = now, len(losses)
+
+
+def seed_everything(seed: int, *, rank: int) -> None:
+    """Seed dropout and whatever else draws from global generators; ranks draw differently."""
+    mixed = zlib.crc32(f"{seed}/{rank}".encode())
+    random.seed(mixed)
+    torch.manual_seed(mixed)
+
+
+def unused_parameters(model: TaskModel, specs: Mapping[str, TaskSpec]) -> dict[str, list[nn.Parameter]]:
+    """Return, for each task, the trained parameters of the model that its loss does not reach.
+
+    Args:
+        model: The phase's model.
+        specs: Task name -> spec, for each task of the mixture.
+    """
+    unused: dict[str, list[nn.Parameter]] = {}
+    for task, spec in specs.items():
+        idle: list[nn.Module] = [head for name, head in model.heads.items() if name != task]
+        if model.vision is not None and not spec.has_images:
+            idle.append(model.vision)
+        unused[task] = [one for module in idle for one in module.parameters() if one.requires_grad]
+    return unused

@@ -1,0 +1,148 @@
+"""A trial: its phases, in order. Needs neither Ray nor Optuna.
+
+    pretraining (or none) -> intermediate (or none) -> target -> zero-shot evaluation
+
+Each phase is a stage with a content key. A stage that the store holds is used as it is, whoever made it; one that it
+lacks is made by the trial's ranks while it holds the stage's lease.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainables.checkpoints import encoder_folder, vision_folder
+from trainables.config import EvaluationConfig, PhaseConfig, TrialConfig
+from trainables.jobs import EvaluateJob, Job, JobPlaces, JobResult, TrainJob
+from trainables.local_group import WorkerGroup
+from trainables.provenance import read_provenance
+from trainables.results import StageRun, TrialResult
+from trainables.stage_store import StageFacts, StageStore, StoredStage
+from trainables.stages import Provenance, Stage, plan_stages
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workplace:
+    """Where a trial works and who works for it."""
+
+    store: StageStore
+    """Holds finished stages."""
+    group: WorkerGroup
+    """Ranks; started only if a stage has to be made."""
+    progress: Path | None = None
+    """File that rank 0 keeps its progress in, or None."""
+
+    @property
+    def cache(self) -> Path:
+        """Folder of encoded data sets, beside the stages."""
+        return self.store.root / "cache"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Obtained:
+    """A complete stage, and whether this trial made it."""
+
+    stage: Stage
+    stored: StoredStage
+    reused: bool
+
+
+def run_trial(config: TrialConfig, *, workplace: Workplace) -> TrialResult:
+    """Run a trial, or collect what is already there of it.
+
+    Args:
+        config: The trial; `trainables.checks.check_trial` has passed it.
+        workplace: Store, ranks, progress.
+
+    Returns:
+        Zero-shot accuracy in each language, the trained tasks' own scores, lineage and cost.
+
+    Raises:
+        InputError: Data or checkpoint do not fit.
+        RunError: A stage failed.
+    """
+    provenance = read_provenance(config)
+    done: list[Obtained] = []
+    for stage in plan_stages(config, provenance=provenance):
+        done.append(_obtain(stage, config=config, provenance=provenance, done=done, workplace=workplace))
+    return _result(done)
+
+
+def _obtain(
+    stage: Stage, *, config: TrialConfig, provenance: Provenance, done: list[Obtained], workplace: Workplace
+) -> Obtained:
+    """Return a stage from the store, or make it there."""
+    store = workplace.store
+    if found := store.find(stage.key):
+        return Obtained(stage=stage, stored=found, reused=True)
+    with store.lease(stage.key):
+        if found := store.find(stage.key):  # another trial made it while this one waited
+            return Obtained(stage=stage, stored=found, reused=True)
+        with store.work_folder(stage.key) as output:
+            started = time.monotonic()
+            places = _places(stage, config=config, done=done, output=output, workplace=workplace)
+            job = _job(stage, config=config, provenance=provenance, places=places)
+            result = workplace.group.run(job)
+            facts = _facts(stage, result, seconds=time.monotonic() - started)
+            return Obtained(stage=stage, stored=store.commit(stage.key, folder=output, facts=facts), reused=False)
+
+
+def _places(
+    stage: Stage, *, config: TrialConfig, done: list[Obtained], output: Path, workplace: Workplace
+) -> JobPlaces:
+    start = encoder_folder(config.encoder.name, revision=config.encoder.revision)
+    vision = stage.work.vision if isinstance(stage.work, PhaseConfig) else None
+    return JobPlaces(
+        encoder=done[-1].stored.folder if done else start,
+        tokenizer=start,
+        output=output,
+        cache=workplace.cache,
+        progress=workplace.progress,
+        vision=vision_folder(vision.tower) if vision else None,
+    )
+
+
+def _job(stage: Stage, *, config: TrialConfig, provenance: Provenance, places: JobPlaces) -> Job:
+    if isinstance(stage.work, EvaluationConfig):
+        return EvaluateJob(
+            work=stage.work,
+            target=config.target,
+            spec=provenance.specs[stage.work.task],
+            head_spec=provenance.specs[next(iter(config.target.mixture))],
+            places=places,
+        )
+    specs = {name: provenance.specs[name] for name in stage.work.mixture}
+    return TrainJob(phase=stage.phase, work=stage.work, specs=specs, engine=config.engine, places=places)
+
+
+def _facts(stage: Stage, result: JobResult, *, seconds: float) -> StageFacts:
+    return StageFacts(
+        phase=stage.phase,
+        parent=stage.parent,
+        steps=result.steps,
+        seconds=seconds,
+        scores=result.scores,
+        counts=result.counts,
+        made_with=result.made_with,
+    )
+
+
+def _result(done: list[Obtained]) -> TrialResult:
+    *trained, evaluated = done
+    return TrialResult(
+        languages=evaluated.stored.facts.scores,
+        num_items=min(evaluated.stored.facts.counts.values()),
+        task_scores={name: score for one in trained for name, score in one.stored.facts.scores.items()},
+        stages=tuple(_run(one) for one in done),
+    )
+
+
+def _run(one: Obtained) -> StageRun:
+    facts = one.stored.facts
+    return StageRun(
+        phase=facts.phase, key=one.stage.key, steps=facts.steps, seconds=facts.seconds, reused=one.reused
+    )

@@ -1,0 +1,22 @@
+"""Tensors in safetensors files. Never pickle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from safetensors.torch import load_file, save_file
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def write_weights(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Write named tensors to one file."""
+    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path)
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Return the named tensors of one file, on the CPU."""
+    return load_file(path)
