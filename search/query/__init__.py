@@ -1,0 +1,21 @@
+"""Questions to the record: which configurations are best, how a sweep stands, what one trial was."""
+
+from search.query.answers import BestOfFamily, BestTrial, RungScore, StageOfTrial, SweepStatus, TrialReport
+from search.query.best import best, best_of_families
+from search.query.filters import describe_columns
+from search.query.standing import report_trial, sweep_status, sweep_statuses
+
+__all__ = [
+    "BestOfFamily",
+    "BestTrial",
+    "RungScore",
+    "StageOfTrial",
+    "SweepStatus",
+    "TrialReport",
+    "best",
+    "best_of_families",
+    "describe_columns",
+    "report_trial",
+    "sweep_status",
+    "sweep_statuses",
+]

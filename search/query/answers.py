@@ -1,0 +1,179 @@
+"""What questions to the record give back. Scripts read these as JSON: fields are only added, never renamed."""
+
+from __future__ import annotations
+
+from pydantic import JsonValue
+
+from search.record import JsonObject, Objective, State
+from trainables.config.frozen import FrozenModel
+from trainables.results import Family
+
+
+class BestTrial(FrozenModel):
+    """One trial as `xstilts best` prints it; scores are those of its highest rung."""
+
+    sweep: str
+    """Name of the sweep."""
+    trial: int
+    """Number of the trial."""
+    state: State
+    """Where the trial is."""
+    rung: int
+    """Highest rung that it was measured at."""
+    score: float
+    """The metric's value, 0..1."""
+    metric: str
+    """`average`, `english`, `worst`, or a language code."""
+    family: Family
+    """Kind of intermediate training."""
+    tasks: dict[str, float]
+    """Intermediate task -> sampling weight; empty for family `none`."""
+    languages: dict[str, float]
+    """Language -> zero-shot accuracy on the dev split."""
+    config: JsonObject
+    """The full TrialConfig."""
+    seed: int
+    """Seed that the trial was proposed with."""
+    stages: tuple[str, ...]
+    """Keys of the stages of its lineage, in order."""
+    cost_paid_seconds: float
+    """Seconds of the stages that this trial made."""
+    cost_if_alone_seconds: float
+    """Seconds of the whole lineage, as if nothing had been shared."""
+    task_scores: dict[str, float]
+    """Trained task -> its own metric on its dev split."""
+    num_items: int
+    """Items scored in each language."""
+    assignment: JsonObject
+    """Parameter of the space -> value."""
+
+
+class BestOfFamily(BestTrial):
+    """A family's best trial, with what the family did as a whole."""
+
+    num_in_family: int
+    """Trials of the family that count."""
+    mean_in_family: float
+    """Mean of the metric over them."""
+
+
+class SweepStatus(FrozenModel):
+    """How a sweep stands."""
+
+    sweep: str
+    """Name of the sweep."""
+    objective: Objective
+    """What it maximises."""
+    planned_trials: int
+    """Trials that it is to have."""
+    states: dict[State, int]
+    """State -> number of trials."""
+    best_trial: int | None
+    """Number of the best finished trial."""
+    best_score: float | None
+    """Its objective."""
+    cost_paid_seconds: float
+    """Seconds of stages made by all trials."""
+    cost_if_alone_seconds: float
+    """Seconds that they would have taken with nothing shared."""
+    num_stages_made: int
+    """Stages that trials of the sweep made."""
+    num_stages_reused: int
+    """Stages that they found in the store."""
+    mean_trial_seconds: float | None
+    """Mean wall time of the finished trials."""
+    seconds_left: float | None
+    """Estimate for the trials that are left, from that mean and the number now running; None when nothing runs."""
+    created_at: float
+    """When it was launched, in seconds since 1970."""
+
+    @property
+    def num_done(self) -> int:
+        """Trials that are finished, pruned or failed."""
+        return sum(self.states.get(state, 0) for state in ("finished", "pruned", "failed"))
+
+
+class RungScore(FrozenModel):
+    """What a trial scored at one rung."""
+
+    rung: int
+    """Fidelity level."""
+    score: float
+    """The sweep's objective."""
+    num_items: int
+    """Items scored in each language."""
+    languages: dict[str, float]
+    """Language -> zero-shot accuracy."""
+    task_scores: dict[str, float]
+    """Trained task -> its own metric."""
+
+
+class StageOfTrial(FrozenModel):
+    """One stage of a trial's lineage."""
+
+    rung: int
+    """Rung that it belongs to."""
+    phase: str
+    """Phase that it is, or is a stretch of."""
+    key: str
+    """Content key."""
+    steps: int
+    """Optimiser steps."""
+    seconds: float
+    """Wall time that making it took, whoever made it."""
+    reused: bool
+    """Whether another trial had made it."""
+
+
+class TrialReport(FrozenModel):
+    """Everything the record has about one trial."""
+
+    sweep: str
+    """Name of the sweep."""
+    trial: int
+    """Number of the trial."""
+    state: State
+    """Where the trial is."""
+    family: Family
+    """Kind of intermediate training."""
+    objective: Objective
+    """What the sweep maximises."""
+    score: float | None
+    """The objective at the highest rung; None before a measurement."""
+    rung: int | None
+    """Highest rung that it was measured at."""
+    tasks: dict[str, float]
+    """Intermediate task -> sampling weight."""
+    assignment: JsonObject
+    """Parameter of the space -> value."""
+    config: JsonObject
+    """The full TrialConfig."""
+    seed: int
+    """Seed that it was proposed with."""
+    attempts: int
+    """How often it was started."""
+    error: str | None
+    """Why it failed."""
+    proposed_at: float
+    """When it was proposed, in seconds since 1970."""
+    started_at: float | None
+    """When it was last started."""
+    ended_at: float | None
+    """When it ended."""
+    rungs: tuple[RungScore, ...]
+    """Scores at each rung, the lowest first."""
+    stages: tuple[StageOfTrial, ...]
+    """Lineage at each rung, in order."""
+    cost_paid_seconds: float
+    """Seconds of the stages that it made."""
+    cost_if_alone_seconds: float
+    """Seconds of the whole lineage of the highest rung."""
+
+
+def tasks_of(config: JsonObject) -> dict[str, float]:
+    """Return intermediate task -> weight of a stored configuration; empty without an intermediate phase."""
+    intermediate = config.get("intermediate")
+    mixture: JsonValue = intermediate.get("mixture") if isinstance(intermediate, dict) else None
+    if not isinstance(mixture, dict):
+        return {}
+    return {task: float(weight) for task, weight in mixture.items() if isinstance(weight, (int, float))}

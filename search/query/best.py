@@ -1,0 +1,126 @@
+"""The best configurations of a sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, func, select
+
+from search.query.answers import BestOfFamily, BestTrial, tasks_of
+from search.query.filters import compile_filter, score_column
+from search.record import Record, State, SweepRow, schema
+from search.record.reading import read_sweep
+
+
+def best(
+    record: Record,
+    *,
+    sweep: str,
+    top: int = 10,
+    metric: str | None = None,
+    where: str | None = None,
+    states: Sequence[State] = ("finished",),
+) -> tuple[BestTrial, ...]:
+    """Return a sweep's best trials, the best first; among equals the one proposed first.
+
+    Args:
+        record: Where the sweep is.
+        sweep: Its name.
+        top: How many at most.
+        metric: `average`, `english`, `worst`, or a language code; None takes the sweep's objective.
+        where: A `--where` expression that the trials must meet.
+        states: States that count; a trial counts with its highest measured rung.
+
+    Raises:
+        UnknownSweepError: There is no such sweep.
+        FilterError: The metric or the expression is not understood.
+    """
+    with record.engine.begin() as connection:
+        row = read_sweep(connection, sweep)
+        score = _score(row, metric)
+        query = select(schema.trials, score.label("metric_value")).where(*_counting(row, score, where, states))
+        query = query.order_by(score.desc(), schema.trials.c.number).limit(top)
+        found = connection.execute(query).mappings().all()
+        return _answers(connection, found, metric=metric or row.objective)
+
+
+def best_of_families(
+    record: Record,
+    *,
+    sweep: str,
+    top: int = 1,
+    metric: str | None = None,
+    where: str | None = None,
+    states: Sequence[State] = ("finished",),
+) -> tuple[BestOfFamily, ...]:
+    """Return each family's best trials, the best family first. Arguments and errors are those of `best`.
+
+    Args:
+        record: Where the sweep is.
+        sweep: Its name.
+        top: How many of each family at most.
+        metric: As for `best`.
+        where: As for `best`.
+        states: As for `best`.
+    """
+    with record.engine.begin() as connection:
+        row = read_sweep(connection, sweep)
+        score = _score(row, metric)
+        trials = schema.trials.c
+        ranks = func.row_number().over(partition_by=trials.family, order_by=(score.desc(), trials.number))
+        num = func.count().over(partition_by=trials.family).label("num_in_family")
+        mean = func.avg(score).over(partition_by=trials.family).label("mean_in_family")
+        ranked = select(schema.trials, score.label("metric_value"), ranks.label("place"), num, mean)
+        inner = ranked.where(*_counting(row, score, where, states)).subquery()
+        outer = select(inner).where(inner.c.place <= top)
+        first = func.max(inner.c.metric_value).over(partition_by=inner.c.family)
+        found = connection.execute(outer.order_by(first.desc(), inner.c.family, inner.c.place)).mappings().all()
+        answers = _answers(connection, found, metric=metric or row.objective)
+    extra = ("num_in_family", "mean_in_family")
+    return tuple(
+        BestOfFamily(**dict(answer), **{name: row[name] for name in extra})
+        for answer, row in zip(answers, found, strict=True)
+    )
+
+
+def _score(sweep: SweepRow, metric: str | None) -> ColumnElement[float]:
+    return schema.trials.c.score if metric in {None, sweep.objective} else score_column(metric or "")
+
+
+def _counting(
+    sweep: SweepRow, score: ColumnElement[float], where: str | None, states: Sequence[State]
+) -> list[ColumnElement[bool]]:
+    trials = schema.trials.c
+    conditions = [trials.sweep == sweep.name, trials.state.in_(states), score.is_not(None)]
+    return [*conditions, compile_filter(where)] if where else conditions
+
+
+def _answers(connection: Connection, rows: Sequence[RowMapping], *, metric: str) -> tuple[BestTrial, ...]:
+    if not rows:
+        return ()
+    measured = _measured(connection, rows[0]["sweep"], rungs={row["number"]: row["rung"] for row in rows})
+    return tuple(_answer(row, measured[row["number"]], metric=metric) for row in rows)
+
+
+def _answer(row: RowMapping, measured: RowMapping, *, metric: str) -> BestTrial:
+    result = measured["result"]
+    copied = ("sweep", "state", "rung", "family", "config", "seed", "assignment")
+    costs = ("cost_paid_seconds", "cost_if_alone_seconds")
+    return BestTrial(
+        **{name: row[name] for name in copied + costs},
+        trial=row["number"],
+        score=row["metric_value"],
+        metric=metric,
+        tasks=tasks_of(row["config"]),
+        languages=result["languages"],
+        task_scores=result["task_scores"],
+        # The result has the lineage; the rows of `stages` also keep what earlier attempts paid for.
+        stages=tuple(stage["key"] for stage in result["stages"]),
+        num_items=measured["num_items"],
+    )
+
+
+def _measured(connection: Connection, sweep: str, *, rungs: dict[int, int]) -> dict[int, RowMapping]:
+    table = schema.measurements
+    rows = connection.execute(select(table).where(table.c.sweep == sweep, table.c.trial.in_(rungs))).mappings()
+    return {row["trial"]: row for row in rows if row["rung"] == rungs[row["trial"]]}

@@ -1,0 +1,124 @@
+"""How sweeps and trials stand."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, case, func, select
+
+from search.query.answers import RungScore, StageOfTrial, SweepStatus, TrialReport, tasks_of
+from search.record import Measurement, Record, StageRow, State, SweepRow, schema
+from search.record.reading import read_measurements, read_stages, read_sweep, read_sweeps, read_trial
+
+
+def sweep_statuses(record: Record) -> tuple[SweepStatus, ...]:
+    """Return how every sweep stands, the oldest first."""
+    with record.engine.begin() as connection:
+        return tuple(_status(connection, sweep) for sweep in read_sweeps(connection))
+
+
+def sweep_status(record: Record, *, sweep: str) -> SweepStatus:
+    """Return how one sweep stands.
+
+    Raises:
+        UnknownSweepError: There is no such sweep.
+    """
+    with record.engine.begin() as connection:
+        return _status(connection, read_sweep(connection, sweep))
+
+
+def report_trial(record: Record, *, sweep: str, number: int) -> TrialReport:
+    """Return everything the record has about one trial.
+
+    Raises:
+        UnknownSweepError: There is no such sweep.
+        UnknownTrialError: The sweep has no such trial.
+    """
+    with record.engine.begin() as connection:
+        objective = read_sweep(connection, sweep).objective
+        trial = read_trial(connection, sweep, number=number)
+        measurements = read_measurements(connection, sweep, number=number)
+        stages = read_stages(connection, sweep, number=number)
+    copied = set(TrialReport.model_fields) & set(trial.__slots__)
+    return TrialReport(
+        **{name: getattr(trial, name) for name in copied},
+        trial=number,
+        objective=objective,
+        tasks=tasks_of(trial.config),
+        rungs=tuple(_rung(measurement) for measurement in measurements),
+        stages=tuple(_stage(stage) for stage in stages),
+    )
+
+
+def _rung(measurement: Measurement) -> RungScore:
+    result = measurement.trial_result
+    return RungScore(
+        rung=measurement.rung,
+        score=measurement.score,
+        num_items=result.num_items,
+        languages=result.languages,
+        task_scores=result.task_scores,
+    )
+
+
+def _stage(stage: StageRow) -> StageOfTrial:
+    return StageOfTrial.model_validate({name: getattr(stage, name) for name in StageOfTrial.model_fields})
+
+
+def _status(connection: Connection, sweep: SweepRow) -> SweepStatus:
+    states = _count_states(connection, sweep.name)
+    best = _best(connection, sweep.name)
+    paid, alone, mean_seconds = _costs(connection, sweep.name)
+    made, reused = _count_stages(connection, sweep.name)
+    return SweepStatus(
+        sweep=sweep.name,
+        objective=sweep.objective,
+        planned_trials=sweep.planned_trials,
+        states=states,
+        best_trial=best[0] if best else None,
+        best_score=best[1] if best else None,
+        cost_paid_seconds=paid,
+        cost_if_alone_seconds=alone,
+        num_stages_made=made,
+        num_stages_reused=reused,
+        mean_trial_seconds=mean_seconds,
+        seconds_left=_seconds_left(states, sweep.planned_trials, mean_seconds),
+        created_at=sweep.created_at,
+    )
+
+
+def _count_states(connection: Connection, sweep: str) -> dict[State, int]:
+    trials = schema.trials.c
+    query = select(trials.state, func.count()).where(trials.sweep == sweep).group_by(trials.state)
+    return {row[0]: row[1] for row in connection.execute(query.order_by(trials.state))}
+
+
+def _best(connection: Connection, sweep: str) -> tuple[int, float] | None:
+    trials = schema.trials.c
+    finished = (trials.sweep == sweep, trials.state == "finished", trials.score.is_not(None))
+    query = select(trials.number, trials.score).where(*finished).order_by(trials.score.desc(), trials.number).limit(1)
+    row = connection.execute(query).one_or_none()
+    return (row[0], row[1]) if row else None
+
+
+def _costs(connection: Connection, sweep: str) -> tuple[float, float, float | None]:
+    trials = schema.trials.c
+    took = case((trials.state == "finished", trials.ended_at - trials.started_at))
+    sums = (func.sum(trials.cost_paid_seconds), func.sum(trials.cost_if_alone_seconds), func.avg(took))
+    paid, alone, mean_seconds = connection.execute(select(*sums).where(trials.sweep == sweep)).one()
+    return paid or 0.0, alone or 0.0, mean_seconds
+
+
+def _count_stages(connection: Connection, sweep: str) -> tuple[int, int]:
+    stages = schema.stages.c
+    # A stage is in the lineage of several rungs of one trial; it was made, or found, once.
+    query = select(stages.reused, stages.trial, stages.key).where(stages.sweep == sweep).distinct().subquery()
+    counts = connection.execute(select(query.c.reused, func.count()).group_by(query.c.reused))
+    by_reused = {bool(row[0]): row[1] for row in counts}
+    return by_reused.get(False, 0), by_reused.get(True, 0)
+
+
+def _seconds_left(states: dict[State, int], planned: int, mean_seconds: float | None) -> float | None:
+    running = states.get("running", 0)
+    if not running or mean_seconds is None:
+        return None
+    done = sum(states.get(state, 0) for state in ("finished", "pruned", "failed"))
+    return max(0, planned - done) * mean_seconds / running
