@@ -34,6 +34,10 @@ TEMPERATURE_START, MAX_LOGIT_SCALE = 0.07, 100.0
 """First temperature, and the largest factor that logits are scaled by (CLIP, arXiv 2103.00020, section 2.5)."""
 
 
+NORM_EPSILON = 1e-12
+"""Of the scorer's LayerNorm: BERT's, and so small that the exported form, whose own is nil, gives the same scores."""
+
+
 class HeadOutput(NamedTuple):
     """What a head makes of a batch. A tuple, because ZeRO stage 3 looks for tensors in nothing but tuples."""
 
@@ -118,7 +122,7 @@ class Scorer(nn.Module):
 
     def __init__(self, hidden_size: int, *, num_outputs: int, pooling: Pooling, dropout: float) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(hidden_size) if pooling == "mean" else None
+        self.norm = nn.LayerNorm(hidden_size, eps=NORM_EPSILON) if pooling == "mean" else None
         self.dropout = nn.Dropout(dropout)
         self.dense = nn.Linear(hidden_size, hidden_size)
         self.out_proj = nn.Linear(hidden_size, num_outputs)
