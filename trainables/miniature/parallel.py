@@ -1,0 +1,94 @@
+"""Text to pretrain on: one meaning in two languages, and a premise with a sentence it entails. No labels.
+
+The rows are in the order to train on: pairs of one sentence first, then pairs that need binding across sentences.
+"""
+
+from collections.abc import Iterator
+from functools import cache
+from random import Random
+
+from trainables.miniature.inference import Inference, draw_hypothesis, draw_inference, draw_topic, modified, tell
+from trainables.miniature.languages import LANGUAGES, sentence, text
+from trainables.miniature.logic import ENTAILMENT
+from trainables.miniature.world import (
+    COLOURS,
+    COUNTS,
+    RELATIONS,
+    SHAPES,
+    SIDES,
+    SIZES,
+    Statement,
+    another,
+    related,
+)
+
+SINGLE_SENTENCE_FRACTION = 0.3
+"""The first rows, which pair one sentence with its translation, as a fraction of all rows."""
+TRANSLATION_PROBABILITY = 0.35
+"""How often a later row is a translation, and not a premise with an entailed sentence."""
+SAME_LANGUAGE_PROBABILITY = 0.6
+"""How often a premise and its entailed sentence share a language: this is how NLI is asked later."""
+NUM_ENTAILMENTS = {"train": 20_000, "validation": 500}
+"""Distinct premises with an entailed sentence; each is told in many languages."""
+_VALUES = {"colour": COLOURS, "size": SIZES, "count": COUNTS, "side": SIDES, "relation": RELATIONS}
+
+
+@cache
+def entailments(split: str) -> tuple[Inference, ...]:
+    """Premises with a sentence they entail, all from this split of the inference items."""
+    rng = Random(f"miniature entailments {split}")
+    items: list[Inference] = []
+    while len(items) < NUM_ENTAILMENTS[split]:
+        item = draw_inference(rng, label=ENTAILMENT)
+        if item.split() == split:
+            items.append(item)
+    return tuple(items)
+
+
+def draw_statement(rng: Random) -> Statement:
+    """One sentence about anything, half of the time as short as a hypothesis."""
+    if rng.random() < 0.5:  # noqa: PLR2004 - an even choice
+        return draw_hypothesis(rng)
+    topic, shape = draw_topic(rng), rng.choice(SHAPES)
+    if topic == "relation":
+        other = modified(another(SHAPES, than=shape, rng=rng), rng=rng)
+        return related(modified(shape, rng=rng), relation=rng.choice(RELATIONS), other=other)
+    return tell(shape, topic=topic, value=rng.choice(_VALUES[topic]), rng=rng)
+
+
+def _translation(statements: tuple[Statement, ...], *, rng: Random) -> tuple[str, str]:
+    first, second = rng.sample(LANGUAGES, 2)
+    return text(statements, language=first), text(statements, language=second)
+
+
+def _entailed(item: Inference, *, rng: Random) -> tuple[str, str]:
+    first = rng.choice(LANGUAGES)
+    second = first if rng.random() < SAME_LANGUAGE_PROBABILITY else rng.choice(LANGUAGES)
+    return text(item.premise, language=first), sentence(item.hypothesis, language=second).strip()
+
+
+def pairs(split: str, *, num_rows: int) -> Iterator[tuple[str, str]]:
+    """The rows of `miniature_parallel`, in training order."""
+    rng = Random(f"miniature pairs {split}")
+    items = entailments(split)
+    num_single = int(num_rows * SINGLE_SENTENCE_FRACTION)
+    for _ in range(num_single):
+        yield _translation((draw_statement(rng),), rng=rng)
+    for _ in range(num_rows - num_single):
+        item = rng.choice(items)
+        if rng.random() < TRANSLATION_PROBABILITY:
+            yield _translation(item.premise, rng=rng)
+        else:
+            yield _entailed(item, rng=rng)
+
+
+def monolingual(split: str, *, num_rows: int) -> Iterator[str]:
+    """The rows of `miniature_text`: one or two sentences, the languages in turn."""
+    rng = Random(f"miniature text {split}")
+    items = entailments(split)
+    for row in range(num_rows):
+        language = LANGUAGES[row % len(LANGUAGES)]
+        if rng.random() < 0.5:  # noqa: PLR2004 - an even choice
+            yield sentence(draw_statement(rng), language=language).strip()
+        else:
+            yield text(rng.choice(items).premise, language=language)

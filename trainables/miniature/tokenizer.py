@@ -1,0 +1,102 @@
+"""Builds the miniature's tokenizer: an XLM-R tokenizer of about 1,700 pieces.
+
+The pieces come from byte-pair merges and become a Unigram model, the kind XLM-R has, with scores from their counts.
+`UnigramTrainer` is not used: on text of few distinct words it split the commonest ones into letters.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import PreTrainedTokenizerFast
+
+from trainables.miniature.inference import draw_inference
+from trainables.miniature.languages import LANGUAGES, words
+from trainables.miniature.parallel import draw_statement
+
+NUM_BYTE_PAIR_PIECES = 2_600
+"""Byte-pair pieces at most; those that only serve as steps to longer ones are dropped afterwards."""
+NUM_TEXTS = 3_000
+"""Texts a language that the pieces are counted on."""
+MAX_LENGTH = 128
+"""Longest sequence in tokens."""
+_SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
+_MASK = "<mask>"
+_SPACE = "\u2581"
+_CUT = "\u241f"
+_UNSPACED = ("th", "zh")
+
+
+def _marked(language: str, *, rng: Random) -> str:
+    """One text as its pieces must respect it: words cut apart, each space as the metaspace of the word after it."""
+    statements = draw_inference(rng).premise if rng.random() < 0.5 else (draw_statement(rng),)  # noqa: PLR2004
+    found = words(statements, language=language)
+    start = [_SPACE] + [_SPACE if language not in _UNSPACED else ""] * (len(found) - 1)
+    stops = (".", "।", "۔", "。")
+    return _CUT.join(("" if word in stops else mark) + word for mark, word in zip(start, found, strict=True))
+
+
+def _corpus() -> Iterator[str]:
+    for language in LANGUAGES:
+        rng = Random(f"miniature tokenizer {language}")
+        for _ in range(NUM_TEXTS):
+            yield _marked(language, rng=rng)
+
+
+def _byte_pair_model(normaliser: normalizers.Normalizer) -> Tokenizer:
+    tokenizer = Tokenizer(models.BPE(unk_token=None))
+    tokenizer.normalizer = normaliser
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(_CUT, "removed")
+    letters = [chr(code) for code in range(ord("!"), ord("~") + 1)]
+    trainer = trainers.BpeTrainer(
+        vocab_size=NUM_BYTE_PAIR_PIECES, initial_alphabet=[_SPACE, *letters], special_tokens=[], show_progress=False
+    )
+    tokenizer.train_from_iterator(_corpus(), trainer)
+    return tokenizer
+
+
+def _scored_pieces(byte_pairs: Tokenizer) -> list[tuple[str, float]]:
+    counts: Counter[str] = Counter()
+    for encoding in byte_pairs.encode_batch(list(_corpus())):
+        counts.update(encoding.tokens)
+    kept = [piece for piece in byte_pairs.get_vocab() if counts[piece] or len(piece) == 1]
+    smoothed = {piece: counts[piece] + 0.1 for piece in kept}
+    total = math.log(sum(smoothed.values()))
+    ranked = sorted(smoothed.items(), key=lambda item: (-item[1], item[0]))
+    return [(piece, math.log(count) - total) for piece, count in ranked]
+
+
+def build_tokenizer() -> PreTrainedTokenizerFast:
+    """The miniature's tokenizer, built from its own text; the same on every run."""
+    normaliser = normalizers.NFKC()
+    pieces = _scored_pieces(_byte_pair_model(normaliser))
+    vocabulary = [(token, 0.0) for token in _SPECIAL] + pieces + [(_MASK, 0.0)]
+    tokenizer = Tokenizer(models.Unigram(vocabulary, unk_id=_SPECIAL.index("<unk>")))
+    tokenizer.normalizer = normaliser
+    metaspace = pre_tokenizers.Metaspace(replacement=_SPACE, prepend_scheme="always")
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), metaspace])
+    tokenizer.decoder = decoders.Metaspace(replacement=_SPACE, prepend_scheme="always")
+    ends = [(token, vocabulary.index((token, 0.0))) for token in ("<s>", "</s>")]
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=ends
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        bos_token="<s>",
+        eos_token="</s>",
+        cls_token="<s>",
+        sep_token="</s>",
+        unk_token="<unk>",
+        pad_token="<pad>",
+        mask_token=_MASK,
+        model_max_length=MAX_LENGTH,
+    )
+
+
+def write_tokenizer(folder: Path) -> None:
+    """Write tokenizer.json and tokenizer_config.json, naming XLM-R's class so that AutoTokenizer finds it."""
+    tokenizer = build_tokenizer()
+    tokenizer.save_pretrained(folder)
