@@ -8,8 +8,8 @@ lacks is made by the trial's ranks while it holds the stage's lease.
 
 from __future__ import annotations
 
-import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,9 @@ from trainables.results import StageRun, TrialResult
 from trainables.stage_store import StageFacts, StageStore, StoredStage
 from trainables.stages import Provenance, Stage, plan_stages
 
-log = logging.getLogger(__name__)
+
+def _ignore_stage(stage: StageRun) -> None:
+    del stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +37,8 @@ class Workplace:
     """Ranks; started only if a stage has to be made."""
     progress: Path | None = None
     """File that rank 0 keeps its progress in, or None."""
+    on_stage: Callable[[StageRun], None] = _ignore_stage
+    """Told of every stage as soon as it is complete, so that a trial that dies later has its cost on record."""
 
     @property
     def cache(self) -> Path:
@@ -69,6 +73,7 @@ def run_trial(config: TrialConfig, *, workplace: Workplace) -> TrialResult:
     done: list[Obtained] = []
     for stage in plan_stages(config, provenance=provenance):
         done.append(_obtain(stage, config=config, provenance=provenance, done=done, workplace=workplace))
+        workplace.on_stage(_run(done[-1]))
     return _result(done)
 
 

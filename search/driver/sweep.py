@@ -1,0 +1,155 @@
+"""One sweep, from its spec to its last trial. Starting and resuming are this one path."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+
+from search.driver.proposing import Proposer
+from search.errors import InputError, RunError
+from search.home import Home
+from search.record import Record, TrialRow, open_record
+from spaces.binding import bind
+from spaces.drawing import default_assignment
+from spaces.sweep_spec import SweepSpec, make_space
+from trainables.checks import check_trial
+from trainables.config import EngineConfig, TrialConfig
+from trainables.stage_store import StageStore
+from trainables.trainable import TrialOrder
+
+UNFINISHED = ("proposed", "running", "interrupted")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepRequest:
+    """What the user asked for."""
+
+    spec: SweepSpec
+    """The checked spec."""
+    name: str
+    """Name of the sweep in the record."""
+    home: Home
+    """Record, store, scratch."""
+    trials: int
+    """Trials that the sweep shall have."""
+
+
+class SweepBusyError(InputError):
+    """Another process drives this sweep."""
+
+
+def run_sweep(request: SweepRequest) -> None:
+    """Run a sweep until it has the trials asked for; finished ones are not run again.
+
+    Raises:
+        InputError: Something about the spec, the data, the store or the record is wrong; nothing was started.
+        RunError: Every trial failed.
+        KeyboardInterrupt: The user interrupted; everything finished is on record.
+    """
+    check_families(request.spec)
+    StageStore(Path(request.home.store))
+    with open_record(request.home.record) as record, _sole_driver(request):
+        record.put_sweep(
+            request.name,
+            spec=request.spec.model_dump(mode="json"),
+            objective=request.spec.objective,
+            planned_trials=request.trials,
+        )
+        record.interrupt_running(request.name)
+        try:
+            if _is_unfinished(record, request.name):
+                _tune(record, request)
+        finally:
+            record.interrupt_running(request.name)
+        _check_any_succeeded(record, request.name)
+
+
+def check_families(spec: SweepSpec) -> TrialConfig:
+    """Check one trial of each family against data, encoder and store; returns the last of them.
+
+    Raises:
+        InputError: What is wrong and what to do.
+    """
+    space = make_space(spec)
+    configs = [bind(space, default_assignment(space, family=family)) for family in spec.families]
+    for config in configs:
+        check_trial(config)
+    return configs[-1]
+
+
+def _tune(record: Record, request: SweepRequest) -> None:
+    from search.driver.tuning import RayCluster, tune_trials
+
+    engine = check_families(request.spec).engine
+    with RayCluster() as cluster:
+        engine = _with_threads(engine, num_cpus=cluster.num_cpus, concurrency=request.spec.concurrency)
+        concurrency = request.spec.concurrency or cluster.num_trials_that_fit(engine)
+        proposer = Proposer(record, name=request.name, spec=request.spec, concurrency=concurrency)
+        with _view(record, request):
+            tune_trials(
+                proposer,
+                order=lambda trial: _order(trial, request, engine=engine),
+                engine=engine,
+                scratch=request.home.scratch,
+            )
+
+
+def _order(trial: TrialRow, request: SweepRequest, *, engine: EngineConfig) -> TrialOrder:
+    return TrialOrder(
+        sweep=request.name,
+        number=trial.number,
+        config=trial.trial_config.model_copy(update={"engine": engine}),
+        record=request.home.record,
+        store=Path(request.home.store),
+        progress=request.home.progress_path(request.name, number=trial.number),
+    )
+
+
+def _with_threads(engine: EngineConfig, *, num_cpus: float, concurrency: int | None) -> EngineConfig:
+    """Return the engine with its threads settled, checked against what the cluster has.
+
+    Raises:
+        InputError: A trial needs more CPUs than the cluster has.
+    """
+    share = int(num_cpus) // engine.num_workers // (concurrency or 1)
+    threads = engine.threads_per_rank or (max(1, share) if concurrency else 1)
+    if (needed := engine.num_workers * threads) > num_cpus:
+        msg = (
+            f"a trial needs {needed} CPUs ({engine.num_workers} workers), the cluster has {num_cpus:g}; "
+            "lower trial.engine.num_workers or threads_per_rank, or add machines"
+        )
+        raise InputError(msg)
+    return engine.model_copy(update={"threads_per_rank": threads})
+
+
+@contextlib.contextmanager
+def _view(record: Record, request: SweepRequest) -> Generator[None]:
+    yield
+
+
+@contextlib.contextmanager
+def _sole_driver(request: SweepRequest) -> Generator[None]:
+    """Keep a second driver of this sweep away: two would run each other's trials."""
+    request.home.scratch.mkdir(parents=True, exist_ok=True)
+    with (request.home.scratch / f"{request.name}.driver").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            msg = f"sweep {request.name!r} is being run by another process; watch it with `xstilts status {request.name}`"
+            raise SweepBusyError(msg) from error
+        yield
+
+
+def _is_unfinished(record: Record, name: str) -> bool:
+    trials = record.trials(name)
+    return len(trials) < record.sweep(name).planned_trials or any(trial.state in UNFINISHED for trial in trials)
+
+
+def _check_any_succeeded(record: Record, name: str) -> None:
+    trials = record.trials(name)
+    if trials and all(trial.state == "failed" for trial in trials):
+        msg = f"every trial of sweep {name!r} failed, the last with: {trials[-1].error}; see `xstilts status {name}`"
+        raise RunError(msg)

@@ -1,0 +1,44 @@
+"""The trial actor of a sweep: runs a trial and writes what becomes of it into the record before Tune hears of it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from search.record import Record, open_record
+from trainables.results import StageRun, TrialResult
+from trainables.trainable import TrialOrder, TrialTrainable
+
+
+class RecordPublisher:
+    """Writes into the record that a trial's order names."""
+
+    def started(self, order: TrialOrder, /) -> None:
+        """Note that the trial runs."""
+        self._record(order).start(order.sweep, number=order.number)
+
+    def staged(self, order: TrialOrder, stage: StageRun, /) -> None:
+        """Note a complete stage."""
+        self._record(order).add_stage(order.sweep, number=order.number, rung=0, stage=stage)
+
+    def finished(self, order: TrialOrder, result: TrialResult, /) -> None:
+        """Note the result; durable on return."""
+        self._record(order).finish(order.sweep, number=order.number, result=result)
+
+    def failed(self, order: TrialOrder, error: str, /) -> None:
+        """Note the failure; durable on return."""
+        self._record(order).fail(order.sweep, number=order.number, error=error)
+
+    @cached_property
+    def _records(self) -> dict[str, Record]:
+        return {}
+
+    def _record(self, order: TrialOrder) -> Record:
+        if order.record not in self._records:
+            self._records[order.record] = open_record(order.record)
+        return self._records[order.record]
+
+
+class SweepTrainable(TrialTrainable):
+    """A trial that is recorded."""
+
+    publisher = RecordPublisher()

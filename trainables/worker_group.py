@@ -1,0 +1,158 @@
+"""Ranks as Ray actors that live on between trials.
+
+A trial actor holds one of these groups. Its ranks sit in the trial's placement group, meet once, and do one job after
+another: starting processes, importing torch and meeting again would cost seconds for every trial
+(docs/decisions/0001).
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any  # Ray's actor handles and references carry no types
+
+import ray
+from ray.util.placement_group import get_current_placement_group
+from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+from trainables.config import EngineConfig
+from trainables.errors import RankLostError
+from trainables.jobs import EvaluateJob, Job, JobResult, TrainJob
+from trainables.local_group import device_of, free_port, rank_environment, threads_per_rank
+from trainables.rank_process import Answer
+
+log = logging.getLogger(__name__)
+
+MEMORY_GROWTH_LIMIT_BYTES = 2 << 30
+"""Ranks are replaced when one has grown by this much since its first job (ZeRO 3 of deepspeed 0.19.8 leaks about 10
+bytes a parameter each time an engine is built)."""
+
+
+class RankActor:
+    """One rank in a Ray actor; see `trainables.rank_process` for one in a plain process."""
+
+    def __init__(self) -> None:
+        self._rank: Any = None  # trainables.training.Rank, imported with torch
+
+    def address(self) -> tuple[str, int]:
+        """Return this host's address and a free port on it."""
+        return ray.util.get_node_ip_address(), free_port()
+
+    def join(self, config: str) -> None:
+        """Join the group described by a ProcessGroupConfig's JSON."""
+        from trainables.engine import ProcessGroupConfig
+        from trainables.rank_process import join
+
+        self._rank = join(ProcessGroupConfig.model_validate_json(config))
+
+    def run(self, job: str, *, trains: bool) -> str:
+        """Do a job given as JSON; returns an Answer's JSON."""
+        from trainables.rank_process import answer
+
+        model = TrainJob if trains else EvaluateJob
+        return answer(model.model_validate_json(job), rank=self._rank).model_dump_json()
+
+
+class RayGroup:
+    """A group of rank actors in the current placement group.
+
+    Args:
+        config: Number of ranks, threads, device.
+    """
+
+    def __init__(self, config: EngineConfig) -> None:
+        self.config = config
+        self._ranks: list[Any] = []
+        self._first_memory_bytes: int | None = None
+
+    def run(self, job: Job) -> JobResult:
+        """Do a job on all ranks; returns what rank 0 answered.
+
+        Raises:
+            InputError: Data or checkpoint do not fit.
+            RunError: The run failed, or a rank ended.
+        """
+        if not self._ranks:
+            self._start()
+        try:
+            result = self._gather([rank.run.remote(job.model_dump_json(), trains=_trains(job)) for rank in self._ranks])
+        except BaseException:
+            self.close()  # the others may hang in a collective that will never complete
+            raise
+        self._replace_if_grown(result.memory_bytes)
+        return result
+
+    def close(self) -> None:
+        """End the ranks."""
+        for rank in self._ranks:
+            ray.kill(rank)
+        self._ranks = []
+        self._first_memory_bytes = None
+
+    def _start(self) -> None:
+        from trainables.engine.process_group import ProcessGroupConfig
+
+        threads = threads_per_rank(self.config)
+        self._ranks = [_start_rank(number, self.config, threads=threads) for number in range(self.config.num_workers)]
+        try:
+            host, port = ray.get(self._ranks[0].address.remote())
+            groups = [
+                ProcessGroupConfig(
+                    rank=number,
+                    num_ranks=self.config.num_workers,
+                    local_rank=number,
+                    host=host,
+                    port=port,
+                    threads=threads,
+                    device=device_of(self.config),
+                )
+                for number in range(self.config.num_workers)
+            ]
+            joins = zip(self._ranks, groups, strict=True)
+            ray.get([rank.join.remote(group.model_dump_json()) for rank, group in joins])
+        except BaseException as error:
+            self.close()
+            if isinstance(error, ray.exceptions.RayError):
+                msg = f"the ranks could not meet ({error}); see Ray's worker logs, then start the sweep again"
+                raise RankLostError(msg) from error
+            raise
+
+    def _gather(self, pending: list[Any]) -> JobResult:
+        """Return rank 0's result once every rank has answered; fail at the first that fails."""
+        first, results = pending[0], {}
+        while pending:
+            done, pending = ray.wait(pending)
+            for reference in done:
+                results[reference] = _unwrapped(reference)
+        return results[first]
+
+    def _replace_if_grown(self, memory_bytes: int) -> None:
+        if self._first_memory_bytes is None:
+            self._first_memory_bytes = memory_bytes
+        elif memory_bytes - self._first_memory_bytes > MEMORY_GROWTH_LIMIT_BYTES:
+            log.warning("ranks have grown to %d MiB and are replaced", memory_bytes >> 20)
+            self.close()
+
+
+def _start_rank(number: int, config: EngineConfig, *, threads: int) -> Any:
+    on_cuda = device_of(config) == "cuda"
+    actor = ray.remote(RankActor)
+    return actor.options(
+        num_cpus=threads,
+        num_gpus=1 if on_cuda else 0,
+        scheduling_strategy=PlacementGroupSchedulingStrategy(
+            placement_group=get_current_placement_group(), placement_group_bundle_index=number
+        ),
+        runtime_env={"env_vars": rank_environment(threads)},
+    ).remote()
+
+
+def _unwrapped(reference: Any) -> JobResult:
+    try:
+        return Answer.model_validate_json(ray.get(reference)).unwrap()
+    except ray.exceptions.RayActorError as error:
+        msg = f"a rank ended before it answered ({error}); the trial can be run again"
+        raise RankLostError(msg) from error
+
+
+def _trains(job: Job) -> bool:
+    return isinstance(job, TrainJob)
