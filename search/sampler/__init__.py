@@ -20,6 +20,7 @@ def make_sampler(spec: SweepSpec) -> Sampler:
 
         return GridSampler(space=space, sweep_seed=spec.seed)
     from search.sampler.optuna_samplers import OptunaSampler
+    from search.sampler.replay import Replay
 
     num_startup = spec.sampler.num_startup if spec.sampler.name == "tpe" else None
-    return OptunaSampler(space=space, sweep_seed=spec.seed, num_startup=num_startup)
+    return OptunaSampler(replay=Replay(space=space), sweep_seed=spec.seed, num_startup=num_startup)

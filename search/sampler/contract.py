@@ -17,8 +17,9 @@ from pydantic import JsonValue
 
 from spaces.tree import Assignment
 
-TrialState = Literal["proposed", "running", "finished", "failed", "pruned"]
-"""`failed` trials say nothing about their configuration: samplers ignore them."""
+TrialState = Literal["proposed", "running", "finished", "failed", "pruned", "interrupted"]
+"""The record's states. `failed` trials say nothing about their configuration, so samplers ignore them; `proposed` and
+`interrupted` ones count as running."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
