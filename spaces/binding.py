@@ -37,14 +37,20 @@ class _Draft:
             inner[name] = setting.value if not isinstance(setting.value, dict) else dict(setting.value)
         self.origins[setting.field] = setting.origin
 
-    def locate(self, path: str) -> str:
-        """Return the place in the spec that set a field, its nearest parent, or a part of it."""
-        parts = path.split(".")
-        for length in range(len(parts), 0, -1):
-            origin = self.origins.get(".".join(parts[:length]))
-            if origin is not None:
-                return ".".join([origin, *parts[length:]])
-        return f"trial.{path}"
+
+def origin_of(field: str, *, origins: Mapping[str, str]) -> str:
+    """Return the place in the spec that set a field or its nearest parent.
+
+    Args:
+        field: Dotted path in the TrialConfig.
+        origins: Field -> place, of what was set.
+    """
+    parts = field.split(".")
+    for length in range(len(parts), 0, -1):
+        origin = origins.get(".".join(parts[:length]))
+        if origin is not None:
+            return ".".join([origin, *parts[length:]])
+    return f"trial.{field}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,12 +82,12 @@ def bind_with_origins(space: Space, assignment: Assignment) -> BoundTrial:
         ConfigError: As `bind`.
     """
     draft = _Draft()
-    _put_all(draft, space.root.settings)
+    _put_all(draft, settings=space.root.settings)
     look_up = answers(assignment)
 
     def ask(parameter: Parameter) -> JsonValue:
         value = look_up(parameter)
-        _put_parameter(draft, parameter, value)
+        _put_parameter(draft, parameter=parameter, value=value)
         return value
 
     extra = assignment.keys() - walk(space, ask).keys()
@@ -90,16 +96,16 @@ def bind_with_origins(space: Space, assignment: Assignment) -> BoundTrial:
     return BoundTrial(config=_validated(draft), origins=draft.origins)
 
 
-def _put_all(draft: _Draft, settings: tuple[Setting, ...]) -> None:
+def _put_all(draft: _Draft, *, settings: tuple[Setting, ...]) -> None:
     for setting in settings:
         draft.put(setting)
 
 
-def _put_parameter(draft: _Draft, parameter: Parameter, value: JsonValue) -> None:
+def _put_parameter(draft: _Draft, *, parameter: Parameter, value: JsonValue) -> None:
     match parameter:
         case ChoiceParameter():
             arm = parameter.arm(value)
-            _put_all(draft, arm.branch.settings if arm else ())
+            _put_all(draft, settings=arm.branch.settings if arm else ())
         case FloatParameter() | IntParameter() | SimplexParameter():
             draft.put(Setting(field=parameter.field, origin=parameter.origin, value=value))
 
@@ -109,7 +115,7 @@ def _validated(draft: _Draft) -> TrialConfig:
     try:
         return TrialConfig.model_validate(draft.values)
     except ValidationError as error:
-        raise config_error(error, locate=draft.locate) from None
+        raise config_error(error, locate=lambda path: origin_of(path, origins=draft.origins)) from None
 
 
 def _fill_target(values: dict[str, JsonValue]) -> None:

@@ -40,10 +40,10 @@ def first_assignments(space: Space) -> list[Assignment]:
 
 def draw(space: Space, *, generator: random.Random) -> Assignment:
     """Return a random assignment: every arm equally likely, numbers uniform (or log-uniform), weights Dirichlet(1)."""
-    return walk(space, lambda parameter: _draw_value(parameter, generator))
+    return walk(space, lambda parameter: _draw_value(parameter, generator=generator))
 
 
-def _draw_value(parameter: Parameter, generator: random.Random) -> JsonValue:
+def _draw_value(parameter: Parameter, *, generator: random.Random) -> JsonValue:
     match parameter:
         case ChoiceParameter():
             return generator.choice(parameter.arms).label
@@ -97,7 +97,7 @@ def enumerate_assignments(space: Space) -> Iterator[Assignment]:
     turns: list[int] = []
     while True:
         taken: list[tuple[int, int]] = []
-        yield walk(space, _take_turns(turns, taken))
+        yield walk(space, _take_turns(turns, taken=taken))
         while taken and taken[-1][0] + 1 == taken[-1][1]:
             taken.pop()
         if not taken:
@@ -106,7 +106,7 @@ def enumerate_assignments(space: Space) -> Iterator[Assignment]:
         turns[-1] += 1
 
 
-def _take_turns(turns: list[int], taken: list[tuple[int, int]]) -> Callable[[Parameter], JsonValue]:
+def _take_turns(turns: list[int], *, taken: list[tuple[int, int]]) -> Callable[[Parameter], JsonValue]:
     def ask(parameter: Parameter) -> JsonValue:
         values = _finite_values(parameter)
         index = turns[len(taken)] if len(taken) < len(turns) else 0

@@ -31,18 +31,18 @@ def with_settings(spec: SweepSpec, settings: Iterable[str]) -> SweepSpec:
         path, equals, text = setting.partition("=")
         if not equals or not path.strip():
             raise ConfigError(setting, "is no setting; write it as path=value, for example trials=8")
-        _put(document, path.strip(), parse_yaml(text, name=f"--set {path.strip()}"))
+        _put(document, path=path.strip(), value=parse_yaml(text, name=f"--set {path.strip()}"))
     return make_sweep_spec(document)
 
 
-def _put(document: JsonObject, path: str, value: JsonValue) -> None:
+def _put(document: JsonObject, *, path: str, value: JsonValue) -> None:
     first = path.split(".", maxsplit=1)[0]
     if first not in SweepSpec.model_fields:
         near = near_matches(first, SweepSpec.model_fields)
         fields = ", ".join(SweepSpec.model_fields)
         raise ConfigError(path, f"a sweep spec has no field {first!r}{near}; it has {fields}")
     inner, rest, walked = document, path.split("."), list[str]()
-    while (key := _longest_key(inner, rest)) != ".".join(rest):
+    while (key := _longest_key(inner, parts=rest)) != ".".join(rest):
         walked.append(key)
         rest = rest[len(key.split(".")) :]
         below = inner.get(key)
@@ -54,7 +54,7 @@ def _put(document: JsonObject, path: str, value: JsonValue) -> None:
     inner[key] = copy.deepcopy(value)
 
 
-def _longest_key(mapping: JsonObject, parts: list[str]) -> str:
+def _longest_key(mapping: JsonObject, *, parts: list[str]) -> str:
     """Return the longest dotted key of the mapping that the parts begin with, or the first part."""
     for length in range(len(parts), 0, -1):
         key = ".".join(parts[:length])

@@ -39,14 +39,16 @@ class Place:
 
     def child(self, key: str) -> Place:
         """Return the place of a field below this one."""
-        return Place(path=_join(self.path, key), field=_join(self.field, key), origin=_join(self.origin, key))
+        return Place(
+            path=_join(self.path, key=key), field=_join(self.field, key=key), origin=_join(self.origin, key=key)
+        )
 
     def arm(self, label: Label) -> Place:
         """Return the place of an arm of a choice that stands here: the same field, further parameters."""
         return Place(path=f"{self.path}.{label}", field=self.field, origin=f"{self.origin}.choice.{label}")
 
 
-def _join(prefix: str, key: str) -> str:
+def _join(prefix: str, *, key: str) -> str:
     return f"{prefix}.{key}" if prefix else key
 
 
@@ -63,7 +65,7 @@ def parse_branch(value: JsonValue, *, at: Place) -> Branch:
     kind = field_kind(at.field, origin=at.origin)
     word = parameter_word(value, at=at)
     if word is not None and isinstance(value, dict):
-        return Branch(parameters=(_parse_parameter(word, value, at),))
+        return Branch(parameters=(_parse_parameter(value, word=word, at=at),))
     if kind == "model" and isinstance(value, dict):
         parts = [parse_branch(part, at=at.child(key)) for key, part in value.items()]
         return sum(parts, Branch(settings=(Setting(field=at.field, origin=at.origin, value={}),)))
@@ -104,23 +106,23 @@ def _refuse_unknown_word(value: JsonValue, *, kind: str, at: Place) -> None:
         )
 
 
-def _parse_parameter(word: ParameterWord, value: Mapping[str, JsonValue], at: Place) -> Parameter:
+def _parse_parameter(value: Mapping[str, JsonValue], *, word: ParameterWord, at: Place) -> Parameter:
     content, has_default, default = value[word], "default" in value, value.get("default")
     match word:
         case "choice":
-            parameter = _parse_choice(content, at)
+            parameter = _parse_choice(content, at=at)
         case "subset":
-            parameter = _parse_subset(content, at)
+            parameter = _parse_subset(content, at=at)
         case "simplex":
-            parameter = _parse_simplex(content, at, default if has_default else None)
+            parameter = _parse_simplex(content, at=at, default=default)
         case "int" | "log" | "float":
-            return _parse_range(word, content, at, default if has_default else None)
+            return _parse_range(content, word=word, at=at, default=default)
     if isinstance(parameter, ChoiceParameter) and has_default:
-        return _with_default(parameter, default)
+        return _with_default(parameter, default=default)
     return parameter
 
 
-def _with_default(parameter: ChoiceParameter, default: JsonValue) -> ChoiceParameter:
+def _with_default(parameter: ChoiceParameter, *, default: JsonValue) -> ChoiceParameter:
     arm = parameter.arm(default)
     if arm is None:
         labels = [str(each.label) for each in parameter.arms]
@@ -133,21 +135,21 @@ def _with_default(parameter: ChoiceParameter, default: JsonValue) -> ChoiceParam
     )
 
 
-def _parse_choice(content: JsonValue, at: Place) -> ChoiceParameter:
+def _parse_choice(content: JsonValue, *, at: Place) -> ChoiceParameter:
     match content:
         case list():
-            arms = [_plain_arm(label, at) for label in content]
+            arms = [_plain_arm(label, at=at) for label in content]
         case dict():
             arms = [Arm(label=label, branch=parse_branch(body, at=at.arm(label))) for label, body in content.items()]
         case _:
             raise ConfigError(at.origin, f"choice is {content!r}; it takes a list of values, or a mapping of arms")
     if not arms:
         raise ConfigError(at.origin, "choice has no arms; list at least one value")
-    _refuse_twins(arms, at)
+    _refuse_twins(arms, at=at)
     return ChoiceParameter(path=at.path, field=at.field, origin=at.origin, arms=tuple(arms), default=arms[0].label)
 
 
-def _plain_arm(label: JsonValue, at: Place) -> Arm:
+def _plain_arm(label: JsonValue, *, at: Place) -> Arm:
     if isinstance(label, (list, dict)):
         raise ConfigError(
             at.origin, f"{label!r} in a list of arms has no name; write choice as a mapping of names to values"
@@ -155,30 +157,30 @@ def _plain_arm(label: JsonValue, at: Place) -> Arm:
     return Arm(label=label, branch=parse_branch(label, at=at))
 
 
-def _refuse_twins(arms: list[Arm], at: Place) -> None:
+def _refuse_twins(arms: list[Arm], *, at: Place) -> None:
     for first, second in itertools.combinations(arms, _PAIR):
         # True == 1 == 1.0 in Python: Optuna could not tell such arms apart.
         if first.label == second.label:
             raise ConfigError(at.origin, f"{second.label!r} stands twice among the arms; keep one")
 
 
-def _parse_subset(content: JsonValue, at: Place) -> ChoiceParameter:
-    tasks = _task_names("subset", content, at)
+def _parse_subset(content: JsonValue, *, at: Place) -> ChoiceParameter:
+    tasks = _task_names(content, word="subset", at=at)
     if len(tasks) > MAX_SUBSET_ITEMS:
         raise ConfigError(
             at.origin, f"subset of {len(tasks)} tasks; at most {MAX_SUBSET_ITEMS} (list the wanted sets as a choice)"
         )
     sets = [chosen for count in range(1, len(tasks) + 1) for chosen in itertools.combinations(tasks, count)]
-    arms = [Arm(label="+".join(chosen), branch=_equal_weights(chosen, at)) for chosen in sets]
+    arms = [Arm(label="+".join(chosen), branch=_equal_weights(chosen, at=at)) for chosen in sets]
     return ChoiceParameter(path=at.path, field=at.field, origin=at.origin, arms=tuple(arms), default=arms[0].label)
 
 
-def _equal_weights(tasks: tuple[str, ...], at: Place) -> Branch:
+def _equal_weights(tasks: tuple[str, ...], *, at: Place) -> Branch:
     value: JsonValue = {task: 1 / len(tasks) for task in tasks}
     return Branch(settings=(Setting(field=at.field, origin=at.origin, value=value),))
 
 
-def _task_names(word: ParameterWord, content: JsonValue, at: Place) -> tuple[str, ...]:
+def _task_names(content: JsonValue, *, word: ParameterWord, at: Place) -> tuple[str, ...]:
     if field_kind(at.field, origin=at.origin) != "mapping":
         raise ConfigError(at.origin, f"{word} gives weights of tasks, which {at.field!r} does not hold; use choice")
     tasks = tuple(task for task in content if isinstance(task, str)) if isinstance(content, list) else ()
@@ -189,8 +191,8 @@ def _task_names(word: ParameterWord, content: JsonValue, at: Place) -> tuple[str
     return tasks
 
 
-def _parse_simplex(content: JsonValue, at: Place, default: JsonValue) -> SimplexParameter:
-    tasks = _task_names("simplex", content, at)
+def _parse_simplex(content: JsonValue, *, at: Place, default: JsonValue) -> SimplexParameter:
+    tasks = _task_names(content, word="simplex", at=at)
     equal = tuple(1 / len(tasks) for _ in tasks)
     parameter = SimplexParameter(path=at.path, field=at.field, origin=at.origin, items=tasks, default=equal)
     if default is None:
@@ -203,36 +205,30 @@ def _parse_simplex(content: JsonValue, at: Place, default: JsonValue) -> Simplex
     return SimplexParameter(path=at.path, field=at.field, origin=at.origin, items=tasks, default=weights)
 
 
-def _parse_range(word: ParameterWord, content: JsonValue, at: Place, default: JsonValue) -> Parameter:
-    low, high = _ends(word, content, at)
-    whole = word == "int" or (word == "log" and field_kind(at.field, origin=at.origin) == "integer")
-    if whole and not (isinstance(low, int) and isinstance(high, int)):
-        raise ConfigError(at.origin, f"[{low}, {high}] must be whole numbers here; write them without a point")
+def _parse_range(content: JsonValue, *, word: ParameterWord, at: Place, default: JsonValue) -> Parameter:
+    low, high = _ends(content, word=word, at=at)
     if word == "log" and low <= 0:
         raise ConfigError(at.origin, f"log range starts at {low}; a logarithm needs a number above 0")
-    log = word == "log"
-    if whole:
-        return _int_range(low=int(low), high=int(high), log=log, at=at, default=default)
-    middle = math.sqrt(low * high) if log else (low + high) / 2
-    parameter = FloatParameter(
-        path=at.path, field=at.field, origin=at.origin, low=float(low), high=float(high), log=log, default=middle
-    )
-    if default is None:
-        return parameter
-    if not parameter.admits(default) or not isinstance(default, (int, float)):
-        raise _default_outside(default, low=low, high=high, at=at)
+    if word == "int" or (word == "log" and field_kind(at.field, origin=at.origin) == "integer"):
+        return _int_range(low, high=high, log=word == "log", at=at, default=default)
+    return _float_range(low, high=high, log=word == "log", at=at, default=default)
+
+
+def _float_range(low: float, *, high: float, log: bool, at: Place, default: JsonValue) -> FloatParameter:
+    chosen = math.sqrt(low * high) if log else (low + high) / 2
+    if default is not None:
+        if isinstance(default, bool) or not isinstance(default, (int, float)) or not low <= default <= high:
+            raise _default_outside(default, low=low, high=high, at=at)
+        chosen = float(default)
+    ends = (float(low), float(high))
     return FloatParameter(
-        path=at.path,
-        field=at.field,
-        origin=at.origin,
-        low=float(low),
-        high=float(high),
-        log=log,
-        default=float(default),
+        path=at.path, field=at.field, origin=at.origin, low=ends[0], high=ends[1], log=log, default=chosen
     )
 
 
-def _int_range(*, low: int, high: int, log: bool, at: Place, default: JsonValue) -> IntParameter:
+def _int_range(low: float, *, high: float, log: bool, at: Place, default: JsonValue) -> IntParameter:
+    if not (isinstance(low, int) and isinstance(high, int)):
+        raise ConfigError(at.origin, f"[{low}, {high}] must be whole numbers here; write them without a point")
     chosen = round(math.sqrt(low * high)) if log else (low + high) // 2
     if default is not None:
         if isinstance(default, bool) or not isinstance(default, int) or not low <= default <= high:
@@ -245,7 +241,7 @@ def _default_outside(default: JsonValue, *, low: float, high: float, at: Place) 
     return ConfigError(f"{at.origin}.default", f"{default!r} is not in [{low}, {high}]; move it or widen the range")
 
 
-def _ends(word: ParameterWord, content: JsonValue, at: Place) -> tuple[float, float]:
+def _ends(content: JsonValue, *, word: ParameterWord, at: Place) -> tuple[float, float]:
     numbers = [n for n in content if _is_number(n)] if isinstance(content, list) else []
     if not isinstance(content, list) or len(content) != _PAIR or len(numbers) != _PAIR:
         raise ConfigError(at.origin, f"{word} is {content!r}; it takes two finite numbers, [low, high]")

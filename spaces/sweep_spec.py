@@ -103,11 +103,11 @@ def make_sweep_spec(document: Mapping[str, JsonValue]) -> SweepSpec:
         raise config_error(error, known=_known_names) from None
     space = make_space(spec)
     check_space(space)
-    _check_grid(spec, space)
+    _check_grid(spec, space=space)
     return spec
 
 
-def _check_grid(spec: SweepSpec, space: Space) -> None:
+def _check_grid(spec: SweepSpec, *, space: Space) -> None:
     if spec.sampler.name != "grid":
         return
     points = size(space)
@@ -147,13 +147,13 @@ def make_space(spec: SweepSpec) -> Space:
 
 
 def _family_choice(spec: SweepSpec) -> ChoiceParameter:
-    arms = tuple(Arm(label=family, branch=_family_branch(family, body)) for family, body in spec.families.items())
+    arms = tuple(Arm(label=family, branch=_family_branch(family, body=body)) for family, body in spec.families.items())
     return ChoiceParameter(
         path=FAMILY_PATH, field="intermediate", origin="families", arms=arms, default=next(iter(spec.families))
     )
 
 
-def _family_branch(family: Family, body: JsonObject) -> Branch:
+def _family_branch(family: Family, *, body: JsonObject) -> Branch:
     origin = f"families.{family}"
     if family == "none":
         if body:

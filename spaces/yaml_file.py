@@ -1,4 +1,4 @@
-"""Reads YAML so that a slip is refused at its line: duplicate keys, syntax; and `1e-5` is a number, as in YAML 1.2."""
+"""Reads YAML so that a slip is refused at its line: duplicate keys, syntax; and `1e-5` is a number."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pydantic import JsonValue
 
 from spaces.errors import SpecFileError
 
+_BOOL = "tag:yaml.org,2002:bool"
 _FLOAT = re.compile(r"^[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
 
 
@@ -33,7 +34,13 @@ class _StrictLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
-# PyYAML follows YAML 1.1, where `1e-5` is text; every learning rate of the field is written so.
+# In YAML 1.1 `on`, `off`, `yes` and `no` are booleans, so an arm named `off` would be False.
+_StrictLoader.yaml_implicit_resolvers = {
+    first: [pair for pair in pairs if pair[0] != _BOOL]
+    for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_StrictLoader.add_implicit_resolver(_BOOL, re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+# In YAML 1.1 `1e-5` is text; every learning rate of the field is written so.
 _StrictLoader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
 
 

@@ -41,7 +41,7 @@ class Suggested:
     coordinates: Coordinates
 
 
-def suggest(space: Space, trial: optuna.Trial) -> Suggested:
+def suggest(space: Space, *, trial: optuna.Trial) -> Suggested:
     """Return the assignment that an Optuna trial leads to, asked along the space's walk."""
     coordinates: Coordinates = {}
 
@@ -78,7 +78,7 @@ def describe(space: Space, assignment: Assignment, *, coordinates: Mapping[str, 
     def ask(parameter: Parameter) -> JsonValue:
         value = look_up(parameter)
         described.distributions.update(_distributions(parameter))
-        described.params.update(_params(parameter, value, coordinates))
+        described.params.update(_params(parameter, value=value, coordinates=coordinates))
         return value
 
     walk(space, ask)
@@ -107,7 +107,7 @@ def _distributions(parameter: Parameter) -> dict[str, BaseDistribution]:
             return {parameter.path: CategoricalDistribution([arm.label for arm in parameter.arms])}
 
 
-def _params(parameter: Parameter, value: JsonValue, coordinates: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+def _params(parameter: Parameter, *, value: JsonValue, coordinates: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     if not isinstance(parameter, SimplexParameter) or not isinstance(value, dict):
         return {parameter.path: value}
     names = _names(parameter)

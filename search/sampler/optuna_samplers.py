@@ -42,7 +42,7 @@ class OptunaSampler:
             return Proposal(assignment=first[number], seed=seed, attributes=attributes)
         seen = history if self.num_startup is not None else ()
         study = self.replay.study(seen, sampler=self._optuna_sampler(seed))
-        suggested = suggest(self.replay.space, study.ask())
+        suggested = suggest(self.replay.space, trial=study.ask())
         system = study.get_trials(deepcopy=False)[-1].system_attrs
         attributes = _attributes(coordinates=suggested.coordinates, system=dict(system))
         return Proposal(assignment=suggested.assignment, seed=seed, attributes=attributes)

@@ -87,18 +87,18 @@ class Replay:
     def _frozen(self, trial: PastTrial) -> FrozenTrial:
         known = self._known.get(trial.number)
         if known is None or known[0] != trial:
-            known = self._known[trial.number] = (trial, frozen_trial(self.space, trial))
+            known = self._known[trial.number] = (trial, frozen_trial(self.space, trial=trial))
         return known[1]
 
 
-def frozen_trial(space: Space, trial: PastTrial) -> FrozenTrial:
+def frozen_trial(space: Space, *, trial: PastTrial) -> FrozenTrial:
     """Return a past trial as Optuna's.
 
     Raises:
         ConfigError: Its assignment is not in the space.
         ValueError: It is finished and has no finite score.
     """
-    described = describe(space, trial.assignment, coordinates=_part(trial, "coordinates"))
+    described = describe(space, trial.assignment, coordinates=_part(trial, name="coordinates"))
     score = trial.score if trial.score is not None and math.isfinite(trial.score) else None
     if trial.state == "finished" and score is None:
         msg = f"finished trial {trial.number} has score {trial.score}; a score is a finite number; mark it failed"
@@ -108,11 +108,11 @@ def frozen_trial(space: Space, trial: PastTrial) -> FrozenTrial:
         value=score if trial.state == "finished" else None,
         params=described.params,
         distributions=described.distributions,
-        system_attrs=_part(trial, "system"),
+        system_attrs=_part(trial, name="system"),
         intermediate_values={} if score is None else {trial.rung: score},
     )
 
 
-def _part(trial: PastTrial, name: str) -> dict[str, JsonValue]:
+def _part(trial: PastTrial, *, name: str) -> dict[str, JsonValue]:
     part = trial.attributes.get(name)
     return part if isinstance(part, dict) else {}

@@ -546,3 +546,18 @@ def test_a_spec_survives_yaml() -> None:
     spec = make_sweep_spec(base())
 
     assert make_sweep_spec(yaml.safe_load(yaml.safe_dump(spec.model_dump(mode="json")))) == spec
+
+
+def test_an_arm_may_be_named_off_and_leave_a_phase_out(tmp_path: Path) -> None:
+    path = tmp_path / "spec.yaml"
+    path.write_text(
+        BASE + "  pretraining: {choice: {off: null, on: {mixture: miniature_qa, steps: {choice: [5, 6]}}}}\n"
+    )
+
+    space = make_space(load_sweep_spec(path))
+    first = first_assignments(space)[0]
+
+    assert bind(space, first).pretraining is None
+    pretrained = bind(space, {**first, "pretraining": "on", "pretraining.on.steps": 6}).pretraining
+    assert pretrained is not None
+    assert pretrained.steps == 6

@@ -1,0 +1,75 @@
+"""Whether a bound trial's tasks fit its phases, its family and its evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import JsonValue
+
+from spaces.binding import BoundTrial, origin_of
+from trainables.config import PhaseConfig
+from trainables.errors import ConfigError, UnknownTaskError, near_matches
+from trainables.tasks import registry
+from trainables.tasks.spec import TaskSpec
+
+
+def check_trial(trial: BoundTrial, *, family: JsonValue = None) -> None:
+    """Return when a bound trial's tasks exist and fit their phases, family and languages.
+
+    Args:
+        trial: The trial and the places in the spec that its fields come from.
+        family: The family that it should be of; None or `control` are not compared with the tasks.
+
+    Raises:
+        ConfigError: A task is unknown or does not fit; `field` is the path in the spec.
+    """
+    config = trial.config
+    phases = {"pretraining": config.pretraining, "intermediate": config.intermediate, "target": config.target}
+    for name, phase in phases.items():
+        if phase is not None:
+            _check_phase(phase, name=name, origins=trial.origins)
+    _check_family(trial, family=family)
+    _check_evaluation(trial)
+
+
+def _check_phase(phase: PhaseConfig, *, name: str, origins: Mapping[str, str]) -> None:
+    origin = origin_of(f"{name}.mixture", origins=origins)
+    with_images = [task for task in phase.mixture if _task(task, origin=origin).has_images]
+    if with_images and phase.vision is None:
+        raise ConfigError(origin, f"{with_images[0]!r} has images but the phase has no vision tower; set `vision`")
+    if phase.vision is not None and not with_images:
+        raise ConfigError(
+            origin_of(f"{name}.vision", origins=origins),
+            f"a vision tower is set, but no task of {', '.join(phase.mixture)} has images; remove it",
+        )
+
+
+def _check_family(trial: BoundTrial, *, family: JsonValue) -> None:
+    phase = trial.config.intermediate
+    if phase is None or family in (None, "control"):
+        return
+    found = registry.family_of(phase.mixture)
+    if found != family:
+        raise ConfigError(
+            origin_of("intermediate.mixture", origins=trial.origins),
+            f"{', '.join(phase.mixture)} is of family {found!r}, not {family!r}; move it there or change the tasks",
+        )
+
+
+def _check_evaluation(trial: BoundTrial) -> None:
+    evaluation = trial.config.evaluation
+    spec = _task(evaluation.task, origin=origin_of("evaluation.task", origins=trial.origins))
+    for language in evaluation.languages:
+        if language not in spec.languages:
+            near = near_matches(language, spec.languages)
+            raise ConfigError(
+                origin_of("evaluation.languages", origins=trial.origins),
+                f"task {spec.name!r} has no language {language!r}{near}; it has {' '.join(spec.languages)}",
+            )
+
+
+def _task(name: str, *, origin: str) -> TaskSpec:
+    try:
+        return registry.task(name)
+    except UnknownTaskError as error:
+        raise ConfigError(origin, str(error)) from None
