@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from pydantic import JsonValue
+from pydantic import ConfigDict, JsonValue
 
 from search.record import JsonObject, Objective, State
 from trainables.config.frozen import FrozenModel
 from trainables.results import Family
 
 
-class BestTrial(FrozenModel):
+class Answer(FrozenModel):
+    """What a question gives back; built when it is first used, because each command asks only one."""
+
+    model_config = ConfigDict(defer_build=True)
+
+
+class BestTrial(Answer):
     """One trial as `xstilts best` prints it; scores are those of its highest rung."""
 
     sweep: str
@@ -57,7 +63,7 @@ class BestOfFamily(BestTrial):
     """Mean of the metric over them."""
 
 
-class SweepStatus(FrozenModel):
+class SweepStatus(Answer):
     """How a sweep stands."""
 
     sweep: str
@@ -93,7 +99,7 @@ class SweepStatus(FrozenModel):
         return sum(self.states.get(state, 0) for state in ("finished", "pruned", "failed"))
 
 
-class RungScore(FrozenModel):
+class RungScore(Answer):
     """What a trial scored at one rung."""
 
     rung: int
@@ -108,7 +114,7 @@ class RungScore(FrozenModel):
     """Trained task -> its own metric."""
 
 
-class StageOfTrial(FrozenModel):
+class StageOfTrial(Answer):
     """One stage of a trial's lineage."""
 
     rung: int
@@ -125,7 +131,7 @@ class StageOfTrial(FrozenModel):
     """Whether another trial had made it."""
 
 
-class TrialReport(FrozenModel):
+class TrialReport(Answer):
     """Everything the record has about one trial."""
 
     sweep: str

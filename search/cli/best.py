@@ -1,0 +1,108 @@
+"""`xstilts best`: the best configurations of a sweep."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from search.cli.options import json_option, record_option
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from search.cli.output import Table
+    from search.query import BestOfFamily, BestTrial
+
+
+@click.command(short_help="The best configurations of a sweep.")
+@click.argument("name")
+@click.option("--top", type=click.IntRange(min=1), metavar="K", help="How many.  [default: 5; with --by: 1 each]")
+@click.option("--by", type=click.Choice(["family"]), help="The best of each family.")
+@click.option("--metric", metavar="METRIC", help="average, english, worst or a language.  [default: the objective]")
+@click.option("--where", metavar="EXPR", help="Only trials that meet it, like \"family = 'text' and sw > 0.5\".")
+@record_option
+@json_option
+def best(name: str, top: int | None, by: Literal["family"] | None, as_json: bool, **choices: str | None) -> None:  # noqa: FBT001
+    """Print the best finished trials of the sweep NAME, the best first.
+
+    --where compares columns (number, state, family, rung, score, average,
+    english, worst, a language code, seed, attempts, cost_paid_seconds,
+    cost_if_alone_seconds, config.target.learning_rate and every other field of
+    the configuration) with = != < <= > >= in, joined by and, or, not.
+    """
+    from search import query
+    from search.cli.output import print_json
+    from search.home import find_home
+    from search.record import open_record
+
+    metric, where = choices["metric"], choices["where"]
+    ask, default_top = (query.best_of_families, 1) if by == "family" else (query.best, 5)
+    with open_record(find_home(record=choices["record"]).record, read_only=True) as opened:
+        answers = ask(opened, sweep=name, top=top or default_top, metric=metric, where=where)
+    if as_json:
+        print_json(answers)
+    elif not answers:
+        _print_none(name, filtered=choices["where"] is not None)
+    else:
+        _print_answers(answers)
+
+
+def _print_none(name: str, *, filtered: bool) -> None:
+    from search.cli.output import print_next
+
+    click.echo(f"Sweep {name} has no finished trial {'that meets --where' if filtered else 'yet'}.")
+    print_next(f"xstilts status {name}", what="how the sweep stands")
+
+
+def _print_answers(answers: Sequence[BestTrial]) -> None:
+    from search.cli.output import print_languages, print_next, print_table
+    from search.query import BestOfFamily
+
+    first = answers[0]
+    click.echo(f"Best of sweep {first.sweep} by {first.metric}: zero-shot accuracy in %, dev split")
+    families = [answer for answer in answers if isinstance(answer, BestOfFamily)]
+    print_table(_family_table(families) if families else _trial_table(answers))
+    click.echo(f"\nTrial {first.trial} by language:")
+    print_languages(first.languages)
+    if families:
+        print_next(f"xstilts compare {first.sweep} --by family", what="is the difference real?")
+    else:
+        print_next(f"xstilts show {first.sweep} {first.trial}", what="its full configuration, lineage and cost")
+
+
+def _trial_table(answers: Sequence[BestTrial]) -> Table:
+    from search.cli.output import Table, duration, percent, weights
+
+    rows = [
+        (
+            str(answer.trial),
+            percent(answer.score),
+            percent(answer.languages.get("en")),
+            percent(min(answer.languages.values())),
+            answer.family,
+            weights(answer.tasks),
+            duration(answer.cost_paid_seconds),
+        )
+        for answer in answers
+    ]
+    headings = ("trial", answers[0].metric, "en", "lowest", "family", "intermediate tasks", "cost")
+    return Table(headings=headings, rows=rows, right=frozenset({0, 1, 2, 3, 6}))
+
+
+def _family_table(answers: Sequence[BestOfFamily]) -> Table:
+    from search.cli.output import Table, percent, weights
+
+    rows = [
+        (
+            answer.family,
+            str(answer.num_in_family),
+            percent(answer.mean_in_family),
+            percent(answer.score),
+            str(answer.trial),
+            weights(answer.tasks),
+        )
+        for answer in answers
+    ]
+    headings = ("family", "trials", "mean", "best", "trial", "intermediate tasks")
+    return Table(headings=headings, rows=rows, right=frozenset({1, 2, 3, 4}))

@@ -1,0 +1,117 @@
+"""The entry point: finds the command, and turns every way to end into an exit code.
+
+0 done    1 the run failed    2 the user's input was wrong    3 interrupted, state kept
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from trainables.errors import InputError, TrainablesError, near_matches
+
+DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 3
+
+_COMMANDS = {
+    "search": "search.cli.searching:search",
+    "resume": "search.cli.searching:resume",
+    "run": "search.cli.running:run",
+    "status": "search.cli.status:status",
+    "best": "search.cli.best:best",
+    "show": "search.cli.show:show",
+    "export": "search.cli.export:export",
+    "tasks": "search.cli.catalogue:tasks",
+    "spaces": "search.cli.catalogue:spaces",
+    "doctor": "search.cli.doctor:doctor",
+}
+"""Command -> `module:attribute`, in the order of the help text."""
+
+
+class LazyGroup(click.Group):
+    """Loads the module of a command when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
+        """Return the names of the commands, in the order of the help text."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  as above
+        """Return a command, or None when there is none of this name."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module, attribute = _COMMANDS[cmd_name].split(":")
+        return getattr(importlib.import_module(module), attribute)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that the words name.
+
+        Raises:
+            click.UsageError: There is none; names near matches.
+        """
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            near = near_matches(args[0], _COMMANDS)
+            msg = f"there is no command {args[0]!r}{near}; `xstilts --help` lists every command"
+            raise click.UsageError(msg, ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
+@click.version_option(package_name="xstilts", message="%(prog)s %(version)s")
+def cli() -> None:
+    r"""Search over intermediate tasks for zero-shot cross-lingual transfer.
+
+    A trial trains a multilingual encoder on an English intermediate task (text,
+    images with text, or a mixture), fine-tunes it on English NLI, and scores it
+    in 15 languages that it saw no labels for.
+
+    \b
+    Start here:
+      xstilts search demo        a small search, minutes on two cores
+      xstilts best demo          its best configurations
+
+    Everything is kept in XSTILTS_HOME (default ./xstilts-home).
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and exit with its code.
+
+    Args:
+        arguments: Words after `xstilts`; None takes them from the process.
+    """
+    sys.exit(exit_code(arguments))
+
+
+def exit_code(arguments: Sequence[str] | None = None) -> int:
+    """Return the exit code of a command after running it; a user's mistake is one message on stderr.
+
+    Args:
+        arguments: Words after `xstilts`; None takes them from the process.
+    """
+    try:
+        code = cli.main(arguments, prog_name="xstilts", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return WRONG_INPUT
+    except InputError as error:
+        return _say(error, WRONG_INPUT)
+    except TrainablesError as error:
+        return _say(error, FAILED)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("xstilts: interrupted; what was finished is kept", err=True)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader (head, less) has enough. Python would complain again when it flushes stdout at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    return code if isinstance(code, int) else DONE
+
+
+def _say(error: Exception, code: int) -> int:
+    click.echo(f"xstilts: {error}", err=True)
+    return code

@@ -1,0 +1,72 @@
+"""`xstilts run`: one trial, without Ray and Optuna."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from search.cli.options import json_option, set_option, store_option
+
+if TYPE_CHECKING:
+    from trainables.config import TrialConfig
+    from trainables.results import TrialResult
+
+
+@click.command(short_help="Run one trial, no Ray, no Optuna.")
+@click.argument("trial", type=click.Path(path_type=Path), metavar="TRIAL.yaml")
+@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Ranks; sets engine.num_workers.")
+@click.option("--zero", type=click.IntRange(0, 3), metavar="Z", help="ZeRO stage 0-3; sets engine.zero_stage.")
+@click.option("--seed", type=click.IntRange(min=0), metavar="S", help="Seed of every training phase.")
+@set_option
+@store_option
+@json_option
+def run(trial: Path, settings: tuple[str, ...], store: str | None, as_json: bool, **numbers: int | None) -> None:  # noqa: FBT001
+    r"""Run the trial that TRIAL.yaml describes, and print its zero-shot scores.
+
+    The file has the fields of a trial's configuration; `xstilts show` prints
+    that of any trial of a sweep in this form. Stages that the store holds are
+    used as they are.
+
+    \b
+    Example:
+      xstilts run trial.yaml --workers 2 --zero 2 --set target.steps=200
+    """
+    from search.home import find_home
+    from search.trial_file import load_trial_file
+
+    fields = {"engine.num_workers": numbers["workers"], "engine.zero_stage": numbers["zero"]}
+    chosen = [f"{field}={value}" for field, value in fields.items() if value is not None]
+    config = load_trial_file(trial, settings=[*settings, *chosen], seed=numbers["seed"])
+    result = _run(config, store=Path(find_home(store=store).store))
+    _print_result(result, as_json=as_json)
+
+
+def _run(config: TrialConfig, *, store: Path) -> TrialResult:
+    from trainables.checks import check_trial
+    from trainables.local_group import LocalGroup
+    from trainables.stage_store import StageStore
+    from trainables.trial import Workplace, run_trial
+
+    check_trial(config)
+    with contextlib.closing(LocalGroup(config.engine)) as group:
+        return run_trial(config, workplace=Workplace(store=StageStore(store), group=group))
+
+
+def _print_result(result: TrialResult, *, as_json: bool) -> None:
+    from search.cli.output import duration, percent, print_json, print_languages, print_next
+
+    scores = {"average": result.average, "english": result.english, "worst": result.worst}
+    costs = {
+        "cost_paid_seconds": result.cost_paid_seconds,
+        "cost_if_alone_seconds": result.cost_if_alone_seconds,
+    }
+    if as_json:
+        print_json(result.model_dump(mode="json") | scores | costs)
+        return
+    click.echo(f"Zero-shot accuracy in %, dev split: average {percent(result.average)}")
+    print_languages(result.languages)
+    click.echo(f"Cost: {duration(result.cost_paid_seconds)}")
+    print_next("xstilts search demo", what="search over such trials")

@@ -1,0 +1,94 @@
+"""`xstilts show`: one trial."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from search.cli.options import json_option, record_option
+
+if TYPE_CHECKING:
+    from search.query import TrialReport
+
+
+@click.command(short_help="One trial: configuration, lineage, scores, cost.")
+@click.argument("name")
+@click.argument("trial", type=click.IntRange(min=0))
+@record_option
+@json_option
+def show(name: str, trial: int, record: str | None, as_json: bool) -> None:  # noqa: FBT001  click passes it by name
+    """Print everything about trial TRIAL of the sweep NAME.
+
+    Its full configuration as YAML, the stages it was made of (and which of
+    them other trials had made), its scores in each language, and its cost.
+    """
+    from search.cli.output import print_json
+    from search.home import find_home
+    from search.query import report_trial
+    from search.record import open_record
+
+    with open_record(find_home(record=record).record, read_only=True) as opened:
+        report = report_trial(opened, sweep=name, number=trial)
+    if as_json:
+        print_json(report)
+    else:
+        _print_report(report)
+
+
+def _print_report(report: TrialReport) -> None:
+    from search.cli.output import duration, percent, print_next, weights
+
+    at = "" if report.score is None else f": {report.objective} {percent(report.score)} % at rung {report.rung}"
+    click.echo(f"Trial {report.trial} of sweep {report.sweep} is {report.state}{at}")
+    click.echo(f"Family {report.family}; intermediate tasks: {weights(report.tasks)}; attempts: {report.attempts}")
+    if report.error:
+        click.echo(f"Error: {report.error}")
+    _print_scores(report)
+    _print_stages(report)
+    alone = duration(report.cost_if_alone_seconds)
+    click.echo(f"\nCost: {duration(report.cost_paid_seconds)} paid by this trial, {alone} if nothing were shared")
+    _print_configuration(report)
+    if report.state == "finished":
+        print_next(f"xstilts export {report.sweep} {report.trial} my-model", what="a folder transformers can load")
+    else:
+        print_next(f"xstilts status {report.sweep}", what="how the sweep stands")
+
+
+def _print_scores(report: TrialReport) -> None:
+    from search.cli.output import percent, print_languages
+
+    for rung in report.rungs:
+        click.echo(f"\nZero-shot accuracy in %, dev split, rung {rung.rung}, {rung.num_items} items a language:")
+        print_languages(rung.languages)
+    if report.rungs and report.rungs[-1].task_scores:
+        scores = ", ".join(f"{task} {percent(score)}" for task, score in report.rungs[-1].task_scores.items())
+        click.echo(f"On the tasks it trained on, in %: {scores}")
+
+
+def _print_stages(report: TrialReport) -> None:
+    from search.cli.output import Table, duration, print_table
+
+    if not report.stages:
+        return
+    click.echo("\nStages:")
+    rows = [
+        (
+            str(stage.rung),
+            stage.phase,
+            stage.key[:12],
+            str(stage.steps),
+            duration(stage.seconds),
+            "found in the store" if stage.reused else "made",
+        )
+        for stage in report.stages
+    ]
+    headings = ("rung", "phase", "key", "steps", "took", "by this trial")
+    print_table(Table(headings=headings, rows=rows, right=frozenset({0, 3, 4})))
+
+
+def _print_configuration(report: TrialReport) -> None:
+    import yaml
+
+    click.echo("\nConfiguration (`xstilts run` takes it as a file):")
+    click.echo(yaml.safe_dump(report.config, sort_keys=False, allow_unicode=True, width=78).rstrip())

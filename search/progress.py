@@ -1,0 +1,137 @@
+"""The live view of a running sweep: a table on a terminal, one plain line for each event elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Self, TextIO
+
+from search.query import SweepStatus, sweep_status
+from search.record import Event, Record, TrialRow
+from trainables.progress import Progress
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.live import Live
+
+HEADINGS = ("trial", "family", "phase", "step", "loss", "left")
+"""Columns of what is running; `progress_cells` fills them."""
+
+_TOLD = frozenset({"running", "finished", "failed", "pruned", "interrupted"})
+_MAX_ROWS = 16
+
+
+def read_progress(path: Path) -> Progress | None:
+    """Return the newest report in a progress file, or None when there is none. Makes nothing."""
+    try:
+        return Progress.model_validate_json(path.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def progress_cells(trial: TrialRow, progress: Progress | None) -> tuple[str, ...]:
+    """Return one row under HEADINGS."""
+    if progress is None:
+        return (str(trial.number), trial.family, "starting", "", "", "")
+    return (
+        str(trial.number),
+        trial.family,
+        progress.phase,
+        f"{progress.step}/{progress.num_steps}",
+        "" if progress.loss is None else f"{progress.loss:.3f}",
+        "" if progress.seconds_left is None else _clock(progress.seconds_left),
+    )
+
+
+class LiveView:
+    """Shows how a sweep goes on. Not for several threads at once; losing it loses nothing but the view.
+
+    Args:
+        sweep: Name of the sweep.
+        record: Where the sweep is.
+        folder: Holds `<number>.json`, a ProgressFile, for each running trial.
+        stream: Where to write; None takes standard error, since standard output is for answers.
+    """
+
+    def __init__(self, sweep: str, *, record: Record, folder: Path, stream: TextIO | None = None) -> None:
+        self._sweep, self._record, self._folder = sweep, record, folder
+        self._stream = stream or sys.stderr
+        self._live: Live | None = None
+        self._last_event = 0
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Begin; only what happens from now on is told."""
+        events = self._record.events(self._sweep)
+        self._last_event = events[-1].id if events else 0
+        if self._stream.isatty():
+            from rich.console import Console
+            from rich.live import Live
+
+            self._live = Live(console=Console(file=self._stream), auto_refresh=False)
+            self._live.start()
+        self.update()
+
+    def update(self) -> None:
+        """Show how it stands now. Call it about once a second."""
+        if self._live is not None:
+            self._live.update(self._drawn(), refresh=True)
+            return
+        for event in self._record.events(self._sweep, after=self._last_event):
+            self._last_event = event.id
+            if event.kind in _TOLD:
+                self._stream.write(self._line(event) + "\n")
+                self._stream.flush()
+
+    def stop(self) -> None:
+        """Show the last state and end."""
+        self.update()
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _line(self, event: Event) -> str:
+        score = event.payload.get("score")
+        said = f" {score:.3f}" if isinstance(score, float) else ""
+        error = event.payload.get("error")
+        why = f": {str(error).splitlines()[0]}" if error else ""
+        return f"[{self._counted()}] trial {event.trial} {event.kind}{said}{why}"
+
+    def _counted(self) -> str:
+        status = self._status()
+        return f"{status.num_done}/{status.planned_trials}"
+
+    def _drawn(self) -> RenderableType:
+        from rich import box
+        from rich.console import Group
+        from rich.table import Table
+        from rich.text import Text
+
+        running = self._record.trials(self._sweep, states=("running",))
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, width=80)
+        for heading in HEADINGS:
+            table.add_column(heading, no_wrap=True)
+        for trial in running[:_MAX_ROWS]:
+            table.add_row(*progress_cells(trial, read_progress(self._folder / f"{trial.number}.json")))
+        return Group(Text(self._headline(num_running=len(running))), table)
+
+    def _headline(self, *, num_running: int) -> str:
+        status = self._status()
+        best = "" if status.best_score is None else f", best so far {status.best_score:.3f} (trial {status.best_trial})"
+        left = "" if status.seconds_left is None else f", about {_clock(status.seconds_left)} left"
+        return f"{self._sweep}: {self._counted()} done, {num_running} running{best}{left}"
+
+    def _status(self) -> SweepStatus:
+        return sweep_status(self._record, sweep=self._sweep)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,79 @@
+"""Reads the YAML file of one trial."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import JsonValue, ValidationError
+
+from spaces.errors import SpecFileError
+from spaces.fields import field_kind
+from spaces.validation import config_error
+from spaces.yaml_file import parse_yaml, read_yaml
+from trainables.config import TrialConfig
+from trainables.errors import ConfigError
+
+_SEEDED = ("pretraining", "intermediate", "target")
+
+
+def load_trial_file(path: Path, *, settings: Sequence[str] = (), seed: int | None = None) -> TrialConfig:
+    """Return the trial that a YAML file describes, in the fields of `TrialConfig`.
+
+    Args:
+        path: The file.
+        settings: Texts like `target.steps=200` that replace values of the file.
+        seed: Seed of every training phase, or None to keep the file's.
+
+    Raises:
+        SpecFileError: The file, or a setting's value, cannot be read as YAML.
+        ConfigError: A field is unknown or wrong.
+    """
+    document = read_yaml(path)
+    if not isinstance(document, dict):
+        raise SpecFileError(str(path), "does not hold a mapping; a trial has fields like `encoder:` and `target:`")
+    _check_names(document, path="")
+    for setting in settings:
+        _apply(document, setting)
+    if seed is not None:
+        for phase in _SEEDED:
+            found = document.get(phase)
+            if phase == "target" or isinstance(found, dict):
+                _put(document, f"{phase}.seed", seed)
+    return _validated(document)
+
+
+def _validated(document: dict[str, JsonValue]) -> TrialConfig:
+    try:
+        return TrialConfig.model_validate(document)
+    except ValidationError as error:
+        raise config_error(error) from None
+
+
+def _check_names(value: JsonValue, *, path: str) -> None:
+    if field_kind(path, origin=path or "the trial") != "model" or not isinstance(value, dict):
+        return
+    for name, inner in value.items():
+        _check_names(inner, path=f"{path}.{name}" if path else name)
+
+
+def _apply(document: dict[str, JsonValue], setting: str) -> None:
+    path, equals, text = setting.partition("=")
+    if not equals or not path.strip():
+        raise ConfigError(setting, "is no setting; write it as path=value, for example target.steps=200")
+    value = parse_yaml(text, name=f"--set {path}")
+    _check_names(value, path=path.strip()) if ".mixture." not in path else None
+    _put(document, path.strip(), value)
+
+
+def _put(document: dict[str, JsonValue], path: str, value: JsonValue) -> None:
+    *parents, last = path.split(".")
+    here = document
+    for name in parents:
+        below = here.get(name)
+        if below is None:
+            below = here[name] = {}
+        if not isinstance(below, dict):
+            raise ConfigError(path, f"{name!r} is {below!r}, which has no parts; set {name!r} as a whole")
+        here = below
+    here[last] = value
