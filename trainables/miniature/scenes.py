@@ -43,9 +43,7 @@ def draw_thing(shape: str, *, rng: Random) -> Thing:
 def draw_scene(shapes: list[str], *, rng: Random) -> Scene:
     """A scene that shows exactly these shapes."""
     quarters = rng.sample(QUARTERS, len(shapes))
-    return tuple(
-        Visible(draw_thing(shape, rng=rng), quarter) for shape, quarter in zip(shapes, quarters, strict=True)
-    )
+    return tuple(Visible(draw_thing(shape, rng=rng), quarter) for shape, quarter in zip(shapes, quarters, strict=True))
 
 
 def describe(scene: Scene) -> list[Statement]:

@@ -9,7 +9,9 @@ from trainables.miniature.world import Statement
 
 LANGUAGES = ("ar", "bg", "de", "el", "en", "es", "fr", "hi", "ru", "sw", "th", "tr", "ur", "vi", "zh")
 
-_BY_CODE = {module.LANGUAGE.code: module.LANGUAGE for module in (ar, bg, de, el, en, es, fr, hi, ru, sw, th, tr, ur, vi, zh)}
+_BY_CODE = {
+    module.LANGUAGE.code: module.LANGUAGE for module in (ar, bg, de, el, en, es, fr, hi, ru, sw, th, tr, ur, vi, zh)
+}
 
 __all__ = ["LANGUAGES", "Form", "Language", "language_of", "sentence", "text", "words"]
 
