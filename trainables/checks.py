@@ -33,12 +33,16 @@ def _check_phase(phase: str, work: PhaseConfig) -> None:
     specs = [task(name) for name in work.mixture]
     with_images = [spec.name for spec in specs if spec.has_images]
     if with_images and work.vision is None:
-        raise ConfigError(f"{phase}.vision", f"{with_images[0]!r} has images and needs a vision tower; set tower: small")
+        raise ConfigError(
+            f"{phase}.vision", f"{with_images[0]!r} has images and needs a vision tower; set tower: small"
+        )
     if work.vision is not None and not with_images:
         raise ConfigError(f"{phase}.vision", f"no task of {', '.join(work.mixture)} has images; leave vision out")
     for spec in specs:
         if "train" not in spec.splits:
-            message = f"{spec.name!r} has no train split (it is for evaluation); choose a task that `xstilts tasks` trains"
+            message = (
+                f"{spec.name!r} has no train split (it is for evaluation); choose a task that `xstilts tasks` trains"
+            )
             raise ConfigError(f"{phase}.mixture", message)
         if phase == "pretraining" and spec.kind != "masked_lm":
             raise ConfigError("pretraining.mixture", f"{spec.name!r} is {spec.kind}; pretraining takes masked_lm tasks")
@@ -51,7 +55,9 @@ def _check_vision(phase: str, tower: str) -> None:
         return
     location = locate_vision(tower)
     if location.path is not None and not (location.path / "config.json").is_file():
-        raise ConfigError(f"{phase}.vision.tower", f"{str(location.path)!r} holds no config.json; give a vision checkpoint")
+        raise ConfigError(
+            f"{phase}.vision.tower", f"{str(location.path)!r} holds no config.json; give a vision checkpoint"
+        )
 
 
 def _check_target(config: TrialConfig) -> None:
@@ -74,14 +80,18 @@ def _check_evaluation(evaluation: EvaluationConfig) -> None:
         message = f"{spec.name!r} has no {missing[0]!r}; it has {' '.join(spec.languages)}"
         raise ConfigError("evaluation.languages", message)
     if evaluation.split not in spec.splits:
-        raise ConfigError("evaluation.split", f"{spec.name!r} has no {evaluation.split!r}; it has {', '.join(spec.splits)}")
+        raise ConfigError(
+            "evaluation.split", f"{spec.name!r} has no {evaluation.split!r}; it has {', '.join(spec.splits)}"
+        )
 
 
 def _check_engine(config: TrialConfig) -> None:
     engine = config.engine
     least = {"none": 0, "optimizer": 1, "all": 3}[engine.offload]
     if engine.zero_stage < least:
-        message = f"{engine.offload!r} needs ZeRO stage {least} or above, not {engine.zero_stage}; raise engine.zero_stage"
+        message = (
+            f"{engine.offload!r} needs ZeRO stage {least} or above, not {engine.zero_stage}; raise engine.zero_stage"
+        )
         raise ConfigError("engine.offload", message)
 
 
@@ -97,7 +107,9 @@ def _check_encoder(config: TrialConfig) -> None:
             message = f"{work.freeze_layers} of {config.encoder.name!r}'s {num_layers} layers; at most {num_layers}"
             raise ConfigError(f"{phase}.freeze_layers", message)
         if num_positions is not None and work.max_length > num_positions - 2:
-            message = f"{work.max_length}, but {config.encoder.name!r} reads at most {num_positions - 2} tokens; lower it"
+            message = (
+                f"{work.max_length}, but {config.encoder.name!r} reads at most {num_positions - 2} tokens; lower it"
+            )
             raise ConfigError(f"{phase}.max_length", message)
 
 
@@ -113,5 +125,8 @@ def _check_mirrored(spec: TaskSpec, source: HubSource, folder: Path) -> None:
     configs = [source.config.format(language=language) for language in spec.languages] if source.config else []
     for config in configs:
         if not any(folder.glob(f"{config}/*")) and not any(folder.glob(f"*{config}*")):
-            message = f"the mirror's {source.repository!r} has no configuration {config!r}; complete it or unset XSTILTS_MIRROR"
+            message = (
+                f"the mirror's {source.repository!r} has no configuration {config!r}; "
+                "complete it or unset XSTILTS_MIRROR"
+            )
             raise ConfigError(spec.name, message)

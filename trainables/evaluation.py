@@ -18,9 +18,7 @@ Outputs = dict[str, np.ndarray]
 
 
 @torch.no_grad()
-def predict(
-    model: nn.Module, task: EncodedTask, *, head: str, rank: Rank, tokens_per_micro_batch: int
-) -> Outputs:
+def predict(model: nn.Module, task: EncodedTask, *, head: str, rank: Rank, tokens_per_micro_batch: int) -> Outputs:
     """Return the head's outputs for every example of a split, the same on every rank.
 
     Args:
@@ -42,9 +40,7 @@ def predict(
     return _in_order(found, num_examples=len(task))
 
 
-def _outputs(
-    model: nn.Module, task: EncodedTask, *, head: str, indices: np.ndarray, device: torch.device
-) -> Outputs:
+def _outputs(model: nn.Module, task: EncodedTask, *, head: str, indices: np.ndarray, device: torch.device) -> Outputs:
     # Masked-LM scores need a mask that does not change between calls: seeded by the batch's first example.
     batch = task.batch(indices, generator=np.random.default_rng(int(indices[0])))
     tensors = {name: tensor.to(device) for name, tensor in batch.items()}

@@ -137,7 +137,10 @@ class LocalGroup:
         line = rank.answers.readline()
         if not line:
             code = rank.process.wait()
-            msg = f"rank {number} ended with exit code {code} before it answered; its log says why, the trial can be run again"
+            msg = (
+                f"rank {number} ended with exit code {code} before it answered; its log says why, "
+                "the trial can be run again"
+            )
             raise RankLostError(msg)
         return Answer.model_validate_json(line).unwrap()
 

@@ -24,7 +24,7 @@ import logging
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 from pydantic import Field, ValidationError
@@ -124,14 +124,14 @@ class StageStore:
         return StoredStage(folder=folder, facts=manifest.facts)
 
     @contextlib.contextmanager
-    def lease(self, key: str) -> Iterator[None]:
+    def lease(self, key: str) -> Generator[None]:
         """Hold the right to make a stage; waits while another process holds it."""
         with (self.root / "leases" / key).open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
     @contextlib.contextmanager
-    def work_folder(self, key: str) -> Iterator[Path]:
+    def work_folder(self, key: str) -> Generator[Path]:
         """Give a scratch folder on the store's disk, removed afterwards unless it was committed."""
         folder = self.root / "work" / f"{key}-{uuid.uuid4().hex[:8]}"
         folder.mkdir()

@@ -157,7 +157,7 @@ class Trainer:
         idle = len(indices) == 0
         batch = self._data.tasks[task].batch(np.zeros(1, dtype=np.int64) if idle else indices, generator=generator)
         batch = {name: tensor.to(self._rank.device, non_blocking=True) for name, tensor in batch.items()}
-        losses_B = self._engine.forward(task, batch).losses_B  # noqa: N806
+        losses_B = self._engine.forward(task, batch).losses_B
         return losses_B.sum() * (0.0 if idle else 1.0)
 
 
@@ -177,9 +177,7 @@ class Pace:
         recent = losses[self._first :]
         left = (now - self._started) / step * (self._num_steps - step)
         loss = sum(recent) / len(recent) if recent else None
-        self._report(
-            Progress(phase=self._phase, step=step, num_steps=self._num_steps, loss=loss, seconds_left=left)
-        )
+        self._report(Progress(phase=self._phase, step=step, num_steps=self._num_steps, loss=loss, seconds_left=left))
         self._reported, self._first = now, len(losses)
 
 

@@ -148,6 +148,4 @@ def _result(done: list[Obtained]) -> TrialResult:
 
 def _run(one: Obtained) -> StageRun:
     facts = one.stored.facts
-    return StageRun(
-        phase=facts.phase, key=one.stage.key, steps=facts.steps, seconds=facts.seconds, reused=one.reused
-    )
+    return StageRun(phase=facts.phase, key=one.stage.key, steps=facts.steps, seconds=facts.seconds, reused=one.reused)

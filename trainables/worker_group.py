@@ -11,6 +11,7 @@ import logging
 from typing import Any  # Ray's actor handles and references carry no types
 
 import ray
+import ray.exceptions
 from ray.util.placement_group import get_current_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
@@ -135,12 +136,14 @@ class RayGroup:
 
 def _start_rank(number: int, config: EngineConfig, *, threads: int) -> Any:
     on_cuda = device_of(config) == "cuda"
+    group = get_current_placement_group()
+    assert group is not None  # noqa: S101  (Tune gives every trial one)
     actor = ray.remote(RankActor)
     return actor.options(
         num_cpus=threads,
         num_gpus=1 if on_cuda else 0,
         scheduling_strategy=PlacementGroupSchedulingStrategy(
-            placement_group=get_current_placement_group(), placement_group_bundle_index=number
+            placement_group=group, placement_group_bundle_index=number
         ),
         runtime_env={"env_vars": rank_environment(threads)},
     ).remote()

@@ -138,7 +138,9 @@ def _sole_driver(request: SweepRequest) -> Generator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            msg = f"sweep {request.name!r} is being run by another process; watch it with `xstilts status {request.name}`"
+            msg = (
+                f"sweep {request.name!r} is being run by another process; watch it with `xstilts status {request.name}`"
+            )
             raise SweepBusyError(msg) from error
         yield
 

@@ -14,7 +14,7 @@ class ScheduleConfig(FrozenModel):
     """The learning rate over the steps of a phase, as a factor of the peak."""
 
     kind: Literal["linear", "constant", "warmup_stable_decay"] = "linear"
-    """`linear`: warm-up, then linear to 0. `constant`: warm-up, then 1. `warmup_stable_decay`: warm-up, 1, linear to 0."""
+    """After the warm-up: `linear` falls to 0, `constant` stays at 1, `warmup_stable_decay` stays and then falls to 0."""
     warmup_fraction: float = Field(default=0.1, ge=0, lt=1)
     """Share of the phase's steps that warm up (XTREME, arXiv 2003.11080, appendix: 10 %). Not with `warmup_steps`."""
     warmup_steps: int | None = Field(default=None, ge=0)
@@ -90,7 +90,7 @@ class PhaseConfig(FrozenModel):
                 msg = f"weight of {task!r} is {weight}; a weight is above 0 (leave the task out instead)"
                 raise ValueError(msg)
         total = math.fsum(mixture.values())
-        if abs(total - 1) > 1e-6:
+        if not math.isclose(total, 1, abs_tol=1e-6):
             msg = f"weights sum to {total:g}; they must sum to 1 (divide each by {total:g})"
             raise ValueError(msg)
         return mixture

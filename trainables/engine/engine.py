@@ -54,9 +54,11 @@ class Engine:
         settings = deepspeed_settings(
             request.config, num_ranks=self._num_ranks, max_gradient_norm=request.phase.max_gradient_norm
         )
-        self._engine, self._optimizer, *_ = deepspeed.initialize(
+        engine, wrapped, *_ = deepspeed.initialize(
             model=request.module, optimizer=optimizer, config=settings, dist_init_required=False
         )
+        self._engine: Any = engine
+        self._optimizer: Any = wrapped
 
     @property
     def module(self) -> Any:  # the module it was given, whatever its class

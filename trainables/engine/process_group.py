@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import os
 
 import torch
@@ -61,7 +61,7 @@ def join_process_group(config: ProcessGroupConfig) -> torch.device:
         init_method=f"tcp://{config.host}:{config.port}",
         rank=config.rank,
         world_size=config.num_ranks,
-        timeout=datetime.timedelta(seconds=config.timeout_seconds),
+        timeout=dt.timedelta(seconds=config.timeout_seconds),
     )
     deepspeed.init_distributed(dist_backend="nccl" if on_cuda else "gloo", auto_mpi_discovery=False, verbose=False)
     return device

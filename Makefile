@@ -1,0 +1,36 @@
+# Every target makes .venv where it is missing. Plain pip: the constraints file pins what was tested.
+PYTHON ?= python3.11
+BIN := .venv/bin
+
+.PHONY: demo test check bench miniature install clean
+
+demo: .venv/installed          ## a whole search in the generated world, a few minutes on two cores
+	$(BIN)/xstilts search demo
+
+test: .venv/installed          ## the tests; those that need real data run where XSTILTS_MIRROR is set
+	HF_HUB_OFFLINE=1 $(BIN)/pytest
+
+check: .venv/installed         ## lint, format, types, layers, generated docs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/python -m search.cli.document --check docs/cli.md
+
+bench: .venv/installed         ## ours beside the alternatives; needs XSTILTS_MIRROR and a quiet machine
+	$(BIN)/python benchmarks/train_throughput.py
+	$(BIN)/python benchmarks/trial_overhead.py
+
+miniature: .venv/installed     ## pretrain the shipped encoder and vision tower again
+	$(BIN)/python -m trainables.miniature.make
+
+install: .venv/installed
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --upgrade -c constraints.txt pip
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv build *.egg-info
