@@ -116,7 +116,7 @@ def _loaded_tower(folder: Path, *, is_frozen: bool) -> VisionTower:
     try:
         with quiet_transformers():
             model: Any = AutoModel.from_pretrained(
-                folder, dtype=torch.float32, attn_implementation="sdpa", use_safetensors=True, local_files_only=True
+                folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
             )
     except (OSError, ValueError, RuntimeError) as error:
         msg = f"cannot load a vision model from {folder}: {error}; it must hold config.json and model.safetensors"

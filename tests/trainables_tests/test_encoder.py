@@ -117,7 +117,7 @@ def test_image_and_text_fill_every_position_but_no_more(encoder: Encoder) -> Non
     ids, mask = torch.full((1, 20), 7), torch.ones(1, 20, dtype=torch.long)
 
     assert encoder(ids, mask, torch.zeros(1, 4, 32)).hidden_BSD.shape[1] == 24
-    with pytest.raises(ConfigError, match="25 tokens .5 of them for the image. do not fit.*lower max_length"):
+    with pytest.raises(ConfigError, match=r"25 tokens .5 of them for the image. do not fit.*lower max_length"):
         encoder(ids, mask, torch.zeros(1, 5, 32))
 
 
@@ -176,7 +176,7 @@ def test_a_checkpoint_that_lacks_a_weight_is_refused(folder: Path) -> None:
     del weights["encoder.layer.1.output.dense.weight"]
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
 
-    with pytest.raises(CheckpointError, match="lacks 1 of the encoder's weights, encoder.layer.1.output.dense.weight"):
+    with pytest.raises(CheckpointError, match=r"lacks 1 .*, encoder\.layer\.1\.output\.dense\.weight"):
         load_encoder(folder, dropout=0)
 
 
