@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trainables.checkpoints import encoder_folder, folder_identity, vision_folder
 from trainables.config import PhaseConfig, TrialConfig
+from trainables.data.source import source_fingerprint
 from trainables.stages import TRAINING_PHASES, Provenance
 from trainables.tasks.registry import task
 
@@ -26,8 +27,6 @@ def read_provenance(config: TrialConfig) -> Provenance:
     Raises:
         InputError: A task is unknown, or something cannot be found.
     """
-    from trainables.data.load import source_fingerprint
-
     specs = {name: task(name) for name in task_names(config)}
     towers = {work.vision.tower for work in phases_of(config).values() if work.vision}
     folders = {tower: vision_folder(tower) for tower in towers}

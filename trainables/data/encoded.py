@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from trainables.config.frozen import content_key
 from trainables.data.columns import Example, ListColumn, open_columns
+from trainables.data.source import source_fingerprint, source_splits
 from trainables.errors import TaskDataError
 from trainables.tasks.kind import CollateContext, EncodingContext, Kind
 from trainables.tasks.kinds import kind
@@ -176,23 +177,27 @@ def open_encoded_task(request: EncodedRequest) -> EncodedTask:
         TaskDataError: The rows do not fit the task, or none has a usable label.
         UnavailableError: Neither mirror, nor cache, nor hub has the task's repository.
     """
-    from trainables.data.load import load_rows, source_fingerprint, source_splits
-
     spec = request.spec
     _check_columns(spec)
     source_splits(spec, split=request.split, language=request.language)
     rows: Dataset | None = None
     fingerprint = source_fingerprint(spec)
     if fingerprint is None:
-        rows = load_rows(spec, split=request.split, language=request.language)
+        rows = _rows(request)
         fingerprint = rows._fingerprint  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  (the hub's commit is in no public field)
     key = _key(request, source=fingerprint)
     folder = request.cache / "encoded" / key
     if not folder.is_dir():
         if rows is None:
-            rows = load_rows(spec, split=request.split, language=request.language)
+            rows = _rows(request)
         _write(folder, rows=rows, request=request)
     return EncodedTask(request, path=folder / "examples.arrow", fingerprint=key)
+
+
+def _rows(request: EncodedRequest) -> Dataset:
+    from trainables.data.load import load_rows
+
+    return load_rows(request.spec, split=request.split, language=request.language)
 
 
 def tokenizer_fingerprint(folder: Path) -> str:
