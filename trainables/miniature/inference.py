@@ -10,6 +10,7 @@ from functools import cache
 from random import Random
 from typing import NamedTuple
 
+from trainables.miniature.draws import seeded
 from trainables.miniature.logic import CONTRADICTION, ENTAILMENT, LABELS, NEUTRAL, Knowledge
 from trainables.miniature.world import (
     COLOURS,
@@ -200,7 +201,7 @@ def inferences(split: str, *, num_items: int) -> tuple[Inference, ...]:
     """Distinct items of the split, with equally many of each label (`num_items` is a multiple of three)."""
     wanted = [num_items // len(LABELS)] * len(LABELS)
     items: list[Inference] = []
-    for item in _stream(split, rng=Random(f"miniature inference {split}")):
+    for item in _stream(split, rng=seeded(f"miniature inference {split}")):
         if wanted[item.label]:
             wanted[item.label] -= 1
             items.append(item)

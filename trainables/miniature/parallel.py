@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 from random import Random
 
+from trainables.miniature.draws import seeded
 from trainables.miniature.inference import Inference, draw_hypothesis, draw_inference, draw_topic, modified, tell
 from trainables.miniature.languages import LANGUAGES, sentence, text
 from trainables.miniature.logic import ENTAILMENT
@@ -36,7 +37,7 @@ _VALUES = {"colour": COLOURS, "size": SIZES, "count": COUNTS, "side": SIDES, "re
 @cache
 def entailments(split: str) -> tuple[Inference, ...]:
     """Premises with a sentence they entail, all from this split of the inference items."""
-    rng = Random(f"miniature entailments {split}")
+    rng = seeded(f"miniature entailments {split}")
     items: list[Inference] = []
     while len(items) < NUM_ENTAILMENTS[split]:
         item = draw_inference(rng, label=ENTAILMENT)
@@ -69,7 +70,7 @@ def _entailed(item: Inference, *, rng: Random) -> tuple[str, str]:
 
 def pairs(split: str, *, num_rows: int) -> Iterator[tuple[str, str]]:
     """The rows of `miniature_parallel`, in training order."""
-    rng = Random(f"miniature pairs {split}")
+    rng = seeded(f"miniature pairs {split}")
     items = entailments(split)
     num_single = int(num_rows * SINGLE_SENTENCE_FRACTION)
     for _ in range(num_single):
@@ -84,7 +85,7 @@ def pairs(split: str, *, num_rows: int) -> Iterator[tuple[str, str]]:
 
 def monolingual(split: str, *, num_rows: int) -> Iterator[str]:
     """The rows of `miniature_text`: one or two sentences, the languages in turn."""
-    rng = Random(f"miniature text {split}")
+    rng = seeded(f"miniature text {split}")
     items = entailments(split)
     for row in range(num_rows):
         language = LANGUAGES[row % len(LANGUAGES)]

@@ -5,11 +5,11 @@ Only the pure pieces are here; the training itself is the project's own masked-L
 """
 
 from collections.abc import Iterator, Sequence
-from random import Random
 
 import numpy as np
 from numpy.typing import NDArray
 
+from trainables.miniature.draws import seeded
 from trainables.miniature.languages import LANGUAGES, sentence
 from trainables.miniature.logic import facts_of
 from trainables.miniature.parallel import draw_statement
@@ -72,7 +72,7 @@ def _fact_names(statement: Statement) -> list[str]:
 
 def embedding_texts() -> Iterator[tuple[str, list[str]]]:
     """Each text with the names of the facts it tells, which are the same in every language."""
-    rng = Random("miniature embeddings")
+    rng = seeded("miniature embeddings")
     for _ in range(NUM_EMBEDDING_STATEMENTS):
         statement = draw_statement(rng)
         facts = _fact_names(statement)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from random import Random
 from typing import NamedTuple
 
+from trainables.miniature.draws import seeded
 from trainables.miniature.inference import draw_topic, tell
 from trainables.miniature.languages import sentence, text
 from trainables.miniature.logic import ENTAILMENT, Knowledge
@@ -98,7 +99,7 @@ def _other_sentence(shape: str, *, topic: str, rng: Random) -> Statement:
 
 def span_questions(split: str) -> Iterator[SpanQuestion]:
     """Questions of this split, without end."""
-    rng = Random(f"miniature questions {split}")
+    rng = seeded(f"miniature questions {split}")
     while True:
         yield _draw_span_question(rng)
 
@@ -139,6 +140,6 @@ def _draw_choice(rng: Random) -> Choice:
 
 def choices(split: str) -> Iterator[Choice]:
     """Multiple-choice items of this split, without end."""
-    rng = Random(f"miniature choices {split}")
+    rng = seeded(f"miniature choices {split}")
     while True:
         yield _draw_choice(rng)

@@ -7,11 +7,11 @@ machine. Splits are disjoint in what decides a row (premise and hypothesis, cont
 import hashlib
 from collections.abc import Iterable, Iterator
 from itertools import count, islice
-from random import Random
 from typing import Any, TypeVar
 
 from PIL import Image
 
+from trainables.miniature.draws import seeded
 from trainables.miniature.images import render
 from trainables.miniature.inference import inferences
 from trainables.miniature.languages import LANGUAGES, sentence, text
@@ -108,11 +108,11 @@ def _choice(split: str, *, num_rows: int) -> Columns:
 
 
 def _pictures(task: str, *, split: str, scenes: Iterable[Scene]) -> list[Image.Image]:
-    return [render(scene, rng=Random(f"{task} {split} {row}")) for scene, row in zip(scenes, count(), strict=False)]
+    return [render(scene, rng=seeded(f"{task} {split} {row}")) for scene, row in zip(scenes, count(), strict=False)]
 
 
 def _entailment(split: str, *, num_rows: int) -> Columns:
-    rng = Random(f"miniature entailment {split}")
+    rng = seeded(f"miniature entailment {split}")
     keyed = ((f"{sorted(map(str, item[0]))} {item[1]}", item) for item in draw_items(rng))
     items = _distinct(keyed, split=split, num_rows=num_rows)
     return {
@@ -135,7 +135,7 @@ def caption(scene: Scene) -> list[Statement]:
 
 
 def _captioned(split: str) -> Iterator[tuple[str, tuple[Scene, str]]]:
-    rng = Random(f"miniature retrieval {split}")
+    rng = seeded(f"miniature retrieval {split}")
     while True:
         scene = draw_scene(rng.sample(SHAPES, 2), rng=rng)
         told = text(caption(scene), language="en")

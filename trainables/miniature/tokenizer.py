@@ -1,18 +1,20 @@
-"""Builds the miniature's tokenizer: an XLM-R tokenizer of about 1,700 pieces.
+# ruff: noqa: RUF001 - the stop of Urdu looks like a hyphen
+"""Builds the miniature's tokenizer: an XLM-R tokenizer of about 1,100 pieces.
 
 The pieces come from byte-pair merges and become a Unigram model, the kind XLM-R has, with scores from their counts.
 `UnigramTrainer` is not used: on text of few distinct words it split the commonest ones into letters.
 """
 
+import json
 import math
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import PreTrainedTokenizerFast
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
+from trainables.miniature.draws import seeded
 from trainables.miniature.inference import draw_inference
 from trainables.miniature.languages import LANGUAGES, words
 from trainables.miniature.parallel import draw_statement
@@ -41,7 +43,7 @@ def _marked(language: str, *, rng: Random) -> str:
 
 def _corpus() -> Iterator[str]:
     for language in LANGUAGES:
-        rng = Random(f"miniature tokenizer {language}")
+        rng = seeded(f"miniature tokenizer {language}")
         for _ in range(NUM_TEXTS):
             yield _marked(language, rng=rng)
 
@@ -69,7 +71,7 @@ def _scored_pieces(byte_pairs: Tokenizer) -> list[tuple[str, float]]:
     return [(piece, math.log(count) - total) for piece, count in ranked]
 
 
-def build_tokenizer() -> PreTrainedTokenizerFast:
+def build_tokenizer() -> Tokenizer:
     """The miniature's tokenizer, built from its own text; the same on every run."""
     normaliser = normalizers.NFKC()
     pieces = _scored_pieces(_byte_pair_model(normaliser))
@@ -79,24 +81,23 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     metaspace = pre_tokenizers.Metaspace(replacement=_SPACE, prepend_scheme="always")
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), metaspace])
     tokenizer.decoder = decoders.Metaspace(replacement=_SPACE, prepend_scheme="always")
-    ends = [(token, vocabulary.index((token, 0.0))) for token in ("<s>", "</s>")]
+    ends = [(token, _SPECIAL.index(token)) for token in ("<s>", "</s>")]
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=ends
     )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        bos_token="<s>",
-        eos_token="</s>",
-        cls_token="<s>",
-        sep_token="</s>",
-        unk_token="<unk>",
-        pad_token="<pad>",
-        mask_token=_MASK,
-        model_max_length=MAX_LENGTH,
-    )
+    tokenizer.add_special_tokens([*_SPECIAL, AddedToken(_MASK, lstrip=True)])
+    return tokenizer
 
 
 def write_tokenizer(folder: Path) -> None:
-    """Write tokenizer.json and tokenizer_config.json, naming XLM-R's class so that AutoTokenizer finds it."""
-    tokenizer = build_tokenizer()
-    tokenizer.save_pretrained(folder)
+    """Write tokenizer.json and tokenizer_config.json, which `AutoTokenizer` and XLM-R's own class both load."""
+    build_tokenizer().save(str(folder / "tokenizer.json"))
+    roles = {"bos_token": "<s>", "cls_token": "<s>", "pad_token": "<pad>", "eos_token": "</s>", "sep_token": "</s>"}
+    config = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": MAX_LENGTH,
+        **roles,
+        "unk_token": "<unk>",
+        "mask_token": _MASK,
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")

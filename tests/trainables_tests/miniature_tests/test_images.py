@@ -1,9 +1,8 @@
 """A picture shows what its scene holds."""
 
-from random import Random
-
 import pytest
 
+from trainables.miniature.draws import seeded
 from trainables.miniature.images import BACKGROUND, IMAGE_PIXELS, PALETTE, render
 from trainables.miniature.scenes import QUARTERS, Visible
 from trainables.miniature.world import COLOURS, SHAPES, SIZES, Thing
@@ -11,7 +10,7 @@ from trainables.miniature.world import COLOURS, SHAPES, SIZES, Thing
 
 def pixels_of(thing: Thing, quarter: tuple[str, str]) -> list[tuple[int, int]]:
     """Where the picture of this one thing has the thing's colour; every other pixel must be background."""
-    image = render((Visible(thing, quarter),), rng=Random(0))
+    image = render((Visible(thing, quarter),), rng=seeded("test 0"))
     assert image.size == (IMAGE_PIXELS, IMAGE_PIXELS)
     places = [(x, y) for x in range(IMAGE_PIXELS) for y in range(IMAGE_PIXELS)]
     assert {image.getpixel(place) for place in places} == {BACKGROUND, PALETTE[thing.colour]}

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - letters of one language look like those of another
 """Every language says everything, in its own script."""
 
 import re
@@ -29,7 +30,9 @@ LATIN = ("de", "en", "es", "fr", "sw", "tr", "vi")
 def every_thing() -> list[Thing]:
     """Every thing that a phrase can describe."""
     singles = [Thing(shape, 1, size, colour) for shape, size, colour in product(SHAPES, ("", *SIZES), ("", *COLOURS))]
-    return singles + [Thing(shape, count, "", colour) for shape, count, colour in product(SHAPES, COUNTS, ("", *COLOURS))]
+    return singles + [
+        Thing(shape, count, "", colour) for shape, count, colour in product(SHAPES, COUNTS, ("", *COLOURS))
+    ]
 
 
 def every_statement() -> list[Statement]:

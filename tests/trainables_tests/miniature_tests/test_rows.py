@@ -62,9 +62,7 @@ def test_item_i_is_the_same_item_in_every_language() -> None:
     told = {language: rows("miniature_nli", split="test", language=language) for language in LANGUAGES}
     assert {tuple(columns["label"]) for columns in told.values()} == {tuple(told["en"]["label"])}
     german_words = {"star": "Stern", "heart": "Herz", "triangle": "Dreieck"}
-    mentions = [
-        [word in hypothesis for hypothesis in told["en"]["hypothesis"]] for word in german_words
-    ]
+    mentions = [[word in hypothesis for hypothesis in told["en"]["hypothesis"]] for word in german_words]
     assert mentions == [[word in text for text in told["de"]["hypothesis"]] for word in german_words.values()]
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001, RUF002 - letters of this language look like others
 """Bulgarian: the article is a suffix of the phrase's first word (full -ът as subject, short -а after a preposition)."""
 
 from trainables.miniature.languages.language import Form, Language

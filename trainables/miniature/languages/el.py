@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - letters of this language look like others
 """Greek: three genders; the accusative after "από"; the final nu of "την" before vowels and stops."""
 
 from trainables.miniature.languages.language import Form, Language

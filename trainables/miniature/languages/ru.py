@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - letters of this language look like others
 """Russian: three genders, genitive after every relation, the count form after two to four, no copula."""
 
 from trainables.miniature.languages.language import Form, Language
@@ -39,7 +40,7 @@ _ENDINGS = {
         "pn": "их",
     },
 }
-"""Endings by gender: nominative, genitive (g), and after two to four (p), where feminines take the nominative plural."""
+"""Endings by gender: nominative, genitive (g), and after two to four (p; there a feminine is in the nominative)."""
 
 
 def _adjective(value: str, *, form: str) -> str:

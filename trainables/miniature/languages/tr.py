@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - letters of this language look like others
 """Turkish: the thing a relation starts from is in the genitive; a noun stays singular after a number; no copula."""
 
 from trainables.miniature.languages.language import Form, Language

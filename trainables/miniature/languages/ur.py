@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - letters of this language look like others
 """Urdu: "cross" is feminine, the other nouns masculine; -a turns to -e in the plural and before a postposition."""
 
 from trainables.miniature.languages.language import Form, Language
