@@ -28,9 +28,12 @@ def config_error(
     first = error.errors(include_url=False)[0]
     parts = [str(part) for part in first["loc"] if part != "[key]"]
     path = ".".join(parts)
-    rule = first["msg"].removeprefix("Value error, ")
-    rule = rule[:1].lower() + rule[1:] if rule.startswith("Input") else rule
-    near = near_matches(parts[-1], known(path)) if known and parts else ""
-    value = "" if first["type"] in {"missing", "value_error"} else f"{first['input']!r}: "
+    unknown = first["type"] == "extra_forbidden" or first["loc"][-1:] == ("[key]",)
+    rule = (
+        "there is no such field" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
+    )
+    rule = rule[:1].lower() + rule[1:] if rule.startswith(("Input", "Field")) else rule
+    near = near_matches(parts[-1], known(path)) if unknown and known else ""
+    value = "" if first["type"] in {"missing", "value_error", "extra_forbidden"} else f"{first['input']!r}: "
     step = _NEXT_STEPS.get(first["type"], "change the value")
     return ConfigError(locate(path), f"{value}{rule}{near}{'; ' + step if step else ''}")
