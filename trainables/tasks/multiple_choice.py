@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from trainables.errors import TaskDataError
-from trainables.tasks.text import accuracy, checked_texts, encode_texts, labelled, padded, scalars
+from trainables.tasks.text import accuracy, checked_texts, encode_texts, labelled, padded_runs, scalars
 
 if TYPE_CHECKING:
     from trainables.tasks.kind import CollateContext, Columns, EncodingContext
@@ -60,10 +60,8 @@ class MultipleChoice:
         lengths = [example["choice_lengths"] for example in examples]
         if len({len(choice_lengths) for choice_lengths in lengths}) != 1:
             raise _varying({len(choice_lengths) for choice_lengths in lengths}, task=context.spec.name)
-        texts: list[np.ndarray] = []
-        for example, choice_lengths in zip(examples, lengths, strict=True):
-            texts.extend(np.split(example["input_ids"], np.cumsum(choice_lengths)[:-1]))
-        text = padded(texts, context=context)
+        tokens = np.concatenate([example["input_ids"] for example in examples])
+        text = padded_runs(tokens, lengths_B=np.concatenate(lengths), context=context)
         shape = (len(examples), len(lengths[0]), -1)
         return {
             "input_ids_BCT": text["input_ids_BT"].view(shape),

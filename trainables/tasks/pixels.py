@@ -55,9 +55,14 @@ def pixel_values(examples: Sequence[Mapping[str, Any]], *, context: CollateConte
         )
         raise TaskDataError(msg)
     squares_BHW3 = np.stack([kept_square(example["image"], size=size) for example in examples])
-    pixels_BHW3 = torch.from_numpy(squares_BHW3).float() / 255
-    normalised_BHW3 = (pixels_BHW3 - torch.tensor(context.image_mean)) / torch.tensor(context.image_std)
-    return normalised_BHW3.permute(0, 3, 1, 2).contiguous()
+    mean_311, std_311 = (
+        np.array(values, np.float32)[:, None, None] for values in (context.image_mean, context.image_std)
+    )
+    # Numpy, not torch: batches are made beside training, and torch's threads would fight with the engine's.
+    pixels_B3HW = np.ascontiguousarray(squares_BHW3.transpose(0, 3, 1, 2)).astype(np.float32)
+    pixels_B3HW *= 1 / (255 * std_311)
+    pixels_B3HW -= mean_311 / std_311
+    return torch.from_numpy(pixels_B3HW)
 
 
 def kept_square(file: bytes, *, size: int) -> NDArray[np.uint8]:
@@ -77,7 +82,8 @@ def decode_square(file: bytes, *, size: int) -> NDArray[np.uint8]:
     image = Image.open(io.BytesIO(file))
     if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
         image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        if image.getextrema()[3] != (255, 255):
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR))
 
 

@@ -99,12 +99,24 @@ def with_row_numbers(rows: Columns) -> Columns:
 
 def padded(sequences: Sequence[NDArray[np.integer]], *, context: CollateContext) -> dict[str, torch.Tensor]:
     """Return `input_ids_BT` and `attention_mask_BT` (int64) of token sequences, padded on the right."""
-    pad_id: Any = context.tokenizer.pad_token_id
     lengths_B = np.fromiter(map(len, sequences), dtype=np.int64, count=len(sequences))
+    return padded_runs(np.concatenate(sequences), lengths_B=lengths_B, context=context)
+
+
+def padded_runs(
+    tokens: NDArray[np.integer], *, lengths_B: NDArray[np.integer], context: CollateContext
+) -> dict[str, torch.Tensor]:
+    """Return `padded` of sequences that stand on end.
+
+    Args:
+        tokens: All sequences' tokens.
+        lengths_B: Tokens of each sequence.
+        context: Knows the padding.
+    """
+    pad_id: Any = context.tokenizer.pad_token_id
     attended_BT = np.arange(lengths_B.max(initial=1)) < lengths_B[:, None]
     input_ids_BT = np.full(attended_BT.shape, pad_id, dtype=np.int64)
-    if len(sequences):
-        input_ids_BT[attended_BT] = np.concatenate(sequences)
+    input_ids_BT[attended_BT] = tokens
     return {
         "input_ids_BT": torch.from_numpy(input_ids_BT),
         "attention_mask_BT": torch.from_numpy(attended_BT.astype(np.int64)),
