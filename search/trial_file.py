@@ -11,7 +11,7 @@ from spaces.errors import SpecFileError
 from spaces.fields import field_kind
 from spaces.validation import config_error
 from spaces.yaml_file import parse_yaml, read_yaml
-from trainables.config import TrialConfig
+from trainables.config import FrozenModel, TrialConfig
 from trainables.errors import ConfigError
 
 _SEEDED = ("pretraining", "intermediate", "target")
@@ -62,7 +62,8 @@ def _apply(document: dict[str, JsonValue], setting: str) -> None:
     if not equals or not path.strip():
         raise ConfigError(setting, "is no setting; write it as path=value, for example target.steps=200")
     value = parse_yaml(text, name=f"--set {path}")
-    _check_names(value, path=path.strip()) if ".mixture." not in path else None
+    if ".mixture." not in path:  # tasks are keys, not fields
+        _check_names(value, path=path.strip())
     _put(document, path.strip(), value)
 
 
@@ -72,8 +73,14 @@ def _put(document: dict[str, JsonValue], path: str, value: JsonValue) -> None:
     for name in parents:
         below = here.get(name)
         if below is None:
-            below = here[name] = {}
+            below = here[name] = _default(name) if here is document else {}
         if not isinstance(below, dict):
             raise ConfigError(path, f"{name!r} is {below!r}, which has no parts; set {name!r} as a whole")
         here = below
     here[last] = value
+
+
+def _default(name: str) -> dict[str, JsonValue]:
+    """Return what a trial has where the file leaves a field out, so that a setting changes one part of it."""
+    value = TrialConfig.model_fields[name].default
+    return value.model_dump(mode="json", exclude_unset=True) if isinstance(value, FrozenModel) else {}

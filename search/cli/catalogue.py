@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,8 +68,8 @@ def _print_task(spec: TaskSpec) -> None:
     from search.cli.output import print_next
 
     shown = spec.model_dump(mode="json", exclude_defaults=True)
-    click.echo(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True, width=78).rstrip())
-    click.echo(f"available: {_available(spec) or 'no: set XSTILTS_MIRROR to a folder that has it, or go online'}")
+    click.echo(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True, width=70).rstrip())
+    click.echo(f"available: {_available(spec) or 'no; set XSTILTS_MIRROR to a folder with it, or go online'}")
     print_next("xstilts tasks", what="every task")
 
 
@@ -100,7 +101,7 @@ def _list_spaces(*, as_json: bool) -> None:
 
 
 def _describe_space(name: str, *, as_json: bool) -> None:
-    from search.cli.output import Table, print_json, print_next, print_table
+    from search.cli.output import WIDTH, Table, print_json, print_next, print_table
     from spaces.sweep_spec import load_sweep_spec, make_space, shipped_specs
     from spaces.tree import every_parameter
 
@@ -109,7 +110,8 @@ def _describe_space(name: str, *, as_json: bool) -> None:
     if as_json:
         print_json(spec.model_dump(mode="json") | {"parameters": [parameter.path for parameter in parameters]})
         return
-    click.echo(f"{spec.name}: {spec.description}\nFile: {shipped_specs().get(name, Path(name))}")
+    click.echo(textwrap.fill(f"{spec.name}: {spec.description}", WIDTH))
+    click.echo(f"File: {shipped_specs().get(name, Path(name))}")
     click.echo(f"{spec.trials} trials, objective {spec.objective}, sampler {spec.sampler.name}, seed {spec.seed}\n")
     rows = [(parameter.path, _range(parameter)) for parameter in parameters]
     print_table(Table(headings=("searched", "values"), rows=rows))

@@ -19,12 +19,12 @@ Exit codes: 0 done; 1 the run failed; 2 the input was wrong; 3 interrupted, stat
 
 def document() -> str:
     """Return the Markdown of every command's help."""
-    parent = click.Context(cli, info_name="xstilts", max_content_width=80, terminal_width=80)
+    parent = click.Context(cli, info_name="xstilts", terminal_width=80, **cli.context_settings)
     sections = [_INTRODUCTION, _section("xstilts", cli.get_help(parent))]
     for name in cli.list_commands(parent):
         command = cli.get_command(parent, name)
         if command is not None:
-            context = click.Context(command, info_name=name, parent=parent, max_content_width=80, terminal_width=80)
+            context = click.Context(command, info_name=name, parent=parent, terminal_width=80)
             sections.append(_section(f"xstilts {name}", command.get_help(context)))
     return "\n".join(sections)
 

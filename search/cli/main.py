@@ -63,7 +63,7 @@ class LazyGroup(click.Group):
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
 @click.version_option(package_name="xstilts", message="%(prog)s %(version)s")
 def cli() -> None:
-    r"""Search over intermediate tasks for zero-shot cross-lingual transfer.
+    """Search over intermediate tasks for zero-shot cross-lingual transfer.
 
     A trial trains a multilingual encoder on an English intermediate task (text,
     images with text, or a mixture), fine-tunes it on English NLI, and scores it
@@ -75,7 +75,7 @@ def cli() -> None:
       xstilts best demo          its best configurations
 
     Everything is kept in XSTILTS_HOME (default ./xstilts-home).
-    """
+    """  # noqa: D301  (click reads the control character)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

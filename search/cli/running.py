@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @store_option
 @json_option
 def run(trial: Path, settings: tuple[str, ...], store: str | None, as_json: bool, **numbers: int | None) -> None:  # noqa: FBT001
-    r"""Run the trial that TRIAL.yaml describes, and print its zero-shot scores.
+    """Run the trial that TRIAL.yaml describes, and print its zero-shot scores.
 
     The file has the fields of a trial's configuration; `xstilts show` prints
     that of any trial of a sweep in this form. Stages that the store holds are
@@ -33,7 +33,7 @@ def run(trial: Path, settings: tuple[str, ...], store: str | None, as_json: bool
     \b
     Example:
       xstilts run trial.yaml --workers 2 --zero 2 --set target.steps=200
-    """
+    """  # noqa: D301  (click reads the control character)
     from search.home import find_home
     from search.trial_file import load_trial_file
 

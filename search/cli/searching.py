@@ -28,7 +28,7 @@ def search(
     as_json: bool,  # noqa: FBT001  click passes it by name
     **places: str | None,
 ) -> None:
-    r"""Launch the sweep that SPEC describes, or continue it where it stopped.
+    """Launch the sweep that SPEC describes, or continue it where it stopped.
 
     SPEC is a shipped name (`xstilts spaces` lists them) or the path of a YAML
     file. Interrupt it at any time: what was finished is kept, and the same
@@ -37,7 +37,7 @@ def search(
     \b
     Example:
       xstilts search demo --trials 20 --set seed=3
-    """
+    """  # noqa: D301  (click reads the control character)
     from search.driver.sweep import SweepRequest, run_sweep
     from search.home import find_home
     from spaces.overrides import with_settings

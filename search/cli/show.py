@@ -91,4 +91,4 @@ def _print_configuration(report: TrialReport) -> None:
     import yaml
 
     click.echo("\nConfiguration (`xstilts run` takes it as a file):")
-    click.echo(yaml.safe_dump(report.config, sort_keys=False, allow_unicode=True, width=78).rstrip())
+    click.echo(yaml.safe_dump(report.config, sort_keys=False, allow_unicode=True, width=70).rstrip())

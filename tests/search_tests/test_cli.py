@@ -1,0 +1,191 @@
+"""The command line: what scripts and newcomers rely on."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from search.cli.document import document
+from search.cli.main import cli, exit_code
+from search.home import find_home
+from search.progress import LiveView
+from search.record import Record, open_record
+from tests.search_tests.building import proposal, result
+from trainables.progress import Progress, ProgressFile
+
+ROOT = Path(__file__).parents[2]
+HELP = ROOT / "tests" / "golden" / "help"
+HEAVY = ("torch", "ray", "deepspeed", "transformers", "datasets", "optuna", "pandas", "numpy")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home with a sweep `demo`: trials 0 (text, 0.5) and 1 (none, 0.6) finished, 2 running, 3 failed."""
+    monkeypatch.setenv("XSTILTS_HOME", str(tmp_path / "home"))
+    with open_record(find_home().record) as record:
+        record.put_sweep("demo", spec={}, objective="average", planned_trials=8)
+        for number, family in enumerate(("text", "none", "text", "text")):
+            record.propose("demo", proposal=proposal(family))
+            record.start("demo", number=number)
+        record.finish("demo", number=0, result=result(0.5))
+        record.finish("demo", number=1, result=result(0.6))
+        record.fail("demo", number=3, error="the loss is not finite at step 3")
+    return tmp_path / "home"
+
+
+@pytest.mark.usefixtures("home")
+def test_best_prints_one_json_list_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(["best", "demo", "--top", "1", "--json"]) == 0
+    captured = capsys.readouterr()
+    (answer,) = json.loads(captured.out)
+    assert (answer["trial"], answer["family"], answer["metric"], captured.err) == (1, "none", "average", "")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["status"],
+        ["status", "demo"],
+        ["best", "demo"],
+        ["best", "demo", "--by", "family"],
+        ["show", "demo", "0"],
+        ["tasks"],
+        ["tasks", "xnli"],
+        ["spaces"],
+        ["spaces", "demo"],
+    ],
+    ids=" ".join,
+)
+@pytest.mark.usefixtures("home")
+def test_every_answer_is_json_or_text_of_80_columns_with_a_next_step(
+    capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    assert exit_code([*command, "--json"]) == 0
+    json.loads(capsys.readouterr().out)
+    assert exit_code(command) == 0
+    text = capsys.readouterr().out
+    assert text.splitlines()[-1].startswith("Next: xstilts ")
+    assert max(len(line) for line in text.splitlines() if not line.startswith(("Next:", "File:"))) <= 80
+
+
+@pytest.mark.usefixtures("home")
+def test_best_of_each_family_says_how_many_and_their_mean(capsys: pytest.CaptureFixture[str]) -> None:
+    exit_code(["best", "demo", "--by", "family", "--json"])
+    answers = json.loads(capsys.readouterr().out)
+    assert [(a["family"], a["num_in_family"], a["mean_in_family"]) for a in answers] == [
+        ("none", 1, pytest.approx(0.6)),
+        ("text", 1, pytest.approx(0.5)),
+    ]
+
+
+@pytest.mark.usefixtures("home")
+def test_show_prints_a_configuration_that_run_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    exit_code(["show", "demo", "0"])
+    assert "mixture:\n    hellaswag: 1.0" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("home")
+def test_status_says_what_is_running_and_how_far(capsys: pytest.CaptureFixture[str]) -> None:
+    report = Progress(phase="target", step=10, num_steps=70, loss=1.25, seconds_left=93.0)
+    ProgressFile(find_home().progress_path("demo", number=2))(report)
+    exit_code(["status", "demo"])
+    text = capsys.readouterr().out
+    assert "3 of 8 trials done (1 failed, 2 finished, 1 running)" in text
+    assert "target  10/70  1.250  1:33" in text
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (["bst"], "did you mean 'best'"),
+        (["best"], "Missing argument 'NAME'"),
+        (["best", "demo", "--tpo", "3"], "--top"),
+        (["best", "dmo"], "did you mean 'demo'"),
+        (["best", "demo", "--where", "famly = 'a'"], "did you mean 'family'"),
+        (["best", "demo", "--metric", "averge"], "did you mean 'average'"),
+        (["show", "demo", "77"], "has trials 0 to 3"),
+        (["tasks", "xnl"], "did you mean 'xnli'"),
+        (["spaces", "dmo"], "did you mean 'demo'"),
+        (["search", "dmo"], "did you mean 'demo'"),
+        (["run", "nope.yaml"], "cannot be read"),
+        (["status", "--record", "nosql://x"], "names no known database"),
+    ],
+    ids=lambda part: " ".join(part) if isinstance(part, list) else "",
+)
+@pytest.mark.usefixtures("home")
+def test_a_users_mistake_is_one_message_and_exit_code_2(
+    capsys: pytest.CaptureFixture[str], command: list[str], message: str
+) -> None:
+    assert exit_code(command) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert (captured.out, "Traceback" in captured.err) == ("", False)
+
+
+@pytest.mark.parametrize("command", [["status"], ["best", "demo"], ["show", "demo", "0"]], ids=" ".join)
+def test_asking_without_a_record_says_how_to_get_one_and_makes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    monkeypatch.setenv("XSTILTS_HOME", str(tmp_path / "nowhere"))
+    assert exit_code(command) == 2
+    assert "xstilts search demo" in capsys.readouterr().err
+    assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "settings", "message"),
+    [
+        ("target: {steps: 1, steps: 2}", [], "'steps' stands twice"),
+        ("targt: {steps: 1}", [], "did you mean 'target'"),
+        ("target: {mixture: {mnli: 1.0}, epochs: 1, batch_sze: 3}", [], "did you mean 'batch_size'"),
+        ("target: {mixture: {mnli: 0.5}, epochs: 1}", [], "weights sum to 0.5"),
+        ("{}", ["--set", "target.batch_size=many"], "target.batch_size: 'many'"),
+        ("{}", ["--set", "engine.zero_stag=1"], "did you mean 'zero_stage'"),
+    ],
+)
+def test_a_wrong_trial_file_is_refused_at_its_field(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], body: str, settings: list[str], message: str
+) -> None:
+    (tmp_path / "trial.yaml").write_text(body)
+    assert exit_code(["run", str(tmp_path / "trial.yaml"), *settings]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command", [["--help"], ["tasks"], ["spaces"], ["status"], ["best", "demo", "--json"]], ids=" ".join
+)
+@pytest.mark.usefixtures("home")
+def test_asking_loads_nothing_heavy(command: list[str]) -> None:
+    code = f"import sys; from search.cli.main import exit_code; exit_code({command!r}); print('LOADED', *sys.modules)"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(ended.stdout.rpartition("LOADED")[2].split())
+    assert loaded.isdisjoint(HEAVY)
+    assert "click" in loaded
+
+
+@pytest.mark.parametrize("name", ["", *cli.list_commands(None)], ids=lambda name: name or "xstilts")  # type: ignore[arg-type]
+def test_the_help_text_is_the_golden_one(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code([name, "--help"] if name else ["--help"]) == 0
+    text = capsys.readouterr().out
+    assert text == (HELP / f"{name or 'xstilts'}.txt").read_text()
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_the_documented_command_line_is_current() -> None:
+    assert (ROOT / "docs" / "cli.md").read_text() == document(), "run python -m search.cli.document > docs/cli.md"
+
+
+def test_the_live_view_tells_each_event_once_in_plain_lines(record: Record, tmp_path: Path) -> None:
+    stream = io.StringIO()
+    record.propose("demo", proposal=proposal())
+    with LiveView("demo", record=record, folder=tmp_path, stream=stream) as view:
+        record.start("demo", number=0)
+        view.update()
+        view.update()
+        record.finish("demo", number=0, result=result(0.5))
+    assert stream.getvalue().splitlines() == ["[0/4] trial 0 running", "[1/4] trial 0 finished 0.500"]
