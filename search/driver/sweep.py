@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import threading
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 from search.driver.proposing import Proposer
 from search.errors import InputError, RunError
 from search.home import Home
+from search.progress import LiveView
 from search.record import Record, TrialRow, open_record
 from spaces.binding import bind
 from spaces.drawing import default_assignment
@@ -21,6 +23,7 @@ from trainables.stage_store import StageStore
 from trainables.trainable import TrialOrder
 
 UNFINISHED = ("proposed", "running", "interrupted")
+SECONDS_BETWEEN_VIEWS = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +91,7 @@ def _tune(record: Record, request: SweepRequest) -> None:
         engine = _with_threads(engine, num_cpus=cluster.num_cpus, concurrency=request.spec.concurrency)
         concurrency = request.spec.concurrency or cluster.num_trials_that_fit(engine)
         proposer = Proposer(record, name=request.name, spec=request.spec, concurrency=concurrency)
-        with _view(record, request):
+        with _view(request):
             tune_trials(
                 proposer,
                 order=lambda trial: _order(trial, request, engine=engine),
@@ -126,8 +129,26 @@ def _with_threads(engine: EngineConfig, *, num_cpus: float, concurrency: int | N
 
 
 @contextlib.contextmanager
-def _view(record: Record, request: SweepRequest) -> Generator[None]:
-    yield
+def _view(request: SweepRequest) -> Generator[None]:
+    """Show how the sweep goes, from a thread with a record of its own, while Tune has the main thread."""
+    ended = threading.Event()
+    thread = threading.Thread(target=_keep_showing, args=(request, ended), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _keep_showing(request: SweepRequest, ended: threading.Event) -> None:
+    folder = request.home.progress_folder(request.name)
+    with (
+        open_record(request.home.record, read_only=True) as record,
+        LiveView(request.name, record=record, folder=folder) as view,
+    ):
+        while not ended.wait(SECONDS_BETWEEN_VIEWS):
+            view.update()
 
 
 @contextlib.contextmanager

@@ -1,0 +1,70 @@
+"""A finished trial as a model folder that transformers loads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from search.errors import InputError, RunError
+from search.record import Record, TrialRow
+from trainables.export import export_classifier
+from trainables.model import head_state
+from trainables.rank import HEADS
+from trainables.stage_store import StageStore, StoredStage
+from trainables.tasks.registry import task
+from trainables.weights import read_weights
+
+
+class NotFinishedError(InputError):
+    """A trial that has no trained model yet."""
+
+
+class StageMissingError(RunError):
+    """A finished trial's stage is not in this store."""
+
+
+def export_trial(record: Record, *, sweep: str, number: int, folder: Path, store: str) -> None:
+    """Write a finished trial's classifier, pooling included, as a folder for `from_pretrained`.
+
+    Args:
+        record: Holds the sweep.
+        sweep: Name of the sweep.
+        number: The trial's number.
+        folder: Made, with its parents; must not hold files yet.
+        store: Folder of the store that holds the trial's stages.
+
+    Raises:
+        InputError: There is no such sweep or trial, it has not finished, or the folder holds files.
+        RunError: The store lacks its target stage.
+    """
+    trial = record.trial(sweep, number=number)
+    if folder.is_dir() and any(folder.iterdir()):
+        msg = f"cannot export to {str(folder)!r}: it holds files already; name a new folder"
+        raise InputError(msg)
+    stage = _target_stage(record, trial, store=store)
+    target = next(iter(trial.trial_config.target.mixture))
+    export_classifier(
+        stage.folder,
+        head=head_state(read_weights(stage.folder / HEADS), task=target),
+        labels=task(target).labels,
+        folder=folder,
+        summary=f"Trial {number} of the xstilts sweep `{sweep}`, family `{trial.family}`, objective {trial.score}.",
+    )
+
+
+def _target_stage(record: Record, trial: TrialRow, *, store: str) -> StoredStage:
+    if trial.state != "finished":
+        msg = (
+            f"trial {trial.number} of {trial.sweep!r} is {trial.state}, only a finished one has a model; "
+            f"`xstilts best {trial.sweep}` lists those"
+        )
+        raise NotFinishedError(msg)
+    stages = record.stages(trial.sweep, number=trial.number)
+    key = next(stage.key for stage in reversed(stages) if stage.phase == "target")
+    found = StageStore(Path(store)).find(key)
+    if found is None:
+        msg = (
+            f"the store {store!r} lacks stage {key[:12]} of trial {trial.number}; name the sweep's store by --store, "
+            f"or make it again with `xstilts run` on the configuration that `xstilts show` prints"
+        )
+        raise StageMissingError(msg)
+    return found
