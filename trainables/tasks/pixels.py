@@ -82,7 +82,7 @@ def decode_square(file: bytes, *, size: int) -> NDArray[np.uint8]:
     image = Image.open(io.BytesIO(file))
     if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
         image = image.convert("RGBA")
-        if image.getextrema()[3] != (255, 255):
+        if image.getchannel("A").getextrema() != (255, 255):
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR))
 

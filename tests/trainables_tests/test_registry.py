@@ -1,0 +1,87 @@
+"""Tasks by name."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from trainables.errors import TaskDataError, UnknownTaskError
+from trainables.tasks.catalogue import CATALOGUE, NLI_LABELS
+from trainables.tasks.kinds import kind
+from trainables.tasks.registry import family_of, load_task_file, register, task, tasks
+from trainables.tasks.spec import HubSource, TaskSpec
+
+TASK_FILE = """
+name: my_nli
+kind: sentence_pair
+source: {type: hub, repository: me/nli}
+splits: {train: [train], validation: [dev]}
+columns: {premise: a, hypothesis: b, label: gold}
+labels: [entailment, neutral, contradiction]
+licence: MIT
+citation: none
+"""
+
+
+@pytest.mark.parametrize("spec", CATALOGUE, ids=lambda spec: spec.name)
+def test_every_shipped_task_names_its_kinds_columns_and_its_source(spec: TaskSpec) -> None:
+    assert set(kind(spec.kind).required_columns) <= set(spec.columns)
+    assert "validation" in spec.splits
+    pinned = not isinstance(spec.source, HubSource) or spec.source.revision is not None
+    assert pinned or "Revision not pinned" in spec.notes
+
+
+def test_inference_labels_have_one_order_everywhere() -> None:
+    three_way = [spec for spec in CATALOGUE if len(spec.labels) == 3]
+    assert {spec.labels for spec in three_way} == {NLI_LABELS}
+    assert len(three_way) == 6
+
+
+def test_an_unknown_name_lists_near_matches() -> None:
+    with pytest.raises(UnknownTaskError, match="did you mean 'mnli'"):
+        task("mnil")
+
+
+def test_a_name_is_registered_once() -> None:
+    register(task("mnli"))
+    with pytest.raises(TaskDataError, match="another task has that name"):
+        register(task("mnli").model_copy(update={"licence": "other"}))
+    assert task("mnli") is tasks()["mnli"]
+
+
+def test_a_users_task_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "task.yaml"
+    path.write_text(TASK_FILE)
+    assert load_task_file(path).splits == {"train": ("train",), "validation": ("dev",)}
+
+
+@pytest.mark.parametrize("text", ["name: [", "name: x", TASK_FILE + "typo: 1\n"])
+def test_a_wrong_task_file_is_refused_by_its_path(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "task.yaml"
+    path.write_text(text)
+    with pytest.raises(TaskDataError, match=r"task\.yaml"):
+        load_task_file(path)
+
+
+@pytest.mark.parametrize(
+    ("mixture", "family"),
+    [
+        (None, "none"),
+        ({"snli": 1.0}, "text"),
+        ({"nlvr": 1.0}, "multimodal"),
+        ({"snli": 0.5, "nlvr": 0.5}, "multitask"),
+    ],
+)
+def test_a_mixture_has_a_family(mixture: dict[str, float] | None, family: str) -> None:
+    assert family_of(mixture) == family
+
+
+def test_the_registry_and_locate_import_no_heavy_package() -> None:
+    code = (
+        "import sys, trainables.tasks.registry, trainables.data.locate\n"
+        "assert not {'torch', 'datasets', 'transformers', 'numpy'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
