@@ -18,6 +18,7 @@ from trainables.config import canonical_json
 
 BUSY_SECONDS = 30
 """How long a writer waits for another one before it gives up."""
+_READ_ONLY_SQLSTATE = "25006"
 _DAMAGED_CODES = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
@@ -172,6 +173,8 @@ def _translate(context: ExceptionContext, shown: str) -> SearchError | None:
     original = context.original_exception
     if isinstance(original, sqlite3.Error):
         return _of_sqlite(original, shown)
+    if getattr(original, "sqlstate", None) == _READ_ONLY_SQLSTATE:
+        return RecordUnusableError(f"record {shown} was opened read-only and cannot be changed; open it for writing")
     if isinstance(context.sqlalchemy_exception, DBAPIError) and context.connection is None:
         return RecordUnusableError(
             f"record {shown} cannot be reached ({str(original).strip()}); the server must be up and know the user: "

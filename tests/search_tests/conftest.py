@@ -9,12 +9,18 @@ from pathlib import Path
 import pytest
 
 from search.record import Record, open_record
+from search.record.schema import METADATA
 
 
 @pytest.fixture
 def new_place(tmp_path: Path) -> Callable[[], str]:
-    """Places for records; XSTILTS_TEST_POSTGRES (a URL of an empty database) runs the contract there."""
-    return lambda: os.environ.get("XSTILTS_TEST_POSTGRES") or str(tmp_path / "record.db")
+    """The place of this test's record; XSTILTS_TEST_POSTGRES (URL of a scratch database) runs the contract there."""
+    url = os.environ.get("XSTILTS_TEST_POSTGRES")
+    if url is None:
+        return lambda: str(tmp_path / "record.db")
+    with open_record(url) as record:
+        METADATA.drop_all(record.engine)
+    return lambda: url
 
 
 @pytest.fixture

@@ -229,7 +229,7 @@ def test_reading_makes_no_record(tmp_path: Path) -> None:
 
 
 def test_a_reader_changes_nothing(record: Record) -> None:
-    with open_record(record.where, read_only=True) as reader, pytest.raises(RecordUnusableError, match="readonly"):
+    with open_record(record.where, read_only=True) as reader, pytest.raises(RecordUnusableError, match=r"read-?only"):
         reader.propose("demo", proposal=proposal())
 
 
