@@ -82,7 +82,7 @@ def _num_choices(choices: Sequence[Sequence[str]], *, context: EncodingContext) 
     counts = {len(texts) for texts in choices}
     if len(counts) > 1 or 0 in counts:
         raise _varying(counts, task=context.spec.name)
-    return next(iter(counts), 0)
+    return next(iter(counts), 1)
 
 
 def _varying(counts: set[int], *, task: str) -> TaskDataError:
