@@ -1,0 +1,199 @@
+"""Training speed: this project's engine beside Hugging Face's Trainer, in real (not padding) tokens per second.
+
+    python benchmarks/train_throughput.py [--quick] [--save FILE]
+
+Same encoder, examples, token ids, batch size, learning rate, schedule, dropout, optimiser (fused AdamW), float32,
+frozen embeddings and threads on each side. Each side keeps its own head: ours is mean pooling -> LayerNorm -> XLM-R's
+classification head, Trainer's is XLM-R's classification head on the first token; it is 0.1 % of the arithmetic.
+Sides take turns, so that a neighbour's load falls on all of them; figures are medians over turns.
+
+Useful arithmetic, counted on real tokens (n tokens, D hidden, F feed-forward, L labels, one product = 2 operations):
+
+    layer forward   n (8 D^2 + 4 D F) + 4 n^2 D    projections, feed-forward, scores and their use
+    head forward    2 D^2 + 2 D L
+    step            3 x forward - 6 D^2 n          backward is twice the forward, but the first layer's Q, K, V
+                                                   projections need no input gradient: the embeddings are frozen
+
+Frozen embeddings are a look-up: no arithmetic. "of peak" divides by the faster of two square GEMMs measured in turn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from machine import give_up, heading, require_mirror, require_package, save
+
+if TYPE_CHECKING:
+    from train_contenders import Settings, Window
+
+ENCODER = "lab/xlmr-e5-small-6l"
+GEMM_SIZES = (1024, 2048)
+NUM_LABELS = 3
+LEARNING_RATE = 3e-4
+TARGET_RATIOS = {"Trainer, random order": 2.0, "Trainer, group_by_length": 1.0}
+"""What ours is meant to reach, as a multiple of each other side."""
+
+SORTED_STEPS = 50
+"""Trainer's grouped order sorts each stretch of 50 batches, longest first: fewer steps would see long texts only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """One of the compared ways to train."""
+
+    name: str
+    turn: Callable[..., Window]
+    num_steps: int
+    pool: ProcessPoolExecutor
+    windows: list[Window] = field(default_factory=list)
+
+
+def main() -> None:
+    """Run the benchmark and print its table."""
+    options = _options()
+    mirror = require_mirror()
+    require_package("accelerate", extra="bench")
+    if not (folder := mirror / "models" / ENCODER).is_dir():
+        give_up(f"this benchmark needs the encoder {ENCODER}, and {folder} is no folder; add it to the mirror")
+    _set_environment(options.threads)
+    lines = heading(["torch", "deepspeed", "transformers", "accelerate"])
+    with tempfile.TemporaryDirectory(prefix="xstilts-bench-") as cache:
+        settings = _settings(options, encoder=folder, cache=Path(cache))
+        sides, peaks = _measure(settings, num_steps=options.steps, num_turns=options.repeats)
+    lines += _report(sides, peaks=peaks, settings=settings)
+    print("\n".join(lines))
+    if options.save:
+        save(options.save, title="Training throughput", text="\n".join(lines))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Training speed beside Hugging Face's Trainer.")
+    parser.add_argument("--steps", type=int, default=SORTED_STEPS, help="timed steps of a turn (default: %(default)s)")
+    parser.add_argument("--repeats", type=int, default=3, help="turns of each side (default: %(default)s)")
+    parser.add_argument("--warmup", type=int, default=5, help="untimed steps of a turn (default: %(default)s)")
+    parser.add_argument("--batch-size", type=int, default=32, help="examples a step (default: %(default)s)")
+    parser.add_argument("--max-length", type=int, default=96, help="longest text, tokens (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=2, help="CPU threads (default: %(default)s)")
+    parser.add_argument("--quick", action="store_true", help="2 turns of 4 steps: shows that it runs, measures nothing")
+    parser.add_argument("--save", type=Path, help="Markdown file for the result")
+    options = parser.parse_args()
+    if options.quick:
+        options.steps, options.repeats, options.warmup = 4, 2, 1
+    return options
+
+
+def _set_environment(threads: int) -> None:
+    """Give every side the environment of our ranks; children read it before they import torch."""
+    from trainables.local_group import rank_environment
+
+    os.environ.update(rank_environment(threads))
+    os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+def _settings(options: argparse.Namespace, *, encoder: Path, cache: Path) -> Settings:
+    from train_contenders import Settings
+
+    return Settings(
+        encoder=encoder,
+        cache=cache,
+        threads=options.threads,
+        batch_size=options.batch_size,
+        max_length=options.max_length,
+        learning_rate=LEARNING_RATE,
+        num_warmup_steps=options.warmup,
+    )
+
+
+def _measure(settings: Settings, *, num_steps: int, num_turns: int) -> tuple[list[Side], dict[int, list[float]]]:
+    """Let the sides take turns; returns them with their windows, and the GEMM rates by size."""
+    from train_contenders import gemm_gflops, train_hugging_face, train_ours
+
+    pools = [_process() for _ in range(3)]
+    # Random order needs no whole sorted stretch, and its steps take twice as long.
+    sides = [
+        Side(name="ours", turn=train_ours, num_steps=num_steps, pool=pools[0]),
+        Side(
+            name="Trainer, random order",
+            turn=partial(train_hugging_face, order="random"),
+            num_steps=max(1, num_steps // 2),
+            pool=pools[1],
+        ),
+        Side(
+            name="Trainer, group_by_length",
+            turn=partial(train_hugging_face, order="group_by_length"),
+            num_steps=num_steps,
+            pool=pools[2],
+        ),
+    ]
+    peaks: dict[int, list[float]] = {size: [] for size in GEMM_SIZES}
+    for turn in range(num_turns):
+        for size in GEMM_SIZES:
+            peaks[size].append(pools[0].submit(gemm_gflops, size, threads=settings.threads).result())
+        for side in sides:
+            print(f"turn {turn + 1} of {num_turns}: {side.name}", file=sys.stderr)
+            side.windows.append(side.pool.submit(side.turn, settings, num_steps=side.num_steps, seed=turn).result())
+    for pool in pools:
+        pool.shutdown()
+    return sides, peaks
+
+
+def _process() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn"))
+
+
+def _report(sides: list[Side], *, peaks: dict[int, list[float]], settings: Settings) -> list[str]:
+    rates = {size: statistics.median(values) for size, values in peaks.items()}
+    lines = [
+        f"work      mnli, {ENCODER}, batch {settings.batch_size}, max_length {settings.max_length},",
+        f"          {settings.threads} threads, float32, embeddings frozen, DeepSpeed ZeRO 0 for ours",
+        "GEMM      " + ", ".join(f"{size} square: {rate:.0f} GFLOP/s" for size, rate in rates.items()),
+        "",
+        f"{'':26}{'real tokens/s':>14}{'padding':>9}{'of peak':>9}{'/CPU s':>9}{'steps':>11}",
+    ]
+    lines += [_row(side, peak=max(rates.values()), settings=settings) for side in sides]
+    ours = _tokens_per_second(sides[0])
+    lines.append("")
+    for other in sides[1:]:
+        ratio, target = ours / _tokens_per_second(other), TARGET_RATIOS[other.name]
+        lines.append(f"ours / {other.name:26} {ratio:5.2f}x   (target: {target}x)")
+    return lines
+
+
+def _row(side: Side, *, peak: float, settings: Settings) -> str:
+    of_peak = statistics.median(_useful_gflop(one, settings) / one.seconds / peak for one in side.windows)
+    per_cpu_second = statistics.median(one.tokens / one.cpu_seconds for one in side.windows)
+    padding = 1 - sum(one.tokens for one in side.windows) / sum(one.padded_tokens for one in side.windows)
+    steps = f"{len(side.windows)} x {side.num_steps}"
+    return (
+        f"{side.name:26}{_tokens_per_second(side):14,.0f}{padding:9.1%}{of_peak:9.1%}{per_cpu_second:9,.0f}{steps:>11}"
+    )
+
+
+def _tokens_per_second(side: Side) -> float:
+    return statistics.median(one.tokens / one.seconds for one in side.windows)
+
+
+def _useful_gflop(window: Window, settings: Settings) -> float:
+    config = json.loads((settings.encoder / "config.json").read_text())
+    hidden, inner = config["hidden_size"], config["intermediate_size"]
+    squares = sum(length**2 for length in window.lengths)
+    layer = window.tokens * (8 * hidden**2 + 4 * hidden * inner) + 4 * squares * hidden
+    head = len(window.lengths) * (2 * hidden**2 + 2 * hidden * NUM_LABELS)
+    forward = config["num_hidden_layers"] * layer + head
+    return (3 * forward - 6 * hidden**2 * window.tokens) / 1e9
+
+
+if __name__ == "__main__":
+    main()
