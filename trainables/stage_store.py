@@ -115,7 +115,7 @@ class StageStore:
     def find(self, key: str) -> StoredStage | None:
         """Return the complete stage with this key, or None. Its checksums are verified."""
         folder = self._folder(key)
-        if not (folder / MANIFEST).exists():
+        if not folder.exists():
             return None
         problem, manifest = _inspect(folder, key)
         if manifest is None:
@@ -172,6 +172,22 @@ class StageStore:
         with contextlib.suppress(FileNotFoundError):  # another process was first
             folder.rename(aside)
         log.warning("stage %s is damaged (%s); set aside in %s, it is made again", folder.name[:12], problem, aside)
+
+
+def check_store(root: Path) -> None:
+    """Check that a store could be made or written in a folder, without making anything.
+
+    Raises:
+        StoreUnusableError: It could not.
+    """
+    root = root.absolute()
+    nearest = next(folder for folder in (root, *root.parents) if folder.exists())
+    if not nearest.is_dir():
+        msg = f"the store {str(root)!r} cannot be made: {str(nearest)!r} is a file; choose another by --store"
+        raise StoreUnusableError(msg)
+    if not os.access(nearest, os.W_OK):
+        msg = f"the store {str(root)!r} cannot be written (no permission); free it, or choose another by --store"
+        raise StoreUnusableError(msg)
 
 
 def _inspect(folder: Path, key: str) -> tuple[str, Manifest | None]:

@@ -11,6 +11,8 @@ from search.cli.options import json_option, record_option
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pydantic import JsonValue
+
     from search.cli.output import Table
     from search.query import BestOfFamily, BestTrial
 
@@ -32,7 +34,7 @@ def best(name: str, top: int | None, by: Literal["family"] | None, as_json: bool
     the configuration) with = != < <= > >= in, joined by and, or, not.
     """
     from search import query
-    from search.cli.output import print_json
+    from search.cli.output import print_json, print_next
     from search.home import find_home
     from search.record import open_record
 
@@ -45,7 +47,9 @@ def best(name: str, top: int | None, by: Literal["family"] | None, as_json: bool
     elif not answers:
         _print_none(name, filtered=choices["where"] is not None)
     else:
-        _print_answers(answers)
+        print_answers(answers)
+        first = answers[0]
+        print_next(f"xstilts show {first.sweep} {first.trial}", what="its full configuration, lineage and cost")
 
 
 def _print_none(name: str, *, filtered: bool) -> None:
@@ -55,20 +59,36 @@ def _print_none(name: str, *, filtered: bool) -> None:
     print_next(f"xstilts status {name}", what="how the sweep stands")
 
 
-def _print_answers(answers: Sequence[BestTrial]) -> None:
-    from search.cli.output import print_languages, print_next, print_table
+def print_answers(answers: Sequence[BestTrial], *, with_languages: bool = True) -> None:
+    """Print trials, or the best trial of each family, as a table.
+
+    Args:
+        answers: At least one; the first is the best.
+        with_languages: Whether the first one's accuracy in each language follows.
+    """
+    from search.cli.output import print_languages, print_table
     from search.query import BestOfFamily
 
     first = answers[0]
-    click.echo(f"Best of sweep {first.sweep} by {first.metric}: zero-shot accuracy in %, dev split")
+    click.echo(f"Best of {first.sweep} by {first.metric}: {score_words(first.config)} in %")
     families = [answer for answer in answers if isinstance(answer, BestOfFamily)]
     print_table(_family_table(families) if families else _trial_table(answers))
-    click.echo(f"\nTrial {first.trial} by language:")
-    print_languages(first.languages)
-    if families:
-        print_next(f"xstilts compare {first.sweep} --by family", what="is the difference real?")
-    else:
-        print_next(f"xstilts show {first.sweep} {first.trial}", what="its full configuration, lineage and cost")
+    if with_languages:
+        click.echo(f"\nTrial {first.trial} by language:")
+        print_languages(first.languages)
+
+
+def evaluation_task(config: dict[str, JsonValue]) -> str:
+    """Return the name of the task that a trial is scored on."""
+    evaluation = config["evaluation"]
+    assert isinstance(evaluation, dict)  # noqa: S101  (the record checked it)
+    return str(evaluation["task"])
+
+
+def score_words(config: dict[str, JsonValue]) -> str:
+    """Return what a trial's scores are called: those of a generated task are never taken for XNLI's."""
+    task = evaluation_task(config)
+    return "miniature scores (zero-shot dev)" if task.startswith("miniature") else f"zero-shot dev accuracy on {task}"
 
 
 def _trial_table(answers: Sequence[BestTrial]) -> Table:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -93,6 +94,8 @@ def exit_code(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: Words after `xstilts`; None takes them from the process.
     """
+    # A cluster's scheduler ends a job by SIGTERM: what Ctrl-C does, it does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = cli.main(arguments, prog_name="xstilts", standalone_mode=False)
     except click.ClickException as error:

@@ -41,7 +41,7 @@ def run(trial: Path, settings: tuple[str, ...], store: str | None, as_json: bool
     chosen = [f"{field}={value}" for field, value in fields.items() if value is not None]
     config = load_trial_file(trial, settings=[*settings, *chosen], seed=numbers["seed"])
     result = _run(config, store=Path(find_home(store=store).store))
-    _print_result(result, as_json=as_json)
+    _print_result(result, config=config, as_json=as_json)
 
 
 def _run(config: TrialConfig, *, store: Path) -> TrialResult:
@@ -55,7 +55,8 @@ def _run(config: TrialConfig, *, store: Path) -> TrialResult:
         return run_trial(config, workplace=Workplace(store=StageStore(store), group=group))
 
 
-def _print_result(result: TrialResult, *, as_json: bool) -> None:
+def _print_result(result: TrialResult, *, config: TrialConfig, as_json: bool) -> None:
+    from search.cli.best import score_words
     from search.cli.output import duration, percent, print_json, print_languages, print_next
 
     scores = {"average": result.average, "english": result.english, "worst": result.worst}
@@ -66,7 +67,7 @@ def _print_result(result: TrialResult, *, as_json: bool) -> None:
     if as_json:
         print_json(result.model_dump(mode="json") | scores | costs)
         return
-    click.echo(f"Zero-shot accuracy in %, dev split: average {percent(result.average)}")
+    click.echo(f"{score_words(config.model_dump(mode='json'))} in %: average {percent(result.average)}")
     print_languages(result.languages)
     click.echo(f"Cost: {duration(result.cost_paid_seconds)}")
     print_next("xstilts search demo", what="search over such trials")

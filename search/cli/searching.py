@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from typing import TYPE_CHECKING
 
 import click
@@ -9,7 +10,14 @@ import click
 from search.cli.options import json_option, record_option, set_option, store_option, trials_option
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from search.driver.sweep import SweepRequest
     from search.home import Home
+    from search.query import BestTrial
+
+NUM_SHOWN = 5
+"""Best trials that a sweep prints at its end."""
 
 
 @click.command(short_help="Launch, or continue, a sweep.")
@@ -38,7 +46,7 @@ def search(
     Example:
       xstilts search demo --trials 20 --set seed=3
     """  # noqa: D301  (click reads the control character)
-    from search.driver.sweep import SweepRequest, run_sweep
+    from search.driver.sweep import SweepRequest
     from search.home import find_home
     from spaces.overrides import with_settings
     from spaces.sweep_spec import load_sweep_spec
@@ -46,7 +54,7 @@ def search(
     wanted = with_settings(load_sweep_spec(spec), settings)
     home = find_home(record=places["record"], store=places["store"])
     request = SweepRequest(spec=wanted, name=name or wanted.name, home=home, trials=trials or wanted.trials)
-    run_sweep(request)
+    _run(request)
     _print_outcome(request.name, home, as_json=as_json)
 
 
@@ -62,7 +70,7 @@ def resume(name: str, trials: int | None, record: str | None, store: str | None,
     Finished trials are kept, interrupted ones run again from the last stage
     that was finished.
     """
-    from search.driver.sweep import SweepRequest, run_sweep
+    from search.driver.sweep import SweepRequest
     from search.home import find_home
     from search.record import open_record
     from spaces.sweep_spec import make_sweep_spec
@@ -71,21 +79,54 @@ def resume(name: str, trials: int | None, record: str | None, store: str | None,
     with open_record(home.record, read_only=True) as opened:
         known = opened.sweep(name)
     spec = make_sweep_spec(known.spec)
-    run_sweep(SweepRequest(spec=spec, name=name, home=home, trials=trials or known.planned_trials))
+    _run(SweepRequest(spec=spec, name=name, home=home, trials=trials or known.planned_trials))
     _print_outcome(name, home, as_json=as_json)
 
 
+def _run(request: SweepRequest) -> None:
+    from search.driver.sweep import run_sweep
+
+    try:
+        run_sweep(request)
+    except KeyboardInterrupt:
+        click.echo(f"\nStopped. What was finished is kept; continue with: xstilts resume {request.name}", err=True)
+        raise
+
+
 def _print_outcome(name: str, home: Home, *, as_json: bool) -> None:
-    from search.cli.output import percent, print_json, print_next
-    from search.query import sweep_status
+    from search.cli.best import print_answers
+    from search.cli.output import print_json, print_next
+    from search.query import best, best_of_families, sweep_status
     from search.record import open_record
 
     with open_record(home.record, read_only=True) as opened:
         found = sweep_status(opened, sweep=name)
-    if as_json:
-        print_json(found)
+        if as_json:
+            print_json(found)
+            return
+        top = best(opened, sweep=name, top=NUM_SHOWN)
+        families = best_of_families(opened, sweep=name)
+    num_failed = found.states.get("failed", 0)
+    click.echo(f"Sweep {name}: {found.num_done} of {found.planned_trials} trials done, {num_failed} failed.\n")
+    print_answers(top)
+    _print_baselines(top)
+    click.echo()
+    print_answers(families, with_languages=False)
+    print_next(f"xstilts show {name} {found.best_trial}", what="its configuration, lineage and cost")
+
+
+def _print_baselines(answers: Sequence[BestTrial]) -> None:
+    """Print what a generated task's scores are to be held against; XNLI's are in the literature."""
+    from search.cli.best import evaluation_task
+    from search.cli.output import percent
+
+    if evaluation_task(answers[0].config) != "miniature_nli":
         return
-    click.echo(f"Sweep {name}: {found.num_done} of {found.planned_trials} trials done.")
-    if found.best_trial is not None:
-        click.echo(f"Best: trial {found.best_trial}, {found.objective} {percent(found.best_score)} %")
-    print_next(f"xstilts best {name}", what="its best configurations")
+    from trainables.miniature.baselines import baselines
+
+    known = baselines()
+    click.echo(
+        f"\nMiniature baselines in %: majority {percent(known.majority)}; a linear word-overlap classifier\n"
+        f"trained on English {percent(known.word_overlap['en'])} in English, "
+        f"{percent(statistics.fmean(known.word_overlap.values()))} over {len(known.word_overlap)} languages."
+    )

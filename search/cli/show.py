@@ -56,10 +56,11 @@ def _print_report(report: TrialReport) -> None:
 
 
 def _print_scores(report: TrialReport) -> None:
+    from search.cli.best import score_words
     from search.cli.output import percent, print_languages
 
     for rung in report.rungs:
-        click.echo(f"\nZero-shot accuracy in %, dev split, rung {rung.rung}, {rung.num_items} items a language:")
+        click.echo(f"\n{score_words(report.config)} in %, rung {rung.rung}, {rung.num_items} items a language:")
         print_languages(rung.languages)
     if report.rungs and report.rungs[-1].task_scores:
         scores = ", ".join(f"{task} {percent(score)}" for task, score in report.rungs[-1].task_scores.items())

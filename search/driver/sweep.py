@@ -19,7 +19,7 @@ from spaces.drawing import default_assignment
 from spaces.sweep_spec import SweepSpec, make_space
 from trainables.checks import check_trial
 from trainables.config import EngineConfig, TrialConfig
-from trainables.stage_store import StageStore
+from trainables.stage_store import check_store
 from trainables.trainable import TrialOrder
 
 UNFINISHED = ("proposed", "running", "interrupted")
@@ -53,7 +53,7 @@ def run_sweep(request: SweepRequest) -> None:
         KeyboardInterrupt: The user interrupted; everything finished is on record.
     """
     check_families(request.spec)
-    StageStore(Path(request.home.store))
+    check_store(Path(request.home.store))
     with open_record(request.home.record) as record, _sole_driver(request):
         record.put_sweep(
             request.name,

@@ -12,7 +12,7 @@ from typing import Any, Self  # Any: Ray is untyped
 from search.driver.proposing import Proposer
 from search.record import TrialRow
 from trainables.config import EngineConfig
-from trainables.trainable import TrialOrder
+from trainables.trainable import TrialOrder, TrialTrainable
 
 # Read by Tune when it is imported. Its loggers would write three files a trial, its handler would swallow Ctrl-C.
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
@@ -52,7 +52,12 @@ class RayCluster:
 
 
 def tune_trials(
-    proposer: Proposer, *, order: Callable[[TrialRow], TrialOrder], engine: EngineConfig, scratch: Path
+    proposer: Proposer,
+    *,
+    order: Callable[[TrialRow], TrialOrder],
+    engine: EngineConfig,
+    scratch: Path,
+    trainable: type[TrialTrainable] = SweepTrainable,
 ) -> None:
     """Run a proposer's trials until it has no more.
 
@@ -61,9 +66,10 @@ def tune_trials(
         order: Makes a trial's order.
         engine: Ranks and threads of every trial.
         scratch: Folder for Tune's own state, which nobody reads again.
+        trainable: What runs a trial and says how it ended.
     """
     tuner = tune.Tuner(
-        tune.with_resources(SweepTrainable, trial_resources(engine)),
+        tune.with_resources(trainable, trial_resources(engine)),
         tune_config=tune.TuneConfig(
             search_alg=RecordSearcher(proposer, order=order), num_samples=-1, reuse_actors=True
         ),

@@ -286,9 +286,14 @@ def _measure(connection: Connection, trial: TrialRow, *, result: TrialResult, ru
 
 def _check_same_sweep(sweep: SweepRow, *, spec: JsonObject, objective: Objective) -> None:
     fields = [] if sweep.objective == objective else ["objective"]
-    fields += _differing(sweep.spec, spec, path="")
+    fields += _differing(_without_extent(sweep.spec), _without_extent(spec), path="")
     if fields:
         raise SweepDiffersError(sweep.name, fields)
+
+
+def _without_extent(spec: JsonObject) -> JsonObject:
+    """Return a spec without what says how long and how wide to search: that may change from run to run."""
+    return {name: value for name, value in spec.items() if name not in {"trials", "concurrency", "description"}}
 
 
 def _differing(left: JsonValue, right: JsonValue, *, path: str) -> list[str]:
