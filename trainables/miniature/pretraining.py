@@ -15,6 +15,10 @@ from trainables.miniature.logic import facts_of
 from trainables.miniature.parallel import draw_statement
 from trainables.miniature.world import Statement
 
+ADAM_BETAS = (0.9, 0.98)
+"""AdamW's decay rates (RoBERTa's, arXiv 1907.11692, section 3.1)."""
+MAX_GRADIENT_NORM = 1.0
+"""Gradients are clipped to this norm."""
 MASK_RATE = 0.45
 """Share of a masked side's tokens that are masked. High, because a sentence has few words that carry meaning."""
 ONE_SIDE_PROBABILITY = 0.85
@@ -23,15 +27,17 @@ encoder never learnt to look it up in the other sentence (25 % on both sides: it
 FREQUENCY_EXPONENT = -0.5
 """A token's chance to be masked grows with its frequency to this power: else most masks fall on "the" and "is"."""
 LEARNING_RATE = 2e-3
-"""Peak of AdamW's learning rate; linear warm-up, then linear decay to a tenth."""
+"""Peak of AdamW's learning rate: linear warm-up, constant for `HOLD_FRACTION`, then linear decay to nothing."""
 WEIGHT_DECAY = 0.01
 """AdamW's decoupled weight decay."""
 NUM_WARMUP_STEPS = 200
 """Steps of linear warm-up."""
-NUM_STEPS = 6_000
-"""Optimizer steps."""
 BATCH_SIZE = 64
 """Pairs a step."""
+NUM_STEPS = 7_000
+"""Optimizer steps: one pass over the rows of `miniature_parallel`. Binding a colour to its shape comes late."""
+HOLD_FRACTION = 0.5
+"""Share of the steps before the learning rate starts to fall, in 0 to 1."""
 MAX_LENGTH = 64
 """Longest pair in tokens; the longest that occurs has under 64."""
 

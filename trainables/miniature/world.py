@@ -37,7 +37,7 @@ class Thing(NamedTuple):
 
     shape: str
     """One of `SHAPES`."""
-    count: int = 1
+    count: int = 1  # pyright: ignore[reportIncompatibleMethodOverride]  (nobody counts the fields of a thing)
     """1 for a single object, or one of `COUNTS`; a group carries no size."""
     size: str = ""
     """One of `SIZES`, or empty when it is not said."""
