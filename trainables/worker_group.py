@@ -38,6 +38,9 @@ class RankActor:
         """Return this host's address and a free port on it."""
         return ray.util.get_node_ip_address(), free_port()
 
+    def ping(self) -> None:
+        """Answer, which shows that this rank lives and is idle."""
+
     def join(self, config: str) -> None:
         """Join the group described by a ProcessGroupConfig's JSON."""
         from trainables.engine import ProcessGroupConfig
@@ -72,8 +75,7 @@ class RayGroup:
             InputError: Data or checkpoint do not fit.
             RunError: The run failed, or a rank ended.
         """
-        if not self._ranks:
-            self._start()
+        self.ready()
         try:
             result = self._gather([rank.run.remote(job.model_dump_json(), trains=_trains(job)) for rank in self._ranks])
         except BaseException:
@@ -81,6 +83,18 @@ class RayGroup:
             raise
         self._replace_if_grown(result.memory_bytes)
         return result
+
+    def ready(self) -> None:
+        """Return once every rank answers: they are started on the first call, and replaced if one was lost while idle.
+
+        Raises:
+            RankLostError: New ranks could not meet.
+        """
+        if self._ranks and not self._all_answer():
+            log.warning("a rank was lost while it had nothing to do; the ranks are replaced")
+            self.close()
+        if not self._ranks:
+            self._start()
 
     def close(self) -> None:
         """End the ranks."""
@@ -116,6 +130,13 @@ class RayGroup:
                 msg = f"the ranks could not meet ({error}); see Ray's worker logs, then start the sweep again"
                 raise RankLostError(msg) from error
             raise
+
+    def _all_answer(self) -> bool:
+        try:
+            ray.get([rank.ping.remote() for rank in self._ranks])
+        except ray.exceptions.RayActorError:
+            return False
+        return True
 
     def _gather(self, pending: list[Any]) -> JobResult:
         """Return rank 0's result once every rank has answered; fail at the first that fails."""
