@@ -97,6 +97,7 @@ class Engine:
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
         self._engine.step()
+        self._forget_gradients()
         norm = self._engine.get_global_grad_norm()
         return math.nan if norm is None else float(norm)
 
@@ -114,6 +115,15 @@ class Engine:
         """Free what the engine holds; it cannot be used afterwards."""
         self._engine.destroy()
         self._engine = self._optimizer = None
+
+    def _forget_gradients(self) -> None:
+        """Clear what ZeRO 3 keeps of a step's gradients.
+
+        It overwrites them in a step's first backward and adds to them in later ones (deepspeed 0.19.8). A head that
+        has no part in the first backward would train on what the step before left.
+        """
+        if self._zero_stage == _SHARDS_PARAMETERS:
+            self._optimizer.grad_partitions_flat_buffer.zero_()
 
     def _gathered(self, name: str, tensor: Tensor) -> dict[str, Tensor]:
         import deepspeed
