@@ -7,8 +7,8 @@ from pathlib import Path
 from search.errors import InputError, RunError
 from search.record import Record, TrialRow
 from trainables.export import export_classifier
+from trainables.jobs import HEADS
 from trainables.model import head_state
-from trainables.rank import HEADS
 from trainables.stage_store import StageStore, StoredStage
 from trainables.tasks.registry import task
 from trainables.weights import read_weights

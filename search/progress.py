@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+import threading
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TextIO
 
@@ -41,6 +44,38 @@ def progress_cells(trial: TrialRow, progress: Progress | None) -> tuple[str, ...
         "" if progress.loss is None else f"{progress.loss:.3f}",
         "" if progress.seconds_left is None else _clock(progress.seconds_left),
     )
+
+
+@contextlib.contextmanager
+def showing_progress(path: Path, *, seconds: float = 5.0) -> Generator[None]:
+    """Write a line on standard error now and then while a trial runs by itself.
+
+    Args:
+        path: The trial's progress file; removed at the end.
+        seconds: Time between lines.
+    """
+    ended = threading.Event()
+
+    def tell() -> None:
+        while not ended.wait(seconds):
+            if progress := read_progress(path):
+                sys.stderr.write(f"{progress_line(progress)}\n")
+
+    thread = threading.Thread(target=tell, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        path.unlink(missing_ok=True)
+
+
+def progress_line(progress: Progress) -> str:
+    """Return a report as one line of text."""
+    loss = "" if progress.loss is None else f", loss {progress.loss:.3f}"
+    left = "" if progress.seconds_left is None else f", {_clock(progress.seconds_left)} left in this phase"
+    return f"{progress.phase} {progress.step}/{progress.num_steps}{loss}{left}"
 
 
 class LiveView:

@@ -11,6 +11,12 @@ from trainables.config import EngineConfig, EvaluationConfig, FrozenModel, Phase
 from trainables.results import Phase
 from trainables.tasks.spec import TaskSpec
 
+HEADS = "heads.safetensors"
+"""Weights of heads and vision tower, in a stage's folder."""
+
+LOSSES = "losses.json"
+"""Training loss of every step, in a stage's folder."""
+
 
 class JobPlaces(FrozenModel):
     """Where a job reads and writes."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ from trainables.data.shuffled import with_shuffled_images
 from trainables.encoder import Encoder, load_encoder, load_tokenizer, save_encoder
 from trainables.engine import Engine, EngineRequest
 from trainables.evaluation import predict
-from trainables.jobs import EvaluateJob, Job, JobPlaces, JobResult, TrainJob
+from trainables.jobs import HEADS, LOSSES, EvaluateJob, Job, JobPlaces, JobResult, TrainJob
 from trainables.model import TaskModel, build_task_model, encoder_state, parameter_groups
 from trainables.progress import Progress, ProgressFile, ProgressSink, ignore_progress
 from trainables.tasks.spec import TaskSpec
@@ -38,12 +39,6 @@ from trainables.weights import read_weights, write_weights
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-HEADS = "heads.safetensors"
-"""Weights of heads and vision tower, in a stage's folder."""
-
-LOSSES = "losses.json"
-"""Training loss of every step, in a stage's folder."""
 
 SHUFFLED = "/shuffled_images"
 """Follows a task's name in `scores`: the same items with their images permuted."""
@@ -77,9 +72,7 @@ def _train(job: TrainJob, *, rank: Rank) -> JobResult:
     )
 
 
-def _train_and_save(
-    job: TrainJob, *, model: TaskModel, tasks: Mapping[str, EncodedTask], rank: Rank
-) -> TrainingRun:
+def _train_and_save(job: TrainJob, *, model: TaskModel, tasks: Mapping[str, EncodedTask], rank: Rank) -> TrainingRun:
     request = EngineRequest(
         module=model,
         parameter_groups=parameter_groups(model, weight_decay=job.work.weight_decay),
@@ -227,15 +220,6 @@ def _report(places: JobPlaces, *, rank: Rank) -> ProgressSink:
 
 
 def _made_with(job: Job, *, rank: Rank) -> dict[str, str]:
-    import deepspeed
-    import transformers
-
-    facts = {
-        "ranks": str(rank.num_ranks),
-        "threads": str(torch.get_num_threads()),
-        "device": rank.device.type,
-        "torch": str(torch.__version__),
-        "transformers": transformers.__version__,
-        "deepspeed": deepspeed.__version__,
-    }
+    facts = {"ranks": str(rank.num_ranks), "threads": str(torch.get_num_threads()), "device": rank.device.type}
+    facts |= {package: version(package) for package in ("deepspeed", "torch", "transformers")}
     return facts | ({"zero_stage": str(job.engine.zero_stage)} if isinstance(job, TrainJob) else {})

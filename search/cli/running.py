@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from search.cli.options import json_option, set_option, store_option
+from trainables.jobs import LOSSES
 
 if TYPE_CHECKING:
+    from search.home import Home
     from trainables.config import TrialConfig
     from trainables.results import TrialResult
 
@@ -40,22 +44,39 @@ def run(trial: Path, settings: tuple[str, ...], store: str | None, as_json: bool
     fields = {"engine.num_workers": numbers["workers"], "engine.zero_stage": numbers["zero"]}
     chosen = [f"{field}={value}" for field, value in fields.items() if value is not None]
     config = load_trial_file(trial, settings=[*settings, *chosen], seed=numbers["seed"])
-    result = _run(config, store=Path(find_home(store=store).store))
-    _print_result(result, config=config, as_json=as_json)
+    home = find_home(store=store)
+    result = _run(config, home=home)
+    _print_result(result, config=config, losses=_losses(result, home=home), as_json=as_json)
 
 
-def _run(config: TrialConfig, *, store: Path) -> TrialResult:
+def _run(config: TrialConfig, *, home: Home) -> TrialResult:
+    from search.progress import showing_progress
     from trainables.checks import check_trial
     from trainables.local_group import LocalGroup
-    from trainables.stage_store import StageStore
+    from trainables.stage_store import StageStore, check_store
     from trainables.trial import Workplace, run_trial
 
     check_trial(config)
-    with contextlib.closing(LocalGroup(config.engine)) as group:
-        return run_trial(config, workplace=Workplace(store=StageStore(store), group=group))
+    check_store(Path(home.store))
+    progress = home.scratch / "progress" / f"run-{os.getpid()}.json"
+    log = home.scratch / f"run-{os.getpid()}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.closing(LocalGroup(config.engine, log=log)) as group, showing_progress(progress):
+        return run_trial(
+            config, workplace=Workplace(store=StageStore(Path(home.store)), group=group, progress=progress)
+        )
 
 
-def _print_result(result: TrialResult, *, config: TrialConfig, as_json: bool) -> None:
+def _losses(result: TrialResult, *, home: Home) -> dict[str, list[float]]:
+    """Return phase -> training loss of every step, of the phases that train."""
+    from trainables.stage_store import StageStore
+
+    store = StageStore(Path(home.store))
+    found = {run.phase: store.find(run.key) for run in result.stages if run.phase != "evaluation"}
+    return {phase: json.loads((stage.folder / LOSSES).read_text()) for phase, stage in found.items() if stage}
+
+
+def _print_result(result: TrialResult, *, config: TrialConfig, losses: dict[str, list[float]], as_json: bool) -> None:
     from search.cli.best import score_words
     from search.cli.output import duration, percent, print_json, print_languages, print_next
 
@@ -65,7 +86,7 @@ def _print_result(result: TrialResult, *, config: TrialConfig, as_json: bool) ->
         "cost_if_alone_seconds": result.cost_if_alone_seconds,
     }
     if as_json:
-        print_json(result.model_dump(mode="json") | scores | costs)
+        print_json(result.model_dump(mode="json") | scores | costs | {"losses": losses})
         return
     click.echo(f"{score_words(config.model_dump(mode='json'))} in %: average {percent(result.average)}")
     print_languages(result.languages)
