@@ -65,10 +65,9 @@ def _scored_pieces(byte_pairs: Tokenizer) -> list[tuple[str, float]]:
     for encoding in byte_pairs.encode_batch(list(_corpus())):
         counts.update(encoding.tokens)
     kept = [piece for piece in byte_pairs.get_vocab() if counts[piece] or len(piece) == 1]
-    smoothed = {piece: counts[piece] + 0.1 for piece in kept}
-    total = math.log(sum(smoothed.values()))
-    ranked = sorted(smoothed.items(), key=lambda item: (-item[1], item[0]))
-    return [(piece, math.log(count) - total) for piece, count in ranked]
+    ranked = sorted(((piece, counts[piece] + 0.1) for piece in kept), key=lambda item: (-item[1], item[0]))
+    total = math.log(sum(count for _, count in ranked))
+    return [(piece, round(math.log(count) - total, 6)) for piece, count in ranked]
 
 
 def build_tokenizer() -> Tokenizer:

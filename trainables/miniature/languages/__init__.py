@@ -1,5 +1,6 @@
 """The 15 languages of XNLI, and the text of statements in each of them."""
 
+import unicodedata
 from collections.abc import Iterable
 from functools import cache
 
@@ -31,7 +32,9 @@ def language_of(code: str) -> Language:
 def sentence(statement: Statement, *, language: str) -> str:
     """The statement as a sentence, with its stop."""
     spoken = language_of(language)
-    return spoken.separator.join(spoken.words(statement)) + spoken.stop
+    told = spoken.separator.join(spoken.words(statement)) + spoken.stop
+    # XLM-R's tokenizer class, when named itself, drops the normaliser that AutoTokenizer keeps; so both get NFKC.
+    return unicodedata.normalize("NFKC", told)
 
 
 def text(statements: Iterable[Statement], *, language: str) -> str:
