@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from trainables.config import EvaluationConfig, PhaseConfig, TrialConfig
@@ -26,7 +27,8 @@ def check_trial(config: TrialConfig) -> None:
     _check_engine(config)
     _check_encoder(config)
     for name in task_names(config):
-        _check_source(task(name))
+        scored = config.evaluation.languages if name == config.evaluation.task else ()
+        _check_source(task(name), languages=("en", *scored) if name in _trained(config) else scored)
 
 
 def _check_phase(phase: str, work: PhaseConfig) -> None:
@@ -102,31 +104,37 @@ def _check_encoder(config: TrialConfig) -> None:
     check_encoder_folder(location.path)
     shape = json.loads((location.path / "config.json").read_text())
     num_layers, num_positions = shape.get("num_hidden_layers"), shape.get("max_position_embeddings")
+    if shape.get("model_type") == "xlm-roberta" and num_positions is not None:
+        num_positions -= 2  # XLM-R's positions start behind the padding's
+    lengths = {phase: work.max_length for phase, work in phases_of(config).items()}
+    for part, length in (lengths | {"evaluation": config.evaluation.max_length}).items():
+        if num_positions is not None and length > num_positions:
+            message = f"{length}, but {config.encoder.name!r} reads at most {num_positions} tokens; lower it"
+            raise ConfigError(f"{part}.max_length", message)
     for phase, work in phases_of(config).items():
         if num_layers is not None and work.freeze_layers > num_layers:
             message = f"{work.freeze_layers} of {config.encoder.name!r}'s {num_layers} layers; at most {num_layers}"
             raise ConfigError(f"{phase}.freeze_layers", message)
-        if num_positions is not None and work.max_length > num_positions - 2:
-            message = (
-                f"{work.max_length}, but {config.encoder.name!r} reads at most {num_positions - 2} tokens; lower it"
-            )
-            raise ConfigError(f"{phase}.max_length", message)
 
 
-def _check_source(spec: TaskSpec) -> None:
+def _trained(config: TrialConfig) -> set[str]:
+    return {name for work in phases_of(config).values() for name in work.mixture}
+
+
+def _check_source(spec: TaskSpec, *, languages: Sequence[str]) -> None:
     if not isinstance(spec.source, HubSource):
         return
     location = locate_dataset(spec.source.repository)
     if location.kind == "mirror" and location.path is not None:
-        _check_mirrored(spec, spec.source, location.path)
+        _check_mirrored(spec.name, spec.source, folder=location.path, languages=languages)
 
 
-def _check_mirrored(spec: TaskSpec, source: HubSource, folder: Path) -> None:
-    configs = [source.config.format(language=language) for language in spec.languages] if source.config else []
+def _check_mirrored(name: str, source: HubSource, *, folder: Path, languages: Sequence[str]) -> None:
+    configs = [source.config.format(language=language) for language in languages] if source.config else []
     for config in configs:
         if not any(folder.glob(f"{config}/*")) and not any(folder.glob(f"*{config}*")):
             message = (
                 f"the mirror's {source.repository!r} has no configuration {config!r}; "
                 "complete it or unset XSTILTS_MIRROR"
             )
-            raise ConfigError(spec.name, message)
+            raise ConfigError(name, message)

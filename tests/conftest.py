@@ -1,0 +1,34 @@
+"""Inputs that many tests share; made once, when the first test asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a random XLM-R of two layers."""
+    from tests.tiny import write_encoder
+
+    return write_encoder(tmp_path_factory.mktemp("tiny") / "encoder")
+
+
+@pytest.fixture(scope="session")
+def tiny_mirror(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Mirror with a few rows of mnli, xnli, commonsense_qa and nlvr."""
+    from tests.tiny import write_mirror
+
+    return write_mirror(tmp_path_factory.mktemp("tiny") / "mirror")
+
+
+@pytest.fixture(scope="module")
+def tiny_world(tiny_mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Makes the tiny mirror the one that this process and those it starts read, offline."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XSTILTS_MIRROR", str(tiny_mirror))
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        patch.setenv("HF_DATASETS_CACHE", str(tmp_path_factory.getbasetemp() / "datasets-cache"))
+        yield

@@ -1,0 +1,234 @@
+"""What a sweep runs next, decided from a real record. No Ray here: `tests/end_to_end/test_sweep.py` has it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from search.driver.proposing import MAX_ATTEMPTS, Finished, Proposer, Wait
+from search.record import Record, TrialRow, open_record
+from spaces.sweep_spec import SweepSpec, make_sweep_spec
+from tests.search_tests.building import result
+
+DOCUMENT: dict[str, Any] = {
+    "name": "demo",
+    "trials": 4,
+    "sampler": {"name": "tpe", "num_startup": 1},
+    "trial": {"target": {"mixture": {"mnli": 1.0}, "steps": 10}, "evaluation": {"languages": ["de", "en", "sw"]}},
+    "families": {"none": {}, "text": {"mixture": {"commonsense_qa": 1.0}, "steps": 10}},
+    "search": {"target.learning_rate": {"log": [1e-5, 1e-3]}},
+}
+
+
+def spec_of(**fields: Any) -> SweepSpec:
+    return make_sweep_spec(DOCUMENT | fields)
+
+
+def proposer(record: Record, *, spec: SweepSpec | None = None, concurrency: int = 2) -> Proposer:
+    """Return a new proposer of the sweep `demo`, as a driver that starts makes it."""
+    return Proposer(record, name="demo", spec=spec or spec_of(), concurrency=concurrency)
+
+
+def started(proposer: Proposer, record: Record) -> TrialRow:
+    """Take the next trial and start it, as its actor does."""
+    trial = proposer.next()
+    assert isinstance(trial, TrialRow)
+    return record.start("demo", number=trial.number)
+
+
+def finish(proposer: Proposer, record: Record, number: int, *, average: float = 0.5) -> None:
+    """Finish a trial in the record, then tell the proposer, as actor and Tune do."""
+    record.finish("demo", number=number, result=result(average))
+    proposer.ended(number)
+
+
+def test_a_trial_is_on_record_before_it_is_handed_out(record: Record) -> None:
+    trial = proposer(record).next()
+
+    assert trial == record.trial("demo", number=0)
+    assert record.trial("demo", number=0).state == "proposed"
+
+
+def test_the_families_defaults_come_first(record: Record) -> None:
+    sweep = proposer(record)
+
+    trials = [started(sweep, record), started(sweep, record)]
+
+    assert [trial.family for trial in trials] == ["none", "text"]
+    assert trials[0].trial_config.intermediate is None
+    assert trials[1].trial_config.intermediate is not None
+
+
+def test_no_more_trials_are_handed_out_than_may_run(record: Record) -> None:
+    sweep = proposer(record, concurrency=2)
+    started(sweep, record)
+    started(sweep, record)
+
+    assert isinstance(sweep.next(), Wait)
+    assert len(record.trials("demo")) == 2
+
+
+def test_an_ended_trial_makes_room(record: Record) -> None:
+    sweep = proposer(record, concurrency=1)
+    started(sweep, record)
+
+    finish(sweep, record, 0)
+
+    assert started(sweep, record).number == 1
+
+
+def test_a_sweep_is_finished_when_its_last_trial_has_ended_not_before(record: Record) -> None:
+    sweep = proposer(record, concurrency=5)
+    trials = [started(sweep, record) for _ in range(4)]
+
+    assert isinstance(sweep.next(), Wait)
+
+    finish(sweep, record, 0)
+    finish(sweep, record, 1)
+    finish(sweep, record, 2)
+    assert isinstance(sweep.next(), Wait)
+    finish(sweep, record, 3)
+    assert isinstance(sweep.next(), Finished)
+    assert [trial.number for trial in trials] == [0, 1, 2, 3]
+
+
+def test_a_driver_that_starts_again_begins_with_what_was_interrupted(record: Record) -> None:
+    first = proposer(record, concurrency=3)
+    started(first, record)
+    started(first, record)
+    first.next()  # proposed, and its actor never came up
+    finish(first, record, 0)
+    record.interrupt_running("demo")
+
+    second = proposer(record, concurrency=3)
+
+    assert [started(second, record).number for _ in range(3)] == [1, 2, 3]
+    assert [trial.attempts for trial in record.trials("demo")] == [1, 2, 1, 1]
+
+
+def test_finished_and_failed_trials_are_not_run_again(record: Record) -> None:
+    first = proposer(record)
+    started(first, record)
+    started(first, record)
+    finish(first, record, 0)
+    record.fail("demo", number=1, error="no")
+    first.ended(1)
+
+    assert started(proposer(record), record).number == 2
+
+
+def test_a_raised_plan_gives_a_finished_sweep_more_trials(record: Record) -> None:
+    first = proposer(record, concurrency=4)
+    for number in range(4):
+        started(first, record)
+        finish(first, record, number)
+    assert isinstance(proposer(record).next(), Finished)
+
+    record.plan("demo", planned_trials=5)
+
+    assert started(proposer(record), record).number == 4
+
+
+def test_a_trial_whose_process_ended_is_tried_again(record: Record) -> None:
+    sweep = proposer(record)
+    started(sweep, record)
+
+    sweep.ended(0)
+
+    again = started(sweep, record)
+    assert (again.number, again.attempts) == (0, 2)
+
+
+def test_a_trial_that_keeps_losing_its_process_fails_and_the_sweep_goes_on(record: Record) -> None:
+    sweep = proposer(record, concurrency=1)
+    for _ in range(MAX_ATTEMPTS):
+        started(sweep, record)
+        sweep.ended(0)
+
+    trial = record.trial("demo", number=0)
+    assert (trial.state, trial.attempts) == ("failed", MAX_ATTEMPTS)
+    assert "its process ended 3 times" in str(trial.error)
+    assert started(sweep, record).number == 1
+
+
+def test_a_result_that_came_in_before_the_process_ended_counts(record: Record) -> None:
+    sweep = proposer(record, concurrency=1)
+    started(sweep, record)
+    record.finish("demo", number=0, result=result())
+
+    sweep.ended(0)  # Tune reports an error, but the record knows better
+
+    assert started(sweep, record).number == 1
+    assert record.trial("demo", number=0).attempts == 1
+
+
+def test_in_fixed_order_a_proposal_waits_for_the_results_it_is_to_see(record: Record) -> None:
+    sweep = proposer(record, spec=spec_of(order="fixed"), concurrency=2)
+    started(sweep, record)
+    started(sweep, record)
+    finish(sweep, record, 1)
+
+    assert isinstance(sweep.next(), Wait)
+
+    finish(sweep, record, 0)
+    trial = started(sweep, record)
+    assert (trial.number, trial.seen) == (2, {"num_trials": 1, "running": []})
+
+
+def test_in_order_of_completion_a_proposal_sees_everything_at_once(record: Record) -> None:
+    sweep = proposer(record, concurrency=2)
+    started(sweep, record)
+    started(sweep, record)
+    finish(sweep, record, 1)
+
+    assert started(sweep, record).seen == {"num_trials": 2, "running": [0]}
+
+
+SCORES = (0.4, 0.6, 0.5, 0.7, 0.3, 0.55, 0.65, 0.45)
+
+
+def sequence(record: Record, *, spec: SweepSpec, restarts: bool) -> list[dict[str, Any]]:
+    """Run eight trials one after another, with a new driver for each or one for all; returns what was proposed."""
+    record.plan("demo", planned_trials=8)
+    kept = proposer(record, spec=spec, concurrency=1)
+    for average in SCORES:
+        sweep = proposer(record, spec=spec, concurrency=1) if restarts else kept
+        finish(sweep, record, started(sweep, record).number, average=average)
+    return [dict(trial.assignment) for trial in record.trials("demo")]
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_a_sweep_that_was_restarted_proposes_what_an_unbroken_one_would(
+    sampler: str, new_place: Callable[[], str], tmp_path: Path
+) -> None:
+    spec = spec_of(trials=8, sampler={"name": sampler, "num_startup": 3 if sampler == "tpe" else 10})
+    with open_record(new_place()) as unbroken, open_record(tmp_path / "restarted.db") as restarted:
+        unbroken.put_sweep("demo", spec={}, objective="average", planned_trials=8)
+        restarted.put_sweep("demo", spec={}, objective="average", planned_trials=8)
+
+        proposed = sequence(unbroken, spec=spec, restarts=False)
+
+        assert sequence(restarted, spec=spec, restarts=True) == proposed
+    assert len({trial["target.learning_rate"] for trial in proposed}) > 5
+
+
+def ended_in_order(record: Record, *, numbers: tuple[int, int]) -> dict[str, Any]:
+    """Run trials 0 and 1 at a time, let them end in this order, and return what is proposed as trial 2."""
+    record.put_sweep("demo", spec={}, objective="average", planned_trials=4)
+    sweep = proposer(record, spec=spec_of(order="fixed"), concurrency=2)
+    started(sweep, record)
+    started(sweep, record)
+    first, second = numbers
+    finish(sweep, record, first, average=SCORES[first])
+    sweep.next()  # waits, or proposes trial 2 already
+    finish(sweep, record, second, average=SCORES[second])
+    sweep.next()
+    return dict(record.trial("demo", number=2).assignment)
+
+
+def test_in_fixed_order_timing_decides_nothing(tmp_path: Path) -> None:
+    with open_record(tmp_path / "one.db") as one, open_record(tmp_path / "other.db") as other:
+        assert ended_in_order(one, numbers=(0, 1)) == ended_in_order(other, numbers=(1, 0))

@@ -1,0 +1,156 @@
+# ruff: noqa: S106, S311  names of special tokens are no passwords, random words no secrets
+"""Inputs small enough for many real runs: an encoder of two layers, and a mirror with a few rows of real tasks.
+
+The mirror is laid out as on the hub, so the catalogue's own tasks (mnli, xnli, commonsense_qa, nlvr) are read from it by
+the code that reads the real ones. A label can be read off the words, so a model that learns has a falling loss.
+"""
+
+from __future__ import annotations
+
+import io
+import random
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from PIL import Image
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from transformers import PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaModel
+
+from trainables.config.evaluation import XNLI_LANGUAGES
+
+SPECIAL = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
+WORDS = tuple(f"w{number}" for number in range(50))
+ENTAILED, NEUTRAL, CONTRADICTED = "yes", "maybe", "no"
+RARE = "rare"
+"""A word of the vocabulary that stands in one row of mnli's train split."""
+
+NUM_TRAIN_ROWS = 120
+NUM_DEV_ROWS = 12
+IMAGE_SIZE = 16
+
+
+def write_encoder(folder: Path, *, dtype: torch.dtype = torch.float32) -> Path:
+    """Write a random XLM-R of two layers with its tokenizer; returns the folder."""
+    tokenizer = _tokenizer()
+    tokenizer.save_pretrained(folder)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        config = XLMRobertaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=32,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            intermediate_size=48,
+            max_position_embeddings=66,
+            type_vocab_size=1,
+            initializer_range=0.1,
+        )
+        XLMRobertaModel(config).to(dtype).save_pretrained(folder)
+    return folder
+
+
+def write_mirror(folder: Path) -> Path:
+    """Write a mirror with the catalogue's mnli, xnli, commonsense_qa and nlvr; returns the folder."""
+    glue = {"train": _nli_rows(NUM_TRAIN_ROWS, seed="train"), "validation_matched": _nli_rows(NUM_DEV_ROWS, seed="dev")}
+    glue["train"]["premise"][7] += f" {RARE}"
+    _write_repository(folder / "datasets/nyu-mll/glue", configs={"mnli": glue})
+    xnli = {language: {"validation": _nli_rows(NUM_DEV_ROWS, seed=language)} for language in XNLI_LANGUAGES}
+    _write_repository(folder / "datasets/facebook/xnli", configs=xnli)
+    choices = {"train": _choice_rows(NUM_TRAIN_ROWS), "validation": _choice_rows(NUM_DEV_ROWS)}
+    _write_repository(folder / "datasets/tau/commonsense_qa", configs={"default": choices})
+    pictures = {"train": _picture_rows(NUM_TRAIN_ROWS), "validation": _picture_rows(NUM_DEV_ROWS)}
+    _write_repository(folder / "datasets/lil-lab/nlvr", configs={"default": pictures})
+    return folder
+
+
+def _tokenizer() -> PreTrainedTokenizerFast:
+    words = (*SPECIAL, *WORDS, ENTAILED, NEUTRAL, CONTRADICTED, RARE, "blue", "red")
+    tokenizer = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        bos_token="<s>",
+        eos_token="</s>",
+        cls_token="<s>",
+        sep_token="</s>",
+        unk_token="<unk>",
+        pad_token="<pad>",
+        mask_token="<mask>",
+        model_max_length=64,
+    )
+
+
+def _text(rng: random.Random) -> str:
+    return " ".join(rng.choices(WORDS, k=rng.randint(2, 12)))
+
+
+def _nli_rows(num_rows: int, *, seed: str) -> dict[str, list[Any]]:
+    rng = random.Random(seed)
+    labels = [rng.randrange(3) for _ in range(num_rows)]
+    signs = (ENTAILED, NEUTRAL, CONTRADICTED)
+    return {
+        "premise": [_text(rng) for _ in labels],
+        "hypothesis": [f"{signs[label]} {_text(rng)}" for label in labels],
+        "label": labels,
+    }
+
+
+def _choice_rows(num_rows: int) -> dict[str, list[Any]]:
+    rng = random.Random(num_rows)
+    answers = [rng.randrange(5) for _ in range(num_rows)]
+    texts = [[f"{ENTAILED if place == right else NEUTRAL} {_text(rng)}" for place in range(5)] for right in answers]
+    return {
+        "question": [_text(rng) for _ in answers],
+        "choices": [{"label": list("ABCDE"), "text": text} for text in texts],
+        "answerKey": ["ABCDE"[right] for right in answers],
+    }
+
+
+def _picture_rows(num_rows: int) -> dict[str, list[Any]]:
+    rng = random.Random(num_rows)
+    colours = [rng.choice(("red", "blue")) for _ in range(num_rows)]
+    labels = [rng.randrange(2) for _ in range(num_rows)]
+    other = {"red": "blue", "blue": "red"}
+    said = [colour if label else other[colour] for colour, label in zip(colours, labels, strict=True)]
+    return {
+        "image": [{"bytes": _picture(colour, row=row), "path": None} for row, colour in enumerate(colours)],
+        "sentence": [f"{word} {_text(rng)}" for word in said],
+        "label": labels,
+    }
+
+
+def _picture(colour: str, *, row: int) -> bytes:
+    """Return a picture that no other row has."""
+    image = Image.new("RGB", (IMAGE_SIZE, IMAGE_SIZE), (220, 0, 0) if colour == "red" else (0, 0, 220))
+    image.putpixel((0, 0), (0, row, 0))
+    content = io.BytesIO()
+    image.save(content, "PNG")
+    return content.getvalue()
+
+
+def _write_repository(folder: Path, *, configs: Mapping[str, Mapping[str, dict[str, list[Any]]]]) -> None:
+    lines = ["---", "configs:"]
+    for config, splits in configs.items():
+        lines += [f"- config_name: {config}", "  data_files:"]
+        (folder / config).mkdir(parents=True)
+        for split, rows in splits.items():
+            pq.write_table(_table(rows), folder / config / f"{split}.parquet")
+            lines += [f"  - split: {split}", f"    path: {config}/{split}.parquet"]
+    (folder / "README.md").write_text("\n".join([*lines, "---", ""]))
+
+
+def _table(rows: dict[str, list[Any]]) -> pa.Table:
+    table = pa.table(rows)
+    if "image" not in rows:
+        return table
+    # What `datasets` writes so that it reads the column as images again.
+    features = '{"info": {"features": {"image": {"_type": "Image"}, "sentence": {"dtype": "string", "_type": "Value"}, '
+    features += '"label": {"dtype": "int64", "_type": "Value"}}}}'
+    return table.replace_schema_metadata({"huggingface": features})
