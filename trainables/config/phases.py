@@ -14,7 +14,7 @@ class ScheduleConfig(FrozenModel):
     """The learning rate over the steps of a phase, as a factor of the peak."""
 
     kind: Literal["linear", "constant", "warmup_stable_decay"] = "linear"
-    """After the warm-up: `linear` falls to 0, `constant` stays at 1, `warmup_stable_decay` stays and then falls to 0."""
+    """After warm-up: `linear` falls to 0, `constant` stays at 1, `warmup_stable_decay` stays and then falls to 0."""
     warmup_fraction: float = Field(default=0.1, ge=0, lt=1)
     """Share of the phase's steps that warm up (XTREME, arXiv 2003.11080, appendix: 10 %). Not with `warmup_steps`."""
     warmup_steps: int | None = Field(default=None, ge=0)
