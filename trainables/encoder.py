@@ -18,6 +18,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import (
+    AttentionInterface,
     AutoConfig,
     AutoModel,
     AutoTokenizer,
@@ -27,7 +28,11 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
+from trainables import attention
+from trainables.dropout import use_cheap_dropout
 from trainables.errors import CheckpointError, ConfigError
+
+AttentionInterface.register(attention.NAME, attention.attend)
 
 FAMILIES = ("xlm-roberta", "bert")
 """Values of `model_type` in config.json that an encoder can have."""
@@ -82,7 +87,7 @@ class Encoder(nn.Module):
     """An XLM-R-family transformer without pooler.
 
     Args:
-        model: Its transformers model; its word embeddings are replaced by an equal `WordEmbeddings`.
+        model: Its transformers model; its word embeddings and dropouts are replaced by equal ones of ours.
     """
 
     def __init__(self, model: PreTrainedModel) -> None:
@@ -91,6 +96,7 @@ class Encoder(nn.Module):
         model.set_input_embeddings(
             WordEmbeddings.from_pretrained(old.weight, freeze=False, padding_idx=old.padding_idx)
         )
+        use_cheap_dropout(model)
         self.model: Any = model
         config: Any = model.config
         self.hidden_size: int = config.hidden_size
@@ -124,7 +130,7 @@ class Encoder(nn.Module):
             mask_BS = nn.functional.pad(mask_BS, (num_image_tokens, 0), value=True)
         self._check_length(mask_BS.shape[1], num_image_tokens=num_image_tokens)
         hidden_BSD = self.model.embeddings(inputs_embeds=words_BSD, position_ids=self.positions(mask_BS))
-        # Without a mask sdpa may take its fastest kernel.
+        # Without a mask attention takes its fastest way.
         attention_mask_B11S = None if bool(mask_BS.all()) else mask_BS[:, None, None, :]
         for layer in self.model.encoder.layer:
             hidden_BSD = layer(hidden_BSD, attention_mask_B11S)
@@ -185,7 +191,7 @@ def new_encoder(config: Mapping[str, object], *, dropout: float, seed: int = 0) 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model: PreTrainedModel = AutoModel.from_config(
-            parsed, add_pooling_layer=False, attn_implementation="sdpa", dtype=torch.float32
+            parsed, add_pooling_layer=False, attn_implementation=attention.NAME, dtype=torch.float32
         )
     return Encoder(model)
 
@@ -301,7 +307,7 @@ def _read_model(folder: Path, *, config: PreTrainedConfig) -> PreTrainedModel:
                 folder,
                 config=config,
                 add_pooling_layer=False,
-                attn_implementation="sdpa",
+                attn_implementation=attention.NAME,
                 # transformers 5 otherwise keeps the checkpoint's type, and DeepSpeed then trains in float16.
                 dtype=torch.float32,
                 use_safetensors=True,

@@ -47,6 +47,7 @@ def valid(hidden_BTD: Tensor) -> Tensor:
     return hidden_BTD[MASK_BT.bool()]
 
 
+@torch.no_grad()  # then both take torch's fused attention; test_attention.py has the other way
 def test_the_encoder_computes_what_transformers_computes(encoder: Encoder, folder: Path) -> None:
     model = AutoModel.from_pretrained(folder).eval()
 
@@ -55,6 +56,7 @@ def test_the_encoder_computes_what_transformers_computes(encoder: Encoder, folde
     assert torch.equal(valid(ours.hidden_BSD), valid(model(IDS_BT, attention_mask=MASK_BT).last_hidden_state))
 
 
+@torch.no_grad()  # then both take torch's fused attention; test_attention.py has the other way
 def test_a_bert_type_encoder_computes_what_transformers_computes(tmp_path: Path) -> None:
     BertModel(BertConfig(**SIZES, pad_token_id=1)).save_pretrained(tmp_path)
     model = AutoModel.from_pretrained(tmp_path).eval()
@@ -217,6 +219,7 @@ def test_a_new_encoder_depends_on_its_seed_alone() -> None:
     assert not all(torch.equal(a, b) for a, b in zip(first.parameters(), other.parameters(), strict=True))
 
 
+@torch.no_grad()  # then both take torch's fused attention; test_attention.py has the other way
 @pytest.mark.mirror
 def test_a_real_float16_encoder_gives_what_transformers_gives(real_folder: Path) -> None:
     batch = load_tokenizer(real_folder)(

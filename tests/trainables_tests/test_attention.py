@@ -1,0 +1,90 @@
+"""Attention and dropout of the encoder: what is fast on CPUs computes what torch's own computes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.testing import assert_close
+
+from trainables.attention import attend
+from trainables.dropout import Dropout, dropout, use_cheap_dropout
+
+
+def _queries_keys_values() -> tuple[Tensor, Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    query, key, value = (torch.randn(3, 2, 7, 8, generator=generator).requires_grad_() for _ in range(3))
+    return query, key, value
+
+
+def _mask() -> Tensor:
+    mask = torch.ones(3, 1, 1, 7, dtype=torch.bool)
+    mask[1, ..., 4:] = False
+    return mask
+
+
+@pytest.mark.parametrize("mask", [None, _mask()], ids=["no padding", "padding"])
+def test_attention_and_its_gradients_are_torchs(mask: Tensor | None) -> None:
+    ours, theirs = _queries_keys_values(), _queries_keys_values()
+
+    mixed, _ = attend(nn.Identity(), *ours, mask, scaling=0.3)
+    expected = nn.functional.scaled_dot_product_attention(*theirs, attn_mask=mask, scale=0.3).transpose(1, 2)
+    mixed.square().sum().backward()
+    expected.square().sum().backward()
+
+    assert_close(mixed, expected, rtol=1e-5, atol=1e-6)
+    assert_close([one.grad for one in ours], [one.grad for one in theirs], rtol=1e-5, atol=1e-5)
+
+
+def test_padding_changes_nothing_under_dropout() -> None:
+    query, key, value = _queries_keys_values()
+    other = value.detach().clone()
+    other[1, :, 4:] = 1e6
+
+    torch.manual_seed(0)
+    mixed, _ = attend(nn.Identity(), query, key, value, _mask(), scaling=0.3, dropout=0.5)
+    torch.manual_seed(0)
+    same, _ = attend(nn.Identity(), query, key, other, _mask(), scaling=0.3, dropout=0.5)
+
+    assert_close(mixed, same, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("probability", [0.1, 0.5])
+def test_dropout_drops_the_share_asked_for_and_keeps_the_mean(probability: float) -> None:
+    torch.manual_seed(0)
+
+    dropped = dropout(torch.ones(1001, 999), probability)
+
+    # Five standard errors of a share over a million draws.
+    assert (dropped == 0).float().mean().item() == pytest.approx(probability, abs=2.5e-3)
+    assert dropped.mean().item() == pytest.approx(1.0, abs=5e-3)
+    assert dropped.max().item() == pytest.approx(1 / (1 - probability), rel=1e-4)
+
+
+def test_each_of_four_neighbours_is_dropped_alike_and_independently() -> None:
+    torch.manual_seed(0)
+
+    zeros = (dropout(torch.ones(250_000, 4), 0.5) == 0).float()
+
+    assert_close(zeros.mean(dim=0), torch.full((4,), 0.5), rtol=0, atol=5e-3)
+    assert_close(torch.corrcoef(zeros.T), torch.eye(4), rtol=0, atol=1e-2)
+
+
+def test_dropout_repeats_with_its_seed() -> None:
+    torch.manual_seed(0)
+    first = dropout(torch.ones(10, 10), 0.3)
+    torch.manual_seed(0)
+    second = dropout(torch.ones(10, 10), 0.3)
+
+    assert_close(first, second, rtol=0, atol=0)
+
+
+def test_every_dropout_inside_a_module_is_replaced_and_idle_in_evaluation() -> None:
+    module = nn.Sequential(nn.Linear(4, 4), nn.Sequential(nn.Dropout(0.9)))
+
+    use_cheap_dropout(module)
+    module.eval()
+
+    assert isinstance(module[1][0], Dropout)
+    assert module[1][0].p == 0.9
+    assert_close(module[1](torch.ones(50)), torch.ones(50), rtol=0, atol=0)
