@@ -57,6 +57,9 @@ class Engine:
         engine, wrapped, *_ = deepspeed.initialize(
             model=request.module, optimizer=optimizer, config=settings, dist_init_required=False
         )
+        if self._num_ranks == 1 and self._zero_stage == 0:
+            # It would copy all gradients into one buffer, sum that over one rank, and copy them back.
+            engine.enable_backward_allreduce = False
         self._engine: Any = engine
         self._optimizer: Any = wrapped
 
