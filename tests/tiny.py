@@ -1,8 +1,8 @@
 # ruff: noqa: S106, S311  names of special tokens are no passwords, random words no secrets
-"""Inputs small enough for many real runs: an encoder of two layers, and a mirror with a few rows of real tasks.
+"""Inputs small enough for many real runs: an encoder of two layers, and a mirror with some rows of real tasks.
 
-The mirror is laid out as on the hub, so the catalogue's own tasks (mnli, xnli, commonsense_qa, nlvr) are read from it by
-the code that reads the real ones. A label can be read off the words, so a model that learns has a falling loss.
+The mirror is laid out as on the hub, so the catalogue's own tasks (mnli, xnli, commonsense_qa, nlvr) are read from it
+by the code that reads the real ones. A label can be read off the words, so a model that learns has a falling loss.
 """
 
 from __future__ import annotations

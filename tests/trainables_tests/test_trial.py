@@ -190,7 +190,7 @@ def test_ranks_end_with_their_parent_and_its_stage_can_be_made(
 
 
 @pytest.fixture(scope="module")
-def pictures(tiny_mirror: Path, tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> EncodedTask:
+def pictures(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> EncodedTask:
     """The tiny nlvr: no two of its images are equal."""
     return open_encoded_task(
         EncodedRequest(

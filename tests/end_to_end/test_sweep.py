@@ -1,0 +1,242 @@
+"""A sweep through the command line, on a real local Ray, with everything killed that can be killed.
+
+One sweep goes through all of it, since each start of Ray costs seconds: its driver is killed (`killed`), the same
+command finishes it (`finished`), and a longer plan loses a trial's process and is then interrupted (`interrupted`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+
+from search.record import Record, TrialRow, open_record
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tiny_world")]
+
+XSTILTS = str(Path(sys.executable).with_name("xstilts"))
+NUM_TRIALS = 4
+AGENTS = {"ray::DashboardAgent", "ray::RuntimeEnvAgent"}
+SECONDS = 240
+"""Longest wait for anything, on a machine that is busy with other things."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """A driver that has ended, and what it left."""
+
+    exit_code: int
+    stderr: str
+    processes: frozenset[psutil.Process]
+    """All that it started, directly or not."""
+    processes_left: list[str]
+    """Command lines of those that live on. Ray's own agents do for a minute when a driver is killed."""
+    trials: tuple[TrialRow, ...]
+
+
+class Driver:
+    """A running `xstilts` command that drives the sweep `tiny`."""
+
+    def __init__(self, home: Path, *arguments: str) -> None:
+        self._home = home
+        self._stderr = home / f"stderr-{time.monotonic_ns()}"
+        with self._stderr.open("wb") as stderr:
+            self._process = subprocess.Popen(
+                [XSTILTS, *arguments], env=environment(home), stdout=subprocess.DEVNULL, stderr=stderr
+            )
+        self._children: set[psutil.Process] = set()
+
+    def wait_until(self, holds: Callable[[Record], bool]) -> None:
+        """Wait until something holds of the record, while the driver runs."""
+        deadline = time.monotonic() + SECONDS
+        while not (self._home / "record.db").exists():
+            assert time.monotonic() < deadline, self._stderr.read_text()
+            time.sleep(0.05)
+        with open_record(self._home / "record.db") as record:
+            while not holds(record):
+                assert self._process.poll() is None, self._stderr.read_text()
+                assert time.monotonic() < deadline, record.trials("tiny")
+                self._look_at_children()
+                time.sleep(0.05)
+
+    def end(self, number: signal.Signals | None = None) -> Ended:
+        """Send a signal, or none, and wait for the end of the driver and of all that it started."""
+        self._look_at_children()
+        if number is not None:
+            self._process.send_signal(number)
+        deadline = time.monotonic() + SECONDS
+        while self._process.poll() is None and time.monotonic() < deadline:
+            self._look_at_children()
+            time.sleep(0.1)
+        while (left := self._lines_of_children()) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        with open_record(self._home / "record.db") as record:
+            trials = record.trials("tiny")
+        return Ended(
+            exit_code=self._process.wait(),
+            stderr=self._stderr.read_text(),
+            processes=frozenset(self._children),
+            processes_left=left,
+            trials=trials,
+        )
+
+    def _lines_of_children(self) -> list[str]:
+        return [line for line in map(command_line, self._children) if line and line not in AGENTS]
+
+    def _look_at_children(self) -> None:
+        if self._process.poll() is None:
+            self._children |= set(psutil.Process(self._process.pid).children(recursive=True))
+
+
+def command_line(process: psutil.Process) -> str:
+    """Return a process's command line, or nothing when it has ended meanwhile."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return " ".join(process.cmdline()).strip()
+    return ""
+
+
+def environment(home: Path) -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"} | {"XSTILTS_HOME": str(home)}
+
+
+def in_state(record: Record, state: str) -> list[TrialRow]:
+    return [trial for trial in record.trials("tiny") if trial.state == state]
+
+
+@pytest.fixture(scope="module")
+def home(tiny_world: None, tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: ARG001
+    """XSTILTS_HOME, which also holds the spec of the sweep."""
+    phase = {"batch_size": 8, "max_length": 48, "dropout": 0.0, "num_dev_items": 0}
+    spec = {
+        "name": "tiny",
+        "trials": NUM_TRIALS,
+        "concurrency": 2,
+        "sampler": {"name": "random"},
+        "trial": {
+            "encoder": {"name": str(tiny_encoder)},
+            "intermediate": phase,
+            "target": {"mixture": {"mnli": 1.0}, "steps": 300, **phase},
+            "evaluation": {"languages": ["en", "de"], "max_length": 48},
+            "engine": {"threads_per_rank": 1, "device": "cpu"},
+        },
+        "families": {"none": {}, "text": {"mixture": {"commonsense_qa": 1.0}, "steps": 20}},
+        "search": {"target.learning_rate": {"log": [1e-4, 1e-2]}},
+    }
+    folder = tmp_path_factory.mktemp("home")
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(spec))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def second_driver() -> dict[str, subprocess.CompletedProcess[str]]:
+    """What became of a second driver that was started beside the first, under `ended`."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def killed(home: Path, second_driver: dict[str, subprocess.CompletedProcess[str]]) -> Ended:
+    """The sweep after its driver was killed, with a trial finished and another running."""
+    command = ["search", str(home / "tiny.yaml")]
+    driver = Driver(home, *command)
+    driver.wait_until(lambda record: bool(record.sweeps()) and bool(in_state(record, "running")))
+    second_driver["ended"] = subprocess.run(
+        [XSTILTS, *command], env=environment(home), capture_output=True, text=True, check=False
+    )
+    driver.wait_until(lambda record: bool(in_state(record, "finished")) and bool(in_state(record, "running")))
+    return driver.end(signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def finished(home: Path, killed: Ended) -> Ended:  # noqa: ARG001
+    """The sweep after the same command has run it to its end."""
+    return Driver(home, "search", str(home / "tiny.yaml")).end()
+
+
+@pytest.fixture(scope="module")
+def interrupted(home: Path, finished: Ended) -> Ended:  # noqa: ARG001
+    """The sweep with a longer plan, after a trial's process was killed and had a successor, and then Ctrl-C."""
+    driver = Driver(home, "resume", "tiny", "--trials", "1000")
+    driver.wait_until(lambda record: bool(in_state(record, "running")))
+    with open_record(home / "record.db") as record:
+        process = [event.payload["process"] for event in record.events("tiny") if event.kind == "running"][-1]
+    os.kill(int(str(process)), signal.SIGKILL)
+    driver.wait_until(lambda record: record.trial("tiny", number=NUM_TRIALS).attempts == 2)
+    return driver.end(signal.SIGINT)
+
+
+def test_a_killed_driver_leaves_what_was_finished_and_no_process(killed: Ended) -> None:
+    assert killed.exit_code == -signal.SIGKILL
+    assert killed.processes_left == []
+    assert {trial.state for trial in killed.trials} >= {"finished", "running"}
+
+
+def test_a_second_driver_of_one_sweep_is_sent_away(
+    killed: Ended, second_driver: dict[str, subprocess.CompletedProcess[str]]
+) -> None:
+    assert second_driver["ended"].returncode == 2
+    assert "sweep 'tiny' is being run by another process" in second_driver["ended"].stderr
+    assert all(trial.attempts <= 1 for trial in killed.trials)
+
+
+def test_the_same_command_finishes_a_killed_sweep_with_the_planned_trials(finished: Ended) -> None:
+    assert (finished.exit_code, finished.processes_left) == (0, [])
+    assert [trial.state for trial in finished.trials] == ["finished"] * NUM_TRIALS
+    assert {trial.family for trial in finished.trials} == {"none", "text"}
+    assert all(trial.score is not None and 0 <= trial.score <= 1 for trial in finished.trials)
+
+
+def test_what_was_finished_is_not_run_again(killed: Ended, finished: Ended) -> None:
+    before = [trial for trial in killed.trials if trial.state == "finished"]
+
+    assert len(before) > 0
+    assert [finished.trials[trial.number] for trial in before] == before
+    assert {trial.attempts for trial in before} == {1}
+
+
+def test_what_was_running_is_run_again_as_it_was_proposed(killed: Ended, finished: Ended) -> None:
+    before = [trial for trial in killed.trials if trial.state == "running"]
+    after = [finished.trials[trial.number] for trial in before]
+
+    assert {trial.attempts for trial in after} == {2}
+    assert [trial.config for trial in after] == [trial.config for trial in before]
+
+
+def test_trials_with_one_intermediate_phase_share_its_stage(home: Path, finished: Ended) -> None:
+    with open_record(home / "record.db", read_only=True) as record:
+        stages = [stage for stage in record.stages("tiny") if stage.phase == "intermediate"]
+
+    numbers = [trial.number for trial in finished.trials if trial.family == "text"]
+    assert [stage.trial for stage in stages] == numbers
+    assert len({stage.key for stage in stages}) == 1
+
+
+def test_a_trial_whose_process_was_killed_runs_again(interrupted: Ended) -> None:
+    lost = [trial for trial in interrupted.trials[NUM_TRIALS:] if trial.attempts == 2]
+
+    assert len(lost) > 0
+    assert {trial.state for trial in lost} <= {"finished", "interrupted"}
+
+
+def test_ctrl_c_says_how_to_go_on_and_keeps_everything(interrupted: Ended, finished: Ended) -> None:
+    assert interrupted.exit_code == 3
+    assert "xstilts resume tiny" in interrupted.stderr
+    assert "KeyboardInterrupt" not in interrupted.stderr
+    assert interrupted.processes_left == []
+    assert interrupted.trials[:NUM_TRIALS] == finished.trials
+    assert {trial.state for trial in interrupted.trials} <= {"finished", "interrupted", "proposed"}
+
+
+def test_in_the_end_nothing_runs_of_any_driver(killed: Ended, finished: Ended, interrupted: Ended) -> None:
+    _, alive = psutil.wait_procs(killed.processes | finished.processes | interrupted.processes, timeout=120)
+
+    assert alive == []
