@@ -22,6 +22,7 @@ bench: .venv/installed         ## ours beside the alternatives; needs XSTILTS_MI
 	$(BIN)/python benchmarks/trial_overhead.py
 
 miniature: .venv/installed     ## pretrain the shipped encoder and vision tower again
+	$(BIN)/python -m trainables.miniature.vision_pretraining
 	$(BIN)/python -m trainables.miniature.make
 
 install: .venv/installed
@@ -29,7 +30,7 @@ install: .venv/installed
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --upgrade -c constraints.txt pip
-	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev,bench]'
 	touch $@
 
 clean:

@@ -32,6 +32,8 @@ WEIGHT_DECAY = 0.01
 """AdamW's decoupled weight decay."""
 NUM_WARMUP_STEPS = 200
 """Steps of linear warm-up."""
+NUM_TRANSLATION_STEPS = 2_000
+"""Steps of the first part, on single sentences and their translations only."""
 BATCH_SIZE = 64
 """Pairs a step."""
 NUM_STEPS = 7_000

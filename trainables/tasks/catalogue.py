@@ -163,7 +163,7 @@ _MINIATURE = (
         kind="masked_lm",
         columns=_same("text", "text_pair"),
         metric="masked_accuracy",
-        masking=MaskingPolicy(mask_rate=0.42, one_side_probability=0.85, frequency_exponent=-0.5),
+        masking=MaskingPolicy(mask_rate=0.45, one_side_probability=0.85, frequency_exponent=-0.5),
         notes="Facts told twice, in two of 15 languages; one side is masked so that the other answers it.",
     ),
     _miniature(
