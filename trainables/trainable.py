@@ -7,6 +7,7 @@ and hangs when it returns False (ray 2.60, docs/decisions/0001).
 
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 from typing import Any, Protocol  # Any: Tune's configurations and results are free-form dicts
 
@@ -82,7 +83,9 @@ class TrialTrainable(tune.Trainable):
         self.publisher.started(order)
         try:
             result = run_trial(order.config, workplace=self._workplace(order))
-        except TrainablesError as error:
+        except Exception as error:  # noqa: BLE001  (the edge of the process: Tune would run it again and lose the cause)
+            if not isinstance(error, TrainablesError):
+                traceback.print_exc()
             self.publisher.failed(order, f"{type(error).__name__}: {error}")
         else:
             self.publisher.finished(order, result)
