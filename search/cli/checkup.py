@@ -103,9 +103,10 @@ def _data() -> str:
 
 
 def _store(place: str) -> str:
-    from trainables.stage_store import StageStore
+    from trainables.stage_store import check_store
 
-    return f"writable at {StageStore(Path(place)).root}"
+    check_store(Path(place))
+    return f"can be written at {place}"
 
 
 def _record(place: str) -> str:
