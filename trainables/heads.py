@@ -74,6 +74,10 @@ def build_head(
 ) -> Head:
     """Return a new head for a task, drawn from torch's global random state.
 
+    Linear layers start as torch starts them, uniform within 1 / sqrt(inputs): a deviation of 0.018 at XLM-R Large's
+    width, near BERT's 0.02. A fixed 0.02 is too small for a narrow encoder: on the miniature (width 128) 800 steps of
+    NLI reached 58.0 % in English with it and 75.4 % without.
+
     Args:
         spec: The task; its kind selects the head, its labels give the number of classes.
         hidden_size: D of the encoder.
@@ -104,7 +108,7 @@ def build_head(
             head = MaskedLMHead(hidden_size, vocab_size=vocab_size)
         case _:
             assert_never(spec.kind)
-    return head.apply(_initialise)
+    return head
 
 
 class Scorer(nn.Module):
@@ -322,13 +326,6 @@ def best_spans(start_logits_BT: Tensor, *, end_logits_BT: Tensor) -> dict[str, T
         "start_logits": start_logits_BT.gather(1, starts_B[:, None])[:, 0],
         "end_logits": end_logits_BT.gather(1, ends_B[:, None])[:, 0],
     }
-
-
-def _initialise(module: nn.Module) -> None:
-    # As BERT and XLM-R initialise what is new (Devlin et al. 2019): a normal distribution with deviation 0.02.
-    if isinstance(module, nn.Linear):
-        nn.init.normal_(module.weight, std=0.02)
-        nn.init.zeros_(module.bias)
 
 
 def _num_labels(spec: TaskSpec) -> int:

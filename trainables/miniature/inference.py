@@ -31,8 +31,11 @@ from trainables.miniature.world import (
     sized,
 )
 
-LURE_PROBABILITY = 0.5
-"""How often the distractor repeats the hypothesis's colour, size, count, side or relation, in 0 to 1."""
+LURE_PROBABILITY = 0.2
+"""How often the distractor repeats the hypothesis's colour, size, count, side or relation, in 0 to 1.
+
+Not more: a lure under an entailed hypothesis says the same word twice, and then pretraining on premises and what they
+entail can find a masked word without asking whose it is."""
 MODIFIER_PROBABILITY = 0.3
 """How often a definite phrase also gives a size or colour that nobody asked for, in 0 to 1."""
 _TOPICS = {"colour": COLOURS, "size": SIZES, "count": COUNTS, "side": SIDES, "relation": RELATIONS}

@@ -36,8 +36,8 @@ NUM_TRANSLATION_STEPS = 2_000
 """Steps of the first part, on single sentences and their translations only."""
 BATCH_SIZE = 64
 """Pairs a step."""
-NUM_STEPS = 7_000
-"""Optimizer steps: one pass over the rows of `miniature_parallel`. Binding a colour to its shape comes late."""
+NUM_STEPS = 14_000
+"""Optimizer steps of the second part, on all pairs. Binding a colour to its shape comes late."""
 HOLD_FRACTION = 0.5
 """Share of the steps before the learning rate starts to fall, in 0 to 1."""
 MAX_LENGTH = 64
@@ -61,6 +61,7 @@ def encoder_config(*, num_tokens: int) -> dict[str, int | float | str]:
         "intermediate_size": 256,
         "max_position_embeddings": 194,
         "type_vocab_size": 1,
+        "initializer_range": 0.05,  # XLM-R's 0.02 belongs to a width of 1024; this is as much for a width of 128
         "hidden_dropout_prob": 0.0,
         "attention_probs_dropout_prob": 0.0,
         "layer_norm_eps": 1e-5,
