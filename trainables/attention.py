@@ -18,14 +18,13 @@ NAME = "xstilts"
 """Under which transformers knows `attend`."""
 
 
-def attend(  # noqa: PLR0913  (the signature is transformers')
+def attend(
     module: nn.Module,
     query_BHSE: Tensor,
     key_BHSE: Tensor,
     value_BHSE: Tensor,
     attention_mask_B11S: Tensor | None,
     *,
-    scaling: float,
     dropout: float = 0.0,
     **unused: object,
 ) -> tuple[Tensor, None]:
@@ -37,17 +36,16 @@ def attend(  # noqa: PLR0913  (the signature is transformers')
         key_BHSE: Keys.
         value_BHSE: Values.
         attention_mask_B11S: True where there is a token; None if there is one everywhere.
-        scaling: Factor on the products of queries and keys.
         dropout: Probability, of the attention weights.
-        unused: What transformers passes to other attention functions.
+        unused: What transformers passes beside; its `scaling` is always 1 / sqrt(E) in this family of encoders.
     """
     del module, unused
     if query_BHSE.device.type != "cpu" or not (dropout or query_BHSE.requires_grad):
         mixed_BHSE = nn.functional.scaled_dot_product_attention(
-            query_BHSE, key_BHSE, value_BHSE, attn_mask=attention_mask_B11S, dropout_p=dropout, scale=scaling
+            query_BHSE, key_BHSE, value_BHSE, attn_mask=attention_mask_B11S, dropout_p=dropout
         )
         return mixed_BHSE.transpose(1, 2).contiguous(), None
-    scores_BHSS = (query_BHSE * scaling) @ key_BHSE.transpose(2, 3)
+    scores_BHSS = (query_BHSE * query_BHSE.shape[-1] ** -0.5) @ key_BHSE.transpose(2, 3)
     if attention_mask_B11S is not None:
         lowest = torch.finfo(scores_BHSS.dtype).min
         scores_BHSS = scores_BHSS + attention_mask_B11S.logical_not().to(scores_BHSS.dtype) * lowest

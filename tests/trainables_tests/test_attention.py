@@ -27,8 +27,8 @@ def _mask() -> Tensor:
 def test_attention_and_its_gradients_are_torchs(mask: Tensor | None) -> None:
     ours, theirs = _queries_keys_values(), _queries_keys_values()
 
-    mixed, _ = attend(nn.Identity(), *ours, mask, scaling=0.3)
-    expected = nn.functional.scaled_dot_product_attention(*theirs, attn_mask=mask, scale=0.3).transpose(1, 2)
+    mixed, _ = attend(nn.Identity(), *ours, mask)
+    expected = nn.functional.scaled_dot_product_attention(*theirs, attn_mask=mask).transpose(1, 2)
     mixed.square().sum().backward()
     expected.square().sum().backward()
 
@@ -42,9 +42,9 @@ def test_padding_changes_nothing_under_dropout() -> None:
     other[1, :, 4:] = 1e6
 
     torch.manual_seed(0)
-    mixed, _ = attend(nn.Identity(), query, key, value, _mask(), scaling=0.3, dropout=0.5)
+    mixed, _ = attend(nn.Identity(), query, key, value, _mask(), dropout=0.5)
     torch.manual_seed(0)
-    same, _ = attend(nn.Identity(), query, key, other, _mask(), scaling=0.3, dropout=0.5)
+    same, _ = attend(nn.Identity(), query, key, other, _mask(), dropout=0.5)
 
     assert_close(mixed, same, rtol=0, atol=0)
 
