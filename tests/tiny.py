@@ -129,7 +129,7 @@ def _picture_rows(num_rows: int) -> dict[str, list[Any]]:
 def _picture(colour: str, *, row: int) -> bytes:
     """Return a picture that no other row has."""
     image = Image.new("RGB", (IMAGE_SIZE, IMAGE_SIZE), (220, 0, 0) if colour == "red" else (0, 0, 220))
-    image.putpixel((0, 0), (0, row, 0))
+    image.putpixel((0, 0), (0, row % 256, row // 256))
     content = io.BytesIO()
     image.save(content, "PNG")
     return content.getvalue()

@@ -45,7 +45,7 @@ def trained_like_model(folder: Path, *, pooling: str) -> TaskModel:
     torch.manual_seed(5)
     with torch.no_grad():
         for parameter in model.heads.parameters():
-            parameter.add_(torch.randn_like(parameter), alpha=0.3)
+            parameter.add_(torch.randn_like(parameter), alpha=0.4)
     return model
 
 
