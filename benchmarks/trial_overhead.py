@@ -37,8 +37,8 @@ from search.driver.tuning import tune_trials  # sets what Ray reads when it is i
 from search.record import Record, TrialRow, open_record
 from spaces.sweep_spec import SweepSpec, make_sweep_spec
 from trainables.config import EngineConfig
+from trainables.order import TrialOrder
 from trainables.results import TrialResult
-from trainables.trainable import TrialOrder
 
 TARGET_RATIO = 50
 """What the recipe's seconds per trial are meant to be, as a multiple of ours."""

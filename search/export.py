@@ -6,12 +6,9 @@ from pathlib import Path
 
 from search.errors import InputError, RunError
 from search.record import Record, TrialRow
-from trainables.export import export_classifier
 from trainables.jobs import HEADS
-from trainables.model import head_state
-from trainables.stage_store import StageStore, StoredStage
+from trainables.stage_store import StageStore, StoredStage, check_store, why_not_writable
 from trainables.tasks.registry import task
-from trainables.weights import read_weights
 
 
 class NotFinishedError(InputError):
@@ -40,7 +37,15 @@ def export_trial(record: Record, *, sweep: str, number: int, folder: Path, store
     if folder.is_dir() and any(folder.iterdir()):
         msg = f"cannot export to {str(folder)!r}: it holds files already; name a new folder"
         raise InputError(msg)
+    if problem := why_not_writable(folder):
+        msg = f"cannot export to {str(folder)!r}: {problem}; name another folder"
+        raise InputError(msg)
     stage = _target_stage(record, trial, store=store)
+    # Torch takes seconds: what is wrong has been said by now.
+    from trainables.export import export_classifier
+    from trainables.model import head_state
+    from trainables.weights import read_weights
+
     target = next(iter(trial.trial_config.target.mixture))
     export_classifier(
         stage.folder,
@@ -60,7 +65,9 @@ def _target_stage(record: Record, trial: TrialRow, *, store: str) -> StoredStage
         raise NotFinishedError(msg)
     stages = record.stages(trial.sweep, number=trial.number)
     key = next(stage.key for stage in reversed(stages) if stage.phase == "target")
-    found = StageStore(Path(store)).find(key)
+    check_store(Path(store))
+    # A store opened where there is none would be made.
+    found = StageStore(Path(store)).find(key) if Path(store).is_dir() else None
     if found is None:
         msg = (
             f"the store {store!r} lacks stage {key[:12]} of trial {trial.number}; name the sweep's store by --store, "

@@ -6,6 +6,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from search.errors import InputError
+from trainables.stage_store import check_store, why_not_writable
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Home:
@@ -14,7 +17,7 @@ class Home:
     record: str
     """Path or database URL of the record."""
     store: str
-    """Folder or bucket URL of the store."""
+    """Folder of the store."""
     scratch: Path
     """Folder for what may be lost: progress files, Ray Tune's own state."""
 
@@ -27,13 +30,31 @@ class Home:
         return self.progress_folder(sweep) / f"{number}.json"
 
 
+def check_home(home: Home) -> None:
+    """Check that the store and the scratch folder can be made and written, without making anything.
+
+    Raises:
+        InputError: One cannot.
+    """
+    check_store(Path(home.store))
+    if problem := why_not_writable(home.scratch):
+        msg = f"XSTILTS_HOME {str(home.scratch.parent)!r} cannot be used: {problem}; set it to another folder"
+        raise InputError(msg)
+
+
 def find_home(*, record: str | None = None, store: str | None = None) -> Home:
     """Return the places from `--record` and `--store`, else from XSTILTS_HOME, else under `./xstilts-home`.
 
     Args:
         record: What `--record` was given: a path or a URL.
-        store: What `--store` was given: a path or a URL.
+        store: What `--store` was given: a path.
+
+    Raises:
+        InputError: The store is a URL.
     """
+    if store and "://" in store:
+        msg = f"the store {store!r} is a URL; this version keeps stages in a folder: give its path by --store"
+        raise InputError(msg)
     folder = Path(os.environ.get("XSTILTS_HOME") or "xstilts-home").expanduser().absolute()
     return Home(
         record=_absolute(record) if record else str(folder / "record.db"),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import Field, JsonValue, ValidationError, model_validator
 
 from spaces.checking import check_space
 from spaces.drawing import size
@@ -21,6 +22,12 @@ from trainables.results import Family
 
 JsonObject = dict[str, JsonValue]
 """A mapping of a YAML document."""
+
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+"""What a sweep may be called: its name is also part of file names."""
+
+MAX_NAME_LENGTH = 100
+"""In characters."""
 
 _NOT_SEARCHED = {
     "intermediate": "put it under `families`, one of which each trial has",
@@ -37,11 +44,18 @@ class SamplerConfig(FrozenModel):
     num_startup: int = Field(default=10, ge=1)
     """Finished trials before `tpe` starts to learn; random until then. The families' defaults count. `tpe` only."""
 
+    @model_validator(mode="after")
+    def _startup_has_an_effect(self) -> Self:
+        if self.name != "tpe" and self.num_startup != type(self).model_fields["num_startup"].default:
+            msg = f"num_startup has no effect on sampler {self.name!r}; remove it, or set name: tpe"
+            raise ValueError(msg)
+        return self
+
 
 class SweepSpec(FrozenModel):
     """A named search: how many trials, scored how, over which space."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)
+    name: str = Field(pattern=NAME_PATTERN, max_length=MAX_NAME_LENGTH)
     """Name of the sweep: letters, digits, `_`, `-` and `.`."""
     description: str = ""
     """What the sweep is meant to find out."""
@@ -84,6 +98,18 @@ def load_sweep_spec(name_or_path: str | Path) -> SweepSpec:
     if not isinstance(document, dict):
         raise SpecFileError(str(path), "does not hold a mapping; a sweep spec has fields like `name:` and `trials:`")
     return make_sweep_spec(document)
+
+
+def checked_name(name: str) -> str:
+    """Return the name that a sweep is given in place of its spec's.
+
+    Raises:
+        ConfigError: It could not be part of a file name.
+    """
+    if not re.match(NAME_PATTERN, name) or len(name) > MAX_NAME_LENGTH:
+        rule = f"a name has letters, digits, `_`, `-`, `.`, starts with one of the first two, at most {MAX_NAME_LENGTH}"
+        raise ConfigError("--name", f"{name!r} cannot name a sweep; {rule}; choose another")
+    return name
 
 
 def shipped_specs() -> dict[str, Path]:

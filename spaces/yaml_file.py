@@ -27,6 +27,10 @@ class _StrictLoader(yaml.SafeLoader):
         seen: set[Hashable] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str) and key_node.tag != "tag:yaml.org,2002:merge":
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} is no text; put it in quotes", key_node.start_mark
+                )
             if isinstance(key, Hashable) and key in seen and key_node.tag != "tag:yaml.org,2002:merge":
                 raise _DuplicateKeyError(None, None, f"{key!r} stands twice; keep one", key_node.start_mark)
             if isinstance(key, Hashable):

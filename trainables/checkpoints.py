@@ -6,7 +6,9 @@ import hashlib
 from functools import lru_cache
 from pathlib import Path
 
-from trainables.data.locate import Location, check_encoder_folder, locate_model, locate_vision
+from trainables.config import TrialConfig
+from trainables.data.locate import MINIATURE, Location, check_encoder_folder, locate_model, locate_vision
+from trainables.errors import UnavailableError
 
 _FILES = ("*.safetensors", "*.safetensors.index.json", "*.json", "sentencepiece.bpe.model", "*.txt")
 """What is fetched of a repository: never a pickle, never code."""
@@ -37,6 +39,18 @@ def vision_folder(tower: str) -> Path | None:
     return None if tower == "small" else _on_disk(locate_vision(tower), revision=None)
 
 
+def with_absolute_encoder(config: TrialConfig) -> TrialConfig:
+    """Return a trial whose encoder, where it is a folder, is named by its absolute path.
+
+    Ray runs a trial in another working directory, and a sweep may be continued from anywhere.
+    """
+    folder = Path(config.encoder.name).expanduser()
+    if config.encoder.name == MINIATURE or not folder.is_dir():
+        return config
+    encoder = config.encoder.model_copy(update={"name": str(folder.absolute())})
+    return config.model_copy(update={"encoder": encoder})
+
+
 def folder_identity(folder: Path) -> str:
     """Return a hash of a checkpoint's files: the same on every machine, whatever their place and time."""
     digest = hashlib.sha256()
@@ -48,11 +62,21 @@ def folder_identity(folder: Path) -> str:
 
 
 def _on_disk(location: Location, *, revision: str | None) -> Path:
+    if location.kind == "cache" and location.path is not None and revision is not None:
+        return _cached_revision(location.path.parent, revision=revision)
     if location.path is not None:
         return location.path
     from huggingface_hub import snapshot_download
 
     return Path(snapshot_download(location.repository, revision=revision, allow_patterns=list(_FILES)))
+
+
+def _cached_revision(snapshots: Path, *, revision: str) -> Path:
+    if not (snapshots / revision).is_dir():
+        known = ", ".join(sorted(path.name for path in snapshots.iterdir()))
+        msg = f"the Hugging Face cache has no revision {revision!r} in {snapshots}, only {known}; take one or go online"
+        raise UnavailableError(msg)
+    return snapshots / revision
 
 
 @lru_cache(maxsize=256)

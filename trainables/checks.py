@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trainables.config import EvaluationConfig, PhaseConfig, TrialConfig
-from trainables.data.locate import check_encoder_folder, locate_dataset, locate_model, locate_vision
+from trainables.data.locate import check_encoder_folder, locate_dataset, locate_model, locate_vision, mirror_folder
 from trainables.errors import ConfigError
 from trainables.provenance import phases_of, task_names
 from trainables.tasks.registry import task
@@ -20,6 +20,7 @@ def check_trial(config: TrialConfig) -> None:
     Raises:
         InputError: What is wrong, where, and what to do.
     """
+    mirror_folder()  # one that is set wrongly is refused also where nothing is read from it yet
     for phase, work in phases_of(config).items():
         _check_phase(phase, work)
     _check_target(config)
@@ -46,6 +47,9 @@ def _check_phase(phase: str, work: PhaseConfig) -> None:
                 f"{spec.name!r} has no train split (it is for evaluation); choose a task that `xstilts tasks` trains"
             )
             raise ConfigError(f"{phase}.mixture", message)
+        if work.num_dev_items and "validation" not in spec.splits:
+            message = f"{work.num_dev_items}, but {spec.name!r} has no validation split to score; set num_dev_items: 0"
+            raise ConfigError(f"{phase}.num_dev_items", message)
         if phase == "pretraining" and spec.kind != "masked_lm":
             raise ConfigError("pretraining.mixture", f"{spec.name!r} is {spec.kind}; pretraining takes masked_lm tasks")
     if work.vision is not None:
@@ -99,6 +103,9 @@ def _check_engine(config: TrialConfig) -> None:
 
 def _check_encoder(config: TrialConfig) -> None:
     location = locate_model(config.encoder.name)
+    if config.encoder.revision is not None and location.kind in {"packaged", "folder"}:
+        message = f"{config.encoder.revision!r} has no effect on {config.encoder.name!r}, a folder; leave it out"
+        raise ConfigError("encoder.revision", message)
     if location.path is None:
         return
     check_encoder_folder(location.path)

@@ -29,13 +29,11 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from trainables import attention
+from trainables.data.locate import ENCODER_FAMILIES
 from trainables.dropout import use_cheap_dropout
 from trainables.errors import CheckpointError, ConfigError
 
 AttentionInterface.register(attention.NAME, attention.attend)
-
-FAMILIES = ("xlm-roberta", "bert")
-"""Values of `model_type` in config.json that an encoder can have."""
 
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -178,12 +176,12 @@ def new_encoder(config: Mapping[str, object], *, dropout: float, seed: int = 0) 
     """Return an untrained encoder, for pretraining from scratch.
 
     Args:
-        config: What its config.json holds; `model_type` is one of `FAMILIES`.
+        config: What its config.json holds; `model_type` is one of `ENCODER_FAMILIES`.
         dropout: Probability, for hidden states and attention alike.
         seed: Seeds its weights; the global random state is neither read nor changed.
 
     Raises:
-        CheckpointError: `model_type` is not one of `FAMILIES`.
+        CheckpointError: `model_type` is not one of `ENCODER_FAMILIES`.
     """
     _check_family(config.get("model_type"), where="the configuration")
     parsed: PreTrainedConfig = AutoConfig.for_model(**cast("dict[str, Any]", config))
@@ -327,8 +325,9 @@ def _read_model(folder: Path, *, config: PreTrainedConfig) -> PreTrainedModel:
 
 
 def _check_family(model_type: object, *, where: str) -> None:
-    if model_type not in FAMILIES:
-        msg = f"{where} is of type {model_type!r}; an encoder is one of {', '.join(FAMILIES)}; choose such a checkpoint"
+    if model_type not in ENCODER_FAMILIES:
+        known = ", ".join(ENCODER_FAMILIES)
+        msg = f"{where} is of type {model_type!r}; an encoder is one of {known}; choose such a checkpoint"
         raise CheckpointError(msg)
 
 

@@ -85,4 +85,4 @@ class JobResult(FrozenModel):
     made_with: dict[str, str]
     """Ranks, ZeRO stage, threads, versions."""
     memory_bytes: int = 0
-    """Largest resident memory of a rank after the job."""
+    """Resident memory of rank 0 after the job."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import selectors
 import socket
@@ -62,9 +63,9 @@ class LocalGroup:
             InputError: Data or checkpoint do not fit.
             RunError: The run failed, or a rank ended.
         """
-        if not self._ranks:
-            self._start()
         try:
+            if not self._ranks:
+                self._start()
             for rank in self._ranks:
                 _send(rank, job.model_dump_json())
             return self._gather()
@@ -173,14 +174,35 @@ def device_of(config: EngineConfig) -> str:
     """
     if config.device == "cpu":
         return "cpu"
-    import torch
-
+    num_devices = _num_cuda_devices()
     if config.device == "auto":
-        return "cuda" if torch.cuda.device_count() >= config.num_workers else "cpu"
-    if torch.cuda.device_count() < config.num_workers:
-        message = f"cuda for {config.num_workers} ranks, but {torch.cuda.device_count()} devices are here; use cpu"
+        return "cuda" if num_devices >= config.num_workers else "cpu"
+    if num_devices < config.num_workers:
+        message = f"cuda for {config.num_workers} ranks, but {num_devices} devices are here; use cpu or fewer ranks"
         raise ConfigError("engine.device", message)
     return "cuda"
+
+
+def check_ranks_fit(config: EngineConfig) -> None:
+    """Check that this machine can hold the ranks of a trial.
+
+    Raises:
+        ConfigError: There are more ranks than CUDA devices, or on the CPU more than cores.
+    """
+    cores = len(os.sched_getaffinity(0))
+    if device_of(config) == "cpu" and config.num_workers > cores:
+        message = f"{config.num_workers} ranks, but this machine has {cores} cores and each needs one; lower it"
+        raise ConfigError("engine.num_workers", message)
+
+
+def _num_cuda_devices() -> int:
+    try:
+        ctypes.CDLL("libcuda.so.1")  # the driver; without it torch, whose import takes a second, finds no device
+    except OSError:
+        return 0
+    import torch
+
+    return torch.cuda.device_count()
 
 
 def free_port() -> int:

@@ -23,6 +23,7 @@ import hashlib
 import logging
 import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -37,6 +38,7 @@ log = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
 MANIFEST_VERSION = 1
+_PARTS = ("stages", "work", "leases", "damaged")
 _READ_BYTES = 1 << 20
 
 
@@ -103,7 +105,7 @@ class StageStore:
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
         try:
-            for name in ("stages", "work", "leases", "damaged"):
+            for name in _PARTS:
                 (self.root / name).mkdir(parents=True, exist_ok=True)
             probe = self.root / "work" / f".probe-{uuid.uuid4().hex}"
             probe.touch()
@@ -132,7 +134,12 @@ class StageStore:
 
     @contextlib.contextmanager
     def work_folder(self, key: str) -> Generator[Path]:
-        """Give a scratch folder on the store's disk, removed afterwards unless it was committed."""
+        """Give a scratch folder on the store's disk, removed afterwards unless it was committed.
+
+        The caller holds the stage's lease, so what lies here of the same stage is of a process that was killed.
+        """
+        for left in (self.root / "work").glob(f"{key}-*"):
+            shutil.rmtree(left, ignore_errors=True)
         folder = self.root / "work" / f"{key}-{uuid.uuid4().hex[:8]}"
         folder.mkdir()
         try:
@@ -181,13 +188,23 @@ def check_store(root: Path) -> None:
         StoreUnusableError: It could not.
     """
     root = root.absolute()
-    nearest = next(folder for folder in (root, *root.parents) if folder.exists())
+    for folder in (root, *(root / name for name in _PARTS)):
+        if problem := why_not_writable(folder):
+            msg = f"the store {str(root)!r} cannot be used: {problem}; free it, or choose another by --store"
+            raise StoreUnusableError(msg)
+
+
+def why_not_writable(folder: Path) -> str | None:
+    """Return why a folder cannot be made or written in, or None when it can. Leaves nothing behind."""
+    nearest = next(each for each in (folder, *folder.parents) if each.exists())
     if not nearest.is_dir():
-        msg = f"the store {str(root)!r} cannot be made: {str(nearest)!r} is a file; choose another by --store"
-        raise StoreUnusableError(msg)
-    if not os.access(nearest, os.W_OK):
-        msg = f"the store {str(root)!r} cannot be written (no permission); free it, or choose another by --store"
-        raise StoreUnusableError(msg)
+        return f"{str(nearest)!r} is a file"
+    try:
+        # Trying says more than the permission bits: root may write everywhere but on a read-only or special disk.
+        with tempfile.TemporaryFile(dir=nearest):
+            return None
+    except OSError as error:
+        return f"{str(nearest)!r} cannot be written ({error.strerror})"
 
 
 def _inspect(folder: Path, key: str) -> tuple[str, Manifest | None]:

@@ -8,14 +8,13 @@ and hangs when it returns False (ray 2.60, docs/decisions/0001).
 from __future__ import annotations
 
 import traceback
-from pathlib import Path
 from typing import Any, Protocol  # Any: Tune's configurations and results are free-form dicts
 
-from pydantic import Field
 from ray import tune
 
-from trainables.config import EngineConfig, FrozenModel, TrialConfig
+from trainables.config import EngineConfig
 from trainables.errors import TrainablesError
+from trainables.order import TrialOrder
 from trainables.results import StageRun, TrialResult
 from trainables.stage_store import StageStore
 from trainables.trial import Workplace, run_trial
@@ -23,23 +22,6 @@ from trainables.worker_group import RayGroup
 
 ORDER = "order"
 """Key of the order in Tune's configuration of a trial."""
-
-
-class TrialOrder(FrozenModel):
-    """What a trial actor is told to do."""
-
-    sweep: str
-    """Name of the sweep."""
-    number: int = Field(ge=0)
-    """The trial's number in it."""
-    config: TrialConfig
-    """The trial."""
-    record: str
-    """Path or URL of the record."""
-    store: Path = Field(strict=False)
-    """Folder of the store."""
-    progress: Path = Field(strict=False)
-    """File for the trial's progress."""
 
 
 class Publisher(Protocol):

@@ -85,7 +85,7 @@ def build_vision_tower(vision: VisionConfig, *, folder: Path | None = None) -> V
         folder: The tower's checkpoint; needed by every tower but `small`.
 
     Raises:
-        ConfigError: Sizes of a `small` tower do not fit each other.
+        ConfigError: A tower from a checkpoint was given no folder.
         CheckpointError: The folder holds no vision model of a known shape.
     """
     if vision.tower == "small":
@@ -96,9 +96,6 @@ def build_vision_tower(vision: VisionConfig, *, folder: Path | None = None) -> V
 
 
 def _small_tower(vision: VisionConfig) -> VisionTower:
-    if vision.image_size % vision.patch_size:
-        msg = f"{vision.image_size} is not a multiple of patch_size {vision.patch_size}; change one of the two"
-        raise ConfigError("vision.image_size", msg)
     head_size = 32 if vision.hidden_size % 32 == 0 else 16
     config = ViTConfig(
         hidden_size=vision.hidden_size,

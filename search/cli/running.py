@@ -50,14 +50,16 @@ def run(trial: Path, settings: tuple[str, ...], store: str | None, as_json: bool
 
 
 def _run(config: TrialConfig, *, home: Home) -> TrialResult:
+    from search.home import check_home
     from search.progress import showing_progress
     from trainables.checks import check_trial
-    from trainables.local_group import LocalGroup
-    from trainables.stage_store import StageStore, check_store
+    from trainables.local_group import LocalGroup, check_ranks_fit
+    from trainables.stage_store import StageStore
     from trainables.trial import Workplace, run_trial
 
     check_trial(config)
-    check_store(Path(home.store))
+    check_ranks_fit(config.engine)
+    check_home(home)
     progress = home.scratch / "progress" / f"run-{os.getpid()}.json"
     log = home.scratch / f"run-{os.getpid()}.log"
     log.parent.mkdir(parents=True, exist_ok=True)

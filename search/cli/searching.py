@@ -49,11 +49,12 @@ def search(
     from search.driver.sweep import SweepRequest
     from search.home import find_home
     from spaces.overrides import with_settings
-    from spaces.sweep_spec import load_sweep_spec
+    from spaces.sweep_spec import checked_name, load_sweep_spec
 
     wanted = with_settings(load_sweep_spec(spec), settings)
     home = find_home(record=places["record"], store=places["store"])
-    request = SweepRequest(spec=wanted, name=name or wanted.name, home=home, trials=trials or wanted.trials)
+    chosen = wanted.name if name is None else checked_name(name)
+    request = SweepRequest(spec=wanted, name=chosen, home=home, trials=trials or wanted.trials)
     _run(request)
     _print_outcome(request.name, home, as_json=as_json)
 

@@ -13,7 +13,8 @@ from ray.tune.search import Searcher
 
 from search.driver.proposing import Finished, Proposer, Wait
 from search.record import TrialRow
-from trainables.trainable import ORDER, TrialOrder
+from trainables.order import TrialOrder
+from trainables.trainable import ORDER
 
 
 class RecordSearcher(Searcher):

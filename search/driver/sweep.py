@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import threading
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from search.driver.proposing import Proposer
 from search.errors import InputError, RunError
-from search.home import Home
+from search.home import Home, check_home
 from search.progress import LiveView
 from search.record import Record, TrialRow, open_record
 from spaces.binding import bind
@@ -19,8 +20,8 @@ from spaces.drawing import default_assignment
 from spaces.sweep_spec import SweepSpec, make_space
 from trainables.checks import check_trial
 from trainables.config import EngineConfig, TrialConfig
-from trainables.stage_store import check_store
-from trainables.trainable import TrialOrder
+from trainables.local_group import check_ranks_fit
+from trainables.order import TrialOrder
 
 UNFINISHED = ("proposed", "running", "interrupted")
 SECONDS_BETWEEN_VIEWS = 0.5
@@ -52,8 +53,11 @@ def run_sweep(request: SweepRequest) -> None:
         RunError: Every trial failed.
         KeyboardInterrupt: The user interrupted; everything finished is on record.
     """
-    check_families(request.spec)
-    check_store(Path(request.home.store))
+    engine = check_families(request.spec).engine
+    if not os.environ.get("RAY_ADDRESS"):  # else the cluster's machines are asked, once Ray is there
+        check_ranks_fit(engine)
+        _with_threads(engine, num_cpus=len(os.sched_getaffinity(0)), concurrency=request.spec.concurrency)
+    check_home(request.home)
     with open_record(request.home.record) as record, _sole_driver(request):
         record.put_sweep(
             request.name,
@@ -121,7 +125,7 @@ def _with_threads(engine: EngineConfig, *, num_cpus: float, concurrency: int | N
     threads = engine.threads_per_rank or (max(1, share) if concurrency else 1)
     if (needed := engine.num_workers * threads) > num_cpus:
         msg = (
-            f"a trial needs {needed} CPUs ({engine.num_workers} workers), the cluster has {num_cpus:g}; "
+            f"a trial needs {needed} CPUs ({engine.num_workers} workers), and there are {num_cpus:g}; "
             "lower trial.engine.num_workers or threads_per_rank, or add machines"
         )
         raise InputError(msg)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import cached_property
 
 from search.record import Record, open_record
+from trainables.order import TrialOrder
 from trainables.results import StageRun, TrialResult
-from trainables.trainable import TrialOrder, TrialTrainable
+from trainables.trainable import TrialTrainable
 
 
 class RecordPublisher:

@@ -12,7 +12,8 @@ from typing import Any, Self  # Any: Ray is untyped
 from search.driver.proposing import Proposer
 from search.record import TrialRow
 from trainables.config import EngineConfig
-from trainables.trainable import TrialOrder, TrialTrainable
+from trainables.order import TrialOrder
+from trainables.trainable import TrialTrainable
 
 # Read by Tune when it is imported. Its loggers would write three files a trial, its handler would swallow Ctrl-C.
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
@@ -32,7 +33,10 @@ class RayCluster:
     """Ray, as long as the sweep needs it: the cluster that RAY_ADDRESS names, or one on this machine's loopback."""
 
     def __enter__(self) -> Self:
-        local: dict[str, Any] = {} if os.environ.get("RAY_ADDRESS") else {"_node_ip_address": "127.0.0.1"}
+        # Without "local" Ray would join whatever cluster was started on this machine last.
+        local: dict[str, Any] = (
+            {} if os.environ.get("RAY_ADDRESS") else {"address": "local", "_node_ip_address": "127.0.0.1"}
+        )
         ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR, **local)
         return self
 

@@ -92,7 +92,7 @@ def _counting(
 ) -> list[ColumnElement[bool]]:
     trials = schema.trials.c
     conditions = [trials.sweep == sweep.name, trials.state.in_(states), score.is_not(None)]
-    return [*conditions, compile_filter(where)] if where else conditions
+    return [*conditions, compile_filter(where)] if where is not None else conditions
 
 
 def _answers(connection: Connection, rows: Sequence[RowMapping], *, metric: str) -> tuple[BestTrial, ...]:

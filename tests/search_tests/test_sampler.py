@@ -43,7 +43,8 @@ STATES = ["finished", "finished", "finished", "finished", "failed", "pruned", "r
 
 
 def spec(name: str = "tpe", *, seed: int = 0) -> SweepSpec:
-    return make_sweep_spec({**DOCUMENT, "seed": seed, "sampler": {"name": name, "num_startup": 4}})
+    startup = {"num_startup": 4} if name == "tpe" else {}
+    return make_sweep_spec({**DOCUMENT, "seed": seed, "sampler": {"name": name, **startup}})
 
 
 def score(assignment: Assignment) -> float:

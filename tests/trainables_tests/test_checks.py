@@ -164,9 +164,9 @@ def test_an_encoder_that_is_nowhere_is_told() -> None:
 @pytest.mark.parametrize(
     ("missing", "what"),
     [
-        ("config.json", r"its configuration is missing.*config\.json; add it"),
-        ("model.safetensors", r"its weights is missing.*model\.safetensors.*add it"),
-        ("tokenizer.json", r"its tokenizer is missing.*tokenizer\.json.*add it"),
+        ("config.json", r"it lacks its configuration.*config\.json; add it"),
+        ("model.safetensors", r"it lacks its weights.*model\.safetensors.*add it"),
+        ("tokenizer.json", r"it lacks its tokenizer.*tokenizer\.json.*add it"),
     ],
 )
 def test_an_encoder_that_lacks_a_part_is_told(missing: str, what: str, encoder_copy: Path) -> None:

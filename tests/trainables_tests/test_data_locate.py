@@ -64,7 +64,7 @@ FILES = {"config.json": "configuration", "model.safetensors": "weights", "tokeni
 def test_a_folder_without_a_part_is_refused_by_the_parts_name(tmp_path: Path, missing: str, part: str) -> None:
     for name in FILES.keys() - {missing}:
         (tmp_path / name).touch()
-    with pytest.raises(CheckpointError, match=f"its {part} is missing.*{missing}"):
+    with pytest.raises(CheckpointError, match=f"it lacks its {part}.*{missing}"):
         check_encoder_folder(tmp_path)
 
 

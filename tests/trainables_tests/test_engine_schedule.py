@@ -56,13 +56,13 @@ def test_a_phase_of_one_step_trains() -> None:
     assert factors(1, kind="warmup_stable_decay", decay_fraction=1.0) == [1.0]
 
 
-schedules = st.builds(
-    ScheduleConfig,
-    kind=st.sampled_from(["linear", "constant", "warmup_stable_decay"]),
-    warmup_fraction=st.floats(0, 0.99),
-    warmup_steps=st.none() | st.integers(0, 300),
-    decay_fraction=st.floats(0.01, 1),
+warm_ups = st.fixed_dictionaries({"warmup_fraction": st.floats(0, 0.99)}) | st.fixed_dictionaries(
+    {"warmup_steps": st.integers(0, 300)}
 )
+kinds = st.fixed_dictionaries({"kind": st.sampled_from(["linear", "constant"])}) | st.fixed_dictionaries(
+    {"kind": st.just("warmup_stable_decay"), "decay_fraction": st.floats(0.01, 1)}
+)
+schedules = st.builds(lambda kind, warm_up: ScheduleConfig(**kind, **warm_up), kinds, warm_ups)
 
 
 @given(schedule=schedules, num_steps=st.integers(1, 200), data=st.data())

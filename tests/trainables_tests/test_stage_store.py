@@ -257,3 +257,12 @@ def test_a_relative_store_stays_in_its_place_when_the_working_directory_changes(
     monkeypatch.chdir("/")
 
     assert store.find(KEY) is not None
+
+
+def test_scratch_of_a_killed_process_is_removed_when_its_stage_is_made_again(tmp_path: Path) -> None:
+    store = StageStore(tmp_path)
+    left = tmp_path / "work" / "abc-12345678"
+    left.mkdir()
+
+    with store.lease("abc"), store.work_folder("abc"):
+        assert not left.exists()

@@ -10,6 +10,11 @@ from pydantic import Field, field_validator, model_validator
 from trainables.config.frozen import FrozenModel
 
 
+def _is_set(model: FrozenModel, name: str) -> bool:
+    """Return whether a field differs from its default: a configuration that was written out names every field."""
+    return getattr(model, name) != type(model).model_fields[name].default
+
+
 class ScheduleConfig(FrozenModel):
     """The learning rate over the steps of a phase, as a factor of the peak."""
 
@@ -18,9 +23,19 @@ class ScheduleConfig(FrozenModel):
     warmup_fraction: float = Field(default=0.1, ge=0, lt=1)
     """Share of the phase's steps that warm up (XTREME, arXiv 2003.11080, appendix: 10 %). Not with `warmup_steps`."""
     warmup_steps: int | None = Field(default=None, ge=0)
-    """Warm-up in steps; overrides the fraction. Rungs that share a trunk need it."""
+    """Warm-up in steps, in place of the fraction. Rungs that share a trunk need it."""
     decay_fraction: float = Field(default=0.2, gt=0, le=1)
     """Share of the steps that decays; `warmup_stable_decay` only (Haegele et al. 2024, arXiv 2405.18392: 0.2)."""
+
+    @model_validator(mode="after")
+    def _every_setting_has_an_effect(self) -> Self:
+        if self.warmup_steps is not None and _is_set(self, "warmup_fraction"):
+            msg = "warmup_fraction has no effect beside warmup_steps; give one of the two"
+            raise ValueError(msg)
+        if self.kind != "warmup_stable_decay" and _is_set(self, "decay_fraction"):
+            msg = f"decay_fraction has no effect on a {self.kind} schedule; remove it, or set warmup_stable_decay"
+            raise ValueError(msg)
+        return self
 
 
 class VisionConfig(FrozenModel):
@@ -38,6 +53,19 @@ class VisionConfig(FrozenModel):
     """Side of the square that images are scaled to, in pixels; `small` tower only."""
     patch_size: int = Field(default=8, ge=4)
     """Side of a patch, in pixels; `small` tower only."""
+
+    @model_validator(mode="after")
+    def _sizes_fit_and_have_an_effect(self) -> Self:
+        if self.tower == "small":
+            if self.image_size % self.patch_size:
+                msg = f"image_size {self.image_size} is no multiple of patch_size {self.patch_size}; change one of them"
+                raise ValueError(msg)
+            return self
+        for name in ("num_layers", "hidden_size", "image_size", "patch_size"):
+            if _is_set(self, name):
+                msg = f"{name} has no effect on tower {self.tower!r}, which has its own; remove it, or set tower: small"
+                raise ValueError(msg)
+        return self
 
 
 class PhaseConfig(FrozenModel):

@@ -17,7 +17,7 @@ class EncoderConfig(FrozenModel):
     name: str = Field(default="FacebookAI/xlm-roberta-large", min_length=1)
     """Hub name, path of a folder, or `miniature` (shipped). XLM-R family, or a BERT-type encoder with its tokenizer."""
     revision: str | None = None
-    """Commit on the hub; None takes the pinned one where the catalogue knows it, else the newest."""
+    """Commit on the hub; None takes the newest. A mirror holds one, which is taken."""
 
 
 class EngineConfig(FrozenModel):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.resources
+import json
 import os
 import socket
 import time
@@ -15,6 +16,9 @@ from trainables.errors import CheckpointError, UnavailableError
 
 MINIATURE = "miniature"
 """Name of the encoder and the vision tower that ship with the package."""
+
+ENCODER_FAMILIES = ("xlm-roberta", "bert")
+"""Values of `model_type` in config.json that an encoder can have."""
 
 PROBE_SECONDS = 1.0
 """Longest wait for the hub to accept a connection."""
@@ -129,11 +133,50 @@ def check_encoder_folder(path: Path) -> None:
         raise CheckpointError(msg)
     _require(path, ("model.safetensors", "model.safetensors.index.json"), "its weights")
     _require(path, ("tokenizer.json", "sentencepiece.bpe.model"), "its tokenizer")
+    _check_is_encoder(path)
+    _check_tokenizer(path / "tokenizer.json")
+    for weights in path.glob("*.safetensors"):
+        _check_safetensors(weights)
+
+
+def _check_is_encoder(path: Path) -> None:
+    try:
+        config = json.loads((path / "config.json").read_bytes())
+    except ValueError as error:
+        msg = f"cannot load an encoder from {str(path)!r}: config.json is no JSON ({error}); copy the checkpoint anew"
+        raise CheckpointError(msg) from None
+    family = config.get("model_type") if isinstance(config, dict) else None
+    if family not in ENCODER_FAMILIES:
+        msg = (
+            f"cannot load an encoder from {str(path)!r}: its model_type is {family!r}; an encoder is one of "
+            f"{', '.join(ENCODER_FAMILIES)}; choose such a checkpoint"
+        )
+        raise CheckpointError(msg)
+
+
+def _check_tokenizer(path: Path) -> None:
+    # Not parsed: XLM-R's takes a third of a second.
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        start = file.read(64).lstrip()
+    if not start.startswith(b"{"):
+        msg = f"cannot load a tokenizer from {str(path)!r}: it is no JSON; copy the checkpoint anew"
+        raise CheckpointError(msg)
+
+
+def _check_safetensors(path: Path) -> None:
+    # The format: 8 bytes, little-endian, give the length of a JSON header that starts with a brace.
+    with path.open("rb") as file:
+        length, brace = int.from_bytes(file.read(8), "little"), file.read(1)
+    if brace != b"{" or 8 + length > path.stat().st_size:
+        msg = f"cannot load weights from {str(path)!r}: it is no whole safetensors file; copy the checkpoint anew"
+        raise CheckpointError(msg)
 
 
 def _require(path: Path, names: tuple[str, ...], what: str) -> None:
     if not any((path / name).is_file() for name in names):
-        msg = f"cannot load an encoder from {str(path)!r}: {what} is missing; it needs {' or '.join(names)}; add it"
+        msg = f"cannot load an encoder from {str(path)!r}: it lacks {what}; it needs {' or '.join(names)}; add it"
         raise CheckpointError(msg)
 
 
@@ -146,6 +189,9 @@ def _packaged(name: str, asset: str) -> Location | None:
 
 def _folder(name: str) -> Location | None:
     path = Path(name).expanduser()
+    if not path.is_dir() and (path.is_absolute() or name.startswith(".")):
+        msg = f"cannot load {name!r}: there is no such folder; give the folder of a checkpoint, or a name on the hub"
+        raise UnavailableError(msg)
     return Location(kind="folder", repository=name, path=path.absolute()) if path.is_dir() else None
 
 

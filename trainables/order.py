@@ -1,0 +1,26 @@
+"""What a trial actor is told to do. No Ray here: who writes an order need not import it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from trainables.config import FrozenModel, TrialConfig
+
+
+class TrialOrder(FrozenModel):
+    """What a trial actor is told to do."""
+
+    sweep: str
+    """Name of the sweep."""
+    number: int = Field(ge=0)
+    """The trial's number in it."""
+    config: TrialConfig
+    """The trial."""
+    record: str
+    """Path or URL of the record."""
+    store: Path = Field(strict=False)
+    """Folder of the store."""
+    progress: Path = Field(strict=False)
+    """File for the trial's progress."""
