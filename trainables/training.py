@@ -165,7 +165,8 @@ class Pace:
     """Reports progress at most twice a second, with an estimate of the time left."""
 
     def __init__(self, *, phase: Phase, num_steps: int, report: ProgressSink) -> None:
-        self._phase, self._num_steps, self._report = phase, num_steps, report
+        self._phase: Phase = phase
+        self._num_steps, self._report = num_steps, report
         self._started = self._reported = time.monotonic()
         self._first = 0
 
