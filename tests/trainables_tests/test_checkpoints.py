@@ -37,5 +37,5 @@ def test_the_cache_gives_the_revision_asked_for_or_says_which_it_has(
     snapshot.mkdir(parents=True)
     (snapshot / "config.json").touch()
 
-    with pytest.raises(UnavailableError, match="no revision 'def'.*only abc"):
+    with pytest.raises(UnavailableError, match=r"no revision 'def'.*only abc"):
         encoder_folder("owner/name", revision="def")
