@@ -15,7 +15,7 @@ check: .venv/installed         ## lint, format, types, layers, generated docs
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
-	$(BIN)/python -m search.cli.document --check docs/cli.md
+	$(BIN)/python -m search.cli.document | diff docs/cli.md -
 
 bench: .venv/installed         ## ours beside the alternatives; needs XSTILTS_MIRROR and a quiet machine
 	$(BIN)/python benchmarks/train_throughput.py
