@@ -155,7 +155,7 @@ def _open_in_process(cache: str) -> tuple[str, int]:
 def test_processes_that_race_agree_and_leave_one_folder(write: Write, tmp_path: Path) -> None:
     write(ROWS)
     with multiprocessing.get_context("spawn").Pool(3) as pool:
-        answers = pool.map(_open_in_process, [str(tmp_path)] * 3, chunksize=1)
+        answers = pool.map_async(_open_in_process, [str(tmp_path)] * 3, chunksize=1).get(timeout=300)
     assert len(set(answers)) == 1
     assert len(list((tmp_path / "cache/encoded").iterdir())) == 1
 
