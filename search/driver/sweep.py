@@ -159,7 +159,7 @@ def _keep_showing(request: SweepRequest, ended: threading.Event) -> None:
 def _sole_driver(request: SweepRequest) -> Generator[None]:
     """Keep a second driver of this sweep away: two would run each other's trials."""
     request.home.scratch.mkdir(parents=True, exist_ok=True)
-    with (request.home.scratch / f"{request.name}.driver").open("a") as file:
+    with request.home.driver_lock(request.name).open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
