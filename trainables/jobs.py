@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from trainables.config import EngineConfig, EvaluationConfig, FrozenModel, PhaseConfig
-from trainables.results import Phase
+from trainables.results import Phase, TaskTraining
 from trainables.tasks.spec import TaskSpec
 
 HEADS = "heads.safetensors"
@@ -16,6 +16,9 @@ HEADS = "heads.safetensors"
 
 LOSSES = "losses.json"
 """Training loss of every step, in a stage's folder."""
+
+TASK_LOSSES = "task_losses.json"
+"""Task -> `steps`, `counts`, `losses`: the steps that held it, their examples of it and mean loss; beside `LOSSES`."""
 
 
 class JobPlaces(FrozenModel):
@@ -82,6 +85,8 @@ class JobResult(FrozenModel):
     """Task or language -> score (0..1)."""
     counts: dict[str, int]
     """Task -> examples trained on; language -> items scored."""
+    tasks: dict[str, TaskTraining] = Field(default_factory=dict[str, TaskTraining])
+    """Task -> weight, counts and losses; empty for evaluation."""
     made_with: dict[str, str]
     """Ranks, ZeRO stage, threads, versions."""
     memory_bytes: int = 0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -30,7 +31,7 @@ from trainables.data.shuffled import with_shuffled_images
 from trainables.encoder import Encoder, load_encoder, load_tokenizer, save_encoder
 from trainables.engine import Engine, EngineRequest
 from trainables.evaluation import predict
-from trainables.jobs import HEADS, LOSSES, EvaluateJob, Job, JobPlaces, JobResult, TrainJob
+from trainables.jobs import HEADS, LOSSES, TASK_LOSSES, EvaluateJob, Job, JobPlaces, JobResult, TrainJob
 from trainables.model import TaskModel, build_task_model, encoder_state, parameter_groups
 from trainables.progress import Progress, ProgressFile, ProgressSink, ignore_progress
 from trainables.tasks.spec import TaskSpec
@@ -68,7 +69,12 @@ def _train(job: TrainJob, *, rank: Rank) -> JobResult:
     if rank.number == 0 and job.phase != "target":
         (job.places.output / HEADS).unlink()
     return JobResult(
-        steps=len(run.losses), losses=run.losses, scores=scores, counts=run.counts, made_with=_made_with(job, rank=rank)
+        steps=len(run.losses),
+        losses=run.losses,
+        scores=scores,
+        counts={name: task.num_examples for name, task in run.tasks.items()},
+        tasks=run.tasks,
+        made_with=_made_with(job, rank=rank),
     )
 
 
@@ -91,6 +97,8 @@ def _train_and_save(job: TrainJob, *, model: TaskModel, tasks: Mapping[str, Enco
     if rank.number == 0:
         _save(weights, job.places)
         (job.places.output / LOSSES).write_text(json.dumps(run.losses))
+        of_tasks = {name: asdict(tally) for name, tally in run.tallies.items()}
+        (job.places.output / TASK_LOSSES).write_text(json.dumps(of_tasks))
     return run
 
 

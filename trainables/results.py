@@ -16,6 +16,23 @@ Family = Literal["none", "text", "multimodal", "multitask", "control"]
 """What kind of intermediate training a trial has."""
 
 
+class TaskTraining(FrozenModel):
+    """What a phase did with one of its tasks."""
+
+    weight: float = Field(gt=0, le=1)
+    """Share of the phase's examples that the task was to have; computed where the phase's sampling says so."""
+    size: int = Field(ge=1)
+    """Examples of its encoded training split."""
+    num_examples: int = Field(ge=0)
+    """Examples trained on, repetitions counted."""
+    num_steps: int = Field(ge=0)
+    """Optimiser steps that held some of them."""
+    first_loss: float | None
+    """Mean training loss, in nats, over the first tenth of these steps; None without any."""
+    last_loss: float | None
+    """Mean training loss over the last tenth of them."""
+
+
 class StageRun(FrozenModel):
     """One stage of a trial's lineage: made by it, or found in the store."""
 
@@ -42,6 +59,8 @@ class TrialResult(FrozenModel):
     """Trained task -> its own metric (0..1) on its dev split, and `<task>/shuffled_images` for tasks with images."""
     stages: tuple[StageRun, ...] = Field(strict=False)
     """Lineage in order."""
+    trained: dict[Phase, dict[str, TaskTraining]] = Field(default_factory=dict[Phase, dict[str, TaskTraining]])
+    """Phase -> task -> weight, counts and losses of its training; empty in results of earlier versions."""
 
     @property
     def average(self) -> float:

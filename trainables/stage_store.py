@@ -32,7 +32,7 @@ from pydantic import Field, ValidationError
 
 from trainables.config.frozen import FrozenModel
 from trainables.errors import StoreUnusableError
-from trainables.results import Phase
+from trainables.results import Phase, TaskTraining
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +66,8 @@ class StageFacts(FrozenModel):
     """Task or language -> score (0..1)."""
     counts: dict[str, int]
     """Task -> examples trained on; language -> items scored."""
+    tasks: dict[str, TaskTraining] = Field(default_factory=dict[str, TaskTraining])
+    """Trained task -> weight, counts and losses; empty for evaluation and in stages of earlier versions."""
     made_with: dict[str, str]
     """Ranks, ZeRO stage, threads, versions: for the record, not for the key."""
 

@@ -77,7 +77,7 @@ def _training_stage(phase: Phase, work: PhaseConfig, *, parent: str | None, prec
             "from": parent or of.encoder,
             "tokenizer": of.encoder,
             "phase": phase,
-            "work": work.model_dump(mode="json"),
+            "work": _decisive(work),
             "tasks": _task_identities(work.mixture, of=of),
             "vision": of.vision.get(work.vision.tower) if work.vision else None,
             "precision": precision,
@@ -98,6 +98,13 @@ def _evaluation_stage(work: EvaluationConfig, *, parent: str | None, of: Provena
         }
     )
     return Stage(phase="evaluation", key=key, parent=parent, work=work)
+
+
+def _decisive(work: PhaseConfig) -> dict[str, object]:
+    """Return a phase's fields without those that came later and change nothing as they stand."""
+    # Uniform sampling is what equal weights say by themselves.
+    neutral = {"sampling"} if work.sampling.kind in {"given", "uniform"} else set[str]()
+    return work.model_dump(mode="json", exclude=neutral)
 
 
 def _task_identities(names: dict[str, float] | list[str], *, of: Provenance) -> dict[str, object]:

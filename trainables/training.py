@@ -11,7 +11,6 @@ import math
 import random
 import time
 import zlib
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -25,9 +24,11 @@ from trainables.data.batching import BatchPlan, Block, TaskShape, num_steps_for_
 from trainables.data.encoded import EncodedTask
 from trainables.engine import Engine, learning_rate_factor
 from trainables.errors import NonFiniteLossError
+from trainables.mixture import mixture_weights, num_examples_of_an_epoch
 from trainables.model import TaskModel
 from trainables.progress import Progress, ProgressSink
-from trainables.results import Phase
+from trainables.results import Phase, TaskTraining
+from trainables.tally import Tally, TaskTally
 from trainables.tasks.spec import TaskSpec
 
 SECONDS_BETWEEN_REPORTS = 0.5
@@ -57,6 +58,8 @@ class TrainingData:
     """Which examples each step holds."""
     num_steps: int
     """Steps of the phase."""
+    weights: Mapping[str, float]
+    """Task -> share of the examples."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +68,10 @@ class TrainingRun:
 
     losses: tuple[float, ...]
     """Mean loss of each step, over all ranks."""
-    counts: dict[str, int]
-    """Task -> examples trained on."""
+    tasks: dict[str, TaskTraining]
+    """Task -> weight, counts and losses."""
+    tallies: dict[str, TaskTally]
+    """Task -> its steps, one by one."""
 
 
 def training_data(work: PhaseConfig, tasks: Mapping[str, EncodedTask]) -> TrainingData:
@@ -75,11 +80,13 @@ def training_data(work: PhaseConfig, tasks: Mapping[str, EncodedTask]) -> Traini
         TaskShape(name=name, lengths=task.lengths, couples_examples=task.kind.couples_examples)
         for name, task in tasks.items()
     ]
+    sizes = {name: len(task) for name, task in tasks.items()}
     num_steps = work.steps or num_steps_for_epochs(
-        work.epochs or 1.0, num_examples=sum(map(len, tasks.values())), batch_size=work.batch_size
+        work.epochs or 1.0, num_examples=num_examples_of_an_epoch(work, sizes), batch_size=work.batch_size
     )
-    plan = BatchPlan(shapes, weights=work.mixture, batch_size=work.batch_size, seed=work.seed)
-    return TrainingData(work=work, tasks=tasks, plan=plan, num_steps=num_steps)
+    weights = mixture_weights(work, sizes)
+    plan = BatchPlan(shapes, weights=weights, batch_size=work.batch_size, seed=work.seed)
+    return TrainingData(work=work, tasks=tasks, plan=plan, num_steps=num_steps, weights=weights)
 
 
 class Trainer:
@@ -111,33 +118,40 @@ class Trainer:
         seed_everything(self._data.work.seed, rank=self._rank.number)
         pace = Pace(phase=phase, num_steps=self._data.num_steps, report=report)
         losses: list[float] = []
-        counts: Counter[str] = Counter()
+        tally = Tally(self._data.tasks)
         self._engine.train()
         for step in range(self._data.num_steps):
             blocks = self._data.plan.step(step)
-            losses.append(self._step(step, blocks))
+            loss, loss_sums = self._step(step, blocks)
+            losses.append(loss)
             if not math.isfinite(losses[-1]):
                 raise NonFiniteLossError(step, losses[-2] if step else None)
-            counts.update({block.task: 0 for block in blocks})
-            for block in blocks:
-                counts[block.task] += len(block.indices)
+            tally.add(step, blocks=blocks, loss_sums=loss_sums)
             pace.tell(step + 1, losses)
-        return TrainingRun(losses=tuple(losses), counts=dict(counts))
+        return TrainingRun(losses=tuple(losses), tasks=self._summaries(tally), tallies=tally.tasks)
 
-    def _step(self, step: int, blocks: tuple[Block, ...]) -> float:
+    def _summaries(self, tally: Tally) -> dict[str, TaskTraining]:
+        weights, tasks = self._data.weights, self._data.tasks
+        return {name: one.training(weight=weights[name], size=len(tasks[name])) for name, one in tally.tasks.items()}
+
+    def _step(self, step: int, blocks: tuple[Block, ...]) -> tuple[float, dict[str, float]]:
+        """Take a step; return its mean loss, and task -> sum of its examples' losses, over all ranks."""
         num_examples = sum(len(block.indices) for block in blocks)
-        loss_sum = torch.zeros((), device=self._rank.device)
+        entry = {name: number for number, name in enumerate(self._data.tasks, start=1)}
+        sums = torch.zeros(1 + len(entry), device=self._rank.device)
         for number, block in enumerate(blocks):
             generator = np.random.default_rng((self._data.work.seed, step, number))
             for indices_by_rank in self._split(block):
                 share = self._share(block.task, indices_by_rank[self._rank.number], generator)
                 self._engine.backward(share / num_examples, unused=self._unused[block.task])
-                loss_sum += share.detach() / num_examples
+                sums[0] += share.detach() / num_examples
+                sums[entry[block.task]] += share.detach()
         factor = learning_rate_factor(self._data.work.schedule, step=step, num_steps=self._data.num_steps)
         self._engine.step(self._data.work.learning_rate * factor)
         if self._rank.num_ranks > 1:
-            dist.all_reduce(loss_sum)
-        return loss_sum.item()
+            dist.all_reduce(sums)
+        loss, *of_tasks = sums.tolist()
+        return loss, dict(zip(entry, of_tasks, strict=True))
 
     def _split(self, block: Block) -> list[list[np.ndarray]]:
         task = self._data.tasks[block.task]

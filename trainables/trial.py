@@ -132,6 +132,7 @@ def _facts(stage: Stage, result: JobResult, *, seconds: float) -> StageFacts:
         seconds=seconds,
         scores=result.scores,
         counts=result.counts,
+        tasks=result.tasks,
         made_with=result.made_with,
     )
 
@@ -143,6 +144,7 @@ def _result(done: list[Obtained]) -> TrialResult:
         num_items=min(evaluated.stored.facts.counts.values()),
         task_scores={name: score for one in trained for name, score in one.stored.facts.scores.items()},
         stages=tuple(_run(one) for one in done),
+        trained={one.stage.phase: one.stored.facts.tasks for one in trained},
     )
 
 

@@ -45,6 +45,7 @@ def _print_report(report: TrialReport) -> None:
     if report.error:
         click.echo(f"Error: {report.error}")
     _print_scores(report)
+    _print_trained(report)
     _print_stages(report)
     alone = duration(report.cost_if_alone_seconds)
     click.echo(f"\nCost: {duration(report.cost_paid_seconds)} paid by this trial, {alone} if nothing were shared")
@@ -65,6 +66,29 @@ def _print_scores(report: TrialReport) -> None:
     if report.rungs and report.rungs[-1].task_scores:
         scores = ", ".join(f"{task} {percent(score)}" for task, score in report.rungs[-1].task_scores.items())
         click.echo(f"On the tasks it trained on, in %: {scores}")
+
+
+def _print_trained(report: TrialReport) -> None:
+    from search.cli.output import Table, print_table
+
+    trained = report.rungs[-1].trained if report.rungs else {}
+    rows = [
+        (
+            phase,
+            task,
+            f"{one.weight:.3g}",
+            str(one.size),
+            str(one.num_steps),
+            str(one.num_examples),
+            "-" if one.first_loss is None or one.last_loss is None else f"{one.first_loss:.3f} to {one.last_loss:.3f}",
+        )
+        for phase, tasks in trained.items()
+        for task, one in tasks.items()
+    ]
+    if rows:
+        click.echo("\nTrained on (weight: share of the phase's examples; of: size of the training split):")
+        headings = ("phase", "task", "weight", "of", "steps", "examples", "loss")
+        print_table(Table(headings=headings, rows=rows, right=frozenset({2, 3, 4, 5, 6})))
 
 
 def _print_stages(report: TrialReport) -> None:

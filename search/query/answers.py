@@ -6,7 +6,7 @@ from pydantic import ConfigDict, JsonValue
 
 from search.record import JsonObject, Objective, State
 from trainables.config.frozen import FrozenModel
-from trainables.results import Family
+from trainables.results import Family, Phase, TaskTraining, TrialResult
 
 
 class Answer(FrozenModel):
@@ -112,6 +112,8 @@ class RungScore(Answer):
     """Language -> zero-shot accuracy."""
     task_scores: dict[str, float]
     """Trained task -> its own metric."""
+    trained: dict[Phase, dict[str, TaskTraining]]
+    """Phase -> task -> weight, examples, steps and losses of its training."""
 
 
 class StageOfTrial(Answer):
@@ -176,8 +178,15 @@ class TrialReport(Answer):
     """Seconds of the whole lineage of the highest rung."""
 
 
-def tasks_of(config: JsonObject) -> dict[str, float]:
-    """Return intermediate task -> weight of a stored configuration; empty without an intermediate phase."""
+def tasks_of(config: JsonObject, *, result: TrialResult | None = None) -> dict[str, float]:
+    """Return intermediate task -> weight; empty without an intermediate phase.
+
+    Args:
+        config: A stored configuration.
+        result: What came of it: has the weights that were computed from the tasks' sizes.
+    """
+    if result is not None and (trained := result.trained.get("intermediate")):
+        return {task: training.weight for task, training in trained.items()}
     intermediate = config.get("intermediate")
     mixture: JsonValue = intermediate.get("mixture") if isinstance(intermediate, dict) else None
     if not isinstance(mixture, dict):

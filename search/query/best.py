@@ -10,6 +10,7 @@ from search.query.answers import BestOfFamily, BestTrial, tasks_of
 from search.query.filters import compile_filter, score_column
 from search.record import Record, State, SweepRow, schema
 from search.record.reading import read_sweep
+from trainables.results import TrialResult
 
 
 def best(
@@ -111,7 +112,7 @@ def _answer(row: RowMapping, measured: RowMapping, *, metric: str) -> BestTrial:
         trial=row["number"],
         score=row["metric_value"],
         metric=metric,
-        tasks=tasks_of(row["config"]),
+        tasks=tasks_of(row["config"], result=TrialResult.model_validate(result)),
         languages=result["languages"],
         task_scores=result["task_scores"],
         # The result has the lineage; the rows of `stages` also keep what earlier attempts paid for.

@@ -42,7 +42,7 @@ def report_trial(record: Record, *, sweep: str, number: int) -> TrialReport:
         **{name: getattr(trial, name) for name in copied},
         trial=number,
         objective=objective,
-        tasks=tasks_of(trial.config),
+        tasks=tasks_of(trial.config, result=measurements[-1].trial_result if measurements else None),
         rungs=tuple(_rung(measurement) for measurement in measurements),
         stages=tuple(_stage(stage) for stage in stages),
     )
@@ -56,6 +56,7 @@ def _rung(measurement: Measurement) -> RungScore:
         num_items=result.num_items,
         languages=result.languages,
         task_scores=result.task_scores,
+        trained=result.trained,
     )
 
 

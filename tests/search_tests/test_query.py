@@ -8,6 +8,7 @@ from search.errors import FilterError, UnknownSweepError
 from search.query import best, best_of_families, report_trial, sweep_status, sweep_statuses
 from search.record import Record
 from tests.search_tests.building import proposal, result
+from trainables.results import TaskTraining
 
 CONTRACT = {
     *("sweep", "trial", "state", "rung", "score", "metric", "family", "tasks", "languages", "config", "seed"),
@@ -139,6 +140,21 @@ def test_a_trials_report_has_its_rungs_and_lineage(searched: Record) -> None:
     assert (report.state, report.score, report.family) == ("pruned", 0.9, "text")
     assert [rung.languages["de"] for rung in report.rungs] == [0.9]
     assert [stage.key for stage in report.stages] == ["e" * 64]
+
+
+def test_weights_that_were_computed_are_the_ones_that_are_told(record: Record) -> None:
+    record.put_sweep("mixed", spec={}, objective="average", planned_trials=1)
+    record.propose("mixed", proposal=proposal("multitask"))
+    record.start("mixed", number=0)
+    training = TaskTraining(weight=0.8, size=100, num_examples=80, num_steps=9, first_loss=1.5, last_loss=0.5)
+    trained = {"intermediate": {"squad": training, "snli": training.model_copy(update={"weight": 0.2})}}
+    record.finish("mixed", number=0, result=result().model_copy(update={"trained": trained}))
+
+    report = report_trial(record, sweep="mixed", number=0)
+    (first,) = best(record, sweep="mixed")
+
+    assert report.tasks == first.tasks == {"squad": 0.8, "snli": 0.2}
+    assert report.rungs[-1].trained == trained
 
 
 def test_a_trial_without_a_result_has_a_report(searched: Record) -> None:

@@ -15,6 +15,7 @@ from trainables.config import (
     EngineConfig,
     EvaluationConfig,
     PhaseConfig,
+    SamplingConfig,
     ScheduleConfig,
     TrialConfig,
     VisionConfig,
@@ -180,6 +181,14 @@ def test_every_field_of_a_phase_is_in_its_key_and_in_those_that_follow(field: st
     assert set(other.values()).isdisjoint(keys(TRIAL).values())
 
 
+def test_sampling_is_in_the_key_and_uniform_sampling_is_the_stage_of_equal_weights() -> None:
+    equal = changed(TRIAL, "intermediate", mixture={"choice": 0.5, "nli": 0.5})
+    capped = changed(equal, "intermediate", sampling=SamplingConfig(kind="proportional", cap=5))
+
+    assert keys(changed(equal, "intermediate", sampling=SamplingConfig(kind="uniform"))) == keys(equal)
+    assert set(keys(capped).values()).isdisjoint(keys(equal).values())
+
+
 def test_epochs_and_frozen_layers_are_in_the_key_too() -> None:
     frozen = changed(TRIAL, "target", freeze_embeddings=True)
 
@@ -191,7 +200,7 @@ def test_epochs_and_frozen_layers_are_in_the_key_too() -> None:
 
 
 def test_no_field_of_a_phase_is_left_out_above() -> None:
-    assert set(OTHER_VALUES) | {"epochs", "freeze_layers"} == set(PhaseConfig.model_fields)
+    assert set(OTHER_VALUES) | {"epochs", "freeze_layers", "sampling"} == set(PhaseConfig.model_fields)
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, Self
+from collections.abc import Sequence
+from typing import Literal, Self, cast
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from trainables.config.frozen import FrozenModel
+from trainables.config.sampling import SamplingConfig
 
 
 def _is_set(model: FrozenModel, name: str) -> bool:
@@ -71,8 +73,10 @@ class VisionConfig(FrozenModel):
 class PhaseConfig(FrozenModel):
     """One training phase. Defaults follow Phang et al. 2020 (arXiv 2005.13013, section 3.3) for XLM-R."""
 
+    sampling: SamplingConfig = SamplingConfig()
+    """Where the weights come from; above `mixture` because that is checked against it."""
     mixture: dict[str, float] = Field(min_length=1)
-    """Task name -> sampling weight; weights are positive and sum to 1."""
+    """Task name -> sampling weight, above 0, summing to 1; or a list of names where `sampling` computes the weights."""
     steps: int | None = Field(default=None, ge=1)
     """Optimiser steps. Exactly one of `steps` and `epochs`."""
     epochs: float | None = Field(default=None, gt=0, le=1000)
@@ -110,6 +114,17 @@ class PhaseConfig(FrozenModel):
     seed: int = Field(default=0, ge=0, lt=2**31)
     """Seeds data order, dropout, masking, and the new heads."""
 
+    @field_validator("mixture", mode="before")
+    @classmethod
+    def _names_stand_for_equal_weights(cls, mixture: object, info: ValidationInfo) -> object:
+        if not isinstance(mixture, list | tuple):
+            return mixture
+        sampling = info.data.get("sampling")
+        if isinstance(sampling, SamplingConfig) and not sampling.is_computed:
+            msg = "a list of tasks has no weights; give each its weight, or set sampling (proportional, uniform, ...)"
+            raise ValueError(msg)
+        return _equal_weights(cast("Sequence[object]", mixture))
+
     @field_validator("mixture")
     @classmethod
     def _weights_sum_to_one(cls, mixture: dict[str, float]) -> dict[str, float]:
@@ -124,6 +139,18 @@ class PhaseConfig(FrozenModel):
         return mixture
 
     @model_validator(mode="after")
+    def _weights_and_sampling_have_an_effect(self) -> Self:
+        if not self.sampling.is_computed:
+            return self
+        if len(self.mixture) == 1:
+            msg = f"sampling has no effect on a single task, {next(iter(self.mixture))!r}; remove it"
+            raise ValueError(msg)
+        if not all(math.isclose(weight, 1 / len(self.mixture), abs_tol=1e-6) for weight in self.mixture.values()):
+            msg = f"weights have no effect beside {self.sampling.kind} sampling; give the tasks' names as a list"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
     def _steps_or_epochs(self) -> Self:
         if (self.steps is None) == (self.epochs is None):
             msg = "give exactly one of `steps` and `epochs`"
@@ -132,3 +159,14 @@ class PhaseConfig(FrozenModel):
             msg = f"freeze_layers is {self.freeze_layers} but embeddings train below them; set freeze_embeddings: true"
             raise ValueError(msg)
         return self
+
+
+def _equal_weights(names: Sequence[object]) -> dict[str, float]:
+    texts = [name for name in names if isinstance(name, str)]
+    if len(texts) != len(names) or not names:
+        msg = f"{list(names)!r} is no list of task names; write it like [squad, snli]"
+        raise ValueError(msg)
+    if len(set(texts)) != len(texts):
+        msg = f"a task stands twice in {', '.join(texts)}; list each once"
+        raise ValueError(msg)
+    return {name: 1 / len(texts) for name in texts}

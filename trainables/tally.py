@@ -1,0 +1,70 @@
+"""What a phase did with each of its tasks: steps, examples, losses."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from trainables.data.batching import Block
+from trainables.results import TaskTraining
+
+SHARE_OF_ENDS = 0.1
+"""Share of a task's steps that its first and its last loss are the mean of."""
+
+
+@dataclass(slots=True, kw_only=True)
+class TaskTally:
+    """One task: the steps that held examples of it, each with their number and mean loss."""
+
+    steps: list[int] = field(default_factory=list[int])
+    """Steps, counted from 0."""
+    counts: list[int] = field(default_factory=list[int])
+    """Examples of the task in each of the steps."""
+    losses: list[float] = field(default_factory=list[float])
+    """Mean loss of these examples, in nats."""
+
+    def training(self, *, weight: float, size: int) -> TaskTraining:
+        """Return the summary that a stage's facts keep.
+
+        Args:
+            weight: Share of the examples that the task was to have.
+            size: Examples of its encoded training split.
+        """
+        ends = max(1, round(SHARE_OF_ENDS * len(self.losses)))
+        return TaskTraining(
+            weight=weight,
+            size=size,
+            num_examples=sum(self.counts),
+            num_steps=len(self.steps),
+            first_loss=statistics.fmean(self.losses[:ends]) if self.losses else None,
+            last_loss=statistics.fmean(self.losses[-ends:]) if self.losses else None,
+        )
+
+
+class Tally:
+    """The tasks of a phase, step by step.
+
+    Args:
+        tasks: Their names.
+    """
+
+    def __init__(self, tasks: Iterable[str]) -> None:
+        self.tasks = {task: TaskTally() for task in tasks}
+
+    def add(self, step: int, *, blocks: Iterable[Block], loss_sums: Mapping[str, float]) -> None:
+        """Count a step.
+
+        Args:
+            step: Its number.
+            blocks: What it held.
+            loss_sums: Task -> sum of its examples' losses, over all ranks.
+        """
+        counts: dict[str, int] = {}
+        for block in blocks:
+            counts[block.task] = counts.get(block.task, 0) + len(block.indices)
+        for task, count in counts.items():
+            tally = self.tasks[task]
+            tally.steps.append(step)
+            tally.counts.append(count)
+            tally.losses.append(loss_sums[task] / count)
