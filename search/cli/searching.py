@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,7 @@ def search(
     home = find_home(record=places["record"], store=places["store"])
     chosen = wanted.name if name is None else checked_name(name)
     request = SweepRequest(spec=wanted, name=chosen, home=home, trials=trials or wanted.trials)
+    _say_if_fewer(chosen, home, trials=trials)
     _run(request)
     _print_outcome(request.name, home, as_json=as_json)
 
@@ -80,8 +82,25 @@ def resume(name: str, trials: int | None, record: str | None, store: str | None,
     with open_record(home.record, read_only=True) as opened:
         known = opened.sweep(name)
     spec = make_sweep_spec(known.spec)
+    _say_if_fewer(name, home, trials=trials)
     _run(SweepRequest(spec=spec, name=name, home=home, trials=trials or known.planned_trials))
     _print_outcome(name, home, as_json=as_json)
+
+
+def _say_if_fewer(name: str, home: Home, *, trials: int | None) -> None:
+    """Say that a sweep keeps its plan when fewer trials are asked for than it has."""
+    from search.errors import InputError
+    from search.record import open_record
+
+    if trials is None:
+        return
+    with contextlib.suppress(InputError), open_record(home.record, read_only=True) as opened:  # it may be a new one
+        planned = opened.sweep(name).planned_trials
+        if trials < planned:
+            click.echo(
+                f"Sweep {name} has {planned} trials planned, and a plan only grows: --trials {trials} changes nothing.",
+                err=True,
+            )
 
 
 def _run(request: SweepRequest) -> None:

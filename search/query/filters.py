@@ -48,6 +48,7 @@ _PLAIN = (
     "cost_if_alone_seconds",
 )
 _METRICS = ("average", "english", "worst")
+_TEXTS = ("state", "family")
 Value = str | float | int | bool
 
 
@@ -204,14 +205,24 @@ def _tokens(expression: str) -> list[tuple[str, str]]:
 
 def _column(name: str, *, like: Value) -> ColumnElement[Any]:
     if name in _PLAIN:
+        _check_type(name, wanted="text" if name in _TEXTS else "a number", like=like)
         return schema.trials.c[name]
     if name in _METRICS or name in XNLI_LANGUAGES:
+        _check_type(name, wanted="a number", like=like)
         return score_column(name)
     if name.startswith("config."):
         return _config_column(name, like=like)
     known = (*_PLAIN, *_METRICS)
     msg = f"--where knows no column {name!r}{near_matches(name, known)}; columns: {describe_columns()}"
     raise FilterError(msg)
+
+
+def _check_type(name: str, *, wanted: str, like: Value) -> None:
+    given = "text" if isinstance(like, str) else "true or false" if isinstance(like, bool) else "a number"
+    if given != wanted:
+        example = f"{name} = 'text'" if wanted == "text" else f"{name} >= 0.5"
+        msg = f"--where compares {name!r} with {like!r}, {given}, and it holds {wanted}; write it like {example}"
+        raise FilterError(msg)
 
 
 def _config_column(name: str, *, like: Value) -> ColumnElement[Any]:

@@ -101,6 +101,9 @@ def test_where_keeps_the_trials_that_meet_it(searched: Record, expression: str, 
         ("score; DROP TABLE trials", "holds ';'"),
         ("__import__('os')", "cannot be read"),
         ("", "a column"),
+        ("family > 0.5", "compares 'family' with 0.5, a number, and it holds text"),
+        ("average = 'high'", "compares 'average' with 'high', text, and it holds a number"),
+        ("de in ('a')", "compares 'de' with 'a', text"),
     ],
 )
 def test_where_refuses_what_it_does_not_know(searched: Record, expression: str, message: str) -> None:

@@ -101,6 +101,19 @@ def test_what_a_task_does_not_have_is_refused(
         open_encoded_task(request_of(tmp_path, **changes))
 
 
+def test_a_mirror_that_was_changed_is_read_again(write: Write) -> None:
+    # With its files named in the card, as on the hub: then `datasets` itself tells no two states of it apart.
+    card = "---\nconfigs:\n- config_name: default\n  data_files:\n  - split: train\n    path: train-*.parquet\n---\n"
+    (write(ROWS) / "README.md").write_text(card)
+    before = list(load_rows(SPEC, split="train")["premise"])
+
+    changed = [f"a square number {i}" for i in range(9)]
+    write({**ROWS, "premise": changed})
+
+    assert before == ROWS["premise"]
+    assert list(load_rows(SPEC, split="train")["premise"]) == changed
+
+
 def test_examples_are_read_as_encoded_and_unlabelled_ones_are_gone(write: Write, tmp_path: Path) -> None:
     write(ROWS)
     request = request_of(tmp_path)

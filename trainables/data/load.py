@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any  # Any: a raw row's values are the data set's own
 
 import datasets
 
 from trainables.data.locate import Location, locate_dataset
-from trainables.data.source import source_splits
+from trainables.data.source import folder_hash, source_splits
 from trainables.errors import TaskDataError
 from trainables.tasks.spec import GeneratedSource, HubSource, TaskSpec
 
@@ -50,13 +51,26 @@ def _from_hub(spec: TaskSpec, *, location: Location, split: str, language: str) 
     config = source.config.format(language=language) if source.config else None
     revision = source.revision if location.path is None else None
     try:
-        return datasets.load_dataset(location.target, config, split=split, revision=revision)
+        return datasets.load_dataset(
+            location.target, config, split=split, revision=revision, cache_dir=_prepared_folder(location)
+        )
     except (ValueError, OSError) as error:
         msg = (
             f"cannot load task {spec.name!r}: split {split!r}, config {config!r} of {location.target!r}: {error}; the "
             "source must hold every split that the task names; correct the task or the mirror"
         )
         raise TaskDataError(msg) from error
+
+
+def _prepared_folder(location: Location) -> str | None:
+    """Return where `datasets` keeps the Arrow files of a local folder; None is its own place, for what is on the hub.
+
+    datasets 5.2 names them by the folder's base name and configuration alone: it would serve the rows of another
+    mirror, or those of this one before it was changed.
+    """
+    if location.path is None:
+        return None
+    return str(Path(datasets.config.HF_DATASETS_CACHE) / "xstilts" / folder_hash(location.path)[:32])
 
 
 def _renamed(rows: datasets.Dataset, spec: TaskSpec) -> datasets.Dataset:

@@ -43,11 +43,12 @@ def source_fingerprint(spec: TaskSpec) -> str | None:
         return f"{spec.source.generator}@{spec.source.version}"
     location = locate_dataset(spec.source.repository)
     if location.path is not None:
-        return _folder_hash(location.path)
+        return folder_hash(location.path)
     return spec.source.revision
 
 
-def _folder_hash(folder: Path) -> str:
+def folder_hash(folder: Path) -> str:
+    """Return the SHA-256 of a folder's files, names and contents; hidden files are left out."""
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not path.name.startswith("."):
