@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any  # Any: a raw row's values are the data set's own
 
 import datasets
+import datasets.config
 
 from trainables.data.locate import Location, locate_dataset
 from trainables.data.source import folder_hash, source_splits
