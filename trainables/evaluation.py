@@ -49,10 +49,12 @@ def _outputs(model: nn.Module, task: EncodedTask, *, head: str, indices: np.ndar
 
 
 def _in_order(found: list[tuple[np.ndarray, Outputs]], *, num_examples: int) -> Outputs:
+    """Return outputs in the examples' order; where batches differ in length, shorter ones are filled up with 0."""
     ordered: Outputs = {}
-    for indices, outputs in found:
-        for name, values in outputs.items():
-            if name not in ordered:
-                ordered[name] = np.zeros((num_examples, *values.shape[1:]), dtype=values.dtype)
-            ordered[name][indices] = values
+    for name in found[0][1] if found else ():
+        parts = [(indices, outputs[name]) for indices, outputs in found]
+        longest = tuple(max(sizes) for sizes in zip(*(values.shape[1:] for _, values in parts), strict=True))
+        ordered[name] = np.zeros((num_examples, *longest), dtype=parts[0][1].dtype)
+        for indices, values in parts:
+            ordered[name][(indices, *(slice(size) for size in values.shape[1:]))] = values
     return ordered

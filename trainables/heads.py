@@ -99,6 +99,8 @@ def build_head(
             head = MultipleChoiceHead(Scorer(hidden_size, num_outputs=1, pooling=pooling, dropout=dropout))
         case "span_qa":
             head = SpanHead(hidden_size, dropout=dropout)
+        case "tagging":
+            head = TaggingHead(hidden_size, num_labels=_num_labels(spec), dropout=dropout)
         case "image_classification":
             scorer = Scorer(hidden_size, num_outputs=_num_labels(spec), pooling=pooling, dropout=dropout)
             head = ImageClassificationHead(scorer, hidden_size=hidden_size, vision_size=_vision_size(spec, vision_size))
@@ -172,11 +174,36 @@ class MultipleChoiceHead(Head):
         return HeadOutput(cross_entropy(logits_BC, tensors["labels_B"], reduction="none"), {"logits": logits_BC})
 
 
-class SpanHead(Head):
-    """An answer's first and last token, among the tokens that `span_mask_BT` allows.
+class TaggingHead(Head):
+    """A tag for each word, read at its first token. Outputs: `tags` (B x T; the best class at every token).
 
-    Outputs: `starts` and `ends` (B; token positions of the best span, both inclusive), `span_logits` (B; their sum of
-    logits, which compares the windows of one long context), `start_logits` and `end_logits` (B; its two parts).
+    An example without any tagged word has loss 0.
+    """
+
+    def __init__(self, hidden_size: int, *, num_labels: int, dropout: float) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.out_proj = nn.Linear(hidden_size, num_labels)
+
+    def forward(
+        self, encoder: Encoder, tensors: Mapping[str, Tensor], image_features_BKV: Tensor | None = None
+    ) -> HeadOutput:
+        """Return each example's mean cross-entropy over its tagged words."""
+        del image_features_BKV
+        encoded = encoder(tensors["input_ids_BT"], tensors["attention_mask_BT"])
+        logits_BTL = self.out_proj(self.dropout(encoded.text_BTD)).float()
+        targets_BT = tensors["targets_BT"]
+        losses_BT = cross_entropy(logits_BTL.transpose(1, 2), targets_BT, reduction="none")
+        num_tagged_B = (targets_BT >= 0).sum(dim=1)
+        return HeadOutput(losses_BT.sum(dim=1) / num_tagged_B.clamp(min=1), {"tags": logits_BTL.argmax(dim=-1)})
+
+
+class SpanHead(Head):
+    """An answer's first and last token among the context's, or `<s>` twice where the text holds no answer.
+
+    Outputs: `starts` and `ends` (B; token positions of the best span of the context, both inclusive; 0 where there is
+    no context), `span_logits` (B; their sum of logits, which compares the windows of one long context),
+    `start_logits` and `end_logits` (B; its two parts), `null_logits` (B; the sum of logits for no answer).
     """
 
     def __init__(self, hidden_size: int, *, dropout: float) -> None:
@@ -187,7 +214,7 @@ class SpanHead(Head):
     def forward(
         self, encoder: Encoder, tensors: Mapping[str, Tensor], image_features_BKV: Tensor | None = None
     ) -> HeadOutput:
-        """Return the mean of the cross-entropies of first and last token."""
+        """Return the mean of the cross-entropies of first and last token, over the context's tokens and `<s>`."""
         del image_features_BKV
         encoded = encoder(tensors["input_ids_BT"], tensors["attention_mask_BT"])
         logits_BT2 = self.out_proj(self.dropout(encoded.text_BTD)).float()
@@ -312,12 +339,20 @@ def mean_over_text(encoded: EncodedText) -> Tensor:
 
 
 def best_spans(start_logits_BT: Tensor, *, end_logits_BT: Tensor) -> dict[str, Tensor]:
-    """Return the best span of each example with at most `MAX_ANSWER_TOKENS` tokens, as `SpanHead` documents it."""
+    """Return the best span of each example with at most `MAX_ANSWER_TOKENS` tokens, as `SpanHead` documents it.
+
+    Args:
+        start_logits_BT: Scores of first tokens; the first is `<s>`'s, which stands for no answer and is no span.
+        end_logits_BT: Scores of last tokens.
+    """
     num_tokens = start_logits_BT.shape[1]
     allowed_TT = torch.ones(num_tokens, num_tokens, dtype=torch.bool, device=start_logits_BT.device)
     allowed_TT = allowed_TT.triu().tril(MAX_ANSWER_TOKENS - 1)
+    allowed_TT[0] = False
     scores_BTT = start_logits_BT[:, :, None] + end_logits_BT[:, None, :]
+    # Two masked tokens sum to -inf, so a text without context has no finite span: place 0 then says so.
     span_logits_B, best_B = scores_BTT.masked_fill(~allowed_TT, -torch.inf).flatten(1).max(dim=1)
+    best_B = torch.where(span_logits_B.isfinite(), best_B, 0)
     starts_B, ends_B = best_B // num_tokens, best_B % num_tokens
     return {
         "starts": starts_B,
@@ -325,6 +360,7 @@ def best_spans(start_logits_BT: Tensor, *, end_logits_BT: Tensor) -> dict[str, T
         "span_logits": span_logits_B,
         "start_logits": start_logits_BT.gather(1, starts_B[:, None])[:, 0],
         "end_logits": end_logits_BT.gather(1, ends_B[:, None])[:, 0],
+        "null_logits": start_logits_BT[:, 0] + end_logits_BT[:, 0],
     }
 
 

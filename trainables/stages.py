@@ -108,6 +108,4 @@ def _decisive(work: PhaseConfig) -> dict[str, object]:
 
 
 def _task_identities(names: dict[str, float] | list[str], *, of: Provenance) -> dict[str, object]:
-    # Only what decides the examples: a corrected licence or note must not make every stage anew.
-    prose = {"licence", "citation", "notes", "languages"}
-    return {name: [of.specs[name].model_dump(mode="json", exclude=prose), of.data[name]] for name in names}
+    return {name: [of.specs[name].identity(), of.data[name]] for name in names}

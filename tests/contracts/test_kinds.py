@@ -17,8 +17,11 @@ from trainables.errors import TaskDataError
 from trainables.tasks.kind import CollateContext, EncodingContext, Kind
 from trainables.tasks.kinds import kind
 from trainables.tasks.pixels import decode_square
+from trainables.tasks.span_qa import answers_given
+from trainables.tasks.spans_f1 import spans_of
 from trainables.tasks.spec import GeneratedSource, KindName, MaskingPolicy, TaskSpec
 from trainables.tasks.squad_f1 import f1
+from trainables.tasks.tagging import UNSEEN, tagged_sentences
 
 TOKENIZER = load_tokenizer(Path(trainables.__file__).parent / "miniature" / "assets" / "encoder")
 TEXTS = ["", "a red star", "نجمة حمراء", "ดาวสีแดง", "红色的星", "star " * 600, " \n\t", "🙂 <x> \u0000"]
@@ -35,6 +38,7 @@ ROWS: dict[KindName, dict[str, list[Any]]] = {
     },
     "image_classification": {"image": [IMAGE] * NUM, "hypothesis": TEXTS, "label": [0, 1, 2, 0, 1, 2, 0, 1]},
     "image_text_retrieval": {"image": [IMAGE] * NUM, "caption": TEXTS},
+    "tagging": {"tokens": [[text] * 3 for text in TEXTS], "tags": [[0, 1, None], [2, 2, -1]] + [[0, 1, 2]] * (NUM - 2)},
     "masked_lm": {"text": TEXTS, "text_pair": TEXTS[::-1]},
 }
 NUM_TENSORS = {
@@ -43,8 +47,10 @@ NUM_TENSORS = {
     "span_qa": 5,
     "image_classification": 4,
     "image_text_retrieval": 3,
+    "tagging": 3,
     "masked_lm": 3,
 }
+LISTS = {"input_ids", "choice_lengths", "word_starts", "tags"}
 KINDS = [kind(name) for name in get_args(KindName)]
 every_kind = pytest.mark.parametrize("a_kind", KINDS, ids=lambda one: one.name)
 
@@ -70,9 +76,7 @@ def encoded(a_kind: Kind, rows: dict[str, list[Any]] | None = None) -> dict[str,
 
 def examples_of(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
     as_read = {
-        name: [
-            np.array(value, dtype=np.int32) if name in {"input_ids", "choice_lengths"} else value for value in values
-        ]
+        name: [np.array(value, dtype=np.int32) if name in LISTS else value for value in values]
         for name, values in columns.items()
     }
     return [{name: values[i] for name, values in as_read.items()} for i in range(len(columns["length"]))]
@@ -142,7 +146,10 @@ def test_a_varying_number_of_choices_is_refused() -> None:
 
 def test_accuracy_counts_the_largest_logit() -> None:
     logits = np.array([[1.0, 0, 0], [0, 1, 0], [0, 1, 0], [1, 0, 0]])
-    assert kind("sentence_pair").score({"logits": logits}, {"label": [0, 1, 2, 2]}) == 0.5
+    assert (
+        kind("sentence_pair").score({"logits": logits}, {"label": [0, 1, 2, 2]}, spec=spec_of(kind("sentence_pair")))
+        == 0.5
+    )
 
 
 CONTEXT = "The quick brown fox jumps over the lazy dog. " * 12 + "It sleeps in Paris."
@@ -159,26 +166,104 @@ QA = {
 def test_a_long_context_is_read_in_windows_and_the_window_with_the_answer_scores() -> None:
     columns = encoded(kind("span_qa"), QA)
     with_answer = [number for number, start in enumerate(columns["start"]) if start]
-    outputs = {
-        "starts": np.array(columns["start"]),
-        "ends": np.array(columns["end"]),
-        "span_logits": -np.array(columns["start"]),
-    }
     assert columns["row"].count(0) > 2
     assert with_answer
     assert len(with_answer) < columns["row"].count(0)
-    assert kind("span_qa").score(outputs, columns) == 1.0
+    assert kind("span_qa").score(spans(columns), columns, spec=SILENT) == 1.0
+
+
+def test_silence_wins_where_the_least_sure_window_prefers_it_and_never_in_version_1() -> None:
+    columns = encoded(kind("span_qa"), QA)
+    first, second = answers_given(spans(columns), columns, unanswerable=True)
+    assert (first.text, second.text) == ("Paris", "")
+    assert first.no_answer_margin < 0 < second.no_answer_margin
+    assert [one.text != "" for one in answers_given(spans(columns), columns)] == [True, True]
 
 
 def test_the_best_window_of_a_question_wins() -> None:
     columns = encoded(kind("span_qa"), QA)
-    number = len(columns["row"])
-    outputs = {
-        "starts": np.where(np.array(columns["start"]) > 0, columns["start"], columns["context_start"]),
-        "ends": np.where(np.array(columns["start"]) > 0, columns["end"], columns["context_start"]),
-        "span_logits": np.arange(number)[::-1],
+    wrong_first = spans(columns) | {"span_logits": np.arange(len(columns["row"]))[::-1]}
+    assert kind("span_qa").score(wrong_first, columns, spec=spec_of(kind("span_qa"))) == 0.0
+
+
+SILENT = spec_of(kind("span_qa")).model_copy(update={"unanswerable": True})
+
+
+def spans(columns: dict[str, list[Any]]) -> dict[str, np.ndarray]:
+    """Outputs of a model that finds each answer, elsewhere points at the first word, and knows when to be silent."""
+    found = np.array(columns["start"]) > 0
+    of_answered = np.array(columns["row"]) == 0
+    return {
+        "starts": np.where(found, columns["start"], columns["context_start"]),
+        "ends": np.where(found, columns["end"], columns["context_start"]),
+        "span_logits": np.where(found, 4.0, 1.0),
+        "null_logits": np.where(of_answered & ~found, 5.0, 3.0),
     }
-    assert kind("span_qa").score(outputs, columns) == 0.0
+
+
+TAGGED = {
+    "tokens": [["Ada", "Lovelace", "was", "in", "Turin"], ["reddish " * 2, "star"] * 40],
+    "tags": [[1, 2, 0, 0, 1], [0, 1] * 40],
+}
+NER = spec_of(kind("tagging")).model_copy(update={"labels": ("O", "B-X", "I-X"), "metric": "seqeval_f1"})
+
+
+def tagged(columns: dict[str, list[Any]], *, changes: dict[int, int]) -> dict[str, np.ndarray]:
+    """Outputs that are right but for some words, counted over all pieces."""
+    predicted, word = np.zeros((len(columns["row"]), MAX_LENGTH)), 0
+    for piece, (starts, tags) in enumerate(zip(columns["word_starts"], columns["tags"], strict=True)):
+        for start, tag in zip(starts, tags, strict=True):
+            predicted[piece, start] = changes.get(word, tag)
+            word += 1
+    return {"tags": predicted}
+
+
+def test_a_long_sentence_is_tagged_in_pieces_without_losing_a_word() -> None:
+    columns = encoded(kind("tagging"), TAGGED)
+    whole = tagged_sentences(tagged(columns, changes={}), columns, labels=NER.labels)
+    assert columns["row"].count(1) > 2
+    assert max(columns["length"]) <= MAX_LENGTH
+    assert [one.gold for one in whole] == [[NER.labels[tag] for tag in tags] for tags in TAGGED["tags"]]
+    assert [one.predicted for one in whole] == [one.gold for one in whole]
+
+
+def test_tags_are_scored_by_word_or_by_span_as_the_metric_says() -> None:
+    columns = encoded(kind("tagging"), {name: values[:1] for name, values in TAGGED.items()})
+    cut_short = tagged(columns, changes={1: 0})
+    assert kind("tagging").score(cut_short, columns, spec=NER.model_copy(update={"metric": "accuracy"})) == 4 / 5
+    assert kind("tagging").score(cut_short, columns, spec=NER) == 1 / 2
+
+
+def test_a_tag_that_training_never_saw_counts_as_wrong_and_a_missing_one_not_at_all() -> None:
+    rows = {"tokens": [["Ada", "was", "in"]], "tags": [[UNSEEN, None, 0]]}
+    columns = encoded(kind("tagging"), rows)
+    assert kind("tagging").score(tagged(columns, changes={0: 0}), columns, spec=spec_of(kind("tagging"))) == 1 / 2
+
+
+@pytest.mark.parametrize(
+    ("tags", "spans"),
+    [
+        (["B-X", "I-X", "O", "B-X"], [("X", 0, 1), ("X", 3, 3)]),
+        (["I-X", "I-Y", "B-Y", "I-Y"], [("X", 0, 0), ("Y", 1, 1), ("Y", 2, 3)]),
+        (["O", "S-X", "B-Y", "E-Y", "E-Y"], [("X", 1, 1), ("Y", 2, 3), ("Y", 4, 4)]),
+        (["NOUN", "O", "<unseen>"], []),
+    ],
+)
+def test_spans_are_read_as_conlleval_reads_them(tags: list[str], spans: list[tuple[str, int, int]]) -> None:
+    assert [span[1:] for span in spans_of(tags)] == spans
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ({"tokens": [["a", "b"]], "tags": [[0]]}, "has 2 tokens and 1 tags"),
+        ({"tokens": [["a"]], "tags": [[7]]}, "tag 7, which is not a class number from 0 to 2"),
+        ({"tokens": [["a", 3]], "tags": [[0, 0]]}, "'tokens' holds 3 in row 0"),
+    ],
+)
+def test_tags_that_do_not_fit_are_refused_by_their_row(rows: dict[str, list[Any]], message: str) -> None:
+    with pytest.raises(TaskDataError, match=message):
+        encoded(kind("tagging"), rows)
 
 
 def test_an_answer_that_stands_elsewhere_is_refused() -> None:
@@ -198,9 +283,10 @@ def test_f1_follows_squads_script(prediction: str, answer: str, expected: float)
 def test_retrieval_finds_the_own_image_and_a_collapsed_model_scores_chance() -> None:
     retrieval = kind("image_text_retrieval")
     eye, ones, rows = np.eye(150), np.ones((150, 4)), {"length": [1] * 150}
-    assert retrieval.score({"texts": eye, "images": eye}, rows) == 1.0
-    assert retrieval.score({"texts": eye[:100], "images": np.roll(eye[:100], 1, axis=0)}, rows) == 0.0
-    assert retrieval.score({"texts": ones, "images": ones}, rows) == pytest.approx((1 + 1) / 150)
+    spec = spec_of(retrieval)
+    assert retrieval.score({"texts": eye, "images": eye}, rows, spec=spec) == 1.0
+    assert retrieval.score({"texts": eye[:100], "images": np.roll(eye[:100], 1, axis=0)}, rows, spec=spec) == 0.0
+    assert retrieval.score({"texts": ones, "images": ones}, rows, spec=spec) == pytest.approx((1 + 1) / 150)
 
 
 def masked(policy: MaskingPolicy, *, pair: list[str] | None, counts: np.ndarray | None = None) -> tuple[Any, Any]:

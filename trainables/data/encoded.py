@@ -81,7 +81,7 @@ class EncodedTask:
         Raises:
             TaskDataError: There is nothing to score.
         """
-        return self.kind.score(outputs, self.columns)
+        return self.kind.score(outputs, self.columns, spec=self.spec)
 
     @cached_property
     def _context(self) -> CollateContext:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any  # Any: a raw row's values are the data set's own
 
 import datasets
 import datasets.config
 
+from trainables.data.labels import with_class_numbers
 from trainables.data.locate import Location, locate_dataset
 from trainables.data.source import folder_hash, source_splits
 from trainables.errors import TaskDataError
@@ -37,7 +36,7 @@ def load_rows(spec: TaskSpec, *, split: str, language: str = "en") -> datasets.D
         location = locate_dataset(spec.source.repository)
         parts = [_from_hub(spec, location=location, split=source, language=language) for source in sources]
     # Parts are numbered by their own feature's class names before they are joined: those could differ.
-    return datasets.concatenate_datasets([_numbered(_renamed(part, spec), spec) for part in parts])
+    return datasets.concatenate_datasets([with_class_numbers(_renamed(part, spec), spec=spec) for part in parts])
 
 
 def _generated(source: GeneratedSource, *, split: str, language: str) -> datasets.Dataset:
@@ -75,59 +74,38 @@ def _prepared_folder(location: Location) -> str | None:
 
 
 def _renamed(rows: datasets.Dataset, spec: TaskSpec) -> datasets.Dataset:
-    if any("." in column for column in spec.columns.values()):
+    if any("." in column for column in _theirs(spec)):
         rows = _with_fields(rows, spec)
-    missing = [column for column in spec.columns.values() if column not in rows.column_names]
+    missing = [column for column in _theirs(spec) if column not in rows.column_names]
     if missing:
         msg = (
             f"cannot load task {spec.name!r}: its source has no column {missing[0]!r}, it has "
             f"{', '.join(rows.column_names)}; correct the task's `columns`"
         )
         raise TaskDataError(msg)
-    renamed = rows.select_columns(list(spec.columns.values()))
-    renamed = renamed.rename_columns({theirs: ours for ours, theirs in spec.columns.items() if ours != theirs})
+    single = {theirs: ours for ours, theirs in spec.columns.items() if isinstance(theirs, str)}
+    renamed = rows.select_columns(list(single)).rename_columns(
+        {theirs: ours for theirs, ours in single.items() if ours != theirs}
+    )
+    for ours, theirs in spec.columns.items():
+        if not isinstance(theirs, str):
+            values = [list(parts) for parts in zip(*(rows[part] for part in theirs), strict=True)]
+            feature = datasets.List(rows.features[theirs[0]])
+            renamed = renamed.add_column(ours, values, feature=feature)  # pyright: ignore[reportCallIssue]  (a fingerprint is optional)
     for column, feature in renamed.features.items():
         if isinstance(feature, datasets.Image):
             renamed = renamed.cast_column(column, datasets.Image(decode=False))
     return renamed
 
 
+def _theirs(spec: TaskSpec) -> list[str]:
+    """Return the source's columns that a task reads, each once."""
+    named = [(column,) if isinstance(column, str) else column for column in spec.columns.values()]
+    return list(dict.fromkeys(column for columns in named for column in columns))
+
+
 def _with_fields(rows: datasets.Dataset, spec: TaskSpec) -> datasets.Dataset:
     """Return rows with the structs opened that a dotted column such as `choices.text` reaches into."""
     flat = rows.flatten()
-    fields = [column for column in spec.columns.values() if "." in column and column in flat.column_names]
+    fields = [column for column in _theirs(spec) if "." in column and column in flat.column_names]
     return datasets.concatenate_datasets([rows, flat.select_columns(fields)], axis=1)
-
-
-def _numbered(rows: datasets.Dataset, spec: TaskSpec) -> datasets.Dataset:
-    """Return rows whose labels are class numbers in the task's order, whatever the source's."""
-    if "label" not in rows.column_names:
-        return rows
-    feature = rows.features["label"]
-    names = tuple(feature.names) if isinstance(feature, datasets.ClassLabel) else ()
-    if names and spec.labels and names != (spec.label_values or spec.labels):
-        numbers = _class_numbers(spec)
-        translated = [None if label is None or label < 0 else names[label] for label in rows["label"]]
-    elif spec.label_values and not names:
-        numbers, translated = _class_numbers(spec), rows["label"]
-    else:
-        return rows.cast_column("label", datasets.Value("int64")) if names else rows
-    labels = [_class_number(label, numbers=numbers, spec=spec) for label in translated]
-    rest = rows.remove_columns("label")
-    return rest.add_column("label", labels, feature=datasets.Value("int64"))  # pyright: ignore[reportCallIssue]  (a fingerprint is optional)
-
-
-def _class_numbers(spec: TaskSpec) -> dict[str, int]:
-    return {value: number for number, value in enumerate(spec.label_values or spec.labels)}
-
-
-def _class_number(label: Any, *, numbers: Mapping[str, int], spec: TaskSpec) -> int:
-    if label is None or label == "":
-        return -1  # a secret label, as the hub's own data sets number it
-    if label not in numbers:
-        msg = (
-            f"cannot load task {spec.name!r}: label {label!r} is none of {', '.join(numbers)}; give the source's "
-            "labels in the task's `label_values`"
-        )
-        raise TaskDataError(msg)
-    return numbers[label]

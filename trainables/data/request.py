@@ -26,6 +26,9 @@ TOKENIZER_FILES = (
 )
 """Files that decide how a text is tokenised."""
 
+_ACTS_LATER = {"masking", "metric", "unanswerable"}
+"""Fields of a task that act on batches and scores, not on encoded examples."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenizerSource:
@@ -94,13 +97,13 @@ def encoding_key(request: EncodedRequest, *, source: str) -> str:
     """Return the content key of encoded examples.
 
     Args:
-        request: What is wanted; pixels and masking are left out, for they act on batches.
+        request: What is wanted; pixels, masking and metric are left out, for they act on batches and scores.
         source: Fingerprint of the source's rows.
     """
     return content_key(
         {
             "format": FORMAT,
-            "spec": request.spec.model_dump(mode="json", exclude={"notes", "licence", "citation", "masking"}),
+            "spec": {name: value for name, value in request.spec.identity().items() if name not in _ACTS_LATER},
             "split": request.split,
             "language": request.language,
             "source": source,

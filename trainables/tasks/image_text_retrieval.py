@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from trainables.tasks.kind import CollateContext, Columns, EncodingContext
-    from trainables.tasks.spec import KindName
+    from trainables.tasks.spec import KindName, TaskSpec
 
 NUM_CANDIDATES = 100
 """Images that a caption chooses among, at most; a split is scored in blocks of as many, in its own order."""
@@ -53,7 +53,7 @@ class ImageTextRetrieval:
         text = padded([example["input_ids"] for example in examples], context=context)
         return {**text, "pixel_values_B3HW": pixel_values(examples, context=context)}
 
-    def score(self, outputs: Mapping[str, np.ndarray], examples: Columns) -> float:
+    def score(self, outputs: Mapping[str, np.ndarray], examples: Columns, *, spec: TaskSpec) -> float:
         """Return recall@1 (0..1) of `texts` against `images` (both B x E): the caption's own image is the nearest.
 
         Images that tie share the point, so that a collapsed model scores chance.
@@ -61,6 +61,7 @@ class ImageTextRetrieval:
         Raises:
             TaskDataError: There is nothing to score.
         """
+        del spec  # one metric
         if len(examples["length"]) == 0:
             msg = "cannot score retrieval: there are 0 examples, at least 1 is needed; score a split that has some"
             raise TaskDataError(msg)

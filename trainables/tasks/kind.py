@@ -9,6 +9,7 @@ Tensors a batch holds, by kind (B examples, T tokens, C choices, H x W pixels):
     sentence_pair         input_ids_BT attention_mask_BT labels_B
     multiple_choice       input_ids_BCT attention_mask_BCT labels_B
     span_qa               input_ids_BT attention_mask_BT span_mask_BT starts_B ends_B
+    tagging               input_ids_BT attention_mask_BT targets_BT (-100 where nothing is predicted)
     image_classification  input_ids_BT attention_mask_BT pixel_values_B3HW labels_B
     image_text_retrieval  input_ids_BT attention_mask_BT pixel_values_B3HW
     masked_lm             input_ids_BT attention_mask_BT targets_BT (-100 where nothing is predicted)
@@ -83,11 +84,12 @@ class Kind(Protocol):
         """Return a batch's tensors, padded to its longest example."""
         ...
 
-    def score(self, outputs: Mapping[str, np.ndarray], examples: Columns) -> float:
-        """Return the kind's metric (0..1) over a whole split.
+    def score(self, outputs: Mapping[str, np.ndarray], examples: Columns, *, spec: TaskSpec) -> float:
+        """Return the task's metric (0..1) over a whole split.
 
         Args:
             outputs: The head's outputs of every example, concatenated in the examples' order.
             examples: The encoded columns.
+            spec: The task: its metric, its labels.
         """
         ...

@@ -12,6 +12,7 @@ _CLASSES: dict[KindName, str] = {
     "sentence_pair": "SentencePair",
     "span_qa": "SpanQa",
     "multiple_choice": "MultipleChoice",
+    "tagging": "Tagging",
     "image_classification": "ImageClassification",
     "image_text_retrieval": "ImageTextRetrieval",
     "masked_lm": "MaskedLm",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from trainables.tasks.kind import CollateContext, Columns, EncodingContext
-    from trainables.tasks.spec import KindName
+    from trainables.tasks.spec import KindName, TaskSpec
 
 NOT_PREDICTED = -100
 """Target of a token that is not predicted: what torch's cross-entropy ignores."""
@@ -68,12 +68,13 @@ class MaskedLm:
         hidden_BT = _hide(input_ids_BT, chosen_BT=chosen_BT, context=context)
         return {**text, "input_ids_BT": torch.from_numpy(hidden_BT), "targets_BT": torch.from_numpy(targets_BT)}
 
-    def score(self, outputs: Mapping[str, np.ndarray], examples: Columns) -> float:
+    def score(self, outputs: Mapping[str, np.ndarray], examples: Columns, *, spec: TaskSpec) -> float:
         """Return the share (0..1) of hidden tokens that are predicted: `correct` over `total` (B each, tokens).
 
         Raises:
             TaskDataError: No token was hidden.
         """
+        del spec  # one metric
         total = int(outputs["total"].sum())
         if total == 0:
             msg = (

@@ -13,11 +13,13 @@ from trainables.tasks.text import accuracy, checked_texts, encode_texts, labelle
 
 if TYPE_CHECKING:
     from trainables.tasks.kind import CollateContext, Columns, EncodingContext
-    from trainables.tasks.spec import KindName
+    from trainables.tasks.spec import KindName, TaskSpec
 
 
 class MultipleChoice:
     """Kind of a task whose rows are `question`, `choices` (texts), `label` (a choice's number); scored by accuracy.
+
+    A task may also name `context`, a text that is read before the question.
 
     Every example of a task has the same number of choices, so that examples stack.
     """
@@ -35,7 +37,7 @@ class MultipleChoice:
         choices: list[list[str]] = [list(texts) for texts in rows["choices"]]
         num_choices = _num_choices(choices, context=context)
         kept = labelled(rows, context=context, num_classes=num_choices)
-        questions = checked_texts(kept, column="question", context=context)
+        questions = _questions(kept, context=context)
         flat = {"choices": [text for texts in kept["choices"] for text in texts]}
         input_ids = encode_texts(
             [question for question in questions for _ in range(num_choices)],
@@ -69,13 +71,22 @@ class MultipleChoice:
             "labels_B": scalars(examples, column="label"),
         }
 
-    def score(self, outputs: Mapping[str, np.ndarray], examples: Columns) -> float:
+    def score(self, outputs: Mapping[str, np.ndarray], examples: Columns, *, spec: TaskSpec) -> float:
         """Return the accuracy (0..1) of `logits` (B x choices).
 
         Raises:
             TaskDataError: There is nothing to score.
         """
+        del spec  # one metric
         return accuracy(outputs["logits"].argmax(axis=-1), labels=examples["label"])
+
+
+def _questions(rows: Columns, *, context: EncodingContext) -> list[str]:
+    questions = checked_texts(rows, column="question", context=context)
+    if "context" not in rows:
+        return questions
+    contexts = checked_texts(rows, column="context", context=context)
+    return [f"{before} {question}" for before, question in zip(contexts, questions, strict=True)]
 
 
 def _num_choices(choices: Sequence[Sequence[str]], *, context: EncodingContext) -> int:

@@ -6,20 +6,20 @@ Shapes: B windows, T tokens.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any  # Any: a raw row's values are the data set's own
+from typing import TYPE_CHECKING, Any, NamedTuple  # Any: a raw row's values are the data set's own
 
 import numpy as np
 import torch
 
 from trainables.errors import TaskDataError
-from trainables.tasks.squad_f1 import best_f1
+from trainables.tasks.squad_f1 import best_exact_match, best_f1
 from trainables.tasks.text import checked_texts, padded, scalars, with_row_numbers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from trainables.tasks.kind import CollateContext, Columns, EncodingContext
-    from trainables.tasks.spec import KindName
+    from trainables.tasks.spec import KindName, TaskSpec
 
 STRIDE = 128
 """Tokens that neighbouring windows share (Devlin et al. 2019's SQuAD script), at most a third of the longest text."""
@@ -29,10 +29,11 @@ NO_ANSWER = 0
 
 
 class SpanQa:
-    """Kind of a task whose rows are `context`, `question`, `answers`; scored by SQuAD's F1 over questions.
+    """Kind of a task whose rows are `context`, `question`, `answers`; scored by SQuAD's F1 or exact match.
 
     `answers` holds `text` (texts) and `answer_start` (characters), as in SQuAD; both are empty for a question that its
-    context does not answer. An example is a window; `row` says which question it belongs to.
+    context does not answer. An example is a window; `row` says which question it belongs to. A window without the
+    answer trains towards `<s>`; when answers are given `<s>` counts only in tasks that are `unanswerable`.
     """
 
     name: KindName = "span_qa"
@@ -71,32 +72,61 @@ class SpanQa:
             "ends_B": scalars(examples, column="end"),
         }
 
-    def score(self, outputs: Mapping[str, np.ndarray], examples: Columns) -> float:
-        """Return the mean F1 (0..1) over questions of the best window's span.
+    def score(self, outputs: Mapping[str, np.ndarray], examples: Columns, *, spec: TaskSpec) -> float:
+        """Return the mean over questions of SQuAD's F1 (0..1), or of its exact match with `metric: exact_match`.
 
         Args:
-            outputs: `starts`, `ends` (token positions, inclusive) and `span_logits`, B each. A span that starts at
-                `<s>` says that the window has no answer; it wins only where every window says so.
+            outputs: As `answers_given` reads them.
             examples: The encoded columns.
+            spec: Its metric, and whether some of its questions have no answer.
 
         Raises:
             TaskDataError: There is nothing to score.
         """
-        best: dict[int, tuple[bool, float, int]] = {}
-        for number, row in enumerate(examples["row"]):
-            has_answer = bool(outputs["starts"][number] > NO_ANSWER)
-            candidate = (has_answer, float(outputs["span_logits"][number]), -number)
-            best[row] = max(best.get(row, candidate), candidate)
-        if not best:
+        given = answers_given(outputs, examples, unanswerable=spec.unanswerable)
+        if not given:
             msg = "cannot score span_qa: there are 0 questions, at least 1 is needed; score a split that has some"
             raise TaskDataError(msg)
-        points: list[float] = []
-        for has_answer, _, negative in best.values():
-            number = -negative
-            span = (int(outputs["starts"][number]), int(outputs["ends"][number]))
-            prediction = _answer(examples, number, span=span) if has_answer else ""
-            points.append(best_f1(prediction, answers=examples["answers"][number]))
-        return float(np.mean(points))
+        measure = best_exact_match if spec.metric == "exact_match" else best_f1
+        return float(np.mean([measure(one.text, answers=one.accepted) for one in given]))
+
+
+class GivenAnswer(NamedTuple):
+    """What was answered to a question."""
+
+    row: int
+    """Number of the question in its source."""
+    text: str
+    """The answer; empty for none."""
+    accepted: list[str]
+    """Accepted answers; empty where the context holds none."""
+    no_answer_margin: float
+    """Logits by which no answer beats the best span; negative where the span wins."""
+
+
+def answers_given(
+    outputs: Mapping[str, np.ndarray], examples: Columns, *, unanswerable: bool = False
+) -> list[GivenAnswer]:
+    """Return the answer to each question, in the source's order: the best span of its best window.
+
+    Args:
+        outputs: `starts`, `ends` (token positions, inclusive), `span_logits` and `null_logits`, B each.
+        examples: The encoded columns.
+        unanswerable: Whether no answer is given where the lowest `null_logits` among the question's windows is above
+            the best span's logits: SQuAD v2's rule with a threshold of 0 (Devlin et al. 2019, section 4.3).
+    """
+    windows: dict[int, list[int]] = {}
+    for number, row in enumerate(examples["row"]):
+        windows.setdefault(int(row), []).append(number)
+    given: list[GivenAnswer] = []
+    for row in sorted(windows):
+        best = max(windows[row], key=lambda number: float(outputs["span_logits"][number]))
+        margin = min(float(outputs["null_logits"][number]) for number in windows[row])
+        margin -= float(outputs["span_logits"][best])
+        span = (int(outputs["starts"][best]), int(outputs["ends"][best]))
+        text = "" if unanswerable and margin > 0 else _answer(examples, best, span=span)
+        given.append(GivenAnswer(row, text, list(examples["answers"][best]), margin))
+    return given
 
 
 _ENCODED = (

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from trainables.config.frozen import FrozenModel
 
 KindName = Literal[
-    "sentence_pair", "span_qa", "multiple_choice", "image_classification", "image_text_retrieval", "masked_lm"
+    "sentence_pair",
+    "span_qa",
+    "multiple_choice",
+    "tagging",
+    "image_classification",
+    "image_text_retrieval",
+    "masked_lm",
 ]
 """The formats a task can have; `trainables/tasks/<kind>.py` implements each."""
 
 IMAGE_KINDS: frozenset[KindName] = frozenset({"image_classification", "image_text_retrieval"})
 """Kinds whose examples hold an image: they need a vision tower."""
+
+
+_PROSE = {"licence", "citation", "notes", "languages"}
+_CAME_LATER = ("unanswerable",)
 
 
 class HubSource(FrozenModel):
@@ -61,16 +72,18 @@ class TaskSpec(FrozenModel):
     """Where its rows come from."""
     splits: dict[str, tuple[str, ...]]
     """Our split (`train`, `validation`, `test`) -> the source's splits, concatenated in order."""
-    columns: dict[str, str]
-    """The kind's column -> the source's column."""
+    columns: Mapping[str, str | Annotated[tuple[str, ...], Field(min_length=1)]]
+    """The kind's column -> the source's column (`a.b` is field b of struct a), or several, which make one list."""
     labels: tuple[str, ...] = ()
     """Names of the classes, in the order of their numbers, for kinds with labels."""
     label_values: tuple[str, ...] = ()
     """The source's own label values in class order, where they are text; empty: the source holds class numbers."""
     languages: tuple[str, ...] = ("en",)
     """Languages that the source offers."""
-    metric: Literal["accuracy", "f1", "recall_at_1", "masked_accuracy"] = "accuracy"
-    """Score of the kind, between 0 and 1."""
+    metric: Literal["accuracy", "f1", "exact_match", "seqeval_f1", "recall_at_1", "masked_accuracy"] = "accuracy"
+    """Score of the kind, between 0 and 1; `seqeval_f1` is the F1 of the spans that IOB tags mark."""
+    unanswerable: bool = False
+    """For `span_qa`: whether some questions have no answer in their context, so that none may be given."""
     masking: MaskingPolicy | None = None
     """For `masked_lm` only."""
     licence: str
@@ -82,10 +95,26 @@ class TaskSpec(FrozenModel):
     version: int = Field(default=1, ge=1)
     """Raised by hand when the encoding of its examples changes; enters stage keys."""
 
+    def identity(self) -> dict[str, object]:
+        """Return, as JSON, what decides its examples and scores: what keys hold of a task.
+
+        Prose is left out: a corrected licence or note must not make every stage anew. So are fields that came later,
+        while they have the value that means "as before" (docs/decisions/0006).
+        """
+        neutral = {name for name in _CAME_LATER if getattr(self, name) == type(self).model_fields[name].default}
+        return self.model_dump(mode="json", exclude=_PROSE | neutral)
+
     @property
     def has_images(self) -> bool:
         """Whether its examples hold an image."""
         return self.kind in IMAGE_KINDS
+
+    @model_validator(mode="after")
+    def _silence_fits_kind(self) -> Self:
+        if self.unanswerable and self.kind != "span_qa":
+            msg = f"`unanswerable` belongs to kind span_qa, and only to it; this kind is {self.kind}; leave it out"
+            raise ValueError(msg)
+        return self
 
     @model_validator(mode="after")
     def _masking_fits_kind(self) -> Self:

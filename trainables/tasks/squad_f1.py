@@ -1,4 +1,7 @@
-"""SQuAD's F1 between answers (Rajpurkar et al. 2016, arXiv 1606.05250, section 6.1), as its script computes it."""
+"""SQuAD's F1 and exact match between answers, as its script computes them.
+
+Rajpurkar et al. 2016, arXiv 1606.05250, section 6.1; for questions without an answer, version 2's script.
+"""
 
 from __future__ import annotations
 
@@ -28,3 +31,9 @@ def f1(prediction: str, *, answer: str) -> float:
 def best_f1(prediction: str, *, answers: Sequence[str]) -> float:
     """Return the F1 with the answer that fits best; without any answer, 1 if nothing was predicted."""
     return max(f1(prediction, answer=answer) for answer in answers or [""])
+
+
+def best_exact_match(prediction: str, *, answers: Sequence[str]) -> float:
+    """Return 1 if an answer equals the prediction after normalisation, else 0; without any answer, as `best_f1`."""
+    expected = {normalise_answer(answer) for answer in answers or [""]}
+    return float(normalise_answer(prediction) in expected)
