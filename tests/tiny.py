@@ -1,8 +1,9 @@
 # ruff: noqa: S106, S311  names of special tokens are no passwords, random words no secrets
 """Inputs small enough for many real runs: an encoder of two layers, and a mirror with some rows of real tasks.
 
-The mirror is laid out as on the hub, so the catalogue's own tasks (mnli, xnli, commonsense_qa, nlvr) are read from it
-by the code that reads the real ones. A label can be read off the words, so a model that learns has a falling loss.
+The mirror is laid out as on the hub, so the catalogue's own tasks (mnli, commonsense_qa, nlvr2, vqa_v2, ...) are read
+from it by the code that reads the real ones. A label can be read off the words (and images), so a model that learns
+has a falling loss.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from PIL import Image
+from datasets import Features, Image
+from datasets.features.features import generate_from_arrow_type
+from PIL import Image as PillowImage
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaModel
 
@@ -54,7 +57,7 @@ def write_encoder(folder: Path, *, dtype: torch.dtype = torch.float32) -> Path:
 
 
 def write_mirror(folder: Path) -> Path:
-    """Write a mirror with the catalogue's mnli, xnli, commonsense_qa and nlvr; returns the folder."""
+    """Write a mirror with the catalogue's mnli, xnli, commonsense_qa and tasks with images; returns the folder."""
     glue = {"train": _nli_rows(NUM_TRAIN_ROWS, seed="train"), "validation_matched": _nli_rows(NUM_DEV_ROWS, seed="dev")}
     glue["train"]["premise"][7] += f" {RARE}"
     _write_repository(folder / "datasets/nyu-mll/glue", configs={"mnli": glue})
@@ -64,6 +67,12 @@ def write_mirror(folder: Path) -> Path:
     _write_repository(folder / "datasets/tau/commonsense_qa", configs={"default": choices})
     pictures = {"train": _picture_rows(NUM_TRAIN_ROWS), "validation": _picture_rows(NUM_DEV_ROWS)}
     _write_repository(folder / "datasets/lil-lab/nlvr", configs={"default": pictures})
+    pairs = {"train": _pair_rows(NUM_TRAIN_ROWS), "validation": _pair_rows(NUM_DEV_ROWS)}
+    _write_repository(folder / "datasets/pingzhili/nlvr2", configs={"default": pairs})
+    captioned = {"train": _captioned_rows(NUM_TRAIN_ROWS), "val": _captioned_rows(NUM_DEV_ROWS)}
+    _write_repository(folder / "datasets/umaru97/flickr30k_train_val_test", configs={"default": captioned})
+    questions = {"train": _question_rows(NUM_TRAIN_ROWS), "validation": _question_rows(NUM_DEV_ROWS)}
+    _write_repository(folder / "datasets/pingzhili/vqa_v2", configs={"default": questions})
     return folder
 
 
@@ -120,15 +129,51 @@ def _picture_rows(num_rows: int) -> dict[str, list[Any]]:
     other = {"red": "blue", "blue": "red"}
     said = [colour if label else other[colour] for colour, label in zip(colours, labels, strict=True)]
     return {
-        "image": [{"bytes": _picture(colour, row=row), "path": None} for row, colour in enumerate(colours)],
+        "image": _pictures(colours),
         "sentence": [f"{word} {_text(rng)}" for word in said],
         "label": labels,
     }
 
 
+def _pair_rows(num_rows: int) -> dict[str, list[Any]]:
+    """Return pairs of pictures of which the second one is a single one for all; a sentence is true of the first."""
+    rows = _picture_rows(num_rows)
+    return {
+        "image0": rows["image"],
+        "image1": _pictures(["blue"]) * num_rows,
+        "sentence": rows["sentence"],
+        "label": [("False", "True")[label] for label in rows["label"]],
+    }
+
+
+def _captioned_rows(num_rows: int) -> dict[str, list[Any]]:
+    rng = random.Random(num_rows)
+    colours = [rng.choice(("red", "blue")) for _ in range(num_rows)]
+    captions = [[f"{colour} {_text(rng)}" for _ in range(5)] for colour in colours]
+    return {"image": _pictures(colours), "caption": captions}
+
+
+def _question_rows(num_rows: int) -> dict[str, list[Any]]:
+    """Return questions on a picture's colour, which eight of ten people name; each picture has two questions."""
+    rng = random.Random(num_rows)
+    colours = [rng.choice(("red", "blue")) for _ in range(num_rows // 2)]
+    people = [
+        [{"answer": colour}] * 8 + [{"answer": "maybe"}, {"answer": f"w{rng.randrange(50)}"}] for colour in colours
+    ]
+    return {
+        "image": [picture for picture in _pictures(colours) for _ in range(2)],
+        "question": [_text(rng) for _ in range(num_rows)],
+        "answers": [answers for answers in people for _ in range(2)],
+    }
+
+
+def _pictures(colours: list[str]) -> list[dict[str, Any]]:
+    return [{"bytes": _picture(colour, row=row), "path": None} for row, colour in enumerate(colours)]
+
+
 def _picture(colour: str, *, row: int) -> bytes:
     """Return a picture that no other row has."""
-    image = Image.new("RGB", (IMAGE_SIZE, IMAGE_SIZE), (220, 0, 0) if colour == "red" else (0, 0, 220))
+    image = PillowImage.new("RGB", (IMAGE_SIZE, IMAGE_SIZE), (220, 0, 0) if colour == "red" else (0, 0, 220))
     image.putpixel((0, 0), (0, row % 256, row // 256))
     content = io.BytesIO()
     image.save(content, "PNG")
@@ -148,9 +193,10 @@ def _write_repository(folder: Path, *, configs: Mapping[str, Mapping[str, dict[s
 
 def _table(rows: dict[str, list[Any]]) -> pa.Table:
     table = pa.table(rows)
-    if "image" not in rows:
+    images = [name for name in rows if name.startswith("image")]
+    if not images:
         return table
-    # What `datasets` writes so that it reads the column as images again.
-    features = '{"info": {"features": {"image": {"_type": "Image"}, "sentence": {"dtype": "string", "_type": "Value"}, '
-    features += '"label": {"dtype": "int64", "_type": "Value"}}}}'
-    return table.replace_schema_metadata({"huggingface": features})
+    # What `datasets` writes so that it reads the columns as images again.
+    features = {name: generate_from_arrow_type(table.schema.field(name).type) for name in rows}
+    features |= {name: Image() for name in images}
+    return table.replace_schema_metadata(Features(features).arrow_schema.metadata)

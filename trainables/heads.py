@@ -3,64 +3,29 @@
 Losses are per example, never reduced, so that the training loop weighs examples alike however a batch is split into
 micro-batches and ranks (only `image_text_retrieval` couples the examples of a batch; its kind says so).
 
+Those of the kinds with images are in `trainables/image_heads.py`.
+
 Shapes: B examples, T text tokens, K image tokens, C choices, D the encoder's hidden size, V the vision tower's,
-L labels, E size of the shared space of retrieval, Tm masked tokens of a batch, W words of the vocabulary.
+L labels, Tm masked tokens of a batch, W words of the vocabulary.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from typing import Literal, NamedTuple, assert_never
+from typing import assert_never
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, gelu, normalize
+from torch.nn.functional import cross_entropy, gelu
 
-from trainables.encoder import EncodedText, Encoder
+from trainables.encoder import Encoder
 from trainables.errors import ConfigError
+from trainables.head import Head, HeadOutput, Pooling, Scorer
+from trainables.image_heads import AnswerHead, ImageClassificationHead, RetrievalHead
 from trainables.tasks.spec import TaskSpec
-
-Pooling = Literal["mean", "first"]
-"""How a text becomes one vector: the mean over its tokens, or its first token."""
 
 MAX_ANSWER_TOKENS = 30
 """Longest answer that `span_qa` gives (Devlin et al. 2019's SQuAD script: 30)."""
-
-RETRIEVAL_SIZE = 256
-"""Size of the space that texts and images share in `image_text_retrieval`."""
-
-TEMPERATURE_START, MAX_LOGIT_SCALE = 0.07, 100.0
-"""First temperature, and the largest factor that logits are scaled by (CLIP, arXiv 2103.00020, section 2.5)."""
-
-
-NORM_EPSILON = 1e-12
-"""Of the scorer's LayerNorm: BERT's, and so small that the exported form, whose own is nil, gives the same scores."""
-
-
-class HeadOutput(NamedTuple):
-    """What a head makes of a batch. A tuple, because ZeRO stage 3 looks for tensors in nothing but tuples."""
-
-    losses_B: Tensor
-    """Loss of each example, in nats, unreduced, float32."""
-    outputs: dict[str, Tensor]
-    """What the kind's score needs; the first dimension is B. Each head documents its names."""
-
-
-class Head(nn.Module):
-    """The contract of a head: it owns its weights, and borrows the encoder for a call."""
-
-    def forward(
-        self, encoder: Encoder, tensors: Mapping[str, Tensor], image_features_BKV: Tensor | None = None
-    ) -> HeadOutput:
-        """Return losses and outputs of a batch.
-
-        Args:
-            encoder: Reads the batch's text, and image tokens where the kind has them.
-            tensors: The batch, with the names of `trainables/tasks/kind.py`.
-            image_features_BKV: The vision tower's features; kinds with images need them, others do not take them.
-        """
-        raise NotImplementedError
 
 
 def build_head(
@@ -101,9 +66,19 @@ def build_head(
             head = SpanHead(hidden_size, dropout=dropout)
         case "tagging":
             head = TaggingHead(hidden_size, num_labels=_num_labels(spec), dropout=dropout)
-        case "image_classification":
-            scorer = Scorer(hidden_size, num_outputs=_num_labels(spec), pooling=pooling, dropout=dropout)
-            head = ImageClassificationHead(scorer, hidden_size=hidden_size, vision_size=_vision_size(spec, vision_size))
+        case "image_classification" | "image_pair_classification":
+            head = ImageClassificationHead(
+                Scorer(hidden_size, num_outputs=_num_labels(spec), pooling=pooling, dropout=dropout),
+                hidden_size=hidden_size,
+                vision_size=_vision_size(spec, vision_size),
+                num_images=len(spec.image_columns),
+            )
+        case "visual_question_answering":
+            head = AnswerHead(
+                Scorer(hidden_size, num_outputs=spec.num_answers or 0, pooling=pooling, dropout=dropout),
+                hidden_size=hidden_size,
+                vision_size=_vision_size(spec, vision_size),
+            )
         case "image_text_retrieval":
             head = RetrievalHead(hidden_size, vision_size=_vision_size(spec, vision_size))
         case "masked_lm":
@@ -111,33 +86,6 @@ def build_head(
         case _:
             assert_never(spec.kind)
     return head
-
-
-class Scorer(nn.Module):
-    """A text's scores: pooling, then XLM-R's classification head (dropout, dense, tanh, dropout, out_proj).
-
-    Mean pooling has a LayerNorm between the two: that is what lets a plain XLMRobertaForSequenceClassification hold
-    it on export, as one more encoder layer (`trainables/export.py`). Image tokens are not pooled.
-
-    Args:
-        hidden_size: D.
-        num_outputs: Scores for each text.
-        pooling: Mean over the text's tokens, or its first token.
-        dropout: Probability.
-    """
-
-    def __init__(self, hidden_size: int, *, num_outputs: int, pooling: Pooling, dropout: float) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(hidden_size, eps=NORM_EPSILON) if pooling == "mean" else None
-        self.dropout = nn.Dropout(dropout)
-        self.dense = nn.Linear(hidden_size, hidden_size)
-        self.out_proj = nn.Linear(hidden_size, num_outputs)
-
-    def forward(self, encoded: EncodedText) -> Tensor:
-        """Return scores, B x num_outputs."""
-        pooled_BD = encoded.text_BTD[:, 0] if self.norm is None else self.norm(mean_over_text(encoded))
-        hidden_BD = torch.tanh(self.dense(self.dropout(pooled_BD)))
-        return self.out_proj(self.dropout(hidden_BD))
 
 
 class SentencePairHead(Head):
@@ -229,65 +177,6 @@ class SpanHead(Head):
         return HeadOutput((start_losses_B + end_losses_B) / 2, outputs)
 
 
-class ImageClassificationHead(Head):
-    """A label for an image and a text: the encoder reads image tokens before the text. Outputs: `logits` (B x L)."""
-
-    def __init__(self, scorer: Scorer, *, hidden_size: int, vision_size: int) -> None:
-        super().__init__()
-        self.scorer = scorer
-        self.image_norm = nn.LayerNorm(vision_size)
-        self.image_projection = nn.Linear(vision_size, hidden_size)
-
-    def forward(
-        self, encoder: Encoder, tensors: Mapping[str, Tensor], image_features_BKV: Tensor | None = None
-    ) -> HeadOutput:
-        """Return the cross-entropy of each label."""
-        image_tokens_BKD = self.image_projection(self.image_norm(_given(image_features_BKV)))
-        encoded = encoder(tensors["input_ids_BT"], tensors["attention_mask_BT"], image_tokens_BKD)
-        logits_BL = self.scorer(encoded).float()
-        return HeadOutput(cross_entropy(logits_BL, tensors["labels_B"], reduction="none"), {"logits": logits_BL})
-
-
-class RetrievalHead(Head):
-    """Texts and images in one space, each text nearest to its own image (CLIP, arXiv 2103.00020, figure 3).
-
-    Outputs: `texts` and `images` (B x E, of length 1).
-    """
-
-    def __init__(self, hidden_size: int, *, vision_size: int) -> None:
-        super().__init__()
-        self.text_projection = nn.Linear(hidden_size, RETRIEVAL_SIZE)
-        self.image_norm = nn.LayerNorm(vision_size)
-        self.image_projection = nn.Linear(vision_size, RETRIEVAL_SIZE)
-        self.temperature = Temperature()
-
-    def forward(
-        self, encoder: Encoder, tensors: Mapping[str, Tensor], image_features_BKV: Tensor | None = None
-    ) -> HeadOutput:
-        """Return for each pair the mean of two cross-entropies: its image among images, its text among texts."""
-        encoded = encoder(tensors["input_ids_BT"], tensors["attention_mask_BT"])
-        images_BV = self.image_norm(_given(image_features_BKV)).mean(dim=1)
-        texts_BE = normalize(self.text_projection(mean_over_text(encoded)).float(), dim=-1)
-        images_BE = normalize(self.image_projection(images_BV).float(), dim=-1)
-        logits_BB = self.temperature(texts_BE @ images_BE.T)
-        pairs_B = torch.arange(len(logits_BB), device=logits_BB.device)
-        text_losses_B = cross_entropy(logits_BB, pairs_B, reduction="none")
-        image_losses_B = cross_entropy(logits_BB.T, pairs_B, reduction="none")
-        return HeadOutput((text_losses_B + image_losses_B) / 2, {"texts": texts_BE, "images": images_BE})
-
-
-class Temperature(nn.Module):
-    """A learnable factor on logits; a module of its own, so that ZeRO stage 3 gathers it when it is called."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.log_scale = nn.Parameter(torch.tensor([math.log(1 / TEMPERATURE_START)]))
-
-    def forward(self, logits: Tensor) -> Tensor:
-        """Return the scaled logits."""
-        return logits * self.log_scale.float().exp().clamp(max=MAX_LOGIT_SCALE)
-
-
 class MaskedLMHead(Head):
     """The hidden tokens, by XLM-R's LM head whose decoder is the encoder's own word embeddings.
 
@@ -331,13 +220,6 @@ class WordBias(nn.Module):
         return logits_TmW + self.bias
 
 
-def mean_over_text(encoded: EncodedText) -> Tensor:
-    """Return the mean of each text's token vectors (B x D), padding and image tokens left out."""
-    weights_BT = encoded.text_mask_BT.to(encoded.hidden_BSD.dtype)
-    sums_BD = (weights_BT[:, None, :] @ encoded.text_BTD)[:, 0]
-    return sums_BD / weights_BT.sum(dim=1, keepdim=True)
-
-
 def best_spans(start_logits_BT: Tensor, *, end_logits_BT: Tensor) -> dict[str, Tensor]:
     """Return the best span of each example with at most `MAX_ANSWER_TOKENS` tokens, as `SpanHead` documents it.
 
@@ -375,8 +257,3 @@ def _vision_size(spec: TaskSpec, vision_size: int | None) -> int:
     if vision_size is None:
         raise ConfigError("vision", f"is missing, but task {spec.name!r} has images; add a vision tower to the phase")
     return vision_size
-
-
-def _given(image_features_BKV: Tensor | None) -> Tensor:
-    assert image_features_BKV is not None, "TaskModel gives image features to every kind with images"  # noqa: S101
-    return image_features_BKV

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from trainables.config import PhaseConfig
 from trainables.encoder import Encoder, freeze
 from trainables.errors import ConfigError
-from trainables.heads import Head, HeadOutput, build_head
+from trainables.head import Head, HeadOutput
+from trainables.heads import build_head
 from trainables.tasks.spec import TaskSpec
 from trainables.vision import VisionTower, build_vision_tower
 
@@ -53,12 +54,20 @@ class TaskModel(nn.Module):
         Args:
             task: Name of the task that the whole batch belongs to.
             tensors: The batch, as `trainables/tasks/kind.py` names it; `image_features_BKV`, computed earlier by this
-                tower, may stand for `pixel_values_B3HW`.
+                tower, may stand for the pixels.
         """
-        image_features_BKV = tensors.get("image_features_BKV")
-        if image_features_BKV is None and self.vision is not None and "pixel_values_B3HW" in tensors:
-            image_features_BKV = self.vision(tensors["pixel_values_B3HW"])
-        return self.heads[task](self.encoder, tensors, image_features_BKV)
+        return self.heads[task](self.encoder, tensors, self._image_features(tensors))
+
+    def _image_features(self, tensors: Mapping[str, Tensor]) -> Tensor | None:
+        """Return the features of each example's images, those of several one after the other."""
+        if self.vision is None or "image_features_BKV" in tensors:
+            return tensors.get("image_features_BKV")
+        if "pixel_values_B3HW" in tensors:
+            return self.vision(tensors["pixel_values_B3HW"])
+        if "pixel_values_BN3HW" not in tensors:
+            return None
+        pixels_BN3HW = tensors["pixel_values_BN3HW"]
+        return self.vision(pixels_BN3HW.flatten(0, 1)).unflatten(0, pixels_BN3HW.shape[:2]).flatten(1, 2)
 
 
 def build_task_model(

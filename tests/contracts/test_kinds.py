@@ -27,6 +27,7 @@ TOKENIZER = load_tokenizer(Path(trainables.__file__).parent / "miniature" / "ass
 TEXTS = ["", "a red star", "نجمة حمراء", "ดาวสีแดง", "红色的星", "star " * 600, " \n\t", "🙂 <x> \u0000"]
 MAX_LENGTH = 48
 IMAGE = Image.new("RGBA", (20, 10), (255, 0, 0, 0))
+ANSWERS = ("red", "no", "yes")
 NUM = len(TEXTS)
 ROWS: dict[KindName, dict[str, list[Any]]] = {
     "sentence_pair": {"premise": TEXTS, "hypothesis": TEXTS[::-1], "label": [0, 1, 2, 0, 1, 2, 0, 1]},
@@ -37,7 +38,27 @@ ROWS: dict[KindName, dict[str, list[Any]]] = {
         "answers": [{"text": [], "answer_start": []}, {"text": ["red"], "answer_start": [2]}] + [None] * (NUM - 2),
     },
     "image_classification": {"image": [IMAGE] * NUM, "hypothesis": TEXTS, "label": [0, 1, 2, 0, 1, 2, 0, 1]},
-    "image_text_retrieval": {"image": [IMAGE] * NUM, "caption": TEXTS},
+    "image_pair_classification": {
+        "image": [IMAGE] * NUM,
+        "second_image": [IMAGE] * NUM,
+        "hypothesis": TEXTS,
+        "label": [0, 1, 2, 0, 1, 2, 0, 1],
+    },
+    "image_text_retrieval": {"image": [IMAGE] * NUM, "caption": [*TEXTS[:-1], TEXTS]},
+    "visual_question_answering": {
+        "image": [IMAGE] * NUM,
+        "question": TEXTS,
+        "answers": [
+            "red",
+            ["red"] * 10,
+            ["a star", "RED "],
+            [{"answer": "yes"}],
+            {"answer": ["no"]},
+            ["?"],
+            "no",
+            "no",
+        ],
+    },
     "tagging": {"tokens": [[text] * 3 for text in TEXTS], "tags": [[0, 1, None], [2, 2, -1]] + [[0, 1, 2]] * (NUM - 2)},
     "masked_lm": {"text": TEXTS, "text_pair": TEXTS[::-1]},
 }
@@ -46,11 +67,13 @@ NUM_TENSORS = {
     "multiple_choice": 3,
     "span_qa": 5,
     "image_classification": 4,
+    "image_pair_classification": 4,
     "image_text_retrieval": 3,
     "tagging": 3,
+    "visual_question_answering": 4,
     "masked_lm": 3,
 }
-LISTS = {"input_ids", "choice_lengths", "word_starts", "tags"}
+LISTS = {"input_ids", "choice_lengths", "caption_lengths", "word_starts", "tags"}
 KINDS = [kind(name) for name in get_args(KindName)]
 every_kind = pytest.mark.parametrize("a_kind", KINDS, ids=lambda one: one.name)
 
@@ -64,13 +87,14 @@ def spec_of(a_kind: Kind, policy: MaskingPolicy | None = None) -> TaskSpec:
         columns={column: column for column in ROWS[a_kind.name]},
         labels=("entailment", "neutral", "contradiction"),
         masking=(policy or MaskingPolicy()) if a_kind.name == "masked_lm" else None,
+        num_answers=len(ANSWERS) if a_kind.name == "visual_question_answering" else None,
         licence="none",
         citation="none",
     )
 
 
 def encoded(a_kind: Kind, rows: dict[str, list[Any]] | None = None) -> dict[str, list[Any]]:
-    context = EncodingContext(spec=spec_of(a_kind), tokenizer=TOKENIZER, max_length=MAX_LENGTH)
+    context = EncodingContext(spec=spec_of(a_kind), tokenizer=TOKENIZER, max_length=MAX_LENGTH, answers=ANSWERS)
     return a_kind.encode(rows if rows is not None else ROWS[a_kind.name], context)
 
 
@@ -121,7 +145,9 @@ def test_a_batch_is_a_function_of_its_generator(a_kind: Kind) -> None:
     assert all(torch.equal(first[name], again[name]) for name in first)
 
 
-@pytest.mark.parametrize("name", ["sentence_pair", "multiple_choice", "image_classification"])
+@pytest.mark.parametrize(
+    "name", ["sentence_pair", "multiple_choice", "image_classification", "image_pair_classification"]
+)
 def test_rows_without_a_label_are_dropped_and_others_keep_their_number(name: KindName) -> None:
     rows = {**ROWS[name], "label": [-1, 1, None, 2, 0, 0, 0, -1]}
     assert encoded(kind(name), rows)["row"] == [1, 3, 4, 5, 6]

@@ -11,15 +11,9 @@ from torch import Tensor
 from trainables.config import PhaseConfig, VisionConfig
 from trainables.encoder import EncodedText, Encoder, new_encoder
 from trainables.errors import ConfigError
-from trainables.heads import (
-    MAX_ANSWER_TOKENS,
-    MAX_LOGIT_SCALE,
-    Head,
-    Temperature,
-    best_spans,
-    build_head,
-    mean_over_text,
-)
+from trainables.head import Head, mean_over_text
+from trainables.heads import MAX_ANSWER_TOKENS, best_spans, build_head
+from trainables.image_heads import MAX_LOGIT_SCALE, Temperature
 from trainables.model import TaskModel, build_task_model
 from trainables.tasks.spec import HubSource, KindName, MaskingPolicy, TaskSpec
 
@@ -36,6 +30,7 @@ def spec_of(kind: KindName) -> TaskSpec:
         columns={},
         labels=("a", "b", "c"),
         masking=MaskingPolicy() if kind == "masked_lm" else None,
+        num_answers=5 if kind == "visual_question_answering" else None,
         licence="-",
         citation="-",
     )
@@ -74,6 +69,8 @@ def batch_of(kind: KindName, *, num_padding: int = 0) -> dict[str, Tensor]:
     text = {"input_ids_BT": ids_BT, "attention_mask_BT": mask_BT}
     labels = {"labels_B": torch.tensor([0, 2, 1, 0])}
     pixels = {"pixel_values_B3HW": torch.randn(4, 3, 16, 16, generator=generator)}
+    pairs = {"pixel_values_BN3HW": torch.randn(4, 2, 3, 16, 16, generator=generator)}
+    earned = {"credits_BA": torch.tensor([[1.0, 0, 0, 0, 0], [0, 1, 1 / 3, 0, 0], [0, 0, 0, 2 / 3, 0], [0] * 5])}
     span_mask_BT = mask_BT * (torch.arange(mask_BT.shape[1]) >= 2)
     targets_BT = torch.where((ids_BT % 3 == 0) & mask_BT.bool(), ids_BT, -100)
     choices_BCT = torch.stack([torch.where(mask_BT.bool(), (ids_BT + 17 * shift) % 55 + 5, 1) for shift in range(3)], 1)
@@ -84,8 +81,10 @@ def batch_of(kind: KindName, *, num_padding: int = 0) -> dict[str, Tensor]:
         "multiple_choice": choices | labels,
         "span_qa": text | spans,
         "image_classification": text | labels | pixels,
+        "image_pair_classification": text | labels | pairs,
         "image_text_retrieval": text | pixels,
         "tagging": text | {"targets_BT": torch.where(targets_BT >= 0, targets_BT % 3, targets_BT)},
+        "visual_question_answering": text | pixels | earned,
         "masked_lm": text | {"targets_BT": targets_BT},
     }
     return batches[kind]
@@ -174,6 +173,35 @@ def test_an_image_changes_the_answer() -> None:
     swapped = batch | {"pixel_values_B3HW": batch["pixel_values_B3HW"].flip(0)}
 
     assert not torch.allclose(model("task", batch).outputs["logits"], model("task", swapped).outputs["logits"])
+
+
+def test_the_order_of_two_images_changes_the_answer() -> None:
+    model, batch = model_of("image_pair_classification").eval(), batch_of("image_pair_classification")
+
+    swapped = batch | {"pixel_values_BN3HW": batch["pixel_values_BN3HW"].flip(1)}
+
+    assert not torch.allclose(model("task", batch).outputs["logits"], model("task", swapped).outputs["logits"])
+
+
+@pytest.mark.parametrize("kind", ["image_classification", "image_pair_classification", "visual_question_answering"])
+def test_features_computed_before_stand_for_pixels(kind: KindName) -> None:
+    model, batch = model_of(kind).eval(), batch_of(kind)
+    pixels = batch[next(name for name in batch if name.startswith("pixel"))]
+    flat = pixels.flatten(0, pixels.ndim - 4)
+
+    features_BKV = model.vision(flat).reshape(4, -1, 32)
+    given = {name: tensor for name, tensor in batch.items() if not name.startswith("pixel")}
+
+    torch.testing.assert_close(
+        model("task", given | {"image_features_BKV": features_BKV}).losses_B, model("task", batch).losses_B
+    )
+
+
+def test_a_question_without_an_answer_that_can_be_given_has_loss_zero() -> None:
+    losses_B = model_of("visual_question_answering")("task", batch_of("visual_question_answering")).losses_B
+
+    assert losses_B[3] == 0
+    assert (losses_B[:3] > 0).all()
 
 
 def test_the_mean_leaves_padding_and_image_tokens_out() -> None:

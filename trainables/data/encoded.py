@@ -6,6 +6,7 @@ name and renamed, so processes that race make the same thing twice and one copy 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -16,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainables.data.columns import Example, ListColumn, open_columns
+from trainables.data.images import IndirectColumn, image_hashes, open_images
 from trainables.data.request import EncodedRequest, PixelFormat, TokenizerSource, encoding_key, tokenizer_fingerprint
 from trainables.data.source import source_fingerprint, source_splits
-from trainables.data.writing import FILE, write_encoded
+from trainables.data.writing import FACTS, FILE, EncodedFacts, write_encoded
 from trainables.errors import TaskDataError
 from trainables.tasks.kind import CollateContext, Kind
 from trainables.tasks.kinds import kind
@@ -43,20 +45,40 @@ class EncodedTask:
 
     Args:
         request: What was asked for.
-        path: The Arrow file.
+        folder: Its folder in the cache.
         fingerprint: The content key.
     """
 
-    def __init__(self, request: EncodedRequest, *, path: Path, fingerprint: str) -> None:
+    def __init__(self, request: EncodedRequest, *, folder: Path, fingerprint: str) -> None:
         self.spec: TaskSpec = request.spec
         self.kind: Kind = kind(request.spec.kind)
         self.fingerprint = fingerprint
-        self.columns: Mapping[str, Sequence[Any]] = open_columns(path)
+        self.facts = EncodedFacts.model_validate_json((folder / FACTS).read_bytes())
+        self.columns: Mapping[str, Sequence[Any]] = open_columns(folder / FILE)
+        if self.spec.has_images:
+            self.columns |= self._image_columns(open_images(folder))
+        self._folder = folder
         self.lengths: NDArray[np.int32] = cast("NDArray[np.int32]", self.columns["length"])
         self._request = request
 
     def __len__(self) -> int:
         return len(self.lengths)
+
+    @property
+    def image_files(self) -> Sequence[bytes]:
+        """The distinct images of the split, as files, memory-mapped; only for a task with images."""
+        return open_images(self._folder)
+
+    @property
+    def image_hashes(self) -> NDArray[np.uint8]:
+        """Content hash of each of `image_files`, shape [num_images, 16]."""
+        return image_hashes(self._folder)
+
+    def with_images(self, images: Sequence[Any]) -> EncodedTask:
+        """Return the task with something else in place of each of its `image_files`: features made of them."""
+        task = copy.copy(self)
+        task.columns = {**self.columns, **self._image_columns(images)}
+        return task
 
     def batch(
         self, indices: Sequence[int] | NDArray[np.integer], *, generator: np.random.Generator
@@ -82,6 +104,14 @@ class EncodedTask:
             TaskDataError: There is nothing to score.
         """
         return self.kind.score(outputs, self.columns, spec=self.spec)
+
+    def _image_columns(self, images: Sequence[Any]) -> dict[str, IndirectColumn]:
+        columns: dict[str, IndirectColumn] = {}
+        for name in self.spec.image_columns:
+            column = self.columns[name]
+            numbers = column.numbers if isinstance(column, IndirectColumn) else cast("NDArray[np.int32]", column)
+            columns[name] = IndirectColumn(images, numbers=numbers)
+        return columns
 
     @cached_property
     def _context(self) -> CollateContext:
@@ -126,7 +156,7 @@ def open_encoded_task(request: EncodedRequest) -> EncodedTask:
         if rows is None:
             rows = _rows(request)
         write_encoded(folder, rows=rows, request=request)
-    return EncodedTask(request, path=folder / FILE, fingerprint=key)
+    return EncodedTask(request, folder=folder, fingerprint=key)
 
 
 def _rows(request: EncodedRequest) -> Dataset:

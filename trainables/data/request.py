@@ -13,7 +13,7 @@ from trainables.tasks.spec import TaskSpec
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-FORMAT = 1
+FORMAT = 2
 """Raised by hand when the layout of the cache changes."""
 
 TOKENIZER_FILES = (

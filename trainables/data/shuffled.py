@@ -10,8 +10,6 @@ import numpy as np
 
 from trainables.data.encoded import EncodedTask
 
-IMAGE_COLUMN = "image"
-
 
 class PermutedColumn(Sequence[Any]):
     """A column read in another order.
@@ -33,15 +31,16 @@ class PermutedColumn(Sequence[Any]):
 
 
 def with_shuffled_images(task: EncodedTask, *, seed: int) -> EncodedTask:
-    """Return a task whose example i has another example's image; texts and labels stay.
+    """Return a task whose example i has another example's images, both of them where it has two; the rest stays.
 
     Args:
         task: A task with images and at least two examples.
-        seed: Decides the permutation, a cyclic one: no image stays in its place.
+        seed: Decides the permutation, a cyclic one: no example keeps its own.
     """
     visited = np.random.default_rng(seed).permutation(len(task))
     order = np.empty(len(task), dtype=np.int64)
     order[visited] = np.roll(visited, 1)
     shuffled = copy.copy(task)
-    shuffled.columns = {**task.columns, IMAGE_COLUMN: PermutedColumn(task.columns[IMAGE_COLUMN], order=order)}
+    permuted = {name: PermutedColumn(task.columns[name], order=order) for name in task.spec.image_columns}
+    shuffled.columns = {**task.columns, **permuted}
     return shuffled

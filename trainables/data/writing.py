@@ -1,7 +1,8 @@
-"""Encoding a split into an Arrow file, in chunks, and publishing it atomically."""
+"""Encoding a split into Arrow files, in chunks, and publishing them atomically."""
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import uuid
@@ -11,9 +12,13 @@ from typing import TYPE_CHECKING, Any, cast  # Any: encoded values are the kind'
 
 import numpy as np
 import pyarrow as pa
+from pydantic import Field
 
+from trainables.config.frozen import FrozenModel
+from trainables.data.images import UNREADABLE, ImageWriter
 from trainables.data.request import EncodedRequest
 from trainables.errors import TaskDataError
+from trainables.tasks.answers import commonest_answers
 from trainables.tasks.kind import EncodingContext
 from trainables.tasks.kinds import kind
 
@@ -23,12 +28,40 @@ if TYPE_CHECKING:
 FILE = "examples.arrow"
 """Name of the Arrow file in a cache's folder."""
 
+FACTS = "facts.json"
+"""What its maker says of an encoded split."""
+
 ROWS_PER_CHUNK = 2000
 """Rows that are tokenised and written at a time."""
+
+MAX_UNREADABLE_SHARE = 0.1
+"""Share of a split's examples whose images may be unreadable; with more of them the data is refused."""
+
+NUM_NAMED_ROWS = 10
+"""Rows with an unreadable image that are named."""
+
+log = logging.getLogger(__name__)
+
+
+class EncodedFacts(FrozenModel):
+    """What the maker of an encoded split says of it."""
+
+    num_rows: int = Field(ge=0)
+    """Rows of the source that were read."""
+    num_unreadable: int = Field(default=0, ge=0)
+    """Examples left out because an image of theirs cannot be decoded."""
+    unreadable_rows: tuple[int, ...] = Field(default=(), strict=False)
+    """The first of them, by their number in the source's split."""
+    reason: str | None = None
+    """Why the first of them cannot be decoded."""
+    answers: tuple[str, ...] = Field(default=(), strict=False)
+    """For `visual_question_answering`: the answers that can be given, in the order of their numbers."""
 
 
 def write_encoded(folder: Path, *, rows: Dataset, request: EncodedRequest) -> None:
     """Encode rows into `folder`, which is complete once it exists: it is made under another name and renamed.
+
+    Examples with an unreadable image are left out; how many is written into `FACTS` and logged.
 
     Args:
         folder: The cache's folder for this content; when another process makes it first, its copy stays.
@@ -36,17 +69,12 @@ def write_encoded(folder: Path, *, rows: Dataset, request: EncodedRequest) -> No
         request: How it is encoded.
 
     Raises:
-        TaskDataError: A row does not fit the task, or none has a usable label.
+        TaskDataError: A row does not fit the task, none has a usable label, or too many images are unreadable.
     """
     part = folder.with_name(f".{folder.name[:16]}.{os.getpid()}.{uuid.uuid4().hex[:8]}.part")
     part.mkdir(parents=True)
     try:
-        if _write_file(part / FILE, rows=rows, request=request) == 0:
-            msg = (
-                f"cannot encode task {request.spec.name!r}: split {request.split!r} has {len(rows)} rows and 0 usable "
-                "examples, it needs at least 1; check its labels"
-            )
-            raise TaskDataError(msg)
+        _SplitWriter(part, request=request).write(rows)
         _publish(part, folder=folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -60,27 +88,109 @@ def _publish(part: Path, *, folder: Path) -> None:
             raise
 
 
-def _write_file(path: Path, *, rows: Dataset, request: EncodedRequest) -> int:
-    num_examples = 0
-    with path.open("wb") as file:
-        writer: pa.RecordBatchFileWriter | None = None
-        for chunk in _encoded_chunks(rows, request=request):
-            table = _arrow(chunk)
-            writer = writer or pa.ipc.new_file(file, table.schema)
-            writer.write_table(table)
-            num_examples += table.num_rows
-        if writer is not None:
-            writer.close()
-        file.flush()
-        os.fsync(file.fileno())
-    return num_examples
+class _SplitWriter:
+    """Writes one split into a folder, and counts what it leaves out."""
+
+    def __init__(self, folder: Path, *, request: EncodedRequest) -> None:
+        self._folder, self._request = folder, request
+        self._images = ImageWriter(folder) if request.spec.has_images else None
+        self._unreadable: list[int] = []
+        self._num_examples = 0
+
+    def write(self, rows: Dataset) -> None:
+        """Write the split's files.
+
+        Raises:
+            TaskDataError: It holds nothing usable, or too many unreadable images.
+        """
+        if self._request.num_examples is not None:
+            rows = rows.select(range(min(len(rows), self._request.num_examples)))
+        answers = _answers(self._request)
+        with (self._folder / FILE).open("wb") as file:
+            writer: pa.RecordBatchFileWriter | None = None
+            for chunk in _encoded_chunks(rows, request=self._request, answers=answers):
+                table = _arrow(self._with_numbers(chunk))
+                writer = writer or pa.ipc.new_file(file, table.schema)
+                writer.write_table(table)
+                self._num_examples += table.num_rows
+            if writer is not None:
+                writer.close()
+            file.flush()
+            os.fsync(file.fileno())
+        self._finish(num_rows=len(rows), answers=answers)
+
+    def _with_numbers(self, chunk: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        """Return a chunk with images as numbers, without the examples that have an unreadable one."""
+        if self._images is None:
+            return chunk
+        numbers = {name: [self._images.add(file) for file in chunk[name]] for name in self._request.spec.image_columns}
+        chunk = chunk | numbers
+        readable = [UNREADABLE not in images for images in zip(*numbers.values(), strict=True)]
+        self._unreadable += [row for row, good in zip(chunk["row"], readable, strict=True) if not good]
+        return {name: [one for one, good in zip(chunk[name], readable, strict=True) if good] for name in chunk}
+
+    def _finish(self, *, num_rows: int, answers: tuple[str, ...]) -> None:
+        reason = None
+        if self._images is not None:
+            self._images.close()
+            reason = self._images.reason
+        self._check(num_rows, reason=reason)
+        facts = EncodedFacts(
+            num_rows=num_rows,
+            num_unreadable=len(self._unreadable),
+            unreadable_rows=tuple(self._unreadable[:NUM_NAMED_ROWS]),
+            reason=reason,
+            answers=answers,
+        )
+        (self._folder / FACTS).write_text(facts.model_dump_json(indent=1), encoding="utf-8")
+        if facts.num_unreadable:
+            log.warning("%s; they are left out", self._found(reason))
+
+    def _check(self, num_rows: int, *, reason: str | None) -> None:
+        name, split = self._request.spec.name, self._request.split
+        if len(self._unreadable) > MAX_UNREADABLE_SHARE * (self._num_examples + len(self._unreadable)):
+            msg = (
+                f"cannot encode task {name!r}: {self._found(reason)}; at most {MAX_UNREADABLE_SHARE:.0%} may be; "
+                "repair them or drop their rows"
+            )
+            raise TaskDataError(msg)
+        if self._num_examples == 0:
+            msg = (
+                f"cannot encode task {name!r}: split {split!r} has {num_rows} rows and 0 usable examples, it needs at "
+                "least 1; check its labels"
+            )
+            raise TaskDataError(msg)
+
+    def _found(self, reason: str | None) -> str:
+        total = self._num_examples + len(self._unreadable)
+        rows = ", ".join(map(str, self._unreadable[:NUM_NAMED_ROWS]))
+        return (
+            f"task {self._request.spec.name!r}, split {self._request.split!r}: {len(self._unreadable)} of {total} "
+            f"examples have an image that cannot be decoded ({reason}), first in rows {rows}"
+        )
 
 
-def _encoded_chunks(rows: Dataset, *, request: EncodedRequest) -> Iterator[dict[str, list[Any]]]:
-    context = EncodingContext(spec=request.spec, tokenizer=request.tokenizer.tokenizer, max_length=request.max_length)
+def _answers(request: EncodedRequest) -> tuple[str, ...]:
+    """Return the answers that can be given: the train split's commonest, whatever part of it is trained on."""
+    if request.spec.num_answers is None:
+        return ()
+    from trainables.data.load import load_rows
+
+    rows = load_rows(request.spec, split="train", language=request.language).select_columns("answers")
+    return commonest_answers(rows["answers"], num_answers=request.spec.num_answers, task=request.spec.name)
+
+
+def _encoded_chunks(
+    rows: Dataset, *, request: EncodedRequest, answers: tuple[str, ...]
+) -> Iterator[dict[str, list[Any]]]:
+    context = EncodingContext(
+        spec=request.spec,
+        tokenizer=request.tokenizer.tokenizer,
+        max_length=request.max_length,
+        split=request.split,
+        answers=answers,
+    )
     encoder = kind(request.spec.kind)
-    if request.num_examples is not None:
-        rows = rows.select(range(min(len(rows), request.num_examples)))
     for start in range(0, len(rows), ROWS_PER_CHUNK):
         chunk = cast("dict[str, list[Any]]", rows[start : start + ROWS_PER_CHUNK])
         size = len(next(iter(chunk.values())))
@@ -95,6 +205,8 @@ def _arrow(encoded: Mapping[str, list[Any]]) -> Any:
 
 def _arrow_column(values: list[Any]) -> Any:
     """Return a column with whole numbers as int32, whether or not its first lists are empty."""
+    if values and isinstance(values[0], np.ndarray):
+        return pa.array(values, type=pa.list_(pa.int32()))
     first = next((value for value in values if not isinstance(value, list) or value), None)
     probe = first[0] if isinstance(first, list) else first
     if isinstance(probe, int | np.integer):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any  # fields of TaskSpec, checked by pydantic
 
 from trainables.config.evaluation import XNLI_LANGUAGES
+from trainables.tasks.multimodal import MULTIMODAL
 from trainables.tasks.spec import GeneratedSource, HubSource, MaskingPolicy, TaskSpec
 
 NLI_LABELS = ("entailment", "neutral", "contradiction")
@@ -90,18 +91,6 @@ _REAL = (
         citation="Rajpurkar et al. 2016, arXiv 1606.05250",
         notes="87,599 English questions on Wikipedia. The test set is secret, so there is no test split.",
     ),
-    TaskSpec(
-        name="nlvr",
-        kind="image_classification",
-        source=HubSource(repository="lil-lab/nlvr"),
-        splits={"train": ("train",), "validation": ("validation",)},
-        columns={"image": "image", "hypothesis": "sentence", "label": "label"},
-        labels=("false", "true"),
-        licence="CC BY 4.0",
-        citation="Suhr et al. 2017, ACL P17-2034",
-        notes="Synthetic images and human-written English sentences. Revision not pinned: its authors publish it on "
-        "GitHub (lil-lab/nlvr), and a repository of this name was not verified on the hub; meant for a mirror.",
-    ),
 )
 
 
@@ -176,5 +165,5 @@ _MINIATURE = (
     ),
 )
 
-CATALOGUE: tuple[TaskSpec, ...] = (*_REAL, *_MINIATURE)
+CATALOGUE: tuple[TaskSpec, ...] = (*_REAL, *MULTIMODAL, *_MINIATURE)
 """Every shipped task: real ones first."""

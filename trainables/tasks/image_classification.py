@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any  # Any: a raw row's values are the data se
 import numpy as np
 import torch
 
-from trainables.tasks.pixels import image_files, pixel_values
+from trainables.tasks.pixels import image_files, image_tensors
 from trainables.tasks.text import accuracy, checked_texts, encode_texts, labelled, padded, scalars
 
 if TYPE_CHECKING:
@@ -40,14 +40,14 @@ class ImageClassification:
         }
 
     def collate(self, examples: Sequence[Mapping[str, Any]], context: CollateContext) -> dict[str, torch.Tensor]:
-        """Return `input_ids_BT`, `attention_mask_BT`, `pixel_values_B3HW`, `labels_B`.
+        """Return `input_ids_BT`, `attention_mask_BT`, the images' tensor, `labels_B`.
 
         Raises:
             TaskDataError: The context has no image size.
         """
         text = padded([example["input_ids"] for example in examples], context=context)
-        pixels = pixel_values(examples, context=context)
-        return {**text, "pixel_values_B3HW": pixels, "labels_B": scalars(examples, column="label")}
+        images = image_tensors(examples, context=context)
+        return {**text, **images, "labels_B": scalars(examples, column="label")}
 
     def score(self, outputs: Mapping[str, np.ndarray], examples: Columns, *, spec: TaskSpec) -> float:
         """Return the accuracy (0..1) of `logits` (B x labels).

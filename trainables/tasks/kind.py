@@ -2,7 +2,7 @@
 
 A kind is stateless; one instance serves every task and thread. `encode` runs once for each data set (its result is
 cached on disk as Arrow, keyed by content), `collate` runs for every batch, so it must be cheap. A kind does not know
-of ranks, engines or stages. Its head lives in `trainables/heads.py` under the same name.
+of ranks, engines or stages. Its head lives in `trainables/heads.py` or `trainables/image_heads.py`.
 
 Tensors a batch holds, by kind (B examples, T tokens, C choices, H x W pixels):
 
@@ -11,8 +11,12 @@ Tensors a batch holds, by kind (B examples, T tokens, C choices, H x W pixels):
     span_qa               input_ids_BT attention_mask_BT span_mask_BT starts_B ends_B
     tagging               input_ids_BT attention_mask_BT targets_BT (-100 where nothing is predicted)
     image_classification  input_ids_BT attention_mask_BT pixel_values_B3HW labels_B
+    image_pair_classification  input_ids_BT attention_mask_BT pixel_values_BN3HW labels_B (N = 2 images)
     image_text_retrieval  input_ids_BT attention_mask_BT pixel_values_B3HW
+    visual_question_answering  input_ids_BT attention_mask_BT pixel_values_B3HW credits_BA (A answers)
     masked_lm             input_ids_BT attention_mask_BT targets_BT (-100 where nothing is predicted)
+
+Where a frozen vision tower's features are at hand, `image_features_BKV` stands for the pixels.
 """
 
 from __future__ import annotations
@@ -40,6 +44,10 @@ class EncodingContext:
     tokenizer: PreTrainedTokenizerBase
     max_length: int
     """Longest text in tokens, special tokens included, image tokens excluded."""
+    split: str = "train"
+    """Our split that the rows are of."""
+    answers: tuple[str, ...] = ()
+    """For `visual_question_answering`: the answers that can be given, commonest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,9 @@ _CLASSES: dict[KindName, str] = {
     "multiple_choice": "MultipleChoice",
     "tagging": "Tagging",
     "image_classification": "ImageClassification",
+    "image_pair_classification": "ImagePairClassification",
     "image_text_retrieval": "ImageTextRetrieval",
+    "visual_question_answering": "VisualQuestionAnswering",
     "masked_lm": "MaskedLm",
 }
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast  # Any: a raw row's image is whateve
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from trainables.errors import TaskDataError
 
@@ -29,17 +29,42 @@ KEPT_BYTES = 256 * 1024 * 1024
 _kept: dict[tuple[bytes, int], NDArray[np.uint8]] = {}
 
 
-def image_files(rows: Columns, *, context: EncodingContext) -> list[bytes]:
-    """Return the `image` column as files: PNG or JPEG bytes, unchanged where the source has them.
+def image_files(rows: Columns, *, context: EncodingContext, column: str = "image") -> list[bytes]:
+    """Return a column of images as files: PNG or JPEG bytes, unchanged where the source has them.
+
+    A missing image (null, or a path without a file) is an empty file. Nothing is decoded here: whether the files can
+    be is checked once for each distinct one, when the split is written (`trainables/data/images.py`).
 
     Raises:
-        TaskDataError: A value is no image.
+        TaskDataError: A value can be no image.
     """
-    return [_as_file(value, number=number, context=context) for number, value in enumerate(rows["image"])]
+    return [_as_file(value, number=number, column=column, context=context) for number, value in enumerate(rows[column])]
 
 
-def pixel_values(examples: Sequence[Mapping[str, Any]], *, context: CollateContext) -> torch.Tensor:
-    """Return the examples' images as normalised pixels, float32, shape [B, 3, H, W].
+def image_tensors(
+    examples: Sequence[Mapping[str, Any]], *, context: CollateContext, columns: Sequence[str] = ("image",)
+) -> dict[str, torch.Tensor]:
+    """Return what the vision tower, or its head, is given of the examples' images.
+
+    That is `image_features_BKV` where the columns hold features that a frozen tower made before
+    (`trainables/vision_features.py`), the images' tokens one after the other; else `pixel_values_B3HW`, or
+    `pixel_values_BN3HW` where an example has N > 1 images.
+
+    Raises:
+        TaskDataError: The context has no image size.
+    """
+    images = [[example[column] for column in columns] for example in examples]
+    if not isinstance(images[0][0], bytes):
+        features_BKV = np.stack([np.concatenate(features) for features in images])
+        return {"image_features_BKV": torch.from_numpy(features_BKV)}
+    if len(columns) == 1:
+        return {"pixel_values_B3HW": pixel_values([file for (file,) in images], context=context)}
+    flat = pixel_values([file for files in images for file in files], context=context)
+    return {"pixel_values_BN3HW": flat.unflatten(0, (len(images), len(columns)))}
+
+
+def pixel_values(files: Sequence[bytes], *, context: CollateContext) -> torch.Tensor:
+    """Return image files as normalised pixels, float32, shape [B, 3, H, W].
 
     An image is laid on white where it is transparent, and scaled to a square by PIL's bilinear filter whatever its
     shape.
@@ -54,7 +79,7 @@ def pixel_values(examples: Sequence[Mapping[str, Any]], *, context: CollateConte
             "open the encoded task with the vision tower's PixelFormat"
         )
         raise TaskDataError(msg)
-    squares_BHW3 = np.stack([kept_square(example["image"], size=size) for example in examples])
+    squares_BHW3 = np.stack([kept_square(file, size=size) for file in files])
     mean_311, std_311 = (
         np.array(values, np.float32)[:, None, None] for values in (context.image_mean, context.image_std)
     )
@@ -63,6 +88,17 @@ def pixel_values(examples: Sequence[Mapping[str, Any]], *, context: CollateConte
     pixels_B3HW *= 1 / (255 * std_311)
     pixels_B3HW -= mean_311 / std_311
     return torch.from_numpy(pixels_B3HW)
+
+
+def why_unreadable(file: bytes) -> str | None:
+    """Return why an image file cannot be decoded, or None when it can."""
+    try:
+        with Image.open(io.BytesIO(file)) as image:
+            image.draft("RGB", (1, 1))  # a JPEG is read whole, at an eighth of its size: enough to find what is cut
+            image.load()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        return str(error) or type(error).__name__
+    return None
 
 
 def kept_square(file: bytes, *, size: int) -> NDArray[np.uint8]:
@@ -87,21 +123,22 @@ def decode_square(file: bytes, *, size: int) -> NDArray[np.uint8]:
     return np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR))
 
 
-def _as_file(value: Any, *, number: int, context: EncodingContext) -> bytes:
+def _as_file(value: Any, *, number: int, column: str, context: EncodingContext) -> bytes:
     """Return an image file from bytes, a PIL image, or the hub's struct of bytes and path."""
     if isinstance(value, Mapping):
         fields = cast("Mapping[str, Any]", value)
-        value = fields.get("bytes") or (Path(fields["path"]).read_bytes() if fields.get("path") else None)
+        path = Path(fields["path"]) if fields.get("path") else None
+        value = fields.get("bytes") or (path.read_bytes() if path is not None and path.is_file() else None)
+    if value is None:
+        return b""
     if isinstance(value, Image.Image):
         buffer = io.BytesIO()
         value.save(buffer, format="PNG")
         return buffer.getvalue()
-    try:
-        Image.open(io.BytesIO(value)).close()
-    except (TypeError, UnidentifiedImageError) as error:
+    if not isinstance(value, bytes):
         msg = (
-            f"cannot encode task {context.spec.name!r}: column 'image' holds {type(value).__name__} at row {number} of "
-            "this batch, which is no image file (PNG, JPEG) or PIL image; correct the task's `columns` or its data"
+            f"cannot encode task {context.spec.name!r}: column {column!r} holds {type(value).__name__} at row {number} "
+            "of this batch, which is no image file (PNG, JPEG) or PIL image; correct the task's `columns` or its data"
         )
-        raise TaskDataError(msg) from error
+        raise TaskDataError(msg)
     return value

@@ -15,17 +15,23 @@ KindName = Literal[
     "multiple_choice",
     "tagging",
     "image_classification",
+    "image_pair_classification",
     "image_text_retrieval",
+    "visual_question_answering",
     "masked_lm",
 ]
 """The formats a task can have; `trainables/tasks/<kind>.py` implements each."""
 
-IMAGE_KINDS: frozenset[KindName] = frozenset({"image_classification", "image_text_retrieval"})
-"""Kinds whose examples hold an image: they need a vision tower."""
-
+IMAGE_COLUMNS: Mapping[KindName, tuple[str, ...]] = {
+    "image_classification": ("image",),
+    "image_pair_classification": ("image", "second_image"),
+    "image_text_retrieval": ("image",),
+    "visual_question_answering": ("image",),
+}
+"""Kinds whose examples hold images, and the columns that hold them: they need a vision tower."""
 
 _PROSE = {"licence", "citation", "notes", "languages"}
-_CAME_LATER = ("unanswerable",)
+_CAME_LATER = ("unanswerable", "num_answers")
 
 
 class HubSource(FrozenModel):
@@ -80,12 +86,16 @@ class TaskSpec(FrozenModel):
     """The source's own label values in class order, where they are text; empty: the source holds class numbers."""
     languages: tuple[str, ...] = ("en",)
     """Languages that the source offers."""
-    metric: Literal["accuracy", "f1", "exact_match", "seqeval_f1", "recall_at_1", "masked_accuracy"] = "accuracy"
+    metric: Literal[
+        "accuracy", "f1", "exact_match", "seqeval_f1", "recall_at_1", "masked_accuracy", "soft_accuracy"
+    ] = "accuracy"
     """Score of the kind, between 0 and 1; `seqeval_f1` is the F1 of the spans that IOB tags mark."""
     unanswerable: bool = False
     """For `span_qa`: whether some questions have no answer in their context, so that none may be given."""
     masking: MaskingPolicy | None = None
     """For `masked_lm` only."""
+    num_answers: int | None = Field(default=None, ge=2)
+    """For `visual_question_answering` only: most answers that can be given, the commonest of the train split."""
     licence: str
     """Licence as the source states it."""
     citation: str
@@ -107,7 +117,12 @@ class TaskSpec(FrozenModel):
     @property
     def has_images(self) -> bool:
         """Whether its examples hold an image."""
-        return self.kind in IMAGE_KINDS
+        return self.kind in IMAGE_COLUMNS
+
+    @property
+    def image_columns(self) -> tuple[str, ...]:
+        """The columns that hold an example's images, in their order; empty for a task without images."""
+        return IMAGE_COLUMNS.get(self.kind, ())
 
     @model_validator(mode="after")
     def _silence_fits_kind(self) -> Self:
@@ -120,5 +135,15 @@ class TaskSpec(FrozenModel):
     def _masking_fits_kind(self) -> Self:
         if (self.masking is not None) != (self.kind == "masked_lm"):
             msg = f"`masking` belongs to kind masked_lm, and only to it; this kind is {self.kind}"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _answers_fit_kind(self) -> Self:
+        if (self.num_answers is not None) != (self.kind == "visual_question_answering"):
+            msg = (
+                f"`num_answers` belongs to kind visual_question_answering, and only to it; this kind is "
+                f"{self.kind}, and num_answers is {self.num_answers}"
+            )
             raise ValueError(msg)
         return self

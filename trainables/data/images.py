@@ -1,0 +1,117 @@
+"""The distinct images of an encoded split: stored once, checked once, and known by their content.
+
+Many examples share an image (SNLI-VE has 530,000 sentences on 31,000 photographs), so examples hold an image's number
+and the files lie apart, as the source had them. They are decoded when a batch needs them; when a split is written each
+is only read through once, so that one that cannot be decoded is found before training and not in the middle of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any  # pyarrow is untyped, and a column's values are its kind's own
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from trainables.data.columns import open_columns
+from trainables.tasks.pixels import why_unreadable
+
+FILES = "images.arrow"
+"""Image files, one a row."""
+
+HASHES = "images.npy"
+"""Content hash of each image file: uint8, shape [num_images, HASH_BYTES]."""
+
+HASH_BYTES = 16
+
+UNREADABLE = -1
+"""The number of an image that cannot be decoded."""
+
+_BYTES_PER_CHUNK = 64 * 1024 * 1024
+_SCHEMA: Any = pa.schema([("file", pa.binary())])
+
+
+class ImageWriter:
+    """Writes distinct image files into a folder. They are complete after `close`.
+
+    Args:
+        folder: Exists; its maker publishes it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._numbers: dict[bytes, int] = {}
+        self._hashes: list[bytes] = []
+        self._waiting: list[bytes] = []
+        self._num_waiting_bytes = 0
+        self._file = (folder / FILES).open("wb")
+        self._writer: Any = pa.ipc.new_file(self._file, _SCHEMA)
+        self.reason: str | None = None
+        """Why the first unreadable image cannot be decoded."""
+
+    def add(self, file: bytes) -> int:
+        """Return the number of an image, writing it if it is new, or `UNREADABLE` when it cannot be decoded."""
+        digest = hashlib.blake2b(file, digest_size=HASH_BYTES).digest()
+        number = self._numbers.get(digest)
+        if number is None:
+            number = self._numbers[digest] = self._write(file, digest=digest)
+        return number
+
+    def close(self) -> None:
+        """Write what waits, and the hashes."""
+        self._flush()
+        self._writer.close()
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        hashes = np.frombuffer(b"".join(self._hashes), dtype=np.uint8).reshape(-1, HASH_BYTES)
+        np.save(self._folder / HASHES, hashes, allow_pickle=False)
+
+    def _write(self, file: bytes, *, digest: bytes) -> int:
+        problem = why_unreadable(file)
+        if problem is not None:
+            self.reason = self.reason or problem
+            return UNREADABLE
+        self._hashes.append(digest)
+        self._waiting.append(file)
+        self._num_waiting_bytes += len(file)
+        if self._num_waiting_bytes > _BYTES_PER_CHUNK:
+            self._flush()
+        return len(self._hashes) - 1
+
+    def _flush(self) -> None:
+        self._writer.write_table(pa.table({"file": pa.array(self._waiting, type=pa.binary())}))
+        self._waiting, self._num_waiting_bytes = [], 0
+
+
+class IndirectColumn(Sequence[Any]):
+    """A column whose items are those of another that its numbers name.
+
+    Args:
+        items: What the numbers name.
+        numbers: Number of each example's item, shape [num_examples].
+    """
+
+    def __init__(self, items: Sequence[Any], *, numbers: NDArray[np.integer]) -> None:
+        self._items, self.numbers = items, numbers
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, index: Any) -> Any:
+        """Return the item of example `index`."""
+        return self._items[int(self.numbers[index])]
+
+
+def open_images(folder: Path) -> Sequence[bytes]:
+    """Return the image files of an encoded split, memory-mapped."""
+    return open_columns(folder / FILES)["file"]
+
+
+def image_hashes(folder: Path) -> NDArray[np.uint8]:
+    """Return the content hash of each image of an encoded split, shape [num_images, HASH_BYTES]."""
+    return np.load(folder / HASHES, allow_pickle=False)
