@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import JsonValue
 
-from spaces.binding import bind_with_origins
+from spaces.binding import BoundTrial, bind_with_origins
+from spaces.compared import check_equal_compute
 from spaces.contradictions import refuse_contradictions
 from spaces.drawing import default_value, draw, first_assignments
 from spaces.fit import check_trial
@@ -34,8 +35,11 @@ def check_space(space: Space) -> None:
             family, a language is missing; `field` is the path in the spec.
     """
     refuse_contradictions(space.root)
+    trials: list[BoundTrial] = []
     for assignment in _probes(space):
-        check_trial(bind_with_origins(space, assignment), family=assignment.get(FAMILY_PATH))
+        trials.append(bind_with_origins(space, assignment))
+        check_trial(trials[-1], family=assignment.get(FAMILY_PATH))
+    check_equal_compute(trials, space=space)
 
 
 def _probes(space: Space) -> Iterator[Assignment]:

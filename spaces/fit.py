@@ -8,7 +8,8 @@ from pydantic import JsonValue
 
 from spaces.binding import BoundTrial, origin_of
 from trainables.config import PhaseConfig
-from trainables.errors import ConfigError, UnknownTaskError, near_matches
+from trainables.control_checks import check_controls
+from trainables.errors import ConfigError, InputError, near_matches
 from trainables.tasks import registry
 from trainables.tasks.spec import TaskSpec
 
@@ -28,6 +29,7 @@ def check_trial(trial: BoundTrial, *, family: JsonValue = None) -> None:
     for name, phase in phases.items():
         if phase is not None:
             _check_phase(phase, name=name, origins=trial.origins)
+    _check_controls(trial)
     _check_family(trial, family=family)
     _check_evaluation(trial)
 
@@ -42,6 +44,14 @@ def _check_phase(phase: PhaseConfig, *, name: str, origins: Mapping[str, str]) -
             origin_of(f"{name}.vision", origins=origins),
             f"a vision tower is set, but no task of {', '.join(phase.mixture)} has images; remove it",
         )
+
+
+def _check_controls(trial: BoundTrial) -> None:
+    try:
+        check_controls(trial.config)
+    except ConfigError as error:
+        message = str(error).removeprefix(f"{error.field}: ")
+        raise ConfigError(origin_of(error.field, origins=trial.origins), message) from None
 
 
 def _check_family(trial: BoundTrial, *, family: JsonValue) -> None:
@@ -71,5 +81,5 @@ def _check_evaluation(trial: BoundTrial) -> None:
 def _task(name: str, *, origin: str) -> TaskSpec:
     try:
         return registry.task(name)
-    except UnknownTaskError as error:
+    except InputError as error:
         raise ConfigError(origin, str(error)) from None

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trainables.config import EvaluationConfig, PhaseConfig, TrialConfig
+from trainables.control_checks import check_controls
 from trainables.data.locate import check_encoder_folder, locate_dataset, locate_model, locate_vision, mirror_folder
 from trainables.errors import ConfigError
 from trainables.provenance import phases_of, task_names
@@ -23,6 +24,7 @@ def check_trial(config: TrialConfig) -> None:
     mirror_folder()  # one that is set wrongly is refused also where nothing is read from it yet
     for phase, work in phases_of(config).items():
         _check_phase(phase, work)
+    check_controls(config)
     _check_target(config)
     _check_evaluation(config.evaluation)
     _check_engine(config)

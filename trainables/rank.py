@@ -27,6 +27,7 @@ from trainables.data.encoded import (
     open_encoded_task,
     tokenizer_fingerprint,
 )
+from trainables.data.opening import open_task
 from trainables.data.shuffled import with_shuffled_images
 from trainables.encoder import Encoder, load_encoder, load_tokenizer, save_encoder
 from trainables.engine import Engine, EngineRequest
@@ -166,7 +167,7 @@ def _open_all(job: TrainJob, *, split: str, pixels: PixelFormat | None, rank: Ra
     for turn in (True, False):
         if (rank.number == 0) == turn:
             tasks = {
-                name: open_encoded_task(
+                name: open_task(
                     EncodedRequest(
                         spec=spec,
                         split=split,

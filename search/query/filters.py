@@ -25,7 +25,7 @@ from trainables.errors import near_matches
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>-?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)|(?P<text>'[^']*'|\"[^\"]*\")"
-    r"|(?P<sign><=|>=|!=|==|=|<|>|\(|\)|,)|(?P<word>[A-Za-z_][\w.]*))"
+    r"|(?P<sign><=|>=|!=|==|=|<|>|\(|\)|,)|(?P<word>[A-Za-z_][\w.@]*))"
 )
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "=": operator.eq,

@@ -78,6 +78,38 @@ def test_weights_can_be_searched_on_a_simplex() -> None:
     assert set(phase.mixture.values()) == {1 / 3}
 
 
+COMPARED = "{mixture: miniature_qa, steps: {choice: [5, 10]}}"
+
+
+def test_controls_are_written_like_tasks_under_family_control() -> None:
+    arms = "[miniature_nli@equal_compute, miniature_nli@shuffled3, miniature_entailment@captions_only]"
+    spec = make_sweep_spec(
+        document(text=COMPARED, control=f"{{mixture: {{choice: {arms}}}, steps: {{choice: [5, 10]}}}}")
+    )
+    space = make_space(spec)
+
+    phase = bind(space, default_assignment(space, family="control")).intermediate
+
+    assert phase is not None
+    assert phase.mixture == {"miniature_nli@equal_compute": 1.0}
+
+
+def test_equal_compute_may_take_any_number_of_steps_in_a_compared_range() -> None:
+    families = {
+        "text": "{mixture: miniature_qa, steps: {int: [5, 20]}}",
+        "control": "{mixture: miniature_nli@equal_compute, steps: 12}",
+    }
+
+    make_sweep_spec(document(**families))
+
+
+def test_equal_compute_for_steps_that_nothing_else_takes_is_refused() -> None:
+    families = {"text": COMPARED, "control": "{mixture: miniature_nli@equal_compute, steps: 11}"}
+
+    with pytest.raises(ConfigError, match=r"^families.control.steps: 11 steps .* compared phases take 5, 10"):
+        make_sweep_spec(document(**families))
+
+
 REFUSED: dict[str, tuple[str, str, str, str]] = {
     "a list without sampling": (
         "multitask",
@@ -126,6 +158,30 @@ REFUSED: dict[str, tuple[str, str, str, str]] = {
         "{mixture: [miniature_qa, miniature_choice], sampling: {kind: proportional, caps: 3}}",
         "families.multitask.sampling.caps",
         "did you mean 'cap'",
+    ),
+    "a control outside its family": (
+        "text",
+        "{mixture: miniature_nli@shuffled}",
+        "families.text.mixture",
+        "is of family 'control'",
+    ),
+    "an unknown control": (
+        "control",
+        "{mixture: miniature_nli@shufled}",
+        "families.control.mixture",
+        "did you mean 'miniature_nli@shuffled'",
+    ),
+    "a control that its task does not have": (
+        "control",
+        "{mixture: miniature_qa@captions_only}",
+        "families.control.mixture",
+        "captions are taken from",
+    ),
+    "equal compute of another task than the target's": (
+        "control",
+        "{mixture: snli@equal_compute}",
+        "families.control.mixture",
+        "write miniature_nli@equal_compute",
     ),
     "an unknown task in a list": (
         "multitask",

@@ -26,7 +26,7 @@ TOKENIZER_FILES = (
 )
 """Files that decide how a text is tokenised."""
 
-_ACTS_LATER = {"masking", "metric", "unanswerable"}
+_ACTS_LATER = {"masking", "metric", "unanswerable", "control"}
 """Fields of a task that act on batches and scores, not on encoded examples."""
 
 

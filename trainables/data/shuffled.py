@@ -1,4 +1,4 @@
-"""The same examples with their images permuted: what a model scores without looking."""
+"""The same examples with their images, or their labels, permuted: what a model scores without looking."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any  # a column's values are its kind's own
 import numpy as np
 
 from trainables.data.encoded import EncodedTask
+
+LABEL_COLUMN = "label"
 
 
 class PermutedColumn(Sequence[Any]):
@@ -30,6 +32,16 @@ class PermutedColumn(Sequence[Any]):
         return self._column[int(self._order[index])]
 
 
+def with_shuffled_labels(task: EncodedTask, *, seed: int) -> EncodedTask:
+    """Return a task whose example i has another example's class; texts stay, and so does each class's frequency.
+
+    Args:
+        task: A task with a `label` column and at least two examples.
+        seed: Decides the permutation, a cyclic one.
+    """
+    return _permuted(task, columns=(LABEL_COLUMN,), seed=seed)
+
+
 def with_shuffled_images(task: EncodedTask, *, seed: int) -> EncodedTask:
     """Return a task whose example i has another example's images, both of them where it has two; the rest stays.
 
@@ -37,10 +49,14 @@ def with_shuffled_images(task: EncodedTask, *, seed: int) -> EncodedTask:
         task: A task with images and at least two examples.
         seed: Decides the permutation, a cyclic one: no example keeps its own.
     """
+    return _permuted(task, columns=task.spec.image_columns, seed=seed)
+
+
+def _permuted(task: EncodedTask, *, columns: Sequence[str], seed: int) -> EncodedTask:
     visited = np.random.default_rng(seed).permutation(len(task))
     order = np.empty(len(task), dtype=np.int64)
     order[visited] = np.roll(visited, 1)
     shuffled = copy.copy(task)
-    permuted = {name: PermutedColumn(task.columns[name], order=order) for name in task.spec.image_columns}
-    shuffled.columns = {**task.columns, **permuted}
+    moved = {name: PermutedColumn(task.columns[name], order=order) for name in columns}
+    shuffled.columns = {**task.columns, **moved}
     return shuffled

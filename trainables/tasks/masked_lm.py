@@ -33,7 +33,10 @@ MASKED_SHARE, RANDOM_SHARE = 0.8, 0.1
 
 
 class MaskedLm:
-    """Kind of a task whose rows are `text` and, if the task names it, `text_pair`; scored by masked accuracy."""
+    """Kind of a task whose rows are `text` and, if the task names it, `text_pair`; scored by masked accuracy.
+
+    A row without pair may hold a list of texts, such as an image's captions: each is an example.
+    """
 
     name: KindName = "masked_lm"
     required_columns: tuple[str, ...] = ("text",)
@@ -45,7 +48,7 @@ class MaskedLm:
         Raises:
             TaskDataError: A text is not text.
         """
-        rows = with_row_numbers(rows)
+        rows = _one_text_a_row(with_row_numbers(rows))
         texts = checked_texts(rows, column="text", context=context)
         pairs = checked_texts(rows, column="text_pair", context=context) if "text_pair" in rows else None
         input_ids = encode_texts(texts, context=context, pairs=pairs)
@@ -83,6 +86,15 @@ class MaskedLm:
             )
             raise TaskDataError(msg)
         return float(outputs["correct"].sum() / total)
+
+
+def _one_text_a_row(rows: Columns) -> Columns:
+    texts = rows["text"]
+    if "text_pair" in rows or not any(isinstance(value, list) for value in texts):
+        return rows
+    pairs = zip(texts, rows["row"], strict=True)
+    apart = [(text, row) for value, row in pairs for text in (value if isinstance(value, list) else [value])]
+    return {"text": [text for text, _ in apart], "row": [row for _, row in apart]}
 
 
 def choose(

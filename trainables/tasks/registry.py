@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from trainables.errors import InputError, TaskDataError, UnknownTaskError
 from trainables.results import Family
 from trainables.tasks.catalogue import CATALOGUE
+from trainables.tasks.controls import derived, is_control_name, split_control_name
 from trainables.tasks.spec import TaskSpec
 
 _tasks: dict[str, TaskSpec] = {spec.name: spec for spec in CATALOGUE}
@@ -26,11 +27,15 @@ def tasks() -> Mapping[str, TaskSpec]:
 
 
 def task(name: str) -> TaskSpec:
-    """Return the task of a name.
+    """Return the task of a name; `base@control` derives a control (`trainables/tasks/controls.py`).
 
     Raises:
         UnknownTaskError: No task has it; carries near matches.
+        InputError: The control cannot be made of its base.
     """
+    if is_control_name(name):
+        base, control, seed = split_control_name(name)
+        return derived(task(base), name=name, control=control, seed=seed)
     try:
         return _tasks[name]
     except KeyError:
@@ -65,7 +70,7 @@ def load_task_file(path: Path) -> TaskSpec:
 
 
 def family_of(mixture: Mapping[str, float] | None) -> Family:
-    """Return the family of an intermediate mixture: `none`, `multitask`, `multimodal` or `text`.
+    """Return the family of an intermediate mixture; one with a control among its tasks is a `control`.
 
     Args:
         mixture: Task name -> weight, or None for no intermediate phase.
@@ -80,6 +85,8 @@ def family_of(mixture: Mapping[str, float] | None) -> Family:
         msg = "a mixture has 0 tasks, it needs at least 1; name a task, or leave the intermediate phase out"
         raise InputError(msg)
     specs = [task(name) for name in mixture]
+    if any(spec.control for spec in specs):
+        return "control"
     if len(specs) > 1:
         return "multitask"
     return "multimodal" if specs[0].has_images else "text"

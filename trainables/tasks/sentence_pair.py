@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class SentencePair:
-    """Kind of a task whose rows are `premise`, `hypothesis`, `label`; scored by accuracy."""
+    """Kind of a task whose rows are `premise`, `hypothesis`, `label`; scored by accuracy.
+
+    A control may have the premise alone.
+    """
 
     name: KindName = "sentence_pair"
     required_columns: tuple[str, ...] = ("premise", "hypothesis", "label")
@@ -30,7 +33,7 @@ class SentencePair:
         """
         kept = labelled(rows, context=context)
         premises = checked_texts(kept, column="premise", context=context)
-        hypotheses = checked_texts(kept, column="hypothesis", context=context)
+        hypotheses = checked_texts(kept, column="hypothesis", context=context) if "hypothesis" in kept else None
         input_ids = encode_texts(premises, context=context, pairs=hypotheses)
         lengths = [len(ids) for ids in input_ids]
         return {"input_ids": input_ids, "length": lengths, "label": kept["label"], "row": kept["row"]}

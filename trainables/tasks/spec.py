@@ -31,7 +31,7 @@ IMAGE_COLUMNS: Mapping[KindName, tuple[str, ...]] = {
 """Kinds whose examples hold images, and the columns that hold them: they need a vision tower."""
 
 _PROSE = {"licence", "citation", "notes", "languages"}
-_CAME_LATER = ("unanswerable", "num_answers")
+_CAME_LATER = ("unanswerable", "num_answers", "control")
 
 
 class HubSource(FrozenModel):
@@ -67,11 +67,26 @@ class MaskingPolicy(FrozenModel):
     """A token's chance is proportional to its frequency in the task to this power (-0.5 favours rare words)."""
 
 
+ControlName = Literal["shuffled", "captions_only", "captions_mlm", "equal_compute"]
+"""What a control takes away; `trainables/tasks/controls.py` says how."""
+
+
+class Control(FrozenModel):
+    """That a task is a control, and of which other task."""
+
+    kind: ControlName
+    """What it takes away."""
+    of: str
+    """Name of the task that it derives from."""
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    """Of the permutation; `shuffled` only."""
+
+
 class TaskSpec(FrozenModel):
     """A labelled data set with a format, columns, metric, licence and pinned source."""
 
-    name: str = Field(pattern=r"^[a-z0-9_]+$")
-    """Name in configurations."""
+    name: str = Field(pattern=r"^[a-z0-9_]+(@[a-z0-9_]+)?$")
+    """Name in configurations; `base@control` of a control, and only of one."""
     kind: KindName
     """Format of its examples."""
     source: HubSource | GeneratedSource = Field(discriminator="type")
@@ -96,6 +111,8 @@ class TaskSpec(FrozenModel):
     """For `masked_lm` only."""
     num_answers: int | None = Field(default=None, ge=2)
     """For `visual_question_answering` only: most answers that can be given, the commonest of the train split."""
+    control: Control | None = None
+    """What the task is a control of; None for a task in its own right."""
     licence: str
     """Licence as the source states it."""
     citation: str
@@ -128,6 +145,13 @@ class TaskSpec(FrozenModel):
     def _silence_fits_kind(self) -> Self:
         if self.unanswerable and self.kind != "span_qa":
             msg = f"`unanswerable` belongs to kind span_qa, and only to it; this kind is {self.kind}; leave it out"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _only_controls_are_named_so(self) -> Self:
+        if ("@" in self.name) != (self.control is not None):
+            msg = f"name {self.name!r}: `@` stands in the names of controls, and only there; rename the task"
             raise ValueError(msg)
         return self
 
