@@ -11,7 +11,9 @@
     └── RunError (RuntimeError)            the run failed: exit code 1
         ├── NonFiniteLossError             the loss became NaN or infinite
         ├── RankLostError                  a rank's process ended
-        └── StageDamagedError              a stage's files do not match its manifest
+        ├── StageDamagedError              a stage's files do not match its manifest
+        ├── LeaseLostError                 another process has taken over a stage
+        └── StorageError                   a bucket that worked does not answer
 
 Messages have four parts: what failed, the value, the rule, the next step.
 """
@@ -98,6 +100,25 @@ class RankLostError(RunError):
 
 class StageDamagedError(RunError):
     """A stage's files do not match its manifest."""
+
+
+class LeaseLostError(RunError):
+    """A stage's lease is not, or no longer, held by who wants to write the stage.
+
+    Args:
+        key: The stage's key.
+    """
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"the lease of stage {key[:12]} is not held by this process: another one took it over, because this one "
+            "gave no sign of life; nothing was written, run the trial again"
+        )
+        self.key = key
+
+
+class StorageError(RunError):
+    """A bucket that could be reached when it was opened does not answer, or refuses."""
 
 
 def near_matches(name: str, known: Iterable[str]) -> str:

@@ -71,9 +71,10 @@ def run_trial(config: TrialConfig, *, workplace: Workplace) -> TrialResult:
     """
     provenance = read_provenance(config)
     done: list[Obtained] = []
-    for stage in plan_stages(config, provenance=provenance):
-        done.append(_obtain(stage, config=config, provenance=provenance, done=done, workplace=workplace))
-        workplace.on_stage(_run(done[-1]))
+    with workplace.store.using():  # until the end nobody may free the space of a stage that this trial found
+        for stage in plan_stages(config, provenance=provenance):
+            done.append(_obtain(stage, config=config, provenance=provenance, done=done, workplace=workplace))
+            workplace.on_stage(_run(done[-1]))
     return _result(done)
 
 

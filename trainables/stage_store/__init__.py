@@ -1,0 +1,23 @@
+"""The stage store: stages and checkpoints that trials, sweeps and hosts share."""
+
+from trainables.stage_store.checking import check_store, is_there
+from trainables.stage_store.heartbeat import Timing
+from trainables.stage_store.leases import Holder, Lease
+from trainables.stage_store.manifest import MANIFEST, Manifest, StageFacts, StoredCheckpoint, StoredStage
+from trainables.stage_store.store import StageStore
+from trainables.storage import why_not_writable
+
+__all__ = [
+    "MANIFEST",
+    "Holder",
+    "Lease",
+    "Manifest",
+    "StageFacts",
+    "StageStore",
+    "StoredCheckpoint",
+    "StoredStage",
+    "Timing",
+    "check_store",
+    "is_there",
+    "why_not_writable",
+]

@@ -1,0 +1,33 @@
+"""Whether a store could be used, found out without making anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from trainables.errors import StoreUnusableError
+from trainables.storage import is_remote, open_storage, why_not_writable
+
+_FOLDERS = ("", "stages", "work", "leases", "damaged", "checkpoints", "holders", "users", "cache")
+
+
+def check_store(place: str | Path) -> None:
+    """Check that a store could be made or written in a folder, or that a bucket can be reached.
+
+    Raises:
+        StoreUnusableError: It could not.
+    """
+    storage = open_storage(place)
+    root = storage.local("")
+    if root is None:
+        storage.check()
+        return
+    for name in _FOLDERS:
+        if problem := why_not_writable(root / name):
+            msg = f"the store {storage.url!r} cannot be used: {problem}; free it, or choose another by --store"
+            raise StoreUnusableError(msg)
+
+
+def is_there(place: str | Path) -> bool:
+    """Return whether a store may be at a place: opening one where there is none would make it."""
+    root = None if is_remote(str(place)) else open_storage(place).local("")
+    return root is None or root.is_dir()

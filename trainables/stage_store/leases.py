@@ -1,0 +1,174 @@
+"""Leases: who may make a stage. One holder at a time, also over hosts; a holder that dies loses its lease.
+
+A lease has generations. Taking one is the exclusive creation of `holders/<key>/<generation>`, so of several takers one
+wins; the highest generation counts. Its holder rewrites that file every few seconds with a count that grows. The lease
+is free when the holder says so, or when an observer has seen the count stand still for the expiry by its *own*
+monotonic clock: clocks of two hosts are never compared, and no clock can jump. On storages with locks a holder also
+locks `leases/<key>`, which the kernel frees when it dies: a lease whose holder was on this host is then free at once.
+
+A holder that was taken for dead (a suspended laptop, a lost network) notices by `is_held` before it commits.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from dataclasses import dataclass
+from platform import node
+from types import TracebackType
+from typing import Self
+
+from pydantic import Field, ValidationError
+
+from trainables.config.frozen import FrozenModel
+from trainables.stage_store.heartbeat import Heartbeat, Timing, this_machine
+from trainables.storage import HostLock, Storage
+
+
+class Holder(FrozenModel):
+    """Who holds, or held, a lease."""
+
+    token: str
+    """Names this holding; no other has it."""
+    host: str
+    """Host's name, for people."""
+    machine: str
+    """The host since it started, for comparing."""
+    pid: int
+    """Process."""
+    since: float
+    """When it was taken, by the holder's clock, in seconds since 1970: for people."""
+    beat: int = Field(default=0, ge=0)
+    """Grows with every heartbeat."""
+    held: bool = True
+    """False once it was given back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation:
+    """The newest generation of a lease."""
+
+    number: int
+    """Counted from 1; grows each time the lease is taken."""
+    holder: Holder | None
+    """None when its file cannot be read."""
+    content: bytes
+    """Its file: what has to change for the holder to be alive."""
+
+
+class Lease:
+    """The right to make a stage, held until `release` or the end of a `with` block."""
+
+    def __init__(self, leases: Leases, *, key: str, generation: int, holder: Holder, lock: HostLock) -> None:
+        self.key, self.generation, self.token = key, generation, holder.token
+        self._leases, self._holder, self._lock = leases, holder, lock
+        self._heart = Heartbeat(self._beat, seconds=leases.timing.heartbeat_seconds)
+
+    def is_held(self) -> bool:
+        """Return whether the lease is still this holder's, as the storage has it now."""
+        return self._leases.is_held_by(self.token, key=self.key)
+
+    def release(self) -> None:
+        """Give the lease back."""
+        self._heart.stop()
+        try:
+            self._leases.write(self._holder.model_copy(update={"held": False}), key=self.key, number=self.generation)
+        finally:
+            self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.release()
+
+    def _beat(self) -> None:
+        self._holder = self._holder.model_copy(update={"beat": self._holder.beat + 1})
+        self._leases.write(self._holder, key=self.key, number=self.generation)
+
+
+class Leases:
+    """The leases of a store.
+
+    Args:
+        storage: Where they are.
+        timing: Heartbeat and expiry.
+    """
+
+    def __init__(self, storage: Storage, *, timing: Timing) -> None:
+        self._storage, self.timing = storage, timing
+        self._observed: dict[str, tuple[bytes, float]] = {}
+
+    def try_lease(self, key: str) -> Lease | None:
+        """Return the lease of a stage, or None when another holder has it."""
+        lock = self._storage.lock(f"leases/{key}")
+        if lock is None:
+            return None
+        lease = None
+        try:
+            lease = self._claim(key, lock=lock)
+        finally:
+            if lease is None:
+                lock.release()
+        return lease
+
+    def holder(self, key: str) -> Holder | None:
+        """Return who holds a lease as far as its file tells, or None when it was given back or never taken."""
+        newest = self.newest(key)
+        return newest.holder if newest and newest.holder and newest.holder.held else None
+
+    def is_held_by(self, token: str, *, key: str) -> bool:
+        """Return whether the newest holder of a lease is the one that a token names."""
+        holder = self.holder(key)
+        return holder is not None and holder.token == token
+
+    def newest(self, key: str) -> Generation | None:
+        """Return the newest generation, or None when the lease was never taken."""
+        while names := [entry.name for entry in self._storage.entries(f"holders/{key}")]:
+            content = self._storage.read(names[-1])
+            if content is not None:  # else a newer one has just replaced it
+                number = int(names[-1].rsplit("/", 1)[1])
+                return Generation(number=number, holder=_parsed(content), content=content)
+        return None
+
+    def write(self, holder: Holder, *, key: str, number: int) -> None:
+        """Write what a holder says. Only the holder writes its generation's file."""
+        self._storage.write(_name(key, number), holder.model_dump_json().encode())
+
+    def _claim(self, key: str, *, lock: HostLock) -> Lease | None:
+        newest = self.newest(key)
+        if newest is not None and not self._is_free(newest, key=key):
+            return None
+        number = newest.number + 1 if newest else 1
+        holder = Holder(token=uuid.uuid4().hex, host=node(), machine=this_machine(), pid=os.getpid(), since=time.time())
+        if not self._storage.create(_name(key, number), holder.model_dump_json().encode()):
+            return None  # another host was first
+        # A holder that was given up may write its own old generation once more; it does not count and goes next time.
+        for entry in self._storage.entries(f"holders/{key}"):
+            if entry.name < _name(key, number):
+                self._storage.remove(entry.name)
+        return Lease(self, key=key, generation=number, holder=holder, lock=lock)
+
+    def _is_free(self, newest: Generation, *, key: str) -> bool:
+        holder = newest.holder
+        if holder is not None and not holder.held:
+            return True
+        if self._storage.locks_hold and holder is not None and holder.machine == this_machine():
+            return True  # its lock could be taken, so its process has ended
+        content, since = self._observed.get(key, (b"", 0.0))
+        if content != newest.content:
+            self._observed[key] = (newest.content, time.monotonic())
+            return False
+        return time.monotonic() - since > self.timing.expiry_seconds
+
+
+def _name(key: str, number: int) -> str:
+    return f"holders/{key}/{number:08d}"
+
+
+def _parsed(content: bytes) -> Holder | None:
+    try:
+        return Holder.model_validate_json(content)
+    except ValidationError:
+        return None

@@ -1,0 +1,294 @@
+"""Where stages are kept: find one, make one while holding its lease, commit it.
+
+A stage is complete when its manifest exists. The manifest lists every file with size and SHA-256 and is written last:
+on a disk in a folder that is then moved into place by one atomic rename, in a bucket by an exclusive creation after all
+files. So a reader sees a whole stage or none, and a crash leaves only scratch. What is found is checked. A stage whose
+files do not match its manifest, or whose parent is not the one it was made from, is moved to `damaged/`, named in a
+warning, and made again; only who holds its lease moves it, so that a slow reader cannot move one just made anew.
+
+Any number of processes and hosts may share a store; `leases` says how. Who reads stages works inside `using()`, so that
+`remove` leaves them alone; `uses` says how.
+
+    stages/<first two digits>/<key>/    manifest.json and the stage's files
+    checkpoints/<key>/                  of stages that are being made
+    holders/<key>/, leases/, users/     who holds leases and who reads
+    damaged/<key>-<random>/             set aside
+    work/, cache/                       scratch and encoded data; on this machine, also for a bucket
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+from trainables.errors import LeaseLostError, StoreUnusableError
+from trainables.stage_store.checkpoints import Checkpoints
+from trainables.stage_store.contents import Contents
+from trainables.stage_store.heartbeat import Timing
+from trainables.stage_store.leases import Holder, Lease, Leases
+from trainables.stage_store.manifest import (
+    MANIFEST,
+    MANIFEST_VERSION,
+    Manifest,
+    StageFacts,
+    StoredCheckpoint,
+    StoredStage,
+    files_of,
+)
+from trainables.stage_store.uses import Uses
+from trainables.storage import open_storage
+
+log = logging.getLogger(__name__)
+
+_FOLDERS = ("stages", "work", "leases", "damaged")
+_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.05, 1.0
+
+
+class StageStore:
+    """A store in a folder or a bucket.
+
+    Args:
+        place: A folder, made on first use; or `s3://BUCKET/PREFIX`, with credentials from AWS_* variables.
+        cache: Local folder for what is downloaded from a bucket, and for scratch; None takes one in the user's cache
+            folder. A store in a folder keeps them in itself.
+        timing: Heartbeat and expiry of leases; the same in all processes that share the store.
+
+    Raises:
+        StoreUnusableError: It cannot be made, reached or written.
+    """
+
+    def __init__(self, place: str | Path, *, cache: Path | None = None, timing: Timing | None = None) -> None:
+        self._storage = open_storage(place)
+        self._storage.check()
+        self.url = self._storage.url
+        """What another process opens it by."""
+        self.root = self._storage.local("") or _cache_folder(self.url, cache=cache)
+        """Folder on this machine: the store itself, or a bucket's downloads and scratch."""
+        _make_folders(self.root, url=self.url)
+        self.timing = timing or Timing()
+        self._contents = Contents(self._storage, root=self.root)
+        self._leases = Leases(self._storage, timing=self.timing)
+        self._uses = Uses(self._storage, timing=self.timing)
+        self._checkpoints = Checkpoints(storage=self._storage, contents=self._contents, leases=self._leases)
+        self._held: dict[str, Lease] = {}
+        self._digests: dict[str, str] = {}
+
+    def find(self, key: str) -> StoredStage | None:
+        """Return the complete stage with this key, or None. It is whole, and so is what it was made from.
+
+        A damaged stage is set aside, unless another holds its lease: it will be.
+
+        Raises:
+            StoreUnusableError: A newer xstilts wrote it.
+        """
+        self._uses.add(key)
+        found = self._look(key)
+        if isinstance(found, str):
+            found = self._look_with_lease(key, problem=found)
+        if found is not None:
+            self._digests[key] = found.digest
+        return found
+
+    def using(self) -> contextlib.AbstractContextManager[None]:
+        """Open a session: what is found or made inside is not removed by others until its end."""
+        return self._uses.session()
+
+    @contextlib.contextmanager
+    def lease(self, key: str) -> Generator[Lease]:
+        """Hold the right to make a stage; waits while another holder has it."""
+        wait = _FIRST_WAIT_SECONDS
+        while (lease := self.try_lease(key)) is None:
+            time.sleep(wait)
+            wait = min(2 * wait, _LONGEST_WAIT_SECONDS, self.timing.heartbeat_seconds)
+        with lease:
+            yield lease
+
+    def try_lease(self, key: str) -> Lease | None:
+        """Return the right to make a stage, or None when another holder has it; `holder` says who.
+
+        The caller releases it, or uses it in a `with` block.
+        """
+        lease = self._leases.try_lease(key)
+        if lease is not None:
+            self._held[key] = lease
+        return lease
+
+    def holder(self, key: str) -> Holder | None:
+        """Return who holds a stage's lease, or None. It may have died since its last heartbeat."""
+        return self._leases.holder(key)
+
+    @contextlib.contextmanager
+    def work_folder(self, key: str) -> Generator[Path]:
+        """Give a scratch folder on the store's disk, removed afterwards unless it was committed.
+
+        The caller holds the stage's lease, so what lies here of the same stage is of a process that was killed.
+        """
+        for left in (self.root / "work").glob(f"{key}-*"):
+            shutil.rmtree(left, ignore_errors=True)
+        folder = self.root / "work" / f"{key}-{uuid.uuid4().hex[:8]}"
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def commit(self, key: str, *, folder: Path, facts: StageFacts) -> StoredStage:
+        """Make a finished work folder the stage of this key, and remove its checkpoints.
+
+        A stage that is complete already stays as it is and is returned.
+
+        Args:
+            key: The stage's content key.
+            folder: Its work folder, holding all files but the manifest; used up.
+            facts: What to say of it.
+
+        Raises:
+            LeaseLostError: The caller does not hold its lease, or does so no more.
+        """
+        self._uses.add(key)
+        if isinstance(found := self._look(key), StoredStage):
+            return found
+        self._require_lease(key)
+        manifest = self._manifest(key, folder=folder, facts=facts)
+        (folder / MANIFEST).write_bytes(manifest.written())
+        self._require_lease(key)  # hashing took its time
+        stored = self._publish(manifest, folder=folder)
+        self._checkpoints.remove(key)
+        self._digests[key] = stored.digest
+        return stored
+
+    def put_checkpoint(self, key: str, *, step: int, folder: Path, token: str | None = None) -> None:
+        """Store a checkpoint of a stage that is being made; the last two are kept.
+
+        Args:
+            key: The stage's key.
+            step: Optimiser steps taken so far.
+            folder: Its files; used up. Best under `root / "work"`, from where it need not be copied.
+            token: `Lease.token` of the holder, where that is another process; None: this store object holds it.
+
+        Raises:
+            LeaseLostError: That holder has the lease no more.
+        """
+        held = self._held.get(key)
+        token = token or (held.token if held else "")
+        self._checkpoints.put(key, step=step, folder=folder, token=token)
+
+    def newest_checkpoint(self, key: str) -> StoredCheckpoint | None:
+        """Return the newest whole checkpoint of a stage, or None. Damaged ones are named in a warning."""
+        held = self._held.get(key)
+        return self._checkpoints.newest(key, may_remove=held is not None and held.is_held())
+
+    def keys(self) -> Iterator[str]:
+        """Yield the keys of complete stages, unverified."""
+        entries = self._storage.entries("stages")
+        return (name.split("/")[2] for entry in entries if (name := entry.name).endswith(f"/{MANIFEST}"))
+
+    def _look(self, key: str, *, again: bool = False) -> StoredStage | str | None:
+        """Return the stage, what is wrong with it, or None when there is none."""
+        data = self._storage.read(f"{_folder(key)}/{MANIFEST}")
+        if data is None:
+            return None
+        manifest = Manifest.read(data, key=key)
+        if isinstance(manifest, str):
+            return manifest
+        if problem := self._problem_of_parents(manifest):
+            return problem
+        files = self._contents.fetch(_folder(key), manifest=manifest, part=manifest.part, again=again)
+        return files if isinstance(files, str) else _stored(manifest, folder=files)
+
+    def _problem_of_parents(self, manifest: Manifest) -> str | None:
+        """Return what is wrong with what a stage was made from, as far as the store still has it."""
+        while manifest.facts.parent is not None:
+            data = self._storage.read(f"{_folder(manifest.facts.parent)}/{MANIFEST}")
+            parent = Manifest.read(data, key=manifest.facts.parent) if data is not None else None
+            if not isinstance(parent, Manifest):
+                return None
+            if manifest.parent_digest not in {None, parent.digest}:
+                return f"{parent.facts.phase} stage {parent.key[:12]} in its lineage was since made with other files"
+            manifest = parent
+        return None
+
+    def _look_with_lease(self, key: str, *, problem: str) -> StoredStage | None:
+        held = self._held.get(key)
+        if held is not None and held.is_held():
+            return self._whole_or_set_aside(key)
+        lease = self._leases.try_lease(key)
+        if lease is None:
+            log.warning("stage %s is damaged (%s); the holder of its lease sees to it", key[:12], problem)
+            return None
+        with lease:
+            return self._whole_or_set_aside(key)
+
+    def _whole_or_set_aside(self, key: str) -> StoredStage | None:
+        found = self._look(key)
+        if not isinstance(found, str):
+            return found
+        self._set_aside(key, problem=found)
+        return None
+
+    def _set_aside(self, key: str, *, problem: str) -> None:
+        aside = f"damaged/{key}-{uuid.uuid4().hex[:8]}"
+        self._storage.move(_folder(key), to=aside, first=MANIFEST)
+        self._contents.drop(_folder(key))
+        log.warning("stage %s is damaged (%s); set aside in %s, it is made again", key[:12], problem, aside)
+
+    def _require_lease(self, key: str) -> None:
+        held = self._held.get(key)
+        if held is None or not held.is_held():
+            raise LeaseLostError(key)
+
+    def _manifest(self, key: str, *, folder: Path, facts: StageFacts) -> Manifest:
+        return Manifest(
+            version=MANIFEST_VERSION,
+            key=key,
+            facts=facts,
+            files=files_of(folder),
+            parent_digest=self._digest(facts.parent) if facts.parent else None,
+            part=self._storage.part(),
+        )
+
+    def _digest(self, parent: str) -> str | None:
+        """Return what the parent held when it was found here: it may have been made again since."""
+        if parent not in self._digests and isinstance(found := self._look(parent), StoredStage):
+            self._digests[parent] = found.digest
+        return self._digests.get(parent)
+
+    def _publish(self, manifest: Manifest, *, folder: Path) -> StoredStage:
+        key = manifest.key
+        for _ in range(2):
+            if self._storage.publish(folder, to=_folder(key), part=manifest.part, last=MANIFEST):
+                return _stored(manifest, folder=self._contents.keep(folder, folder=_folder(key)))
+            found = self._look(key)
+            if isinstance(found, StoredStage):
+                return found
+            self._set_aside(key, problem=found or "its manifest is missing")
+        raise LeaseLostError(key)
+
+
+def _stored(manifest: Manifest, *, folder: Path) -> StoredStage:
+    return StoredStage(folder=folder, facts=manifest.facts, digest=manifest.digest)
+
+
+def _folder(key: str) -> str:
+    return f"stages/{key[:2]}/{key}"
+
+
+def _cache_folder(url: str, *, cache: Path | None) -> Path:
+    user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "xstilts"
+    return (cache or user).absolute() / hashlib.sha256(url.encode()).hexdigest()[:16]
+
+
+def _make_folders(root: Path, *, url: str) -> None:
+    try:
+        for name in _FOLDERS:
+            (root / name).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"the store {url!r} cannot use the folder {str(root)!r} ({error.strerror}); choose another by --store"
+        raise StoreUnusableError(msg) from error

@@ -1,0 +1,125 @@
+"""Which stages running processes read, so that none is removed underneath them.
+
+A process that works with stages opens a session. What it finds or makes is written to `users/<id>` *before* it looks;
+who removes a stage hides its manifest first and reads those files *after*. So whichever comes first, either the
+remover sees the use and puts the manifest back, or the reader finds no stage and makes it again. A session whose
+process died ends by its lock (on this host) or, on other hosts and in buckets, when its file is old by the storage's
+own clock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import uuid
+from collections.abc import Generator
+
+from pydantic import ValidationError
+
+from trainables.config.frozen import FrozenModel
+from trainables.stage_store.heartbeat import Heartbeat, Timing, this_machine
+from trainables.storage import Entry, HostLock, Storage
+
+_FORGOTTEN_EXPIRIES = 10
+"""Expiries after which a session of another host has ended: a stage used is lost by error, one kept too long is not."""
+
+
+class _User(FrozenModel):
+    """One session."""
+
+    machine: str
+    """Where it runs."""
+    keys: tuple[str, ...]
+    """Stages that it uses."""
+
+
+class Uses:
+    """The sessions of a store.
+
+    Args:
+        storage: Where they are written.
+        timing: Heartbeat and expiry.
+    """
+
+    def __init__(self, storage: Storage, *, timing: Timing) -> None:
+        self._storage, self._timing = storage, timing
+        self._guard = threading.RLock()
+        self._sessions = 0
+        self._keys: set[str] = set()
+        self._id = ""
+        self._lock: HostLock | None = None
+        self._heart: Heartbeat | None = None
+
+    @contextlib.contextmanager
+    def session(self) -> Generator[None]:
+        """Keep whatever is used inside from being removed. Sessions may be nested."""
+        with self._guard:
+            self._sessions += 1
+        try:
+            yield
+        finally:
+            self._leave()
+
+    def add(self, key: str) -> None:
+        """Say that a stage is used, until the session ends; outside of a session it does nothing."""
+        with self._guard:
+            if not self._sessions or key in self._keys:
+                return
+            self._keys.add(key)
+            if self._heart is None:
+                self._id = uuid.uuid4().hex
+                self._lock = self._storage.lock(f"leases/user-{self._id}")
+                self._write()
+                self._heart = Heartbeat(self._write, seconds=self._timing.heartbeat_seconds)
+            else:
+                self._write()
+
+    def keys(self) -> set[str]:
+        """Return the stages that any live session uses. Files of sessions that have ended are removed."""
+        used: set[str] = set()
+        for entry in self._storage.entries("users"):
+            content = self._storage.read(entry.name)
+            if content is None:
+                continue
+            user = _parsed(content)
+            if self._has_ended(entry, user=user):
+                self._storage.remove(entry.name)
+            elif user is not None:
+                used.update(user.keys)
+        return used
+
+    def _leave(self) -> None:
+        with self._guard:
+            self._sessions -= 1
+            if self._sessions or self._heart is None:
+                return
+            heart, self._heart = self._heart, None
+        heart.stop()  # outside of the guard, which a beat takes
+        self._storage.remove(f"users/{self._id}")
+        self._storage.remove(f"leases/user-{self._id}")
+        if self._lock is not None:
+            self._lock.release()
+        self._keys.clear()
+
+    def _write(self) -> None:
+        with self._guard:
+            user = _User(machine=this_machine(), keys=tuple(sorted(self._keys)))
+        self._storage.write(f"users/{self._id}", user.model_dump_json().encode())
+
+    def _has_ended(self, entry: Entry, *, user: _User | None) -> bool:
+        if self._storage.locks_hold and user is not None and user.machine == this_machine():
+            name = f"leases/user-{entry.name.rsplit('/', 1)[1]}"
+            lock = self._storage.lock(name)
+            if lock is None:
+                return False
+            self._storage.remove(name)
+            lock.release()
+            return True
+        return self._storage.now() - entry.modified > _FORGOTTEN_EXPIRIES * self._timing.expiry_seconds
+
+
+def _parsed(content: bytes) -> _User | None:
+    try:
+        return _User.model_validate_json(content, strict=False)
+    except ValidationError:
+        return None
