@@ -7,7 +7,7 @@ from pathlib import Path
 from trainables.errors import StoreUnusableError
 from trainables.storage import is_remote, open_storage, why_not_writable
 
-_FOLDERS = ("", "stages", "work", "leases", "damaged", "checkpoints", "holders", "users", "cache")
+_FOLDERS = ("", "stages", "work", "leases", "damaged", "checkpoints", "holders", "users", "locks", "cache")
 
 
 def check_store(place: str | Path) -> None:

@@ -11,7 +11,8 @@ Any number of processes and hosts may share a store; `leases` says how. Who read
 
     stages/<first two digits>/<key>/    manifest.json and the stage's files
     checkpoints/<key>/                  of stages that are being made
-    holders/<key>/, leases/, users/     who holds leases and who reads
+    holders/<key>/, leases/             who holds leases
+    users/, locks/                      who reads
     damaged/<key>-<random>/             set aside
     work/, cache/                       scratch and encoded data; on this machine, also for a bucket
 """

@@ -68,7 +68,7 @@ class Uses:
             self._keys.add(key)
             if self._heart is None:
                 self._id = uuid.uuid4().hex
-                self._lock = self._storage.lock(f"leases/user-{self._id}")
+                self._lock = self._storage.lock(f"locks/{self._id}")
                 self._write()
                 self._heart = Heartbeat(self._write, seconds=self._timing.heartbeat_seconds)
             else:
@@ -96,7 +96,7 @@ class Uses:
             heart, self._heart = self._heart, None
         heart.stop()  # outside of the guard, which a beat takes
         self._storage.remove(f"users/{self._id}")
-        self._storage.remove(f"leases/user-{self._id}")
+        self._storage.remove(f"locks/{self._id}")
         if self._lock is not None:
             self._lock.release()
         self._keys.clear()
@@ -108,7 +108,7 @@ class Uses:
 
     def _has_ended(self, entry: Entry, *, user: _User | None) -> bool:
         if self._storage.locks_hold and user is not None and user.machine == this_machine():
-            name = f"leases/user-{entry.name.rsplit('/', 1)[1]}"
+            name = f"locks/{entry.name.rsplit('/', 1)[1]}"
             lock = self._storage.lock(name)
             if lock is None:
                 return False
