@@ -6,6 +6,7 @@ from pathlib import Path
 
 from search.errors import InputError, RunError
 from search.record import Record, TrialRow
+from spaces.own_tasks import adopt_tasks
 from trainables.jobs import HEADS
 from trainables.stage_store import StageStore, StoredStage, check_store, why_not_writable
 from trainables.tasks.registry import task
@@ -46,6 +47,7 @@ def export_trial(record: Record, *, sweep: str, number: int, folder: Path, store
     from trainables.model import head_state
     from trainables.weights import read_weights
 
+    adopt_tasks(record.sweep(sweep).own_tasks)
     target = next(iter(trial.trial_config.target.mixture))
     export_classifier(
         stage.folder,

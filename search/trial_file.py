@@ -7,12 +7,12 @@ from pathlib import Path
 
 from pydantic import JsonValue, ValidationError
 
-from spaces.errors import SpecFileError
 from spaces.fields import field_kind
-from spaces.validation import config_error
-from spaces.yaml_file import parse_yaml, read_yaml
+from spaces.own_tasks import FIELD, adopt_tasks, read_tasks
 from trainables.config import FrozenModel, TrialConfig
-from trainables.errors import ConfigError
+from trainables.config.validation import config_error
+from trainables.config.yaml_file import parse_yaml, read_yaml
+from trainables.errors import ConfigError, YamlFileError
 
 _SEEDED = ("pretraining", "intermediate", "target")
 
@@ -20,18 +20,22 @@ _SEEDED = ("pretraining", "intermediate", "target")
 def load_trial_file(path: Path, *, settings: Sequence[str] = (), seed: int | None = None) -> TrialConfig:
     """Return the trial that a YAML file describes, in the fields of `TrialConfig`.
 
+    The tasks that its field `tasks` names are known in this process from here on.
+
     Args:
         path: The file.
         settings: Texts like `target.steps=200` that replace values of the file.
         seed: Seed of every training phase, or None to keep the file's.
 
     Raises:
-        SpecFileError: The file, or a setting's value, cannot be read as YAML.
+        YamlFileError: The file, or a setting's value, cannot be read as YAML.
         ConfigError: A field is unknown or wrong.
+        TaskFileError: A field of one of its own tasks is wrong.
     """
     document = read_yaml(path)
     if not isinstance(document, dict):
-        raise SpecFileError(str(path), "does not hold a mapping; a trial has fields like `encoder:` and `target:`")
+        raise YamlFileError(str(path), "does not hold a mapping; a trial has fields like `encoder:` and `target:`")
+    adopt_tasks(read_tasks(document.pop(FIELD, None), folder=path.absolute().parent))
     _check_names(document, path="")
     for setting in settings:
         _apply(document, setting)

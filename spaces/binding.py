@@ -9,9 +9,9 @@ from pydantic import JsonValue, ValidationError
 
 from spaces.parameters import FloatParameter, IntParameter, SimplexParameter
 from spaces.tree import Assignment, ChoiceParameter, Parameter, Setting, Space
-from spaces.validation import config_error
 from spaces.walk import answers, walk
 from trainables.config import TrialConfig
+from trainables.config.validation import config_error
 from trainables.errors import ConfigError
 
 _DEFAULT_TARGET = TrialConfig().target

@@ -2,9 +2,9 @@
 
 trainables.errors.InputError (ValueError)
 ├── trainables.errors.ConfigError      a field of the spec; carries its dotted path
+├── trainables.errors.YamlFileError    the file cannot be read as YAML; carries line and column
 └── SweepSpecError
-    ├── UnknownSweepSpecError          no shipped spec has this name, and no file either
-    └── SpecFileError                  the file cannot be read as YAML; carries line and column
+    └── UnknownSweepSpecError          no shipped spec has this name, and no file either
 """
 
 from __future__ import annotations
@@ -31,19 +31,3 @@ class UnknownSweepSpecError(SweepSpecError):
         near = near_matches(name, names)
         super().__init__(f"no sweep spec {name!r}{near}; shipped: {', '.join(names)}; or give the path of a YAML file")
         self.name = name
-
-
-class SpecFileError(SweepSpecError):
-    """A spec's file cannot be read as YAML.
-
-    Args:
-        file: The file, as the user named it.
-        message: What is wrong and what to do.
-        line: Line, counted from 1, or None when no place is known.
-        column: Column, counted from 1.
-    """
-
-    def __init__(self, file: str, message: str, *, line: int | None = None, column: int | None = None) -> None:
-        place = "" if line is None else f":{line}:{column}"
-        super().__init__(f"{file}{place}: {message}")
-        self.file, self.line, self.column = file, line, column

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pydantic import JsonValue
 
 from spaces.sweep_spec import JsonObject, SweepSpec, make_sweep_spec
-from spaces.yaml_file import parse_yaml
+from trainables.config.yaml_file import parse_yaml
 from trainables.errors import ConfigError, near_matches
 
 _OPEN = ("trial", "families", "search")
@@ -24,7 +24,7 @@ def with_settings(spec: SweepSpec, settings: Iterable[str]) -> SweepSpec:
 
     Raises:
         ConfigError: A path names nothing, or the changed spec is wrong.
-        SpecFileError: A value is not YAML.
+        YamlFileError: A value is not YAML.
     """
     document: JsonObject = spec.model_dump(mode="json")
     for setting in settings:

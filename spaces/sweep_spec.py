@@ -11,13 +11,14 @@ from pydantic import Field, JsonValue, ValidationError, model_validator
 
 from spaces.checking import check_space
 from spaces.drawing import size
-from spaces.errors import SpecFileError, UnknownSweepSpecError
+from spaces.errors import UnknownSweepSpecError
+from spaces.own_tasks import adopt_tasks, read_tasks
 from spaces.parsing import Place, parse_branch
 from spaces.tree import FAMILY_PATH, Arm, Branch, ChoiceParameter, Setting, Space, every_parameter
-from spaces.validation import config_error
-from spaces.yaml_file import read_yaml
 from trainables.config import FrozenModel
-from trainables.errors import ConfigError
+from trainables.config.validation import config_error
+from trainables.config.yaml_file import read_yaml
+from trainables.errors import ConfigError, YamlFileError
 from trainables.results import Family
 
 JsonObject = dict[str, JsonValue]
@@ -71,6 +72,8 @@ class SweepSpec(FrozenModel):
     """How the next trial is proposed."""
     order: Literal["completion", "fixed"] = "completion"
     """`completion`: a proposal sees all results so far. `fixed`: proposal n sees those up to n - concurrency."""
+    tasks: JsonObject | None = None
+    """The user's own tasks: written as a list of task files, kept as name -> task (`spaces.own_tasks`)."""
     trial: JsonObject = Field(default_factory=dict[str, JsonValue])
     """A partial TrialConfig: what every trial has. `trial.intermediate` is shared by all families but `none`."""
     families: dict[Family, JsonObject] = Field(min_length=1)
@@ -87,7 +90,8 @@ def load_sweep_spec(name_or_path: str | Path) -> SweepSpec:
 
     Raises:
         UnknownSweepSpecError: No shipped spec has this name and no such file exists.
-        SpecFileError: The file cannot be read as YAML.
+        YamlFileError: The file, or a task file that it names, cannot be read as YAML.
+        TaskFileError: A field of one of its own tasks is wrong.
         ConfigError: A field is wrong; `field` is its path in the spec.
     """
     shipped = shipped_specs()
@@ -96,7 +100,9 @@ def load_sweep_spec(name_or_path: str | Path) -> SweepSpec:
         raise UnknownSweepSpecError(str(name_or_path), shipped)
     document = read_yaml(path)
     if not isinstance(document, dict):
-        raise SpecFileError(str(path), "does not hold a mapping; a sweep spec has fields like `name:` and `trials:`")
+        raise YamlFileError(str(path), "does not hold a mapping; a sweep spec has fields like `name:` and `trials:`")
+    if "tasks" in document:
+        document["tasks"] = read_tasks(document["tasks"], folder=path.absolute().parent)
     return make_sweep_spec(document)
 
 
@@ -118,7 +124,7 @@ def shipped_specs() -> dict[str, Path]:
 
 
 def make_sweep_spec(document: Mapping[str, JsonValue]) -> SweepSpec:
-    """Return the checked sweep spec of a document that was read from YAML.
+    """Return the checked sweep spec of a document that was read from YAML; its own tasks are known from here on.
 
     Raises:
         ConfigError: A field is wrong; `field` is its path in the spec.
@@ -127,6 +133,7 @@ def make_sweep_spec(document: Mapping[str, JsonValue]) -> SweepSpec:
         spec = SweepSpec.model_validate(dict(document))
     except ValidationError as error:
         raise config_error(error, known=_known_names) from None
+    adopt_tasks(spec.tasks)
     space = make_space(spec)
     check_space(space)
     _check_grid(spec, space=space)

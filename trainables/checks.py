@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from pathlib import Path
 
 from trainables.config import EvaluationConfig, PhaseConfig, TrialConfig
 from trainables.control_checks import check_controls
-from trainables.data.locate import check_encoder_folder, locate_dataset, locate_model, locate_vision, mirror_folder
+from trainables.data.locate import check_encoder_folder, locate_model, locate_vision, mirror_folder
+from trainables.data.readable import check_readable
 from trainables.errors import ConfigError
-from trainables.provenance import phases_of, task_names
+from trainables.provenance import phases_of
 from trainables.tasks.registry import task
-from trainables.tasks.spec import HubSource, TaskSpec
 
 
 def check_trial(config: TrialConfig) -> None:
@@ -29,9 +27,7 @@ def check_trial(config: TrialConfig) -> None:
     _check_evaluation(config.evaluation)
     _check_engine(config)
     _check_encoder(config)
-    for name in task_names(config):
-        scored = config.evaluation.languages if name == config.evaluation.task else ()
-        _check_source(task(name), languages=("en", *scored) if name in _trained(config) else scored)
+    _check_data(config)
 
 
 def _check_phase(phase: str, work: PhaseConfig) -> None:
@@ -126,24 +122,16 @@ def _check_encoder(config: TrialConfig) -> None:
             raise ConfigError(f"{phase}.freeze_layers", message)
 
 
-def _trained(config: TrialConfig) -> set[str]:
-    return {name for work in phases_of(config).values() for name in work.mixture}
-
-
-def _check_source(spec: TaskSpec, *, languages: Sequence[str]) -> None:
-    if not isinstance(spec.source, HubSource):
-        return
-    location = locate_dataset(spec.source.repository)
-    if location.kind == "mirror" and location.path is not None:
-        _check_mirrored(spec.name, spec.source, folder=location.path, languages=languages)
-
-
-def _check_mirrored(name: str, source: HubSource, *, folder: Path, languages: Sequence[str]) -> None:
-    configs = [source.config.format(language=language) for language in languages] if source.config else []
-    for config in configs:
-        if not any(folder.glob(f"{config}/*")) and not any(folder.glob(f"*{config}*")):
-            message = (
-                f"the mirror's {source.repository!r} has no configuration {config!r}; "
-                "complete it or unset XSTILTS_MIRROR"
-            )
-            raise ConfigError(name, message)
+def _check_data(config: TrialConfig) -> None:
+    """Check of every task the splits and languages that the trial reads, each once."""
+    wanted: dict[tuple[str, str, str], None] = {}
+    for work in phases_of(config).values():
+        for name in work.mixture:
+            language = task(name).training_language
+            wanted[name, "train", language] = None
+            if work.num_dev_items:
+                wanted[name, "validation", language] = None
+    for language in config.evaluation.languages:
+        wanted[config.evaluation.task, config.evaluation.split, language] = None
+    for name, split, language in wanted:
+        check_readable(task(name), split=split, language=language)

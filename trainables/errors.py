@@ -3,6 +3,8 @@
     TrainablesError
     ├── InputError (ValueError)            the user's input is wrong: exit code 2
     │   ├── ConfigError                    a field of a trial's configuration
+    │   ├── TaskFileError                  a field of a user's task file
+    │   ├── YamlFileError                  a file cannot be read as YAML; carries line and column
     │   ├── UnknownTaskError               a task's name; carries near matches
     │   ├── TaskDataError                  a task's rows do not fit its columns or kind
     │   ├── UnavailableError               neither mirror, nor cache, nor hub has it
@@ -43,6 +45,36 @@ class ConfigError(InputError):
     def __init__(self, field: str, message: str) -> None:
         super().__init__(f"{field}: {message}")
         self.field = field
+
+
+class TaskFileError(InputError):
+    """A field of a user's task file is wrong.
+
+    Args:
+        file: The file, as the user named it.
+        field: Dotted path of the field, for example `columns.label`; empty where the message names it.
+        message: The value, the rule, and the next step.
+    """
+
+    def __init__(self, file: str, field: str, message: str) -> None:
+        super().__init__(f"{file}: {field}: {message}" if field else f"{file}: {message}")
+        self.file, self.field = file, field
+
+
+class YamlFileError(InputError):
+    """A file cannot be read as YAML.
+
+    Args:
+        file: The file, as the user named it.
+        message: What is wrong and what to do.
+        line: Line, counted from 1, or None when no place is known.
+        column: Column, counted from 1.
+    """
+
+    def __init__(self, file: str, message: str, *, line: int | None = None, column: int | None = None) -> None:
+        place = "" if line is None else f":{line}:{column}"
+        super().__init__(f"{file}{place}: {message}")
+        self.file, self.line, self.column = file, line, column
 
 
 class UnknownTaskError(InputError):

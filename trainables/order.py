@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import Field
 
 from trainables.config import FrozenModel, TrialConfig
+from trainables.tasks.spec import TaskSpec
 
 
 class TrialOrder(FrozenModel):
@@ -18,6 +19,8 @@ class TrialOrder(FrozenModel):
     """The trial's number in it."""
     config: TrialConfig
     """The trial."""
+    tasks: tuple[TaskSpec, ...] = ()
+    """The user's own tasks, which no process of Ray's would know otherwise."""
     record: str
     """Path or URL of the record."""
     store: Path = Field(strict=False)

@@ -171,6 +171,7 @@ def _open_all(job: TrainJob, *, split: str, pixels: PixelFormat | None, rank: Ra
                     EncodedRequest(
                         spec=spec,
                         split=split,
+                        language=spec.training_language,
                         tokenizer=_tokenizer(job.places),
                         max_length=job.work.max_length,
                         num_examples=job.work.num_examples if split == "train" else job.work.num_dev_items,

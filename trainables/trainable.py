@@ -17,6 +17,7 @@ from trainables.errors import TrainablesError
 from trainables.order import TrialOrder
 from trainables.results import StageRun, TrialResult
 from trainables.stage_store import StageStore
+from trainables.tasks.registry import adopt
 from trainables.trial import Workplace, run_trial
 from trainables.worker_group import RayGroup
 
@@ -64,6 +65,7 @@ class TrialTrainable(tune.Trainable):
         order = self._order
         self.publisher.started(order)
         try:
+            adopt(order.tasks)
             result = run_trial(order.config, workplace=self._workplace(order))
         except Exception as error:  # noqa: BLE001  (the edge of the process: Tune would run it again and lose the cause)
             if not isinstance(error, TrainablesError):

@@ -116,4 +116,5 @@ def _print_configuration(report: TrialReport) -> None:
     import yaml
 
     click.echo("\nConfiguration (`xstilts run` takes it as a file):")
-    click.echo(yaml.safe_dump(report.config, sort_keys=False, allow_unicode=True, width=70).rstrip())
+    written = report.config | ({"tasks": report.own_tasks} if report.own_tasks else {})
+    click.echo(yaml.safe_dump(written, sort_keys=False, allow_unicode=True, width=70).rstrip())

@@ -17,6 +17,7 @@ from search.progress import LiveView
 from search.record import Record, TrialRow, open_record
 from spaces.binding import bind
 from spaces.drawing import default_assignment
+from spaces.own_tasks import own_tasks
 from spaces.sweep_spec import SweepSpec, make_space
 from trainables.checks import check_trial
 from trainables.config import EngineConfig, TrialConfig
@@ -109,6 +110,7 @@ def _order(trial: TrialRow, request: SweepRequest, *, engine: EngineConfig) -> T
         sweep=request.name,
         number=trial.number,
         config=trial.trial_config.model_copy(update={"engine": engine}),
+        tasks=own_tasks(request.spec.tasks),
         record=request.home.record,
         store=Path(request.home.store),
         progress=request.home.progress_path(request.name, number=trial.number),

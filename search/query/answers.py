@@ -156,6 +156,8 @@ class TrialReport(Answer):
     """Parameter of the space -> value."""
     config: JsonObject
     """The full TrialConfig."""
+    own_tasks: JsonObject
+    """Name -> whole task, of the user's own tasks that its sweep names."""
     seed: int
     """Seed that it was proposed with."""
     attempts: int

@@ -33,7 +33,7 @@ def report_trial(record: Record, *, sweep: str, number: int) -> TrialReport:
         UnknownTrialError: The sweep has no such trial.
     """
     with record.engine.begin() as connection:
-        objective = read_sweep(connection, sweep).objective
+        row = read_sweep(connection, sweep)
         trial = read_trial(connection, sweep, number=number)
         measurements = read_measurements(connection, sweep, number=number)
         stages = read_stages(connection, sweep, number=number)
@@ -41,8 +41,9 @@ def report_trial(record: Record, *, sweep: str, number: int) -> TrialReport:
     return TrialReport(
         **{name: getattr(trial, name) for name in copied},
         trial=number,
-        objective=objective,
+        objective=row.objective,
         tasks=tasks_of(trial.config, result=measurements[-1].trial_result if measurements else None),
+        own_tasks=row.own_tasks,
         rungs=tuple(_rung(measurement) for measurement in measurements),
         stages=tuple(_stage(stage) for stage in stages),
     )

@@ -58,6 +58,12 @@ class SweepRow:
     planned_trials: int
     created_at: float
 
+    @property
+    def own_tasks(self) -> JsonObject:
+        """Name -> whole task, of the user's own tasks that the spec names."""
+        tasks = self.spec.get("tasks")
+        return tasks if isinstance(tasks, dict) else {}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialRow:

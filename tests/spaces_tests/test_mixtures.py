@@ -10,8 +10,8 @@ from spaces.binding import bind
 from spaces.drawing import default_assignment
 from spaces.sweep_spec import make_space, make_sweep_spec
 from spaces.tree import every_parameter
-from spaces.yaml_file import parse_yaml
 from trainables.config import PhaseConfig, SamplingConfig
+from trainables.config.yaml_file import parse_yaml
 from trainables.errors import ConfigError
 
 BASE = """

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 
 from spaces.binding import bind
 from spaces.drawing import draw, first_assignments
-from spaces.errors import SpecFileError, UnknownSweepSpecError
+from spaces.errors import UnknownSweepSpecError
 from spaces.overrides import with_settings
 from spaces.sweep_spec import load_sweep_spec, make_space, make_sweep_spec, shipped_specs
 from spaces.tree import every_parameter
-from spaces.yaml_file import parse_yaml
 from trainables.config import TrialConfig
-from trainables.errors import ConfigError, InputError
+from trainables.config.yaml_file import parse_yaml
+from trainables.errors import ConfigError, InputError, YamlFileError
 
 BASE = """
 name: base
@@ -515,7 +515,7 @@ def test_a_file_that_is_not_a_spec_is_refused_at_its_line(tmp_path: Path, text: 
     path = tmp_path / "spec.yaml"
     path.write_text(text)
 
-    with pytest.raises(SpecFileError) as caught:
+    with pytest.raises(YamlFileError) as caught:
         load_sweep_spec(path)
 
     assert f"spec.yaml{place}: " in str(caught.value)
@@ -525,9 +525,9 @@ def test_a_file_that_is_not_a_spec_is_refused_at_its_line(tmp_path: Path, text: 
 def test_a_missing_file_and_a_file_of_bytes_are_refused(tmp_path: Path) -> None:
     (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\x00")
 
-    with pytest.raises(SpecFileError, match="No such file"):
+    with pytest.raises(YamlFileError, match="No such file"):
         load_sweep_spec(tmp_path / "none.yaml")
-    with pytest.raises(SpecFileError, match="not UTF-8"):
+    with pytest.raises(YamlFileError, match="not UTF-8"):
         load_sweep_spec(tmp_path / "bytes.yaml")
 
 

@@ -4,26 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from trainables.errors import TaskDataError, UnknownTaskError
 from trainables.tasks.catalogue import CATALOGUE, NLI_LABELS
 from trainables.tasks.kinds import kind
-from trainables.tasks.registry import family_of, load_task_file, register, task, tasks
+from trainables.tasks.registry import family_of, register, task, tasks
 from trainables.tasks.spec import HubSource, TaskSpec
-
-TASK_FILE = """
-name: my_nli
-kind: sentence_pair
-source: {type: hub, repository: me/nli}
-splits: {train: [train], validation: [dev]}
-columns: {premise: a, hypothesis: b, label: gold}
-labels: [entailment, neutral, contradiction]
-licence: MIT
-citation: none
-"""
 
 
 @pytest.mark.parametrize("spec", CATALOGUE, ids=lambda spec: spec.name)
@@ -50,20 +38,6 @@ def test_a_name_is_registered_once() -> None:
     with pytest.raises(TaskDataError, match="another task has that name"):
         register(task("mnli").model_copy(update={"licence": "other"}))
     assert task("mnli") is tasks()["mnli"]
-
-
-def test_a_users_task_file_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "task.yaml"
-    path.write_text(TASK_FILE)
-    assert load_task_file(path).splits == {"train": ("train",), "validation": ("dev",)}
-
-
-@pytest.mark.parametrize("text", ["name: [", "name: x", TASK_FILE + "typo: 1\n"])
-def test_a_wrong_task_file_is_refused_by_its_path(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "task.yaml"
-    path.write_text(text)
-    with pytest.raises(TaskDataError, match=r"task\.yaml"):
-        load_task_file(path)
 
 
 @pytest.mark.parametrize(

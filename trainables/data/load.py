@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
+from typing import Any  # Any: a raw row's values are the data set's own, and pyarrow is untyped
 
 import datasets
 import datasets.config
+import pyarrow as pa
+from datasets.table import InMemoryTable
 
+from trainables.data.cells import file_rows
 from trainables.data.labels import with_class_numbers
 from trainables.data.locate import Location, locate_dataset
 from trainables.data.source import folder_hash, source_splits
 from trainables.errors import TaskDataError
-from trainables.tasks.spec import GeneratedSource, HubSource, TaskSpec
+from trainables.tasks.formats import FORMATS, Content
+from trainables.tasks.spec import FileSource, GeneratedSource, HubSource, TaskSpec
+
+ROWS_PER_TABLE = 10_000
+"""Rows of a user's file that are Python objects at a time; as Arrow they take about the file's size."""
+
+_ARROW_TYPES: dict[Content, Any] = {
+    "text": pa.string(),
+    "texts": pa.list_(pa.string()),
+    "some_texts": pa.list_(pa.string()),
+    "words": pa.list_(pa.string()),
+    "class": pa.int64(),
+    "classes": pa.list_(pa.int64()),
+    "choice": pa.int64(),
+    "answers": pa.struct({"text": pa.list_(pa.string()), "answer_start": pa.list_(pa.int32())}),
+    "image": pa.struct({"bytes": pa.binary(), "path": pa.string()}),
+}
 
 # Bars of a few milliseconds each would fill the logs of every rank.
 datasets.disable_progress_bars()
@@ -30,6 +51,8 @@ def load_rows(spec: TaskSpec, *, split: str, language: str = "en") -> datasets.D
         UnavailableError: Neither mirror, nor cache, nor hub has the repository.
     """
     sources = source_splits(spec, split=split, language=language)
+    if isinstance(spec.source, FileSource):
+        return datasets.concatenate_datasets([_from_files(spec, split=source, language=language) for source in sources])
     if isinstance(spec.source, GeneratedSource):
         parts = [_generated(spec.source, split=source, language=language) for source in sources]
     else:
@@ -43,6 +66,16 @@ def _generated(source: GeneratedSource, *, split: str, language: str) -> dataset
     from trainables.miniature.rows import rows
 
     return datasets.Dataset.from_dict(rows(source.generator, split=split, language=language))
+
+
+def _from_files(spec: TaskSpec, *, split: str, language: str) -> datasets.Dataset:
+    contents = FORMATS[spec.kind].columns
+    schema = pa.schema([(name, _ARROW_TYPES[contents[name]]) for name in contents if name in spec.columns])
+    rows = file_rows(spec, split=split, language=language)
+    tables = [schema.empty_table()]
+    while some := list(islice(rows, ROWS_PER_TABLE)):
+        tables.append(pa.Table.from_pylist(some, schema=schema))
+    return datasets.Dataset(InMemoryTable(pa.concat_tables(tables)))
 
 
 def _from_hub(spec: TaskSpec, *, location: Location, split: str, language: str) -> datasets.Dataset:

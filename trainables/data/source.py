@@ -10,9 +10,10 @@ import hashlib
 from functools import lru_cache
 from pathlib import Path
 
+from trainables.data.files import checked_digest
 from trainables.data.locate import locate_dataset
 from trainables.errors import TaskDataError
-from trainables.tasks.spec import GeneratedSource, TaskSpec
+from trainables.tasks.spec import FileSource, GeneratedSource, TaskSpec
 
 
 def source_splits(spec: TaskSpec, *, split: str, language: str) -> tuple[str, ...]:
@@ -34,13 +35,16 @@ def source_fingerprint(spec: TaskSpec) -> str | None:
     """Return what identifies the rows of a task's source, or None when only loading them tells.
 
     A mirror is identified by the content of its files (not by its path or times), a pinned repository by its commit,
-    generated rows by their version.
+    generated rows by their version, a user's files by their content.
 
     Raises:
+        TaskDataError: A user's file is missing or has changed.
         UnavailableError: Neither mirror, nor cache, nor hub has the repository.
     """
     if isinstance(spec.source, GeneratedSource):
         return f"{spec.source.generator}@{spec.source.version}"
+    if isinstance(spec.source, FileSource):
+        return checked_digest(spec)
     location = locate_dataset(spec.source.repository)
     if location.path is not None:
         return folder_hash(location.path)

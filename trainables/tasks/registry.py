@@ -1,28 +1,34 @@
-"""Tasks by name: the catalogue's, and those that a program or a user's file registers. No torch here."""
+"""Tasks by name: the catalogue's, those of installed packages, and those that a program or a user's file brings.
+
+A package offers a task by an entry point in the group `xstilts.tasks`: its name is the task's, its object a `TaskSpec`,
+or a function without arguments that returns one. It is imported when its task is asked for, and not before.
+
+No torch here.
+"""
 
 from __future__ import annotations
 
-import json
 import threading
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-
-import yaml
-from pydantic import ValidationError
 
 from trainables.errors import InputError, TaskDataError, UnknownTaskError
 from trainables.results import Family
 from trainables.tasks.catalogue import CATALOGUE
 from trainables.tasks.controls import derived, is_control_name, split_control_name
+from trainables.tasks.entry_points import offered_names, offered_task
 from trainables.tasks.spec import TaskSpec
 
 _tasks: dict[str, TaskSpec] = {spec.name: spec for spec in CATALOGUE}
+_CATALOGUED = frozenset(_tasks)
 _lock = threading.Lock()
 
 
 def tasks() -> Mapping[str, TaskSpec]:
-    """Return every known task by name, in the catalogue's order; a read-only view."""
+    """Return every known task by name, in the catalogue's order; a read-only view.
+
+    Tasks of installed packages are among them once they were asked for; `offered_names` lists them all.
+    """
     return MappingProxyType(_tasks)
 
 
@@ -32,14 +38,17 @@ def task(name: str) -> TaskSpec:
     Raises:
         UnknownTaskError: No task has it; carries near matches.
         InputError: The control cannot be made of its base.
+        TaskDataError: An installed package offers it, and it cannot be loaded.
     """
     if is_control_name(name):
         base, control, seed = split_control_name(name)
         return derived(task(base), name=name, control=control, seed=seed)
-    try:
-        return _tasks[name]
-    except KeyError:
-        raise UnknownTaskError(name, _tasks) from None
+    if name not in _tasks:
+        offered = offered_names()
+        if name not in offered:
+            raise UnknownTaskError(name, [*_tasks, *offered])
+        register(offered_task(name))
+    return _tasks[name]
 
 
 def register(spec: TaskSpec) -> None:
@@ -55,18 +64,19 @@ def register(spec: TaskSpec) -> None:
         raise TaskDataError(msg)
 
 
-def load_task_file(path: Path) -> TaskSpec:
-    """Return the task that a YAML file describes, in the fields of `TaskSpec`. It is not registered.
+def adopt(specs: Iterable[TaskSpec]) -> None:
+    """Make the tasks of a user's files known in this process, in place of those that earlier files gave these names.
 
     Raises:
-        TaskDataError: The file cannot be read, is no YAML, or does not fit the schema.
+        TaskDataError: The catalogue or an installed package has a task of that name.
     """
-    try:
-        # The detour over JSON lets lists stand for tuples, which strict models otherwise refuse.
-        return TaskSpec.model_validate_json(_as_json(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError, ValidationError) as error:
-        msg = f"cannot read task file {str(path)!r}: {error}; it must be YAML with the fields of TaskSpec; correct it"
-        raise TaskDataError(msg) from error
+    for spec in specs:
+        if spec.name in _CATALOGUED or spec.name in offered_names():
+            owner = "the catalogue" if spec.name in _CATALOGUED else "an installed package"
+            msg = f"name: {spec.name!r} is a task of {owner}, and names are unique; rename yours"
+            raise TaskDataError(msg)
+        with _lock:
+            _tasks[spec.name] = spec
 
 
 def family_of(mixture: Mapping[str, float] | None) -> Family:
@@ -90,7 +100,3 @@ def family_of(mixture: Mapping[str, float] | None) -> Family:
     if len(specs) > 1:
         return "multitask"
     return "multimodal" if specs[0].has_images else "text"
-
-
-def _as_json(text: str) -> str:
-    return json.dumps(yaml.safe_load(text))

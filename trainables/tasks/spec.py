@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from trainables.config.frozen import FrozenModel
 
@@ -31,6 +32,7 @@ IMAGE_COLUMNS: Mapping[KindName, tuple[str, ...]] = {
 """Kinds whose examples hold images, and the columns that hold them: they need a vision tower."""
 
 _PROSE = {"licence", "citation", "notes", "languages"}
+_PLACES: dict[str, bool | set[str]] = {"source": {"files", "folder", "digest"}}  # rows have identities of their own
 _CAME_LATER = ("unanswerable", "num_answers", "control")
 
 
@@ -54,6 +56,57 @@ class GeneratedSource(FrozenModel):
     """Name of the generated task."""
     version: int = Field(ge=1)
     """Raised by hand when the generator's rows change; enters stage keys."""
+
+
+FileFormat = Literal["csv", "json", "jsonl", "parquet"]
+"""`json` holds one list of rows, `jsonl` a row a line."""
+
+
+class FileSource(FrozenModel):
+    """A user's own files, named relative to the folder of the task file."""
+
+    type: Literal["files"] = "files"
+    files: dict[str, tuple[str, ...]] = Field(min_length=1)
+    """Split -> its files, read in order; `{language}` in a name is replaced by the language asked for."""
+    format: FileFormat
+    """Format of all files; a task file may leave it to their ending."""
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
+    """What stands between two cells; csv only."""
+    encoding: str = "utf-8"
+    """Encoding of the text; not for parquet, which has none."""
+    folder: str | None = None
+    """Where the files lie, absolute; filled in when the task file is read. Never part of a key."""
+    digest: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    """SHA-256 of the files' content, filled in with `folder`: files that change afterwards are refused."""
+
+    @field_validator("files")
+    @classmethod
+    def _some_files(cls, files: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        for split, names in files.items():
+            if not names:
+                msg = f"split {split!r} has 0 files; name at least one, or leave the split out"
+                raise ValueError(msg)
+        return files
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, encoding: str) -> str:
+        try:
+            codecs.lookup(encoding)
+        except LookupError:
+            msg = f"{encoding!r} is no encoding; write it like utf-8 or cp1252"
+            raise ValueError(msg) from None
+        return encoding
+
+    @model_validator(mode="after")
+    def _every_setting_has_an_effect(self) -> Self:
+        if self.format != "csv" and self.delimiter != ",":
+            msg = f"delimiter has no effect on {self.format} files; leave it out"
+            raise ValueError(msg)
+        if self.format == "parquet" and self.encoding != "utf-8":
+            msg = "encoding has no effect on parquet files; leave it out"
+            raise ValueError(msg)
+        return self
 
 
 class MaskingPolicy(FrozenModel):
@@ -89,7 +142,7 @@ class TaskSpec(FrozenModel):
     """Name in configurations; `base@control` of a control, and only of one."""
     kind: KindName
     """Format of its examples."""
-    source: HubSource | GeneratedSource = Field(discriminator="type")
+    source: HubSource | GeneratedSource | FileSource = Field(discriminator="type")
     """Where its rows come from."""
     splits: dict[str, tuple[str, ...]]
     """Our split (`train`, `validation`, `test`) -> the source's splits, concatenated in order."""
@@ -129,7 +182,18 @@ class TaskSpec(FrozenModel):
         while they have the value that means "as before" (docs/decisions/0006).
         """
         neutral = {name for name in _CAME_LATER if getattr(self, name) == type(self).model_fields[name].default}
-        return self.model_dump(mode="json", exclude=_PROSE | neutral)
+        return self.model_dump(mode="json", exclude=dict.fromkeys(_PROSE | neutral, True) | _PLACES)
+
+    @property
+    def training_language(self) -> str:
+        """The language it is trained in: English where it offers it, else its first."""
+        return "en" if "en" in self.languages else self.languages[0]
+
+    @property
+    def source_columns(self) -> tuple[str, ...]:
+        """Every column of the source that it names, once."""
+        named = [(names,) if isinstance(names, str) else names for names in self.columns.values()]
+        return tuple(dict.fromkeys(name for names in named for name in names))
 
     @property
     def has_images(self) -> bool:

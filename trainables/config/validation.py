@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from pydantic import ValidationError
@@ -34,6 +35,8 @@ def config_error(
     )
     rule = rule[:1].lower() + rule[1:] if rule.startswith(("Input", "Field")) else rule
     near = near_matches(parts[-1], known(path)) if unknown and known else ""
+    if first["type"] == "literal_error":
+        near = near_matches(str(first["input"]), re.findall(r"'([^']*)'", first.get("ctx", {}).get("expected", "")))
     value = "" if first["type"] in {"missing", "value_error", "extra_forbidden"} else f"{first['input']!r}: "
     step = _NEXT_STEPS.get(first["type"], "change the value")
     return ConfigError(locate(path), f"{value}{rule}{near}{'; ' + step if step else ''}")

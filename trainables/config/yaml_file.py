@@ -10,7 +10,7 @@ from typing import Any  # PyYAML's constructors hand out plain Python values
 import yaml
 from pydantic import JsonValue
 
-from spaces.errors import SpecFileError
+from trainables.errors import YamlFileError
 
 _BOOL = "tag:yaml.org,2002:bool"
 _FLOAT = re.compile(r"^[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
@@ -56,7 +56,7 @@ def parse_yaml(text: str, *, name: str) -> JsonValue:
         name: What to call it in messages.
 
     Raises:
-        SpecFileError: The text is not YAML, or a mapping names a key twice; with line and column.
+        YamlFileError: The text is not YAML, or a mapping names a key twice; with line and column.
     """
     try:
         return yaml.load(text, Loader=_StrictLoader)  # noqa: S506  a subclass of SafeLoader
@@ -64,21 +64,21 @@ def parse_yaml(text: str, *, name: str) -> JsonValue:
         mark = error.problem_mark
         message = f"{error.problem}; correct this line"
         if mark is None:
-            raise SpecFileError(name, message) from None
-        raise SpecFileError(name, message, line=mark.line + 1, column=mark.column + 1) from None
+            raise YamlFileError(name, message) from None
+        raise YamlFileError(name, message, line=mark.line + 1, column=mark.column + 1) from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise SpecFileError(name, f"cannot be read as YAML ({error}); correct the file") from None
+        raise YamlFileError(name, f"cannot be read as YAML ({error}); correct the file") from None
 
 
 def read_yaml(path: Path) -> JsonValue:
     """Return the value of a YAML file.
 
     Raises:
-        SpecFileError: The file cannot be read, or is not YAML.
+        YamlFileError: The file cannot be read, or is not YAML.
     """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise SpecFileError(str(path), f"cannot be read: {reason}; give the path of a YAML file") from None
+        raise YamlFileError(str(path), f"cannot be read: {reason}; give the path of a YAML file") from None
     return parse_yaml(text, name=str(path))

@@ -1,0 +1,74 @@
+"""What each kind's rows look like: columns, labels, metric. No torch, so that a task file is checked in milliseconds.
+
+The kinds themselves say the same in code; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from trainables.tasks.spec import KindName
+
+Content = Literal["text", "texts", "some_texts", "words", "class", "classes", "choice", "answers", "image"]
+"""What a cell holds: a text, several, one or several, a sentence in words, one class of `labels` or one a word.
+
+`choice` is the number of a choice, `answers` is SQuAD's object of texts and their first characters.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """The rows of one kind."""
+
+    columns: Mapping[str, Content]
+    """Column -> what its cells hold."""
+    metrics: tuple[str, ...]
+    """Metrics that score it; the first is taken where a task file names none."""
+    optional: frozenset[str] = frozenset()
+    """Columns that a task may leave out."""
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Columns that a task must name."""
+        return tuple(column for column in self.columns if column not in self.optional)
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether its tasks name `labels`."""
+        return not {"class", "classes"}.isdisjoint(self.columns.values())
+
+
+FORMATS: Mapping[KindName, Format] = MappingProxyType(
+    {
+        "sentence_pair": Format(
+            columns={"premise": "text", "hypothesis": "text", "label": "class"}, metrics=("accuracy",)
+        ),
+        "span_qa": Format(
+            columns={"context": "text", "question": "text", "answers": "answers"}, metrics=("f1", "exact_match")
+        ),
+        "multiple_choice": Format(
+            columns={"question": "text", "choices": "texts", "label": "choice"}, metrics=("accuracy",)
+        ),
+        "tagging": Format(columns={"tokens": "words", "tags": "classes"}, metrics=("accuracy", "seqeval_f1")),
+        "image_classification": Format(
+            columns={"image": "image", "hypothesis": "text", "label": "class"}, metrics=("accuracy",)
+        ),
+        "image_pair_classification": Format(
+            columns={"image": "image", "second_image": "image", "hypothesis": "text", "label": "class"},
+            metrics=("accuracy",),
+        ),
+        "image_text_retrieval": Format(columns={"image": "image", "caption": "some_texts"}, metrics=("recall_at_1",)),
+        "visual_question_answering": Format(
+            columns={"image": "image", "question": "text", "answers": "some_texts"}, metrics=("soft_accuracy",)
+        ),
+        "masked_lm": Format(
+            columns={"text": "text", "text_pair": "text"},
+            metrics=("masked_accuracy",),
+            optional=frozenset({"text_pair"}),
+        ),
+    }
+)
+"""Every kind's format."""
