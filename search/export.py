@@ -41,18 +41,24 @@ def export_trial(record: Record, *, sweep: str, number: int, folder: Path, store
     if problem := why_not_writable(folder):
         msg = f"cannot export to {str(folder)!r}: {problem}; name another folder"
         raise InputError(msg)
+    adopt_tasks(record.sweep(sweep).own_tasks)
+    target = task(next(iter(trial.trial_config.target.mixture)))
+    if target.kind != "sentence_pair":
+        msg = (
+            f"cannot export trial {number} of {sweep!r}: its target {target.name!r} is {target.kind}, and only a "
+            "sentence_pair target is a classifier; its encoder lies in the store (`xstilts show` names the stage)"
+        )
+        raise InputError(msg)
     stage = _target_stage(record, trial, store=store)
     # Torch takes seconds: what is wrong has been said by now.
     from trainables.export import export_classifier
     from trainables.model import head_state
     from trainables.weights import read_weights
 
-    adopt_tasks(record.sweep(sweep).own_tasks)
-    target = next(iter(trial.trial_config.target.mixture))
     export_classifier(
         stage.folder,
-        head=head_state(read_weights(stage.folder / HEADS), task=target),
-        labels=task(target).labels,
+        head=head_state(read_weights(stage.folder / HEADS), task=target.name),
+        labels=target.labels,
         folder=folder,
         summary=f"Trial {number} of the xstilts sweep `{sweep}`, family `{trial.family}`, objective {trial.score}.",
     )
@@ -65,8 +71,8 @@ def _target_stage(record: Record, trial: TrialRow, *, store: str) -> StoredStage
             f"`xstilts best {trial.sweep}` lists those"
         )
         raise NotFinishedError(msg)
-    stages = record.stages(trial.sweep, number=trial.number)
-    key = next(stage.key for stage in reversed(stages) if stage.phase == "target")
+    lineage = record.measurements(trial.sweep, number=trial.number)[-1].trial_result.stages
+    key = next(stage.key for stage in lineage if stage.phase == "target" and not stage.further)
     check_store(Path(store))
     # A store opened where there is none would be made.
     found = StageStore(Path(store)).find(key) if Path(store).is_dir() else None

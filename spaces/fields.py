@@ -10,8 +10,8 @@ from pydantic import BaseModel
 from trainables.config import TrialConfig
 from trainables.errors import ConfigError, near_matches
 
-FieldKind = Literal["model", "mapping", "integer", "leaf"]
-"""What a field holds: further fields, tasks with weights, a whole number, or another plain value."""
+FieldKind = Literal["model", "mapping", "entries", "integer", "leaf"]
+"""What a field holds: further fields, tasks with weights, named parts, a whole number, or another plain value."""
 
 
 def field_kind(field: str, *, origin: str) -> FieldKind:
@@ -56,5 +56,5 @@ def _kind(annotation: Any) -> FieldKind:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "model"
     if get_origin(annotation) is dict:
-        return "mapping"
+        return "mapping" if get_args(annotation)[1] is float else "entries"
     return "integer" if annotation is int else "leaf"

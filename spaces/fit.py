@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from spaces.binding import BoundTrial, origin_of
-from trainables.config import PhaseConfig
+from trainables.config import EvaluationConfig, PhaseConfig
 from trainables.control_checks import check_controls
 from trainables.errors import ConfigError, InputError, near_matches
+from trainables.provenance import evaluations_of, phases_of
 from trainables.tasks import registry
 from trainables.tasks.spec import TaskSpec
 
@@ -24,14 +25,12 @@ def check_trial(trial: BoundTrial, *, family: JsonValue = None) -> None:
     Raises:
         ConfigError: A task is unknown or does not fit; `field` is the path in the spec.
     """
-    config = trial.config
-    phases = {"pretraining": config.pretraining, "intermediate": config.intermediate, "target": config.target}
-    for name, phase in phases.items():
-        if phase is not None:
-            _check_phase(phase, name=name, origins=trial.origins)
+    for name, phase in phases_of(trial.config).items():
+        _check_phase(phase, name=name, origins=trial.origins)
     _check_controls(trial)
     _check_family(trial, family=family)
-    _check_evaluation(trial)
+    for place, evaluation in evaluations_of(trial.config).items():
+        _check_evaluation(evaluation, place=place, origins=trial.origins)
 
 
 def _check_phase(phase: PhaseConfig, *, name: str, origins: Mapping[str, str]) -> None:
@@ -66,14 +65,13 @@ def _check_family(trial: BoundTrial, *, family: JsonValue) -> None:
         )
 
 
-def _check_evaluation(trial: BoundTrial) -> None:
-    evaluation = trial.config.evaluation
-    spec = _task(evaluation.task, origin=origin_of("evaluation.task", origins=trial.origins))
+def _check_evaluation(evaluation: EvaluationConfig, *, place: str, origins: Mapping[str, str]) -> None:
+    spec = _task(evaluation.task, origin=origin_of(f"{place}.task", origins=origins))
     for language in evaluation.languages:
         if language not in spec.languages:
             near = near_matches(language, spec.languages)
             raise ConfigError(
-                origin_of("evaluation.languages", origins=trial.origins),
+                origin_of(f"{place}.languages", origins=origins),
                 f"task {spec.name!r} has no language {language!r}{near}; it has {' '.join(spec.languages)}",
             )
 

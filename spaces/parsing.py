@@ -63,6 +63,8 @@ def parse_branch(value: JsonValue, *, at: Place) -> Branch:
         ConfigError: The value is malformed, or names a field that does not exist.
     """
     kind = field_kind(at.field, origin=at.origin)
+    if kind == "entries":
+        return Branch(settings=(Setting(field=at.field, origin=at.origin, value=value),))
     word = parameter_word(value, at=at)
     if word is not None and isinstance(value, dict):
         return Branch(parameters=(_parse_parameter(value, word=word, at=at),))

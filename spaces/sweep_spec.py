@@ -33,6 +33,7 @@ MAX_NAME_LENGTH = 100
 _NOT_SEARCHED = {
     "intermediate": "put it under `families`, one of which each trial has",
     "evaluation": "trials scored on different things cannot be compared; put it under `trial`",
+    "further": "trials scored on different things cannot be compared; put it under `trial`",
     "engine": "it does not decide a trial's results; put it under `trial`",
 }
 

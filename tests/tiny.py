@@ -57,7 +57,7 @@ def write_encoder(folder: Path, *, dtype: torch.dtype = torch.float32) -> Path:
 
 
 def write_mirror(folder: Path) -> Path:
-    """Write a mirror with the catalogue's mnli, xnli, commonsense_qa and tasks with images; returns the folder."""
+    """Write a mirror with the tasks that the module names; returns the folder."""
     glue = {"train": _nli_rows(NUM_TRAIN_ROWS, seed="train"), "validation_matched": _nli_rows(NUM_DEV_ROWS, seed="dev")}
     glue["train"]["premise"][7] += f" {RARE}"
     _write_repository(folder / "datasets/nyu-mll/glue", configs={"mnli": glue})
@@ -73,6 +73,12 @@ def write_mirror(folder: Path) -> Path:
     _write_repository(folder / "datasets/umaru97/flickr30k_train_val_test", configs={"default": captioned})
     questions = {"train": _question_rows(NUM_TRAIN_ROWS), "validation": _question_rows(NUM_DEV_ROWS)}
     _write_repository(folder / "datasets/pingzhili/vqa_v2", configs={"default": questions})
+    squad = {"train": _span_rows(NUM_TRAIN_ROWS), "validation": _span_rows(NUM_DEV_ROWS)}
+    _write_repository(folder / "datasets/rajpurkar/squad", configs={"default": squad})
+    xquad = {f"xquad.{language}": {"validation": _span_rows(NUM_DEV_ROWS)} for language in ("en", "de")}
+    _write_repository(folder / "datasets/google/xquad", configs=xquad)
+    tatoeba = {f"{language}-eng": {"test": _sentence_rows(NUM_DEV_ROWS)} for language in ("deu", "swh")}
+    _write_repository(folder / "datasets/mteb/tatoeba-bitext-mining", configs=tatoeba)
     return folder
 
 
@@ -120,6 +126,26 @@ def _choice_rows(num_rows: int) -> dict[str, list[Any]]:
         "choices": [{"label": list("ABCDE"), "text": text} for text in texts],
         "answerKey": ["ABCDE"[right] for right in answers],
     }
+
+
+def _span_rows(num_rows: int) -> dict[str, list[Any]]:
+    rng = random.Random(num_rows)
+    before = [_text(rng) for _ in range(num_rows)]
+    return {
+        "id": [f"question-{row}" for row in range(num_rows)],
+        "context": [f"{words} {ENTAILED} w{row % 50} {_text(rng)}" for row, words in enumerate(before)],
+        "question": [_text(rng) for _ in before],
+        "answers": [
+            {"text": [f"w{row % 50}"], "answer_start": [len(f"{words} {ENTAILED} ")]}
+            for row, words in enumerate(before)
+        ],
+    }
+
+
+def _sentence_rows(num_rows: int) -> dict[str, list[Any]]:
+    rng = random.Random(num_rows)
+    sentences = [_text(rng) for _ in range(num_rows)]
+    return {"sentence1": [f"{text} {NEUTRAL}" for text in sentences], "sentence2": sentences}
 
 
 def _picture_rows(num_rows: int) -> dict[str, list[Any]]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 
 from trainables.config import EvaluationConfig, PhaseConfig, TrialConfig
+from trainables.config.literature import LITERATURE
 from trainables.control_checks import check_controls
 from trainables.data.locate import check_encoder_folder, locate_model, locate_vision, mirror_folder
 from trainables.data.readable import check_readable
 from trainables.errors import ConfigError
-from trainables.provenance import phases_of
+from trainables.provenance import evaluations_of, phases_of
 from trainables.tasks.registry import task
+from trainables.tasks.spec import SCORED_KINDS, TaskSpec
 
 
 def check_trial(config: TrialConfig) -> None:
@@ -23,8 +25,13 @@ def check_trial(config: TrialConfig) -> None:
     for phase, work in phases_of(config).items():
         _check_phase(phase, work)
     check_controls(config)
-    _check_target(config)
-    _check_evaluation(config.evaluation)
+    if len(config.target.mixture) != 1:
+        names = ", ".join(config.target.mixture)
+        raise ConfigError("target.mixture", f"{names}: the target is one task; mix tasks in `intermediate`")
+    for place, work in evaluations_of(config).items():
+        _check_evaluation(place, work)
+    for place, phases in _targets(config).items():
+        _check_target(place, phases, evaluation=evaluations_of(config)[place])
     _check_engine(config)
     _check_encoder(config)
     _check_data(config)
@@ -40,6 +47,9 @@ def _check_phase(phase: str, work: PhaseConfig) -> None:
     if work.vision is not None and not with_images:
         raise ConfigError(f"{phase}.vision", f"no task of {', '.join(work.mixture)} has images; leave vision out")
     for spec in specs:
+        if spec.is_retrieval:
+            message = f"{spec.name!r} is {spec.kind}: the encoder is scored on it as it is; choose a task that trains"
+            raise ConfigError(f"{phase}.mixture", message)
         if "train" not in spec.splits:
             message = (
                 f"{spec.name!r} has no train split (it is for evaluation); choose a task that `xstilts tasks` trains"
@@ -64,28 +74,57 @@ def _check_vision(phase: str, tower: str) -> None:
         )
 
 
-def _check_target(config: TrialConfig) -> None:
-    names = list(config.target.mixture)
-    if len(names) != 1:
-        raise ConfigError("target.mixture", f"{', '.join(names)}: the target is one task; mix tasks in `intermediate`")
-    target, evaluated = task(names[0]), task(config.evaluation.task)
-    if (target.kind, target.labels) != (evaluated.kind, evaluated.labels):
+def _targets(config: TrialConfig) -> dict[str, tuple[PhaseConfig, ...]]:
+    """Return the path of each evaluation -> the training phases of its own before it."""
+    further = {f"further.{name}.evaluation": one.target for name, one in config.further.items()}
+    return {"evaluation": (config.target,)} | further
+
+
+def _check_target(place: str, phases: tuple[PhaseConfig, ...], *, evaluation: EvaluationConfig) -> None:
+    """Check that what is trained last has a head that the evaluation can use."""
+    evaluated = task(evaluation.task)
+    further = place.removesuffix(".evaluation")
+    if not phases and not evaluated.is_retrieval:
+        message = f"{evaluated.name!r} is {evaluated.kind}, which needs a trained head; give at least one phase"
+        raise ConfigError(f"{further}.target", message)
+    for number, phase in enumerate(phases if further != place else ()):
+        if len(phase.mixture) != 1:
+            message = f"{', '.join(phase.mixture)}: a target's phase is one task; give each its own phase"
+            raise ConfigError(f"{further}.target.{number}.mixture", message)
+    if phases and not evaluated.is_retrieval:
+        _check_head(f"{place}.task", target=task(next(iter(phases[-1].mixture))), evaluated=evaluated)
+
+
+def _check_head(place: str, *, target: TaskSpec, evaluated: TaskSpec) -> None:
+    recipe = LITERATURE.get(evaluated.name)
+    alike = recipe is not None and target.name in (*recipe.training, *recipe.also_fits)
+    if target.kind != evaluated.kind or not (alike or target.labels == evaluated.labels):
         message = (
             f"{evaluated.name!r} ({evaluated.kind}: {', '.join(evaluated.labels)}) cannot be scored with the head of "
             f"{target.name!r} ({target.kind}: {', '.join(target.labels)}); both need one kind and the same labels"
         )
-        raise ConfigError("evaluation.task", message)
+        raise ConfigError(place, message)
 
 
-def _check_evaluation(evaluation: EvaluationConfig) -> None:
+def _check_evaluation(place: str, evaluation: EvaluationConfig) -> None:
     spec = task(evaluation.task)
+    if spec.kind not in SCORED_KINDS:
+        kinds = ", ".join(sorted(SCORED_KINDS))
+        message = f"{spec.name!r} is {spec.kind}, and an evaluation scores {kinds}; choose another task"
+        raise ConfigError(f"{place}.task", message)
+    for name in ("layer", "similarity"):
+        if not spec.is_retrieval and getattr(evaluation, name) != type(evaluation).model_fields[name].default:
+            message = (
+                f"{getattr(evaluation, name)!r} has no effect on {spec.name!r}, which is {spec.kind}; leave it out"
+            )
+            raise ConfigError(f"{place}.{name}", message)
     missing = [language for language in evaluation.languages if language not in spec.languages]
     if missing:
-        message = f"{spec.name!r} has no {missing[0]!r}; it has {' '.join(spec.languages)}"
-        raise ConfigError("evaluation.languages", message)
+        message = f"{spec.name!r} has no language {missing[0]!r}; it has {' '.join(spec.languages)}"
+        raise ConfigError(f"{place}.languages", message)
     if evaluation.split not in spec.splits:
         raise ConfigError(
-            "evaluation.split", f"{spec.name!r} has no {evaluation.split!r}; it has {', '.join(spec.splits)}"
+            f"{place}.split", f"{spec.name!r} has no {evaluation.split!r}; it has {', '.join(spec.splits)}"
         )
 
 
@@ -112,10 +151,15 @@ def _check_encoder(config: TrialConfig) -> None:
     if shape.get("model_type") == "xlm-roberta" and num_positions is not None:
         num_positions -= 2  # XLM-R's positions start behind the padding's
     lengths = {phase: work.max_length for phase, work in phases_of(config).items()}
-    for part, length in (lengths | {"evaluation": config.evaluation.max_length}).items():
+    lengths |= {place: work.max_length for place, work in evaluations_of(config).items()}
+    for part, length in lengths.items():
         if num_positions is not None and length > num_positions:
             message = f"{length}, but {config.encoder.name!r} reads at most {num_positions} tokens; lower it"
             raise ConfigError(f"{part}.max_length", message)
+    for place, work in evaluations_of(config).items():
+        if num_layers is not None and (work.layer or 0) > num_layers:
+            message = f"{work.layer} of {config.encoder.name!r}'s {num_layers} layers; at most {num_layers}"
+            raise ConfigError(f"{place}.layer", message)
     for phase, work in phases_of(config).items():
         if num_layers is not None and work.freeze_layers > num_layers:
             message = f"{work.freeze_layers} of {config.encoder.name!r}'s {num_layers} layers; at most {num_layers}"
@@ -131,7 +175,8 @@ def _check_data(config: TrialConfig) -> None:
             wanted[name, "train", language] = None
             if work.num_dev_items:
                 wanted[name, "validation", language] = None
-    for language in config.evaluation.languages:
-        wanted[config.evaluation.task, config.evaluation.split, language] = None
+    for evaluation in evaluations_of(config).values():
+        for language in evaluation.languages:
+            wanted[evaluation.task, evaluation.split, language] = None
     for name, split, language in wanted:
         check_readable(task(name), split=split, language=language)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trainables.config import TrialConfig
 from trainables.errors import ConfigError
+from trainables.provenance import evaluations_of, phases_of
 from trainables.tasks.controls import is_control_name
 from trainables.tasks.registry import task
 
@@ -15,11 +16,11 @@ def check_controls(config: TrialConfig) -> None:
         ConfigError: One is misused; `field` is the field of the trial.
         UnknownTaskError: A task is not known.
     """
-    for name in config.target.mixture:
-        _refuse(name, field="target.mixture")
-    for name in config.pretraining.mixture if config.pretraining else ():
-        _refuse(name, field="pretraining.mixture")
-    _refuse(config.evaluation.task, field="evaluation.task")
+    for phase, work in phases_of(config).items():
+        for name in work.mixture if phase != "intermediate" else ():
+            _refuse(name, field=f"{phase}.mixture")
+    for place, work in evaluations_of(config).items():
+        _refuse(work.task, field=f"{place}.task")
     _check_equal_compute(config)
 
 

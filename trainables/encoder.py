@@ -105,7 +105,11 @@ class Encoder(nn.Module):
         """Most tokens that one input can have, image tokens included."""
 
     def forward(
-        self, input_ids_BT: Tensor, attention_mask_BT: Tensor, image_tokens_BKD: Tensor | None = None
+        self,
+        input_ids_BT: Tensor,
+        attention_mask_BT: Tensor,
+        image_tokens_BKD: Tensor | None = None,
+        num_layers: int | None = None,
     ) -> EncodedText:
         """Return the last layer's vectors of image tokens (first) and text tokens.
 
@@ -115,6 +119,7 @@ class Encoder(nn.Module):
             input_ids_BT: Token ids.
             attention_mask_BT: 1 for tokens, 0 for padding.
             image_tokens_BKD: Vectors that stand before the text as if they were word embeddings.
+            num_layers: Layers to run, the lowest; None runs all.
 
         Raises:
             ConfigError: Image and text together are longer than the encoder's positions.
@@ -130,7 +135,7 @@ class Encoder(nn.Module):
         hidden_BSD = self.model.embeddings(inputs_embeds=words_BSD, position_ids=self.positions(mask_BS))
         # Without a mask attention takes its fastest way.
         attention_mask_B11S = None if bool(mask_BS.all()) else mask_BS[:, None, None, :]
-        for layer in self.model.encoder.layer:
+        for layer in self.model.encoder.layer[:num_layers]:
             hidden_BSD = layer(hidden_BSD, attention_mask_B11S)
         return EncodedText(hidden_BSD, mask_BS, num_image_tokens)
 

@@ -6,6 +6,7 @@
     │   ├── TaskFileError                  a field of a user's task file
     │   ├── YamlFileError                  a file cannot be read as YAML; carries line and column
     │   ├── UnknownTaskError               a task's name; carries near matches
+    │   ├── OutOfReachError                a task of the literature whose rows are nowhere as a data set
     │   ├── TaskDataError                  a task's rows do not fit its columns or kind
     │   ├── UnavailableError               neither mirror, nor cache, nor hub has it
     │   ├── CheckpointError                an encoder folder that lacks a part
@@ -88,6 +89,19 @@ class UnknownTaskError(InputError):
     def __init__(self, name: str, known: Iterable[str]) -> None:
         super().__init__(f"unknown task {name!r}{near_matches(name, known)}; `xstilts tasks` lists every task")
         self.name = name
+
+
+class OutOfReachError(InputError):
+    """The literature has a task of this name, but its rows are not to be had as a data set.
+
+    Args:
+        name: The name that was asked for.
+        reason: Why.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"task {name!r} cannot be had: {reason}; describe your own copy in a task file of that name")
+        self.name, self.reason = name, reason
 
 
 class TaskDataError(InputError):

@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 import torch
 import torch.distributed as dist
+from numpy.typing import NDArray
 from torch import nn
 
 from trainables.data.batching import length_batches
-from trainables.data.encoded import EncodedTask
 from trainables.training import Rank
 
 Outputs = dict[str, np.ndarray]
 """A head's outputs over a split, in the order of its examples."""
 
 
+class Examples(Protocol):
+    """What can be predicted: an encoded split, or several as one stream."""
+
+    lengths: NDArray[np.int32]
+    """Tokens of each example."""
+
+    def batch(
+        self, indices: Sequence[int] | NDArray[np.integer], *, generator: np.random.Generator
+    ) -> dict[str, torch.Tensor]:
+        """Return the tensors of some examples."""
+        ...
+
+
 @torch.no_grad()
-def predict(model: nn.Module, task: EncodedTask, *, head: str, rank: Rank, tokens_per_micro_batch: int) -> Outputs:
+def predict(model: nn.Module, task: Examples, *, head: str, rank: Rank, tokens_per_micro_batch: int) -> Outputs:
     """Return the head's outputs for every example of a split, the same on every rank.
 
     Args:
         model: A TaskModel with full weights on each rank.
-        task: The encoded split.
+        task: The encoded split, or a stream of several.
         head: Name of the task whose head predicts.
         rank: This process; it scores every `num_ranks`-th batch.
         tokens_per_micro_batch: Bound on one forward pass, padding included.
@@ -37,10 +51,10 @@ def predict(model: nn.Module, task: EncodedTask, *, head: str, rank: Rank, token
         gathered: list[list[tuple[np.ndarray, Outputs]]] = [[] for _ in range(rank.num_ranks)]
         dist.all_gather_object(gathered, found)
         found = [pair for pairs in gathered for pair in pairs]
-    return _in_order(found, num_examples=len(task))
+    return _in_order(found, num_examples=len(task.lengths))
 
 
-def _outputs(model: nn.Module, task: EncodedTask, *, head: str, indices: np.ndarray, device: torch.device) -> Outputs:
+def _outputs(model: nn.Module, task: Examples, *, head: str, indices: np.ndarray, device: torch.device) -> Outputs:
     # Masked-LM scores need a mask that does not change between calls: seeded by the batch's first example.
     batch = task.batch(indices, generator=np.random.default_rng(int(indices[0])))
     tensors = {name: tensor.to(device) for name, tensor in batch.items()}

@@ -20,7 +20,7 @@ from torch.nn.functional import cross_entropy, gelu
 
 from trainables.encoder import Encoder
 from trainables.errors import ConfigError
-from trainables.head import Head, HeadOutput, Pooling, Scorer
+from trainables.head import Head, HeadOutput, Pooling, Scorer, mean_over_text
 from trainables.image_heads import AnswerHead, ImageClassificationHead, RetrievalHead
 from trainables.tasks.spec import TaskSpec
 
@@ -83,6 +83,8 @@ def build_head(
             head = RetrievalHead(hidden_size, vision_size=_vision_size(spec, vision_size))
         case "masked_lm":
             head = MaskedLMHead(hidden_size, vocab_size=vocab_size)
+        case "text_retrieval":
+            head = MeanStateHead()
         case _:
             assert_never(spec.kind)
     return head
@@ -206,6 +208,31 @@ class MaskedLMHead(Head):
         hits_Tm = (logits_TmW.argmax(dim=-1) == targets_Tm).long()
         correct_B = torch.zeros_like(total_B).index_add(0, examples_Tm, hits_Tm)
         return HeadOutput(sums_B / total_B.clamp(min=1), {"correct": correct_B, "total": total_B})
+
+
+class MeanStateHead(Head):
+    """The mean of a layer's states: what XTREME compares sentences by. Without weights, so there is nothing to train.
+
+    Outputs: `vectors` (B x D). The loss is 0.
+
+    Args:
+        layer: Layer whose states are taken; None: one above the middle, as XTREME does for 12 and 24 layers (7 and 13
+            in `run_tatoeba.sh`).
+    """
+
+    def __init__(self, layer: int | None = None) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(
+        self, encoder: Encoder, tensors: Mapping[str, Tensor], image_features_BKV: Tensor | None = None
+    ) -> HeadOutput:
+        """Return the mean states."""
+        del image_features_BKV
+        layer = self.layer or encoder.num_layers // 2 + 1
+        encoded = encoder(tensors["input_ids_BT"], tensors["attention_mask_BT"], num_layers=layer)
+        vectors_BD = mean_over_text(encoded).float()
+        return HeadOutput(vectors_BD.new_zeros(len(vectors_BD)), {"vectors": vectors_BD})
 
 
 class WordBias(nn.Module):

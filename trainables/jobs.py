@@ -55,19 +55,19 @@ class TrainJob(FrozenModel):
 
 
 class EvaluateJob(FrozenModel):
-    """Score the target phase's model in every language."""
+    """Score an evaluation task in every language."""
 
     type: Literal["evaluate"] = "evaluate"
     work: EvaluationConfig
     """What is scored."""
-    target: PhaseConfig
-    """Target phase, for the shape of its head."""
+    target: PhaseConfig | None
+    """Target phase, for the shape of its head; None where the encoder itself is scored (retrieval)."""
     spec: TaskSpec
     """The evaluation task."""
     head_spec: TaskSpec
-    """The target task, whose head is used."""
+    """The task whose head is used: the target's, or the evaluation task itself where it needs no trained one."""
     places: JobPlaces
-    """Where; `encoder` is the target stage's folder."""
+    """Where; `encoder` is the folder of the stage that is scored."""
 
 
 Job = TrainJob | EvaluateJob
@@ -82,7 +82,9 @@ class JobResult(FrozenModel):
     losses: tuple[float, ...] = Field(default=(), strict=False)
     """Training loss of every step; empty for evaluation."""
     scores: dict[str, float]
-    """Task or language -> score (0..1)."""
+    """Task or language -> its own metric (0..1)."""
+    metrics: dict[str, dict[str, float]] = Field(default_factory=dict)
+    """Evaluation: metric (the task's own first) -> language -> score (0..1)."""
     counts: dict[str, int]
     """Task -> examples trained on; language -> items scored."""
     tasks: dict[str, TaskTraining] = Field(default_factory=dict[str, TaskTraining])

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from trainables.checkpoints import encoder_folder, folder_identity, vision_folder
-from trainables.config import PhaseConfig, TrialConfig
+from trainables.config import EvaluationConfig, PhaseConfig, TrialConfig
 from trainables.data.source import source_fingerprint
 from trainables.stages import TRAINING_PHASES, Provenance
 from trainables.tasks.registry import task
 
 
 def phases_of(config: TrialConfig) -> dict[str, PhaseConfig]:
-    """Return the training phases that a trial has, by name, in order."""
-    phases = {name: getattr(config, name) for name in TRAINING_PHASES}
+    """Return the training phases that a trial has, by their path in its configuration, in order."""
+    phases: dict[str, PhaseConfig | None] = {name: getattr(config, name) for name in TRAINING_PHASES}
+    for name, further in config.further.items():
+        phases |= {f"further.{name}.target.{number}": work for number, work in enumerate(further.target)}
     return {name: work for name, work in phases.items() if work is not None}
+
+
+def evaluations_of(config: TrialConfig) -> dict[str, EvaluationConfig]:
+    """Return what a trial is scored on, by its path in its configuration, its own evaluation first."""
+    further = {f"further.{name}.evaluation": one.evaluation for name, one in config.further.items()}
+    return {"evaluation": config.evaluation} | further
 
 
 def task_names(config: TrialConfig) -> tuple[str, ...]:
     """Return the names of every task that a trial touches, each once."""
     trained = [name for work in phases_of(config).values() for name in work.mixture]
-    return tuple(dict.fromkeys([*trained, config.evaluation.task]))
+    return tuple(dict.fromkeys([*trained, *(work.task for work in evaluations_of(config).values())]))
 
 
 def read_provenance(config: TrialConfig) -> Provenance:

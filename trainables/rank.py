@@ -13,7 +13,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import psutil
 import torch
 import torch.distributed as dist
@@ -27,14 +26,19 @@ from trainables.data.encoded import (
     open_encoded_task,
     tokenizer_fingerprint,
 )
+from trainables.data.joined import JoinedTask
 from trainables.data.opening import open_task
 from trainables.data.shuffled import with_shuffled_images
 from trainables.encoder import Encoder, load_encoder, load_tokenizer, save_encoder
 from trainables.engine import Engine, EngineRequest
 from trainables.evaluation import predict
+from trainables.heads import MeanStateHead
+from trainables.items import Item, items_of
 from trainables.jobs import HEADS, LOSSES, TASK_LOSSES, EvaluateJob, Job, JobPlaces, JobResult, TrainJob
 from trainables.model import TaskModel, build_task_model, encoder_state, parameter_groups
+from trainables.predictions import PREDICTIONS, write_predictions
 from trainables.progress import Progress, ProgressFile, ProgressSink, ignore_progress
+from trainables.scoring import score_items
 from trainables.tasks.spec import TaskSpec
 from trainables.training import Rank, Trainer, TrainingRun, training_data
 from trainables.weights import read_weights, write_weights
@@ -127,26 +131,35 @@ def _dev_scores(job: TrainJob, *, rank: Rank) -> dict[str, float]:
 
 
 def _evaluate(job: EvaluateJob, *, rank: Rank) -> JobResult:
-    specs = {job.head_spec.name: job.head_spec}
-    model = _load(job.target, specs=specs, places=job.places, folder=job.places.encoder).to(rank.device)
-    report = _report(job.places, rank=rank)
-    scores: dict[str, float] = {}
-    counts: dict[str, int] = {}
-    predictions: dict[str, np.ndarray] = {}
-    num_languages = len(job.work.languages)
-    for done, (language, task) in enumerate(_open_languages(job, rank=rank).items()):
-        report(Progress(phase="evaluation", step=done, num_steps=num_languages))
-        outputs = predict(
-            model, task, head=job.head_spec.name, rank=rank, tokens_per_micro_batch=job.work.tokens_per_micro_batch
-        )
-        scores[language], counts[language] = task.score(outputs), len(task)
-        predictions[language] = outputs["logits"].argmax(axis=-1)
+    model = _scored_model(job).to(rank.device)
+    tasks = _open_languages(job, rank=rank)
+    _report(job.places, rank=rank)(Progress(phase="evaluation", step=0, num_steps=len(tasks)))
+    # One stream: sorted by length over all languages, batches pad least and every rank has as much to do.
+    stream = JoinedTask(tasks)
+    budget = job.work.tokens_per_micro_batch
+    outputs = predict(model, stream, head=job.head_spec.name, rank=rank, tokens_per_micro_batch=budget)
+    items: dict[str, list[Item]] = {}
+    metrics: dict[str, dict[str, float]] = {}
+    for language, of_language in stream.split(outputs).items():
+        items[language] = items_of(tasks[language], outputs=of_language, similarity=job.work.similarity)
+        for metric, score in score_items(items[language], spec=job.spec, language=language).items():
+            metrics.setdefault(metric, {})[language] = score
     if rank.number == 0:
-        write_weights(
-            {language: torch.from_numpy(values.astype(np.int16)) for language, values in predictions.items()},
-            job.places.output / "predictions.safetensors",
-        )
-    return JobResult(scores=scores, counts=counts, made_with=_made_with(job, rank=rank))
+        write_predictions(items, job.places.output / PREDICTIONS)
+    return JobResult(
+        scores=next(iter(metrics.values())),
+        metrics=metrics,
+        counts={language: len(of_language) for language, of_language in items.items()},
+        made_with=_made_with(job, rank=rank),
+    )
+
+
+def _scored_model(job: EvaluateJob) -> TaskModel:
+    if job.target is not None:
+        specs = {job.head_spec.name: job.head_spec}
+        return _load(job.target, specs=specs, places=job.places, folder=job.places.encoder)
+    encoder = load_encoder(job.places.encoder, dropout=0.0)
+    return TaskModel(encoder, heads={job.spec.name: MeanStateHead(job.work.layer)}, vision=None).eval()
 
 
 def _build(work: PhaseConfig, *, specs: Mapping[str, TaskSpec], encoder: Encoder, places: JobPlaces) -> TaskModel:

@@ -46,25 +46,29 @@ class StageRun(FrozenModel):
     """Wall time that making it took, whoever made it."""
     reused: bool
     """Whether it was found complete, so that this trial paid nothing for it."""
+    further: str = ""
+    """Further target that it was planned for, by its evaluation task; empty on the trial's own line."""
 
 
 class TrialResult(FrozenModel):
     """Scores, lineage and cost of a finished trial."""
 
     languages: dict[str, float]
-    """Language -> zero-shot accuracy (0..1) on the dev split."""
+    """Language -> the evaluation task's own metric (0..1) on the dev split: zero-shot accuracy for XNLI."""
     num_items: int = Field(ge=1)
-    """Items scored in each language."""
+    """Items scored in each language, in the one with the fewest."""
     task_scores: dict[str, float]
     """Trained task -> its own metric (0..1) on its dev split, and `<task>/shuffled_images` for tasks with images."""
     stages: tuple[StageRun, ...] = Field(strict=False)
-    """Lineage in order."""
+    """Lineage in order: the trial's own line first, then what its further targets add."""
     trained: dict[Phase, dict[str, TaskTraining]] = Field(default_factory=dict[Phase, dict[str, TaskTraining]])
     """Phase -> task -> weight, counts and losses of its training; empty in results of earlier versions."""
+    evaluations: dict[str, dict[str, dict[str, float]]] = Field(default_factory=dict)
+    """Evaluation task -> metric (its own first) -> language -> score (0..1): the trial's own, then further ones."""
 
     @property
     def average(self) -> float:
-        """Mean accuracy over the languages: XTREME's metric (arXiv 2003.11080)."""
+        """Mean score over the languages: XTREME's metric (arXiv 2003.11080)."""
         return statistics.fmean(self.languages.values())
 
     @property

@@ -1,4 +1,8 @@
-"""The plan of a trial: its chain of content-addressed stages. Pure: no disk, no clock, no torch.
+"""The plan of a trial: its tree of content-addressed stages. Pure: no disk, no clock, no torch.
+
+    pretraining (or none) -> intermediate (or none) -> target -> evaluation
+                                                    -> a further target's phases (or none) -> its evaluation
+                                                    -> ...
 
 A stage's key is the SHA-256 of the canonical JSON of everything that decides its content: the parent's key, the
 phase's configuration (its seed included), the specification and the data's identity of each task, the precision, and a
@@ -44,6 +48,8 @@ class Stage(FrozenModel):
     """Key of the stage whose encoder it starts from; None starts from the trial's encoder."""
     work: PhaseConfig | EvaluationConfig
     """What to do."""
+    further: str = ""
+    """Further target that it was planned for, by its evaluation task; empty on the trial's own line."""
 
 
 TrainingPhase = Literal["pretraining", "intermediate", "target"]
@@ -53,21 +59,57 @@ TRAINING_PHASES: tuple[TrainingPhase, ...] = ("pretraining", "intermediate", "ta
 
 
 def plan_stages(config: TrialConfig, *, provenance: Provenance) -> tuple[Stage, ...]:
-    """Return the stages of a trial in order; trials that share a beginning share its keys.
+    """Return the stages of a trial, parents before children; trials that share a beginning share its keys.
+
+    Targets that train alike share a stage too: MLQA is scored with the model that XQuAD trained on SQuAD.
 
     Args:
         config: The trial.
         provenance: Identity of its encoder, tasks and data.
     """
-    stages: list[Stage] = []
-    parent: str | None = None
-    for phase in TRAINING_PHASES:
+    trunk = _Line(config, of=provenance)
+    for phase in ("pretraining", "intermediate"):
         work: PhaseConfig | None = getattr(config, phase)
         if work is not None:
-            stages.append(_training_stage(phase, work, parent=parent, precision=config.engine.precision, of=provenance))
-            parent = stages[-1].key
-    stages.append(_evaluation_stage(config.evaluation, parent=parent, of=provenance))
-    return tuple(stages)
+            trunk = trunk.trained(phase, work)
+    lines = [trunk.trained("target", config.target).scored(config.evaluation)]
+    for name, further in config.further.items():
+        line = trunk.named(name)
+        for work in further.target:
+            line = line.trained("target", work)
+        lines.append(line.scored(further.evaluation))
+    stages: dict[str, Stage] = {}
+    for stage in (stage for line in lines for stage in line.stages):
+        stages.setdefault(stage.key, stage)
+    return tuple(stages.values())
+
+
+class _Line:
+    """A trial's stages from the beginning to one end, in the making."""
+
+    def __init__(
+        self, config: TrialConfig, *, of: Provenance, stages: tuple[Stage, ...] = (), further: str = ""
+    ) -> None:
+        self._config, self._of, self._further = config, of, further
+        self.stages = stages
+
+    def named(self, further: str) -> _Line:
+        return _Line(self._config, of=self._of, stages=self.stages, further=further)
+
+    def trained(self, phase: Phase, work: PhaseConfig) -> _Line:
+        precision = self._config.engine.precision
+        return self._with(_training_stage(phase, work, parent=self._end, precision=precision, of=self._of))
+
+    def scored(self, work: EvaluationConfig) -> _Line:
+        return self._with(_evaluation_stage(work, parent=self._end, of=self._of))
+
+    @property
+    def _end(self) -> str | None:
+        return self.stages[-1].key if self.stages else None
+
+    def _with(self, stage: Stage) -> _Line:
+        stages = (*self.stages, stage.model_copy(update={"further": self._further}))
+        return _Line(self._config, of=self._of, stages=stages, further=self._further)
 
 
 def _training_stage(phase: Phase, work: PhaseConfig, *, parent: str | None, precision: str, of: Provenance) -> Stage:
@@ -93,7 +135,7 @@ def _evaluation_stage(work: EvaluationConfig, *, parent: str | None, of: Provena
             "from": parent or of.encoder,
             "tokenizer": of.encoder,
             "phase": "evaluation",
-            "work": work.model_dump(mode="json", exclude={"tokens_per_micro_batch"}),
+            "work": work.model_dump(mode="json", exclude=_not_in_key(work)),
             "tasks": _task_identities([work.task], of=of),
         }
     )
@@ -105,6 +147,13 @@ def _decisive(work: PhaseConfig) -> dict[str, object]:
     # Uniform sampling is what equal weights say by themselves.
     neutral = {"sampling"} if work.sampling.kind in {"given", "uniform"} else set[str]()
     return work.model_dump(mode="json", exclude=neutral)
+
+
+def _not_in_key(work: EvaluationConfig) -> set[str]:
+    # Fields that were added later enter only where they say something new (docs/decisions/0006).
+    later = ("layer", "similarity")
+    fields = type(work).model_fields
+    return {"tokens_per_micro_batch"} | {name for name in later if getattr(work, name) == fields[name].default}
 
 
 def _task_identities(names: dict[str, float] | list[str], *, of: Provenance) -> dict[str, object]:

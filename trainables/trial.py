@@ -1,6 +1,7 @@
 """A trial: its phases, in order. Needs neither Ray nor Optuna.
 
     pretraining (or none) -> intermediate (or none) -> target -> zero-shot evaluation
+                                                    -> further targets, each with an evaluation of its own
 
 Each phase is a stage with a content key. A stage that the store holds is used as it is, whoever made it; one that it
 lacks is made by the trial's ranks while it holds the stage's lease.
@@ -9,7 +10,7 @@ lacks is made by the trial's ranks while it holds the stage's lease.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,16 +71,16 @@ def run_trial(config: TrialConfig, *, workplace: Workplace) -> TrialResult:
         RunError: A stage failed.
     """
     provenance = read_provenance(config)
-    done: list[Obtained] = []
+    done: dict[str, Obtained] = {}
     with workplace.store.using():  # until the end nobody may free the space of a stage that this trial found
         for stage in plan_stages(config, provenance=provenance):
-            done.append(_obtain(stage, config=config, provenance=provenance, done=done, workplace=workplace))
-            workplace.on_stage(_run(done[-1]))
-    return _result(done)
+            done[stage.key] = _obtain(stage, config=config, provenance=provenance, done=done, workplace=workplace)
+            workplace.on_stage(_run(done[stage.key]))
+    return _result(list(done.values()), provenance=provenance)
 
 
 def _obtain(
-    stage: Stage, *, config: TrialConfig, provenance: Provenance, done: list[Obtained], workplace: Workplace
+    stage: Stage, *, config: TrialConfig, provenance: Provenance, done: Mapping[str, Obtained], workplace: Workplace
 ) -> Obtained:
     """Return a stage from the store, or make it there."""
     store = workplace.store
@@ -90,20 +91,21 @@ def _obtain(
             return Obtained(stage=stage, stored=found, reused=True)
         with store.work_folder(stage.key) as output:
             started = time.monotonic()
-            places = _places(stage, config=config, done=done, output=output, workplace=workplace)
-            job = _job(stage, config=config, provenance=provenance, places=places)
+            parent = done[stage.parent] if stage.parent else None
+            places = _places(stage, config=config, parent=parent, output=output, workplace=workplace)
+            job = _job(stage, config=config, provenance=provenance, parent=parent, places=places)
             result = workplace.group.run(job)
             facts = _facts(stage, result, seconds=time.monotonic() - started)
             return Obtained(stage=stage, stored=store.commit(stage.key, folder=output, facts=facts), reused=False)
 
 
 def _places(
-    stage: Stage, *, config: TrialConfig, done: list[Obtained], output: Path, workplace: Workplace
+    stage: Stage, *, config: TrialConfig, parent: Obtained | None, output: Path, workplace: Workplace
 ) -> JobPlaces:
     start = encoder_folder(config.encoder.name, revision=config.encoder.revision)
     vision = stage.work.vision if isinstance(stage.work, PhaseConfig) else None
     return JobPlaces(
-        encoder=done[-1].stored.folder if done else start,
+        encoder=parent.stored.folder if parent else start,
         tokenizer=start,
         output=output,
         cache=workplace.cache,
@@ -112,15 +114,15 @@ def _places(
     )
 
 
-def _job(stage: Stage, *, config: TrialConfig, provenance: Provenance, places: JobPlaces) -> Job:
+def _job(
+    stage: Stage, *, config: TrialConfig, provenance: Provenance, parent: Obtained | None, places: JobPlaces
+) -> Job:
     if isinstance(stage.work, EvaluationConfig):
-        return EvaluateJob(
-            work=stage.work,
-            target=config.target,
-            spec=provenance.specs[stage.work.task],
-            head_spec=provenance.specs[next(iter(config.target.mixture))],
-            places=places,
-        )
+        spec = provenance.specs[stage.work.task]
+        target = None if spec.is_retrieval or parent is None else parent.stage.work
+        assert not isinstance(target, EvaluationConfig)  # noqa: S101  (nothing starts from an evaluation)
+        head_spec = provenance.specs[next(iter(target.mixture))] if target else spec
+        return EvaluateJob(work=stage.work, target=target, spec=spec, head_spec=head_spec, places=places)
     specs = {name: provenance.specs[name] for name in stage.work.mixture}
     return TrainJob(phase=stage.phase, work=stage.work, specs=specs, engine=config.engine, places=places)
 
@@ -135,20 +137,35 @@ def _facts(stage: Stage, result: JobResult, *, seconds: float) -> StageFacts:
         counts=result.counts,
         tasks=result.tasks,
         made_with=result.made_with,
+        metrics=result.metrics,
     )
 
 
-def _result(done: list[Obtained]) -> TrialResult:
-    *trained, evaluated = done
+def _result(done: Sequence[Obtained], *, provenance: Provenance) -> TrialResult:
+    # What the trial's own line says of a task stands, whatever a further target trains on it.
+    trained = sorted((one for one in done if one.stage.phase != "evaluation"), key=lambda one: not one.stage.further)
+    scored = {one.stage.work.task: one.stored.facts for one in done if isinstance(one.stage.work, EvaluationConfig)}
+    own = next(iter(scored.values()))
     return TrialResult(
-        languages=evaluated.stored.facts.scores,
-        num_items=min(evaluated.stored.facts.counts.values()),
+        languages=own.scores,
+        num_items=min(own.counts.values()),
         task_scores={name: score for one in trained for name, score in one.stored.facts.scores.items()},
         stages=tuple(_run(one) for one in done),
-        trained={one.stage.phase: one.stored.facts.tasks for one in trained},
+        trained={one.stage.phase: one.stored.facts.tasks for one in trained if not one.stage.further},
+        # A stage that an older version made knows its task's own metric alone.
+        evaluations={
+            name: facts.metrics or {provenance.specs[name].metric: facts.scores} for name, facts in scored.items()
+        },
     )
 
 
 def _run(one: Obtained) -> StageRun:
     facts = one.stored.facts
-    return StageRun(phase=facts.phase, key=one.stage.key, steps=facts.steps, seconds=facts.seconds, reused=one.reused)
+    return StageRun(
+        phase=facts.phase,
+        key=one.stage.key,
+        steps=facts.steps,
+        seconds=facts.seconds,
+        reused=one.reused,
+        further=one.stage.further,
+    )

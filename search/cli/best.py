@@ -88,7 +88,16 @@ def evaluation_task(config: dict[str, JsonValue]) -> str:
 def score_words(config: dict[str, JsonValue]) -> str:
     """Return what a trial's scores are called: those of a generated task are never taken for XNLI's."""
     task = evaluation_task(config)
-    return "miniature scores (zero-shot dev)" if task.startswith("miniature") else f"zero-shot dev accuracy on {task}"
+    if task.startswith("miniature"):
+        return "miniature scores (zero-shot dev)"
+    from trainables.errors import InputError
+    from trainables.tasks import registry
+
+    try:
+        metric = registry.task(task).metric.replace("_", " ")
+    except InputError:  # a task that was registered elsewhere
+        metric = "score"
+    return f"zero-shot dev {metric} on {task}"
 
 
 def _trial_table(answers: Sequence[BestTrial]) -> Table:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import click
@@ -110,3 +111,18 @@ def _print_rich(table: Table) -> None:
     for row in table.rows:
         drawn.add_row(*row)
     Console().print(drawn)
+
+
+def print_evaluations(evaluations: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
+    """Print each evaluation's metrics; nothing where a trial has one evaluation of one metric, shown already.
+
+    Args:
+        evaluations: Evaluation task -> metric -> language -> score (0..1).
+    """
+    if sum(map(len, evaluations.values())) < 2:  # noqa: PLR2004
+        return
+    click.echo("\nEvery evaluation in %, mean over languages first:")
+    for task, metrics in evaluations.items():
+        for metric, languages in metrics.items():
+            each = ", ".join(f"{language} {percent(score)}" for language, score in languages.items())
+            click.echo(f"  {task} {metric}: {percent(statistics.fmean(languages.values()))} ({each})")

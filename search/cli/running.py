@@ -70,17 +70,24 @@ def _run(config: TrialConfig, *, home: Home) -> TrialResult:
 
 
 def _losses(result: TrialResult, *, home: Home) -> dict[str, list[float]]:
-    """Return phase -> training loss of every step, of the phases that train."""
+    """Return phase -> training loss of every step, of the phases that train; further targets' by number."""
     from trainables.stage_store import StageStore
 
     store = StageStore(Path(home.store))
-    found = {run.phase: store.find(run.key) for run in result.stages if run.phase != "evaluation"}
-    return {phase: json.loads((stage.folder / LOSSES).read_text()) for phase, stage in found.items() if stage}
+    losses: dict[str, list[float]] = {}
+    for run in result.stages:
+        stage = store.find(run.key) if run.phase != "evaluation" else None
+        if stage is None:
+            continue
+        number = sum(name.startswith(f"further.{run.further}.") for name in losses)
+        name = f"further.{run.further}.target.{number}" if run.further else run.phase
+        losses[name] = json.loads((stage.folder / LOSSES).read_text())
+    return losses
 
 
 def _print_result(result: TrialResult, *, config: TrialConfig, losses: dict[str, list[float]], as_json: bool) -> None:
     from search.cli.best import score_words
-    from search.cli.output import duration, percent, print_json, print_languages, print_next
+    from search.cli.output import duration, percent, print_evaluations, print_json, print_languages, print_next
 
     scores = {"average": result.average, "english": result.english, "worst": result.worst}
     costs = {
@@ -92,5 +99,6 @@ def _print_result(result: TrialResult, *, config: TrialConfig, losses: dict[str,
         return
     click.echo(f"{score_words(config.model_dump(mode='json'))} in %: average {percent(result.average)}")
     print_languages(result.languages)
+    print_evaluations(result.evaluations)
     click.echo(f"Cost: {duration(result.cost_paid_seconds)}")
     print_next("xstilts search demo", what="search over such trials")

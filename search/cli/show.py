@@ -58,11 +58,13 @@ def _print_report(report: TrialReport) -> None:
 
 def _print_scores(report: TrialReport) -> None:
     from search.cli.best import score_words
-    from search.cli.output import percent, print_languages
+    from search.cli.output import percent, print_evaluations, print_languages
 
     for rung in report.rungs:
         click.echo(f"\n{score_words(report.config)} in %, rung {rung.rung}, {rung.num_items} items a language:")
         print_languages(rung.languages)
+    if report.rungs:
+        print_evaluations(report.rungs[-1].evaluations)
     if report.rungs and report.rungs[-1].task_scores:
         scores = ", ".join(f"{task} {percent(score)}" for task, score in report.rungs[-1].task_scores.items())
         click.echo(f"On the tasks it trained on, in %: {scores}")
@@ -100,7 +102,7 @@ def _print_stages(report: TrialReport) -> None:
     rows = [
         (
             str(stage.rung),
-            stage.phase,
+            f"{stage.phase} for {stage.further}" if stage.further else stage.phase,
             stage.key[:12],
             str(stage.steps),
             duration(stage.seconds),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import ConfigDict, JsonValue
+from pydantic import ConfigDict, Field, JsonValue
 
 from search.record import JsonObject, Objective, State
 from trainables.config.frozen import FrozenModel
@@ -35,7 +35,7 @@ class BestTrial(Answer):
     tasks: dict[str, float]
     """Intermediate task -> sampling weight; empty for family `none`."""
     languages: dict[str, float]
-    """Language -> zero-shot accuracy on the dev split."""
+    """Language -> the evaluation task's own metric on the dev split: zero-shot accuracy for XNLI."""
     config: JsonObject
     """The full TrialConfig."""
     seed: int
@@ -52,6 +52,8 @@ class BestTrial(Answer):
     """Items scored in each language."""
     assignment: JsonObject
     """Parameter of the space -> value."""
+    evaluations: dict[str, dict[str, dict[str, float]]] = Field(default_factory=dict)
+    """Evaluation task -> metric (its own first) -> language -> score: the trial's own, then further targets'."""
 
 
 class BestOfFamily(BestTrial):
@@ -114,6 +116,8 @@ class RungScore(Answer):
     """Trained task -> its own metric."""
     trained: dict[Phase, dict[str, TaskTraining]]
     """Phase -> task -> weight, examples, steps and losses of its training."""
+    evaluations: dict[str, dict[str, dict[str, float]]] = Field(default_factory=dict)
+    """Evaluation task -> metric (its own first) -> language -> score: the trial's own, then further targets'."""
 
 
 class StageOfTrial(Answer):
@@ -131,6 +135,8 @@ class StageOfTrial(Answer):
     """Wall time that making it took, whoever made it."""
     reused: bool
     """Whether another trial had made it."""
+    further: str = ""
+    """Further target that it was planned for, by its evaluation task; empty on the trial's own line."""
 
 
 class TrialReport(Answer):

@@ -118,6 +118,7 @@ def _answer(row: RowMapping, measured: RowMapping, *, metric: str) -> BestTrial:
         # The result has the lineage; the rows of `stages` also keep what earlier attempts paid for.
         stages=tuple(stage["key"] for stage in result["stages"]),
         num_items=measured["num_items"],
+        evaluations=result.get("evaluations", {}),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from sqlalchemy import Connection, case, func, select
 
 from search.query.answers import RungScore, StageOfTrial, SweepStatus, TrialReport, tasks_of
@@ -45,7 +47,7 @@ def report_trial(record: Record, *, sweep: str, number: int) -> TrialReport:
         tasks=tasks_of(trial.config, result=measurements[-1].trial_result if measurements else None),
         own_tasks=row.own_tasks,
         rungs=tuple(_rung(measurement) for measurement in measurements),
-        stages=tuple(_stage(stage) for stage in stages),
+        stages=tuple(_stage(stage, further=_further(measurements)) for stage in stages),
     )
 
 
@@ -58,11 +60,18 @@ def _rung(measurement: Measurement) -> RungScore:
         languages=result.languages,
         task_scores=result.task_scores,
         trained=result.trained,
+        evaluations=result.evaluations,
     )
 
 
-def _stage(stage: StageRow) -> StageOfTrial:
-    return StageOfTrial.model_validate({name: getattr(stage, name) for name in StageOfTrial.model_fields})
+def _further(measurements: Sequence[Measurement]) -> dict[str, str]:
+    """Return key -> further target of the stages of all results."""
+    return {run.key: run.further for measurement in measurements for run in measurement.trial_result.stages}
+
+
+def _stage(stage: StageRow, *, further: Mapping[str, str]) -> StageOfTrial:
+    columns = {name: getattr(stage, name) for name in StageOfTrial.model_fields if name != "further"}
+    return StageOfTrial.model_validate(columns | {"further": further.get(stage.key, "")})
 
 
 def _status(connection: Connection, sweep: SweepRow) -> SweepStatus:

@@ -97,7 +97,9 @@ def put_stages(connection: Connection, trial: TrialRow, *, rung: int, stages: Se
     # Stages of an earlier attempt that are not in the lineage stay, behind it: they were paid for.
     new_keys = {stage.key for stage in stages}
     left = [stage for stage in before if stage.rung == rung and stage.key not in new_keys and not stage.reused]
-    rows = [stage.model_dump() | {"reused": stage.key not in paid} for stage in stages] + [asdict(row) for row in left]
+    # The table has no column for the further target; the measurement's result says it.
+    dumped = [stage.model_dump(exclude={"further"}) | {"reused": stage.key not in paid} for stage in stages]
+    rows = dumped + [asdict(row) for row in left]
     fixed = {"sweep": trial.sweep, "trial": trial.number, "rung": rung}
     _insert(connection, schema.stages, [row | fixed | {"position": position} for position, row in enumerate(rows)])
     change_trial(connection, trial, cost_paid_seconds=sum(paid.values()))
@@ -105,7 +107,8 @@ def put_stages(connection: Connection, trial: TrialRow, *, rung: int, stages: Se
 
 def stage_run(row: StageRow) -> StageRun:
     """Return a stored stage as trials report it."""
-    return StageRun.model_validate({name: getattr(row, name) for name in StageRun.model_fields})
+    columns = (name for name in StageRun.model_fields if name != "further")
+    return StageRun.model_validate({name: getattr(row, name) for name in columns})
 
 
 def check_same(trial: TrialRow, *, rung: int, stored: TrialResult, result: TrialResult) -> None:
@@ -125,7 +128,8 @@ def check_same(trial: TrialRow, *, rung: int, stored: TrialResult, result: Trial
 
 
 def _essence(result: TrialResult) -> tuple[object, ...]:
-    return result.languages, result.num_items, result.task_scores, [stage.key for stage in result.stages]
+    keys = [stage.key for stage in result.stages]
+    return result.languages, result.num_items, result.task_scores, keys, result.evaluations
 
 
 def _score_rows(result: TrialResult) -> list[dict[str, Any]]:

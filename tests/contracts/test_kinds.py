@@ -61,6 +61,7 @@ ROWS: dict[KindName, dict[str, list[Any]]] = {
     },
     "tagging": {"tokens": [[text] * 3 for text in TEXTS], "tags": [[0, 1, None], [2, 2, -1]] + [[0, 1, 2]] * (NUM - 2)},
     "masked_lm": {"text": TEXTS, "text_pair": TEXTS[::-1]},
+    "text_retrieval": {"query": TEXTS, "candidate": TEXTS[::-1]},
 }
 NUM_TENSORS = {
     "sentence_pair": 3,
@@ -72,6 +73,7 @@ NUM_TENSORS = {
     "tagging": 3,
     "visual_question_answering": 4,
     "masked_lm": 3,
+    "text_retrieval": 2,
 }
 LISTS = {"input_ids", "choice_lengths", "caption_lengths", "word_starts", "tags"}
 KINDS = [kind(name) for name in get_args(KindName)]
@@ -313,6 +315,24 @@ def test_retrieval_finds_the_own_image_and_a_collapsed_model_scores_chance() -> 
     assert retrieval.score({"texts": eye, "images": eye}, rows, spec=spec) == 1.0
     assert retrieval.score({"texts": eye[:100], "images": np.roll(eye[:100], 1, axis=0)}, rows, spec=spec) == 0.0
     assert retrieval.score({"texts": ones, "images": ones}, rows, spec=spec) == pytest.approx((1 + 1) / 150)
+
+
+def test_texts_without_a_partner_are_in_the_pool_and_ask_for_none() -> None:
+    rows = {"query": ["a", "b", None], "candidate": ["A", None, "C"]}
+    columns = encoded(kind("text_retrieval"), rows)
+    assert columns["row"] == [0, 1, 0, 2]
+    near = {"vectors": np.array([[1.0, 0], [0, 1], [0.9, 0.1], [0.1, 0.9]])}
+    far = {"vectors": np.array([[1.0, 0], [0, 1], [0.1, 0.9], [0.9, 0.1]])}
+    spec = spec_of(kind("text_retrieval"))
+    assert kind("text_retrieval").score(near, columns, spec=spec) == 1.0
+    assert kind("text_retrieval").score(far, columns, spec=spec) == 0.0
+
+
+def test_every_candidate_with_the_querys_link_is_right() -> None:
+    rows = {"query": ["a", None, None], "candidate": ["A", "B", "C"], "link": ["x", "y", "x"]}
+    columns = encoded(kind("text_retrieval"), rows)
+    vectors = np.array([[1.0, 0], [0.5, 0.5], [0, 1], [0.9, 0.1]])
+    assert kind("text_retrieval").score({"vectors": vectors}, columns, spec=spec_of(kind("text_retrieval"))) == 1.0
 
 
 def masked(policy: MaskingPolicy, *, pair: list[str] | None, counts: np.ndarray | None = None) -> tuple[Any, Any]:

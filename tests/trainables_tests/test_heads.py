@@ -12,12 +12,13 @@ from trainables.config import PhaseConfig, VisionConfig
 from trainables.encoder import EncodedText, Encoder, new_encoder
 from trainables.errors import ConfigError
 from trainables.head import Head, mean_over_text
-from trainables.heads import MAX_ANSWER_TOKENS, best_spans, build_head
+from trainables.heads import MAX_ANSWER_TOKENS, MeanStateHead, best_spans, build_head
 from trainables.image_heads import MAX_LOGIT_SCALE, Temperature
 from trainables.model import TaskModel, build_task_model
 from trainables.tasks.spec import HubSource, KindName, MaskingPolicy, TaskSpec
 
-KINDS: tuple[KindName, ...] = get_args(KindName)
+KINDS: tuple[KindName, ...] = tuple(kind for kind in get_args(KindName) if kind != "text_retrieval")
+"""Kinds whose heads have weights."""
 COUPLED = "image_text_retrieval"
 
 
@@ -209,6 +210,30 @@ def test_the_mean_leaves_padding_and_image_tokens_out() -> None:
     mask_BS = torch.tensor([[True, True, True, False]])
 
     assert mean_over_text(EncodedText(hidden_BSD, mask_BS, num_image_tokens=1)).tolist() == [[2.0]]
+
+
+@pytest.mark.parametrize("layer", [1, 2])
+def test_sentences_are_compared_by_the_mean_of_a_layers_states(layer: int) -> None:
+    encoder, batch = new_tiny_encoder().eval(), batch_of("sentence_pair", num_padding=3)
+    lengths = batch["attention_mask_BT"].sum(dim=1).tolist()
+    # Each text alone, so that the reference has no padding at all.
+    means = [
+        encoder.model(ids_T[None, :length], output_hidden_states=True).hidden_states[layer][0].mean(dim=0)
+        for ids_T, length in zip(batch["input_ids_BT"], lengths, strict=True)
+    ]
+
+    output = MeanStateHead(layer)(encoder, batch)
+
+    torch.testing.assert_close(output.outputs["vectors"], torch.stack(means), atol=1e-5, rtol=0)
+    assert list(MeanStateHead(layer).parameters()) == []
+
+
+def test_the_layer_above_the_middle_is_compared_where_none_is_named() -> None:
+    encoder, batch = new_tiny_encoder().eval(), batch_of("sentence_pair")
+
+    unnamed, second = (MeanStateHead(layer)(encoder, batch).outputs["vectors"] for layer in (None, 2))
+
+    assert torch.equal(unnamed, second)
 
 
 def test_the_best_span_never_ends_before_it_starts() -> None:

@@ -2,6 +2,7 @@
 
 from trainables.config.evaluation import XNLI_LANGUAGES, EvaluationConfig
 from trainables.config.frozen import FrozenModel, canonical_json, content_key
+from trainables.config.further import FurtherTarget
 from trainables.config.phases import PhaseConfig, ScheduleConfig, VisionConfig
 from trainables.config.sampling import SamplingConfig
 from trainables.config.trial import EncoderConfig, EngineConfig, TrialConfig
@@ -12,6 +13,7 @@ __all__ = [
     "EngineConfig",
     "EvaluationConfig",
     "FrozenModel",
+    "FurtherTarget",
     "PhaseConfig",
     "SamplingConfig",
     "ScheduleConfig",

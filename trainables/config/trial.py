@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal  # Any: what a user wrote, before it is checked
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from trainables.config.evaluation import EvaluationConfig
 from trainables.config.frozen import FrozenModel
+from trainables.config.further import FurtherTarget, fill_further
 from trainables.config.phases import PhaseConfig
 
 
@@ -53,6 +54,29 @@ class TrialConfig(FrozenModel):
     target: PhaseConfig = PhaseConfig(mixture={"mnli": 1.0}, epochs=2)
     """English NLI training (Phang et al. 2020: MNLI, 2 epochs)."""
     evaluation: EvaluationConfig = EvaluationConfig()
-    """Zero-shot scoring."""
+    """Zero-shot scoring: the sweep's objective."""
+    further: dict[str, FurtherTarget] = Field(default_factory=dict[str, FurtherTarget])
+    """Evaluation task -> its own target, from the same intermediate encoder; or `xtreme`, `xtreme_r`, or a list."""
     engine: EngineConfig = EngineConfig()
     """How it is run."""
+
+    @field_validator("further", mode="before")
+    @classmethod
+    def _as_in_the_literature(cls, value: Any, info: ValidationInfo) -> Any:
+        evaluation = info.data.get("evaluation")
+        return fill_further(value, main=evaluation.task if evaluation else None)
+
+    @field_validator("further")
+    @classmethod
+    def _each_task_is_scored_once(
+        cls, further: dict[str, FurtherTarget], info: ValidationInfo
+    ) -> dict[str, FurtherTarget]:
+        evaluation = info.data.get("evaluation")
+        for name, one in further.items():
+            if one.evaluation.task != name:
+                msg = f"entry {name!r} is scored on {one.evaluation.task!r}; name an entry after its evaluation task"
+                raise ValueError(msg)
+            if evaluation and evaluation.task == name:
+                msg = f"the trial is scored on {name!r} already (`evaluation`); leave one of the two out"
+                raise ValueError(msg)
+        return further

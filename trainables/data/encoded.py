@@ -89,10 +89,20 @@ class EncodedTask:
             indices: Numbers of the examples, at least one.
             generator: Random numbers of this batch (masking).
         """
-        numbers = np.asarray(indices).tolist()
-        return self.kind.collate(
-            [Example(self.columns, number) for number in numbers], replace(self._context, generator=generator)
-        )
+        return self.collate([self.example(number) for number in np.asarray(indices).tolist()], generator=generator)
+
+    def example(self, number: int) -> Example:
+        """Return one encoded example."""
+        return Example(self.columns, number)
+
+    def collate(self, examples: Sequence[Example], *, generator: np.random.Generator) -> dict[str, torch.Tensor]:
+        """Return the tensors of encoded examples of this task, of any of its splits and languages.
+
+        Args:
+            examples: At least one.
+            generator: Random numbers of this batch (masking).
+        """
+        return self.kind.collate(examples, replace(self._context, generator=generator))
 
     def score(self, outputs: Mapping[str, NDArray[Any]]) -> float:
         """Return the kind's metric (0..1).

@@ -81,7 +81,7 @@ def _from_files(spec: TaskSpec, *, split: str, language: str) -> datasets.Datase
 def _from_hub(spec: TaskSpec, *, location: Location, split: str, language: str) -> datasets.Dataset:
     source = spec.source
     assert isinstance(source, HubSource)  # noqa: S101  (narrows the type; our own bug otherwise)
-    config = source.config.format(language=language) if source.config else None
+    config = source.config_of(language)
     revision = source.revision if location.path is None else None
     try:
         return datasets.load_dataset(

@@ -35,7 +35,7 @@ def check_mirrored(spec: TaskSpec, *, folder: Path, split: str, language: str) -
     """
     source = spec.source
     assert isinstance(source, HubSource)  # noqa: S101  (narrows the type; our own bug otherwise)
-    config = (source.config or DEFAULT_CONFIG).format(language=language)
+    config = source.config_of(language) or DEFAULT_CONFIG
     configs = _configs(folder)
     if configs is None:
         return

@@ -195,6 +195,8 @@ def _encoded_chunks(
         chunk = cast("dict[str, list[Any]]", rows[start : start + ROWS_PER_CHUNK])
         size = len(next(iter(chunk.values())))
         encoded = encoder.encode({**chunk, "row": range(start, start + size)}, context)
+        if "id" in chunk:  # whatever the kind: items keep the source's names
+            encoded["id"] = [str(chunk["id"][row - start]) for row in encoded["row"]]
         if encoded["length"]:
             yield encoded
 

@@ -40,6 +40,8 @@ class StageFacts(FrozenModel):
     """Trained task -> weight, counts and losses; empty for evaluation and in stages of earlier versions."""
     made_with: dict[str, str]
     """Ranks, ZeRO stage, threads, versions: for the record, not for the key."""
+    metrics: dict[str, dict[str, float]] = Field(default_factory=dict)
+    """Evaluation: metric (the task's own first) -> language -> score (0..1); empty in stages of older versions."""
 
 
 class Sealed(FrozenModel):

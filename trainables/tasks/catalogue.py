@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any  # fields of TaskSpec, checked by pydantic
 
 from trainables.config.evaluation import XNLI_LANGUAGES
+from trainables.tasks.catalogue_evaluation import EVALUATION_TASKS
 from trainables.tasks.multimodal import MULTIMODAL
 from trainables.tasks.spec import GeneratedSource, HubSource, MaskingPolicy, TaskSpec
 
@@ -165,5 +166,5 @@ _MINIATURE = (
     ),
 )
 
-CATALOGUE: tuple[TaskSpec, ...] = (*_REAL, *MULTIMODAL, *_MINIATURE)
+CATALOGUE: tuple[TaskSpec, ...] = (*_REAL, *MULTIMODAL, *EVALUATION_TASKS, *_MINIATURE)
 """Every shipped task: real ones first."""

@@ -15,6 +15,7 @@ Tensors a batch holds, by kind (B examples, T tokens, C choices, H x W pixels):
     image_text_retrieval  input_ids_BT attention_mask_BT pixel_values_B3HW
     visual_question_answering  input_ids_BT attention_mask_BT pixel_values_B3HW credits_BA (A answers)
     masked_lm             input_ids_BT attention_mask_BT targets_BT (-100 where nothing is predicted)
+    text_retrieval        input_ids_BT attention_mask_BT (one text an example, a query or a candidate)
 
 Where a frozen vision tower's features are at hand, `image_features_BKV` stands for the pixels.
 """

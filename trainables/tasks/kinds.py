@@ -18,6 +18,7 @@ _CLASSES: dict[KindName, str] = {
     "image_text_retrieval": "ImageTextRetrieval",
     "visual_question_answering": "VisualQuestionAnswering",
     "masked_lm": "MaskedLm",
+    "text_retrieval": "TextRetrieval",
 }
 
 

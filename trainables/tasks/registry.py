@@ -12,7 +12,8 @@ import threading
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from trainables.errors import InputError, TaskDataError, UnknownTaskError
+from trainables.config.literature import OUT_OF_REACH
+from trainables.errors import InputError, OutOfReachError, TaskDataError, UnknownTaskError
 from trainables.results import Family
 from trainables.tasks.catalogue import CATALOGUE
 from trainables.tasks.controls import derived, is_control_name, split_control_name
@@ -37,6 +38,7 @@ def task(name: str) -> TaskSpec:
 
     Raises:
         UnknownTaskError: No task has it; carries near matches.
+        OutOfReachError: The literature's task of this name is nowhere to be had as a data set; says why.
         InputError: The control cannot be made of its base.
         TaskDataError: An installed package offers it, and it cannot be loaded.
     """
@@ -45,6 +47,8 @@ def task(name: str) -> TaskSpec:
         return derived(task(base), name=name, control=control, seed=seed)
     if name not in _tasks:
         offered = offered_names()
+        if name not in offered and name in OUT_OF_REACH:
+            raise OutOfReachError(name, OUT_OF_REACH[name])
         if name not in offered:
             raise UnknownTaskError(name, [*_tasks, *offered])
         register(offered_task(name))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self  # Any: dumped values
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from trainables.config.frozen import FrozenModel
 
@@ -20,6 +20,7 @@ KindName = Literal[
     "image_text_retrieval",
     "visual_question_answering",
     "masked_lm",
+    "text_retrieval",
 ]
 """The formats a task can have; `trainables/tasks/<kind>.py` implements each."""
 
@@ -35,6 +36,11 @@ _PROSE = {"licence", "citation", "notes", "languages"}
 _PLACES: dict[str, bool | set[str]] = {"source": {"files", "folder", "digest"}}  # rows have identities of their own
 _CAME_LATER = ("unanswerable", "num_answers", "control")
 
+SCORED_KINDS: frozenset[KindName] = frozenset(
+    {"sentence_pair", "multiple_choice", "span_qa", "tagging", "text_retrieval"}
+)
+"""Kinds that an evaluation can score."""
+
 
 class HubSource(FrozenModel):
     """A data set repository on the hub, or its copy in the mirror."""
@@ -43,9 +49,20 @@ class HubSource(FrozenModel):
     repository: str = Field(pattern=r"^[\w.-]+/[\w.-]+$")
     """`owner/name`."""
     config: str | None = None
-    """Configuration; `{language}` in it is replaced by the language asked for."""
+    """Configuration; `{language}` in it is replaced by the language asked for, as `language_names` names it."""
     revision: str | None = None
     """Pinned commit; None with a reason in the task's notes."""
+    language_names: dict[str, str] = Field(default_factory=dict)
+    """Language code -> what the repository calls it, where that is something else."""
+
+    def config_of(self, language: str) -> str | None:
+        """Return the configuration of a language."""
+        return self.config.format(language=self.language_names.get(language, language)) if self.config else None
+
+    @model_serializer(mode="wrap")
+    def _without_idle_fields(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Added later: it enters keys only where it says something (docs/decisions/0006).
+        return {name: value for name, value in dump(self).items() if value or name != "language_names"}
 
 
 class GeneratedSource(FrozenModel):
@@ -155,9 +172,18 @@ class TaskSpec(FrozenModel):
     languages: tuple[str, ...] = ("en",)
     """Languages that the source offers."""
     metric: Literal[
-        "accuracy", "f1", "exact_match", "seqeval_f1", "recall_at_1", "masked_accuracy", "soft_accuracy"
+        "accuracy",
+        "f1",
+        "exact_match",
+        "seqeval_f1",
+        "recall_at_1",
+        "masked_accuracy",
+        "soft_accuracy",
+        "mlqa_f1",
+        "mining_f1",
+        "map_at_20",
     ] = "accuracy"
-    """Score of the kind, between 0 and 1; `seqeval_f1` is the F1 of the spans that IOB tags mark."""
+    """Score of the kind, between 0 and 1; `seqeval_f1`: of spans that IOB tags mark; `mlqa_f1`: by MLQA's script."""
     unanswerable: bool = False
     """For `span_qa`: whether some questions have no answer in their context, so that none may be given."""
     masking: MaskingPolicy | None = None
@@ -204,6 +230,11 @@ class TaskSpec(FrozenModel):
     def image_columns(self) -> tuple[str, ...]:
         """The columns that hold an example's images, in their order; empty for a task without images."""
         return IMAGE_COLUMNS.get(self.kind, ())
+
+    @property
+    def is_retrieval(self) -> bool:
+        """Whether the encoder is scored on it as it is, by the nearness of its mean states: no head, no training."""
+        return self.kind == "text_retrieval"
 
     @model_validator(mode="after")
     def _silence_fits_kind(self) -> Self:

@@ -1,0 +1,94 @@
+"""Further targets of a trial: other tasks that are trained for and scored from the same intermediate encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast  # Any: what a user wrote, before it is checked
+
+from pydantic import Field
+
+from trainables.config.evaluation import EvaluationConfig
+from trainables.config.frozen import FrozenModel
+from trainables.config.literature import GROUPS, LITERATURE, OUT_OF_REACH, Recipe
+from trainables.config.phases import PhaseConfig
+from trainables.errors import near_matches
+
+
+class FurtherTarget(FrozenModel):
+    """One more task that a trial is scored on, with training of its own.
+
+    It starts where the main target starts: from the intermediate encoder, or from the trial's where there is none.
+    """
+
+    target: tuple[PhaseConfig, ...] = Field(default=(), strict=False)
+    """Training phases in order, each on one task; none where the encoder is scored as it is (retrieval)."""
+    evaluation: EvaluationConfig
+    """What is scored."""
+
+
+def fill_further(value: Any, *, main: str | None) -> Any:
+    """Return further targets with everything filled in that the literature says and the user left out.
+
+    Args:
+        value: A group's name, a list of evaluation tasks, or a mapping of them to what differs from the literature.
+        main: The trial's own evaluation task, which a group leaves out.
+
+    Raises:
+        ValueError: A group or task is not known here, or its rows cannot be had.
+    """
+    if isinstance(value, str):
+        value = _members(value, main=main)
+    if isinstance(value, list | tuple):
+        value = {str(name): {} for name in cast("list[Any]", value)}
+    if not isinstance(value, Mapping):
+        return value
+    given = cast("Mapping[str, Any]", value)
+    return {name: _filled(str(name), body) for name, body in given.items()}
+
+
+def _members(group: str, *, main: str | None) -> list[str]:
+    if group not in GROUPS:
+        msg = f"there is no group {group!r}{near_matches(group, GROUPS)}; groups: {', '.join(GROUPS)}"
+        raise ValueError(msg)
+    return [name for name in GROUPS[group] if name != main and name not in OUT_OF_REACH]
+
+
+def _filled(name: str, body: Any) -> Any:
+    if isinstance(body, FurtherTarget) or not isinstance(body, Mapping | None):
+        return body
+    given: dict[str, Any] = dict(cast("Mapping[str, Any]", body or {}))
+    recipe = LITERATURE.get(name)
+    evaluation = given.get("evaluation", {})
+    if isinstance(evaluation, Mapping):
+        fixed = {"task": name} | ({"max_length": recipe.max_length} if recipe else {})
+        given["evaluation"] = fixed | dict(cast("Mapping[str, Any]", evaluation))
+    given["target"] = _filled_phases(given.get("target"), recipe=recipe)
+    return given
+
+
+def _filled_phases(value: Any, *, recipe: Recipe | None) -> Any:
+    """Return phases: each has the literature's settings, and the literature's task where it names none."""
+    tasks = recipe.training if recipe else ()
+    if value is None:
+        value = [{} for _ in tasks]
+    if isinstance(value, Mapping | PhaseConfig):
+        value = [value]
+    if not isinstance(value, list | tuple):
+        return value
+    phases = cast("list[Any]", value)
+    own = tasks if len(tasks) == len(phases) else (None,) * len(phases)
+    return [_filled_phase(phase, task=task, recipe=recipe) for phase, task in zip(phases, own, strict=True)]
+
+
+def _filled_phase(phase: Any, *, task: str | None, recipe: Recipe | None) -> Any:
+    if not isinstance(phase, Mapping):
+        return phase
+    given: dict[str, Any] = dict(cast("Mapping[str, Any]", phase))
+    if isinstance(given.get("mixture"), str):
+        given["mixture"] = {given["mixture"]: 1.0}
+    settings: dict[str, Any] = {"mixture": {task: 1.0}} if task else {}
+    if recipe:
+        settings |= {"learning_rate": recipe.learning_rate, "max_length": recipe.max_length}
+        if "steps" not in given:
+            settings["epochs"] = recipe.epochs
+    return settings | given
