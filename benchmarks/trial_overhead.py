@@ -104,7 +104,8 @@ def time_ours(num_workers: int, *, num_trials: int, folder: Path) -> Timing:
                 number=trial.number,
                 config=trial.trial_config.model_copy(update={"engine": engine}),
                 record=str(place),
-                store=folder / "store",
+                store=str(folder / "store"),
+                downloads=folder / "downloads",
                 progress=folder / "progress.json",
             )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search.errors import InputError
-from trainables.stage_store import check_store, why_not_writable
+from trainables.stage_store import StageStore, check_store, why_not_writable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,9 +17,22 @@ class Home:
     record: str
     """Path or database URL of the record."""
     store: str
-    """Folder of the store."""
+    """Path of the store's folder, or URL of its bucket."""
     scratch: Path
     """Folder for what may be lost: progress files, Ray Tune's own state."""
+
+    @property
+    def downloads(self) -> Path:
+        """Folder for what is downloaded from a store in a bucket."""
+        return self.scratch / "downloads"
+
+    def open_store(self) -> StageStore:
+        """Return the store, made where it is missing.
+
+        Raises:
+            StoreUnusableError: It cannot be made, reached or written.
+        """
+        return StageStore(self.store, cache=self.downloads)
 
     def progress_folder(self, sweep: str) -> Path:
         """Return the folder that holds one progress file for each running trial of a sweep."""
@@ -46,7 +59,7 @@ def check_home(home: Home) -> None:
     Raises:
         InputError: One cannot.
     """
-    check_store(Path(home.store))
+    check_store(home.store)
     if problem := why_not_writable(home.scratch):
         msg = f"XSTILTS_HOME {str(home.scratch.parent)!r} cannot be used: {problem}; set it to another folder"
         raise InputError(msg)
@@ -57,14 +70,8 @@ def find_home(*, record: str | None = None, store: str | None = None) -> Home:
 
     Args:
         record: What `--record` was given: a path or a URL.
-        store: What `--store` was given: a path.
-
-    Raises:
-        InputError: The store is a URL.
+        store: What `--store` was given: a path or a URL.
     """
-    if store and "://" in store:
-        msg = f"the store {store!r} is a URL; this version keeps stages in a folder: give its path by --store"
-        raise InputError(msg)
     folder = Path(os.environ.get("XSTILTS_HOME") or "xstilts-home").expanduser().absolute()
     return Home(
         record=_absolute(record) if record else str(folder / "record.db"),

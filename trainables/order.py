@@ -23,7 +23,9 @@ class TrialOrder(FrozenModel):
     """The user's own tasks, which no process of Ray's would know otherwise."""
     record: str
     """Path or URL of the record."""
-    store: Path = Field(strict=False)
-    """Folder of the store."""
+    store: str
+    """Path or URL of the store."""
+    downloads: Path = Field(strict=False)
+    """Folder on the trial's host for what is downloaded from a store in a bucket."""
     progress: Path = Field(strict=False)
     """File for the trial's progress."""

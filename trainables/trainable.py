@@ -84,7 +84,7 @@ class TrialTrainable(tune.Trainable):
 
     def _workplace(self, order: TrialOrder) -> Workplace:
         return Workplace(
-            store=StageStore(order.store),
+            store=StageStore(order.store, cache=order.downloads),
             group=self._kept_group(order.config.engine),
             progress=order.progress,
             on_stage=lambda stage: self.publisher.staged(order, stage),

@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from importlib import metadata
-from pathlib import Path
 
 from search.errors import RecordMissingError
 from search.home import Home
@@ -105,7 +104,7 @@ def _data() -> str:
 def _store(place: str) -> str:
     from trainables.stage_store import check_store
 
-    check_store(Path(place))
+    check_store(place)
     return f"can be written at {place}"
 
 

@@ -25,8 +25,17 @@ def document() -> str:
         command = cli.get_command(parent, name)
         if command is not None:
             context = click.Context(command, info_name=name, parent=parent, terminal_width=80)
-            sections.append(_section(f"xstilts {name}", command.get_help(context)))
+            sections += _sections(command, context=context)
     return "\n".join(sections)
+
+
+def _sections(command: click.Command, *, context: click.Context) -> list[str]:
+    """Return the section of a command, and those of its own commands."""
+    sections = [_section(context.command_path, command.get_help(context))]
+    if isinstance(command, click.Group):
+        for name, inner in command.commands.items():
+            sections += _sections(inner, context=click.Context(inner, info_name=name, parent=context))
+    return sections
 
 
 def _section(title: str, text: str) -> str:

@@ -25,6 +25,7 @@ _COMMANDS = {
     "best": "search.cli.best:best",
     "show": "search.cli.show:show",
     "export": "search.cli.export:export",
+    "stages": "search.cli.stages:stages",
     "tasks": "search.cli.catalogue:tasks",
     "spaces": "search.cli.catalogue:spaces",
     "doctor": "search.cli.doctor:doctor",

@@ -7,7 +7,9 @@ import click
 record_option = click.option(
     "--record", metavar="URL", help="Record: a file or a database URL.  [default: XSTILTS_HOME/record.db]"
 )
-store_option = click.option("--store", metavar="FOLDER", help="Folder of stages.  [default: XSTILTS_HOME/store]")
+store_option = click.option(
+    "--store", metavar="URL", help="Store: a folder or s3://BUCKET/PREFIX.  [default: XSTILTS_HOME/store]"
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 set_option = click.option(
     "--set", "settings", multiple=True, metavar="PATH=VALUE", help="Replace one value; may be given several times."

@@ -77,6 +77,16 @@ def duration(seconds: float | None) -> str:
     return f"{minutes:.0f} min" if minutes < 100 else f"{minutes / 60:.1f} h"  # noqa: PLR2004
 
 
+def size(num_bytes: int) -> str:
+    """Return bytes as `512 B`, `3.4 MB` or `2.2 GB`, in powers of 1000."""
+    if num_bytes < 1000:  # noqa: PLR2004  as the units are
+        return f"{num_bytes} B"
+    amount, units = num_bytes / 1000, "kMGT"
+    while amount >= 999.5 and len(units) > 1:  # noqa: PLR2004  what rounds to 1000
+        amount, units = amount / 1000, units[1:]
+    return f"{amount:.3g} {units[0]}B"
+
+
 def weights(tasks: dict[str, float]) -> str:
     """Return tasks with their weights as `a`, `a 0.5 + b 0.5`, or `-`."""
     if len(tasks) == 1:

@@ -54,7 +54,6 @@ def _run(config: TrialConfig, *, home: Home) -> TrialResult:
     from search.progress import showing_progress
     from trainables.checks import check_trial
     from trainables.local_group import LocalGroup, check_ranks_fit
-    from trainables.stage_store import StageStore
     from trainables.trial import Workplace, run_trial
 
     check_trial(config)
@@ -64,16 +63,12 @@ def _run(config: TrialConfig, *, home: Home) -> TrialResult:
     log = home.scratch / f"run-{os.getpid()}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.closing(LocalGroup(config.engine, log=log)) as group, showing_progress(progress):
-        return run_trial(
-            config, workplace=Workplace(store=StageStore(Path(home.store)), group=group, progress=progress)
-        )
+        return run_trial(config, workplace=Workplace(store=home.open_store(), group=group, progress=progress))
 
 
 def _losses(result: TrialResult, *, home: Home) -> dict[str, list[float]]:
     """Return phase -> training loss of every step, of the phases that train; further targets' by number."""
-    from trainables.stage_store import StageStore
-
-    store = StageStore(Path(home.store))
+    store = home.open_store()
     losses: dict[str, list[float]] = {}
     for run in result.stages:
         stage = store.find(run.key) if run.phase != "evaluation" else None

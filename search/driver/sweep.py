@@ -8,7 +8,6 @@ import os
 import threading
 from collections.abc import Generator
 from dataclasses import dataclass
-from pathlib import Path
 
 from search.driver.proposing import Proposer
 from search.errors import InputError, RunError
@@ -112,7 +111,8 @@ def _order(trial: TrialRow, request: SweepRequest, *, engine: EngineConfig) -> T
         config=trial.trial_config.model_copy(update={"engine": engine}),
         tasks=own_tasks(request.spec.tasks),
         record=request.home.record,
-        store=Path(request.home.store),
+        store=request.home.store,
+        downloads=request.home.downloads,
         progress=request.home.progress_path(request.name, number=trial.number),
     )
 

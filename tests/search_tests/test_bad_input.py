@@ -151,7 +151,7 @@ def test_a_folder_instead_of_a_file_is_refused(command: str, capsys: pytest.Capt
 
 
 @pytest.mark.parametrize("command", [["search", "spec.yaml"], ["run", "trial.yaml"]], ids=lambda words: words[0])
-@pytest.mark.parametrize("store", ["file", "file/below", "half", "/proc/store", "s3://bucket/store"])
+@pytest.mark.parametrize("store", ["file", "file/below", "half", "/proc/store", "gs://bucket/store"])
 def test_a_store_that_cannot_be_written_is_refused(
     command: list[str], store: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -168,9 +168,12 @@ def test_asking_loads_nothing_heavy(command: list[str]) -> None:
     assert "click" in loaded
 
 
-@pytest.mark.parametrize("name", ["", *cli.list_commands(None)], ids=lambda name: name or "xstilts")  # type: ignore[arg-type]
+NAMES = ["", *cli.list_commands(None), "stages list", "stages verify", "stages gc"]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", NAMES, ids=lambda name: name or "xstilts")
 def test_the_help_text_is_the_golden_one(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert exit_code([name, "--help"] if name else ["--help"]) == 0
+    assert exit_code([*name.split(), "--help"]) == 0
     text = capsys.readouterr().out
     assert text == (HELP / f"{name or 'xstilts'}.txt").read_text()
     assert max(map(len, text.splitlines())) <= 80

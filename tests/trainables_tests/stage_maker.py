@@ -3,11 +3,12 @@
     python -m tests.trainables_tests.stage_maker STORE KEY MADE [hold]
 
 It makes the stage as a trial would: looks, takes the lease, looks again, works, commits; then appends a line to MADE.
-With `hold` it prints `held` once it has the lease and its scratch, and works for ever.
+With `hold` it stores a checkpoint, prints `held`, and works for ever.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -29,7 +30,7 @@ def make(store: StageStore, key: str, *, text: str = "weights") -> StoredStage:
 
 
 def main(root: str, key: str, made: str, hold: str = "") -> None:
-    store = StageStore(Path(root))
+    store = StageStore(root, cache=Path(made).parent / f"maker-{os.getpid()}")
     if store.find(key):
         return
     with store.lease(key):
@@ -37,6 +38,11 @@ def main(root: str, key: str, made: str, hold: str = "") -> None:
             return
         with store.work_folder(key) as folder:
             (folder / "model.safetensors").write_text("weights")
+            if hold:
+                state = store.root / "work" / f"checkpoint-{os.getpid()}"
+                state.mkdir()
+                (state / "state").write_text("after step 7")
+                store.put_checkpoint(key, step=7, folder=state)
             while hold:
                 sys.stdout.write("held\n")
                 sys.stdout.flush()

@@ -4,6 +4,7 @@ from trainables.stage_store.checking import check_store, is_there
 from trainables.stage_store.heartbeat import Timing
 from trainables.stage_store.leases import Holder, Lease
 from trainables.stage_store.manifest import MANIFEST, Manifest, StageFacts, StoredCheckpoint, StoredStage
+from trainables.stage_store.space import ListedStage, Space
 from trainables.stage_store.store import StageStore
 from trainables.storage import why_not_writable
 
@@ -11,7 +12,9 @@ __all__ = [
     "MANIFEST",
     "Holder",
     "Lease",
+    "ListedStage",
     "Manifest",
+    "Space",
     "StageFacts",
     "StageStore",
     "StoredCheckpoint",

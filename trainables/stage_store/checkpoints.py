@@ -9,6 +9,7 @@ one is damaged. All go when the stage is committed.
 from __future__ import annotations
 
 import logging
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +44,7 @@ class Checkpoints:
             raise LeaseLostError(key)
         name = f"checkpoints/{key}/{step:010d}-{newest.number:08d}"
         self.storage.publish(folder, to=name, part="", last=MANIFEST)  # False: this holder has stored this step
+        shutil.rmtree(folder, ignore_errors=True)
         whole = self._names(key)
         for old in whole[:-_KEPT]:
             self._remove(old)

@@ -43,6 +43,7 @@ from trainables.stage_store.manifest import (
     StoredStage,
     files_of,
 )
+from trainables.stage_store.space import Space, stage_folder
 from trainables.stage_store.uses import Uses
 from trainables.storage import open_storage
 
@@ -186,6 +187,19 @@ class StageStore:
         held = self._held.get(key)
         return self._checkpoints.newest(key, may_remove=held is not None and held.is_held())
 
+    @property
+    def space(self) -> Space:
+        """The room that it takes: lists, verifies, removes."""
+        return Space(
+            storage=self._storage,
+            root=self.root,
+            contents=self._contents,
+            leases=self._leases,
+            uses=self._uses,
+            checkpoints=self._checkpoints,
+            look=lambda key: self._look(key, again=True),
+        )
+
     def keys(self) -> Iterator[str]:
         """Yield the keys of complete stages, unverified."""
         entries = self._storage.entries("stages")
@@ -193,7 +207,7 @@ class StageStore:
 
     def _look(self, key: str, *, again: bool = False) -> StoredStage | str | None:
         """Return the stage, what is wrong with it, or None when there is none."""
-        data = self._storage.read(f"{_folder(key)}/{MANIFEST}")
+        data = self._storage.read(f"{stage_folder(key)}/{MANIFEST}")
         if data is None:
             return None
         manifest = Manifest.read(data, key=key)
@@ -201,13 +215,13 @@ class StageStore:
             return manifest
         if problem := self._problem_of_parents(manifest):
             return problem
-        files = self._contents.fetch(_folder(key), manifest=manifest, part=manifest.part, again=again)
+        files = self._contents.fetch(stage_folder(key), manifest=manifest, part=manifest.part, again=again)
         return files if isinstance(files, str) else _stored(manifest, folder=files)
 
     def _problem_of_parents(self, manifest: Manifest) -> str | None:
         """Return what is wrong with what a stage was made from, as far as the store still has it."""
         while manifest.facts.parent is not None:
-            data = self._storage.read(f"{_folder(manifest.facts.parent)}/{MANIFEST}")
+            data = self._storage.read(f"{stage_folder(manifest.facts.parent)}/{MANIFEST}")
             parent = Manifest.read(data, key=manifest.facts.parent) if data is not None else None
             if not isinstance(parent, Manifest):
                 return None
@@ -236,8 +250,8 @@ class StageStore:
 
     def _set_aside(self, key: str, *, problem: str) -> None:
         aside = f"damaged/{key}-{uuid.uuid4().hex[:8]}"
-        self._storage.move(_folder(key), to=aside, first=MANIFEST)
-        self._contents.drop(_folder(key))
+        self._storage.move(stage_folder(key), to=aside, first=MANIFEST)
+        self._contents.drop(stage_folder(key))
         log.warning("stage %s is damaged (%s); set aside in %s, it is made again", key[:12], problem, aside)
 
     def _require_lease(self, key: str) -> None:
@@ -264,8 +278,8 @@ class StageStore:
     def _publish(self, manifest: Manifest, *, folder: Path) -> StoredStage:
         key = manifest.key
         for _ in range(2):
-            if self._storage.publish(folder, to=_folder(key), part=manifest.part, last=MANIFEST):
-                return _stored(manifest, folder=self._contents.keep(folder, folder=_folder(key)))
+            if self._storage.publish(folder, to=stage_folder(key), part=manifest.part, last=MANIFEST):
+                return _stored(manifest, folder=self._contents.keep(folder, folder=stage_folder(key)))
             found = self._look(key)
             if isinstance(found, StoredStage):
                 return found
@@ -275,10 +289,6 @@ class StageStore:
 
 def _stored(manifest: Manifest, *, folder: Path) -> StoredStage:
     return StoredStage(folder=folder, facts=manifest.facts, digest=manifest.digest)
-
-
-def _folder(key: str) -> str:
-    return f"stages/{key[:2]}/{key}"
 
 
 def _cache_folder(url: str, *, cache: Path | None) -> Path:

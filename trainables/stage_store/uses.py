@@ -74,7 +74,7 @@ class Uses:
             else:
                 self._write()
 
-    def keys(self) -> set[str]:
+    def in_use(self) -> set[str]:
         """Return the stages that any live session uses. Files of sessions that have ended are removed."""
         used: set[str] = set()
         for entry in self._storage.entries("users"):

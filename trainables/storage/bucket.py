@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import uuid
 from collections.abc import Generator
 from datetime import timedelta
@@ -165,8 +166,9 @@ class BucketStorage:
         try:
             self.now()
         except StorageError as error:
+            said = _first_line(error.__cause__ or error)
             msg = (
-                f"the store {self.url!r} cannot be used at {_endpoint() or 'Amazon S3'}: {error}; check the bucket's "
+                f"the store {self.url!r} cannot be used at {_endpoint() or 'Amazon S3'} ({said}); check the bucket's "
                 "name, AWS_ENDPOINT_URL, AWS_REGION and the credentials, or choose another by --store"
             )
             raise StoreUnusableError(msg) from error
@@ -175,7 +177,7 @@ class BucketStorage:
     def _errors(self, what: str) -> Generator[None]:
         try:
             yield
-        except BaseError as error:
+        except (BaseError, FileNotFoundError) as error:
             msg = f"could not {what} in the store {self.url!r}: {_first_line(error)}; run the command again later"
             raise StorageError(msg) from error
 
@@ -191,5 +193,8 @@ def _endpoint() -> str:
     return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def _first_line(error: BaseException) -> str:
+    said = str(error)
+    # Their text ends with the source's whole structure, and S3's own answer is XML.
+    code = re.search(r"<Code>(\w+)</Code>", said)
+    return code.group(1) if code else (said.splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,75 @@
+"""Which stages the record's trials need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from search.errors import InputError
+from search.record import Record, State, TrialRow
+from spaces.own_tasks import adopt_tasks
+from trainables.errors import TrainablesError
+
+_UNFINISHED: tuple[State, ...] = ("proposed", "running", "interrupted", "failed")
+"""Trials that run, or that `xstilts search` and `resume` run again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """Stages that must stay, by why."""
+
+    unfinished: frozenset[str]
+    """Of trials that are not done: found, made, or still to be made."""
+    kept: frozenset[str]
+    """Of the finished trials that are to be kept."""
+
+
+def read_needs(record: Record, *, keep_best: int | None) -> Needs:
+    """Return which stages must stay.
+
+    Args:
+        record: Holds the sweeps that use the store.
+        keep_best: Finished trials of each sweep to keep, the best by its objective; None keeps all.
+
+    Raises:
+        InputError: A trial's stages cannot be told, because its data or encoder cannot be found here.
+    """
+    unfinished: set[str] = set()
+    kept: set[str] = set()
+    for sweep in record.sweeps():
+        adopt_tasks(sweep.own_tasks)
+        keys = stages_of(record, sweep.name)
+        for trial in record.trials(sweep.name, states=_UNFINISHED):
+            unfinished |= keys.get(trial.number, set()) | _planned(trial)
+        finished = sorted(record.trials(sweep.name, states=("finished",)), key=_rank)
+        for trial in finished[:keep_best]:
+            kept |= keys.get(trial.number, set())
+    return Needs(unfinished=frozenset(unfinished), kept=frozenset(kept))
+
+
+def stages_of(record: Record, sweep: str) -> dict[int, set[str]]:
+    """Return trial -> keys of the stages that the record has of it."""
+    keys: dict[int, set[str]] = {}
+    for stage in record.stages(sweep):
+        keys.setdefault(stage.trial, set()).add(stage.key)
+    return keys
+
+
+def _rank(trial: TrialRow) -> tuple[float, int]:
+    """Order the best trial first; of equals the earlier."""
+    return (-trial.score if trial.score is not None else float("inf"), trial.number)
+
+
+def _planned(trial: TrialRow) -> set[str]:
+    from trainables.provenance import read_provenance
+    from trainables.stages import plan_stages
+
+    config = trial.trial_config
+    try:
+        stages = plan_stages(config, provenance=read_provenance(config))
+    except TrainablesError as error:
+        msg = (
+            f"the stages that trial {trial.number} of {trial.sweep!r} ({trial.state}) needs cannot be told: {error}; "
+            "nothing was removed. Run this where that trial can run, for example with XSTILTS_MIRROR set"
+        )
+        raise InputError(msg) from error
+    return {stage.key for stage in stages}
