@@ -17,6 +17,7 @@ import psutil
 import torch
 import torch.distributed as dist
 
+from trainables.checkpoints import folder_identity
 from trainables.config import PhaseConfig
 from trainables.data.encoded import (
     EncodedRequest,
@@ -41,6 +42,7 @@ from trainables.progress import Progress, ProgressFile, ProgressSink, ignore_pro
 from trainables.scoring import score_items
 from trainables.tasks.spec import TaskSpec
 from trainables.training import Rank, Trainer, TrainingRun, training_data
+from trainables.vision_features import FrozenTower, making_features, with_vision_features
 from trainables.weights import read_weights, write_weights
 
 if TYPE_CHECKING:
@@ -48,6 +50,8 @@ if TYPE_CHECKING:
 
 SHUFFLED = "/shuffled_images"
 """Follows a task's name in `scores`: the same items with their images permuted."""
+
+_DONE = object()
 
 
 def run_job(job: Job, *, rank: Rank) -> JobResult:
@@ -65,9 +69,9 @@ def _train(job: TrainJob, *, rank: Rank) -> JobResult:
     encoder = load_encoder(
         job.places.encoder, dropout=job.work.dropout, gradient_checkpointing=job.engine.gradient_checkpointing
     )
-    model = _build(job.work, specs=job.specs, encoder=encoder, places=job.places)
-    tasks = _open_all(job, split="train", pixels=_pixels(model), rank=rank)
-    run = _train_and_save(job, model=model.to(rank.device), tasks=tasks, rank=rank)
+    model = _build(job.work, specs=job.specs, encoder=encoder, places=job.places).to(rank.device)
+    tasks = _open_all(job, split="train", model=model, rank=rank)
+    run = _train_and_save(job, model=model, tasks=tasks, rank=rank)
     dist.barrier()
     scores = _dev_scores(job, rank=rank)
     dist.barrier()
@@ -121,7 +125,7 @@ def _dev_scores(job: TrainJob, *, rank: Rank) -> dict[str, float]:
     model = _load(job.work, specs=job.specs, places=job.places, folder=job.places.output).to(rank.device)
     budget = job.engine.tokens_per_micro_batch
     scores: dict[str, float] = {}
-    for name, task in _open_all(job, split="validation", pixels=_pixels(model), rank=rank).items():
+    for name, task in _open_all(job, split="validation", model=model, rank=rank).items():
         scores[name] = task.score(predict(model, task, head=name, rank=rank, tokens_per_micro_batch=budget))
         if task.spec.has_images:
             shuffled = with_shuffled_images(task, seed=job.work.seed)
@@ -174,28 +178,51 @@ def _load(work: PhaseConfig, *, specs: Mapping[str, TaskSpec], places: JobPlaces
     return model.eval()
 
 
-def _open_all(job: TrainJob, *, split: str, pixels: PixelFormat | None, rank: Rank) -> dict[str, EncodedTask]:
+def _open_all(job: TrainJob, *, split: str, model: TaskModel, rank: Rank) -> dict[str, EncodedTask]:
     """Open every task of the mixture; rank 0 first, so that what is not encoded yet is encoded once."""
     tasks: dict[str, EncodedTask] = {}
     for turn in (True, False):
         if (rank.number == 0) == turn:
-            tasks = {
-                name: open_task(
-                    EncodedRequest(
-                        spec=spec,
-                        split=split,
-                        language=spec.training_language,
-                        tokenizer=_tokenizer(job.places),
-                        max_length=job.work.max_length,
-                        num_examples=job.work.num_examples if split == "train" else job.work.num_dev_items,
-                        cache=job.places.cache,
-                        pixels=pixels,
-                    )
-                )
-                for name, spec in job.specs.items()
-            }
+            tasks = {name: _open(job, spec, split=split, pixels=_pixels(model)) for name, spec in job.specs.items()}
         dist.barrier()
+    if model.vision is None or not model.vision.is_frozen or job.places.vision is None:
+        return tasks
+    tower = FrozenTower(tower=model.vision, identity=folder_identity(job.places.vision), cache=job.places.cache)
+    for name, task in tasks.items():
+        if task.spec.has_images:
+            tasks[name] = _with_features(task, tower=tower, rank=rank)
+    # Nothing asks it any more: the engine need not carry it.
+    model.vision = None
     return tasks
+
+
+def _open(job: TrainJob, spec: TaskSpec, *, split: str, pixels: PixelFormat | None) -> EncodedTask:
+    return open_task(
+        EncodedRequest(
+            spec=spec,
+            split=split,
+            language=spec.training_language,
+            tokenizer=_tokenizer(job.places),
+            max_length=job.work.max_length,
+            num_examples=job.work.num_examples if split == "train" else job.work.num_dev_items,
+            cache=job.places.cache,
+            pixels=pixels,
+        )
+    )
+
+
+def _with_features(task: EncodedTask, *, tower: FrozenTower, rank: Rank) -> EncodedTask:
+    """Return a task with its images' features; rank 0 makes those that are missing while the others hear of it."""
+    making = making_features(task, frozen=tower) if rank.number == 0 else iter(())
+    goes_on = torch.ones(1, device=rank.device)
+    # A word after each batch, for a collective that is left waiting counts as broken after half an hour.
+    while goes_on.item():
+        if rank.number == 0:
+            goes_on.fill_(next(making, _DONE) is not _DONE)
+        dist.broadcast(goes_on, src=0)
+    for _ in making_features(task, frozen=tower):  # nothing, unless this rank does not see rank 0's disk
+        pass
+    return with_vision_features(task, frozen=tower)
 
 
 def _open_languages(job: EvaluateJob, *, rank: Rank) -> dict[str, EncodedTask]:

@@ -58,13 +58,13 @@ class VisionTower(nn.Module):
         self.hidden_size: int = self.model.config.hidden_size
         self._grid = image_format.image_size // image_format.patch_size
         self.num_tokens = min(self._grid, MAX_GRID) ** 2
-        self._is_frozen = is_frozen
+        self.is_frozen = is_frozen
         if is_frozen:
             self.requires_grad_(requires_grad=False).eval()
 
     def forward(self, pixel_values_B3HW: Tensor) -> Tensor:
         """Return patch features, B x `num_tokens` x `hidden_size`, averaged over neighbours where the grid is finer."""
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self._is_frozen):
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.is_frozen):
             tokens: Tensor = self.model(pixel_values=pixel_values_B3HW).last_hidden_state
             features_BPV = tokens[:, -(self._grid**2) :]
             if self._grid <= MAX_GRID:
@@ -74,7 +74,7 @@ class VisionTower(nn.Module):
 
     def train(self, mode: bool = True) -> Self:  # noqa: FBT001, FBT002  (torch's own signature)
         """Switch dropout on or off; a frozen tower never has it on."""
-        return super().train(mode and not self._is_frozen)
+        return super().train(mode and not self.is_frozen)
 
 
 def build_vision_tower(vision: VisionConfig, *, folder: Path | None = None) -> VisionTower:

@@ -164,8 +164,8 @@ def test_credit_is_a_third_for_each_person_and_at_most_one(tiny_encoder: Path, t
         if name != "image"
     }
 
-    assert encoded.kind.score({"choices": colours}, first_nine) == 1.0
-    assert encoded.kind.score({"choices": np.full(9, 2)}, first_nine) == pytest.approx(1 / 3)
+    assert encoded.kind.score({"choices": colours}, first_nine, spec=encoded.spec) == 1.0
+    assert encoded.kind.score({"choices": np.full(9, 2)}, first_nine, spec=encoded.spec) == pytest.approx(1 / 3)
 
 
 @pytest.mark.usefixtures("tiny_world")

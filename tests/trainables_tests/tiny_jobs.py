@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trainables.checkpoints import vision_folder
 from trainables.config import EncoderConfig, EngineConfig, EvaluationConfig, PhaseConfig, TrialConfig, VisionConfig
 from trainables.jobs import JobPlaces, JobResult, TrainJob
 from trainables.local_group import LocalGroup
@@ -64,7 +65,13 @@ class Bench:
             work=work,
             specs={name: task(name) for name in work.mixture},
             engine=config or engine(),
-            places=JobPlaces(encoder=self.encoder, tokenizer=self.encoder, output=output, cache=self.cache),
+            places=JobPlaces(
+                encoder=self.encoder,
+                tokenizer=self.encoder,
+                output=output,
+                cache=self.cache,
+                vision=vision_folder(work.vision.tower) if work.vision else None,
+            ),
         )
         return Trained(result=group.run(job), folder=output)
 

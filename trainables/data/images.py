@@ -106,6 +106,10 @@ class IndirectColumn(Sequence[Any]):
         """Return the item of example `index`."""
         return self._items[int(self.numbers[index])]
 
+    def reordered(self, order: NDArray[np.integer]) -> IndirectColumn:
+        """Return the column read in another order: at place i stands the item of example `order[i]`."""
+        return IndirectColumn(self._items, numbers=self.numbers[order])
+
 
 def open_images(folder: Path) -> Sequence[bytes]:
     """Return the image files of an encoded split, memory-mapped."""

@@ -9,6 +9,7 @@ from typing import Any  # a column's values are its kind's own
 import numpy as np
 
 from trainables.data.encoded import EncodedTask
+from trainables.data.images import IndirectColumn
 
 LABEL_COLUMN = "label"
 
@@ -57,6 +58,11 @@ def _permuted(task: EncodedTask, *, columns: Sequence[str], seed: int) -> Encode
     order = np.empty(len(task), dtype=np.int64)
     order[visited] = np.roll(visited, 1)
     shuffled = copy.copy(task)
-    moved = {name: PermutedColumn(task.columns[name], order=order) for name in columns}
+    moved = {name: _reordered(task.columns[name], order=order) for name in columns}
     shuffled.columns = {**task.columns, **moved}
     return shuffled
+
+
+def _reordered(column: Sequence[Any], *, order: np.ndarray) -> Sequence[Any]:
+    # Images stay a column of numbers, so that features can still take their place.
+    return column.reordered(order) if isinstance(column, IndirectColumn) else PermutedColumn(column, order=order)

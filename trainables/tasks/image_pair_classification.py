@@ -14,7 +14,7 @@ from trainables.tasks.text import accuracy, checked_texts, encode_texts, labelle
 
 if TYPE_CHECKING:
     from trainables.tasks.kind import CollateContext, Columns, EncodingContext
-    from trainables.tasks.spec import KindName
+    from trainables.tasks.spec import KindName, TaskSpec
 
 
 class ImagePairClassification:
@@ -51,10 +51,11 @@ class ImagePairClassification:
         images = image_tensors(examples, context=context, columns=IMAGE_COLUMNS[self.name])
         return {**text, **images, "labels_B": scalars(examples, column="label")}
 
-    def score(self, outputs: Mapping[str, np.ndarray], examples: Columns) -> float:
+    def score(self, outputs: Mapping[str, np.ndarray], examples: Columns, *, spec: TaskSpec) -> float:
         """Return the accuracy (0..1) of `logits` (B x labels).
 
         Raises:
             TaskDataError: There is nothing to score.
         """
+        del spec
         return accuracy(outputs["logits"].argmax(axis=-1), labels=examples["label"])

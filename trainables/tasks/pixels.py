@@ -80,9 +80,14 @@ def pixel_values(files: Sequence[bytes], *, context: CollateContext) -> torch.Te
         )
         raise TaskDataError(msg)
     squares_BHW3 = np.stack([kept_square(file, size=size) for file in files])
-    mean_311, std_311 = (
-        np.array(values, np.float32)[:, None, None] for values in (context.image_mean, context.image_std)
-    )
+    return normalised(squares_BHW3, mean=context.image_mean, std=context.image_std)
+
+
+def normalised(
+    squares_BHW3: NDArray[np.uint8], *, mean: tuple[float, float, float], std: tuple[float, float, float]
+) -> torch.Tensor:
+    """Return decoded squares as pixels whose channels have had `mean` subtracted and been divided by `std`."""
+    mean_311, std_311 = (np.array(values, np.float32)[:, None, None] for values in (mean, std))
     # Numpy, not torch: batches are made beside training, and torch's threads would fight with the engine's.
     pixels_B3HW = np.ascontiguousarray(squares_BHW3.transpose(0, 3, 1, 2)).astype(np.float32)
     pixels_B3HW *= 1 / (255 * std_311)

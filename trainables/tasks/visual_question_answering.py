@@ -15,7 +15,7 @@ from trainables.tasks.text import checked_texts, encode_texts, padded, with_row_
 
 if TYPE_CHECKING:
     from trainables.tasks.kind import CollateContext, Columns, EncodingContext
-    from trainables.tasks.spec import KindName
+    from trainables.tasks.spec import KindName, TaskSpec
 
 
 class VisualQuestionAnswering:
@@ -67,12 +67,13 @@ class VisualQuestionAnswering:
         images = image_tensors(examples, context=context)
         return {**text, **images, "credits_BA": torch.from_numpy(credits_BA)}
 
-    def score(self, outputs: Mapping[str, np.ndarray], examples: Columns) -> float:
+    def score(self, outputs: Mapping[str, np.ndarray], examples: Columns, *, spec: TaskSpec) -> float:
         """Return the mean credit (0..1) of the answers in `choices` (B; numbers in the vocabulary).
 
         Raises:
             TaskDataError: There is nothing to score.
         """
+        del spec
         if len(examples["length"]) == 0:
             msg = "cannot score answers: there are 0 questions, at least 1 is needed; score a split that has some"
             raise TaskDataError(msg)
