@@ -6,9 +6,10 @@ import hashlib
 from functools import lru_cache
 from pathlib import Path
 
-from trainables.config import TrialConfig
+from trainables.config import PhaseConfig, TrialConfig
 from trainables.data.locate import MINIATURE, Location, check_encoder_folder, locate_model, locate_vision
 from trainables.errors import UnavailableError
+from trainables.stages import TRAINING_PHASES
 
 _FILES = ("*.safetensors", "*.safetensors.index.json", "*.json", "sentencepiece.bpe.model", "*.txt")
 """What is fetched of a repository: never a pickle, never code."""
@@ -39,16 +40,26 @@ def vision_folder(tower: str) -> Path | None:
     return None if tower == "small" else _on_disk(locate_vision(tower), revision=None)
 
 
-def with_absolute_encoder(config: TrialConfig) -> TrialConfig:
-    """Return a trial whose encoder, where it is a folder, is named by its absolute path.
+def with_absolute_folders(config: TrialConfig) -> TrialConfig:
+    """Return a trial whose encoder and vision towers, where they are folders, are named by their absolute paths.
 
     Ray runs a trial in another working directory, and a sweep may be continued from anywhere.
     """
-    folder = Path(config.encoder.name).expanduser()
-    if config.encoder.name == MINIATURE or not folder.is_dir():
-        return config
-    encoder = config.encoder.model_copy(update={"name": str(folder.absolute())})
-    return config.model_copy(update={"encoder": encoder})
+    encoder = config.encoder.model_copy(update={"name": _absolute(config.encoder.name)})
+    phases = {phase: _with_absolute_tower(getattr(config, phase)) for phase in TRAINING_PHASES}
+    return config.model_copy(update={"encoder": encoder, **phases})
+
+
+def _with_absolute_tower(work: PhaseConfig | None) -> PhaseConfig | None:
+    if work is None or work.vision is None or work.vision.tower == "small":
+        return work
+    vision = work.vision.model_copy(update={"tower": _absolute(work.vision.tower)})
+    return work.model_copy(update={"vision": vision})
+
+
+def _absolute(name: str) -> str:
+    folder = Path(name).expanduser()
+    return name if name == MINIATURE or not folder.is_dir() else str(folder.absolute())
 
 
 def folder_identity(folder: Path) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from trainables.config import EvaluationConfig, PhaseConfig, TrialConfig
 from trainables.config.literature import LITERATURE
 from trainables.control_checks import check_controls
@@ -13,6 +11,8 @@ from trainables.errors import ConfigError
 from trainables.provenance import evaluations_of, phases_of
 from trainables.tasks.registry import task
 from trainables.tasks.spec import SCORED_KINDS, TaskSpec
+from trainables.text_towers import encoder_shape
+from trainables.vision_shape import num_tokens
 
 
 def check_trial(config: TrialConfig) -> None:
@@ -146,16 +146,12 @@ def _check_encoder(config: TrialConfig) -> None:
     if location.path is None:
         return
     check_encoder_folder(location.path)
-    shape = json.loads((location.path / "config.json").read_text())
+    shape = encoder_shape(location.path)
     num_layers, num_positions = shape.get("num_hidden_layers"), shape.get("max_position_embeddings")
     if shape.get("model_type") == "xlm-roberta" and num_positions is not None:
         num_positions -= 2  # XLM-R's positions start behind the padding's
-    lengths = {phase: work.max_length for phase, work in phases_of(config).items()}
-    lengths |= {place: work.max_length for place, work in evaluations_of(config).items()}
-    for part, length in lengths.items():
-        if num_positions is not None and length > num_positions:
-            message = f"{length}, but {config.encoder.name!r} reads at most {num_positions} tokens; lower it"
-            raise ConfigError(f"{part}.max_length", message)
+    if num_positions is not None:
+        _check_lengths(config, num_positions=num_positions)
     for place, work in evaluations_of(config).items():
         if num_layers is not None and (work.layer or 0) > num_layers:
             message = f"{work.layer} of {config.encoder.name!r}'s {num_layers} layers; at most {num_layers}"
@@ -164,6 +160,34 @@ def _check_encoder(config: TrialConfig) -> None:
         if num_layers is not None and work.freeze_layers > num_layers:
             message = f"{work.freeze_layers} of {config.encoder.name!r}'s {num_layers} layers; at most {num_layers}"
             raise ConfigError(f"{phase}.freeze_layers", message)
+
+
+def _check_lengths(config: TrialConfig, *, num_positions: int) -> None:
+    name = config.encoder.name
+    lengths = {phase: work.max_length for phase, work in phases_of(config).items()}
+    lengths |= {place: work.max_length for place, work in evaluations_of(config).items()}
+    for part, length in lengths.items():
+        if length > num_positions:
+            message = f"{length}, but {name!r} reads at most {num_positions} tokens; lower it"
+            raise ConfigError(f"{part}.max_length", message)
+    for phase, work in phases_of(config).items():
+        num_image_tokens = _num_image_tokens(work)
+        if num_image_tokens + work.max_length > num_positions:
+            message = (
+                f"{work.max_length}, and {num_image_tokens} image tokens come on top, but {name!r} reads at most "
+                f"{num_positions} together; lower it to {num_positions - num_image_tokens} or less"
+            )
+            raise ConfigError(f"{phase}.max_length", message)
+
+
+def _num_image_tokens(work: PhaseConfig) -> int:
+    """Return the most image tokens that the encoder reads before a text of the phase; 0 where that is not known."""
+    if work.vision is None:
+        return 0
+    # Retrieval compares images with texts: the encoder does not read them.
+    images = [len(task(name).image_columns) for name in work.mixture if task(name).kind != "image_text_retrieval"]
+    location = None if work.vision.tower == "small" else locate_vision(work.vision.tower)
+    return max(images, default=0) * num_tokens(work.vision, folder=None if location is None else location.path)
 
 
 def _check_data(config: TrialConfig) -> None:

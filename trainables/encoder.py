@@ -32,6 +32,8 @@ from trainables import attention
 from trainables.data.locate import ENCODER_FAMILIES
 from trainables.dropout import use_cheap_dropout
 from trainables.errors import CheckpointError, ConfigError
+from trainables.text_towers import TextTower, read_text_tower
+from trainables.weights import read_renamed
 
 AttentionInterface.register(attention.NAME, attention.attend)
 
@@ -162,7 +164,8 @@ def load_encoder(folder: Path, *, dropout: float, gradient_checkpointing: bool =
     """Return a checkpoint's encoder with float32 weights, whatever type they are stored in.
 
     Args:
-        folder: Hub layout: config.json and model.safetensors (or its shards).
+        folder: Hub layout: config.json and model.safetensors (or its shards); or an image-text checkpoint, whose XLM-R
+            text tower is taken (`trainables/text_towers.py`).
         dropout: Probability, for hidden states and attention alike; 0 makes it deterministic.
         gradient_checkpointing: Recompute each layer in the backward pass.
 
@@ -294,6 +297,9 @@ def read_config(folder: Path) -> PreTrainedConfig:
     Raises:
         CheckpointError: The folder has none, or one of another family.
     """
+    tower = read_text_tower(folder)
+    if tower is not None:
+        return AutoConfig.for_model(**tower.config)
     if not (folder / "config.json").is_file():
         msg = f"no encoder in {folder}: it has no config.json; give the folder of a Hugging Face checkpoint"
         raise CheckpointError(msg)
@@ -303,6 +309,9 @@ def read_config(folder: Path) -> PreTrainedConfig:
 
 
 def _read_model(folder: Path, *, config: PreTrainedConfig) -> PreTrainedModel:
+    tower = read_text_tower(folder)
+    if tower is not None:
+        return _read_text_tower(tower, config=config)
     loaded: tuple[PreTrainedModel, dict[str, Any]]
     try:
         with quiet_transformers():
@@ -325,6 +334,18 @@ def _read_model(folder: Path, *, config: PreTrainedConfig) -> PreTrainedModel:
         # transformers fills what is missing with random numbers and only warns.
         missing = sorted(report["missing_keys"])
         msg = f"{folder} lacks {len(missing)} of the encoder's weights, {missing[0]} first; copy it anew"
+        raise CheckpointError(msg)
+    return model
+
+
+def _read_text_tower(tower: TextTower, *, config: PreTrainedConfig) -> PreTrainedModel:
+    model: PreTrainedModel = AutoModel.from_config(
+        config, add_pooling_layer=False, attn_implementation=attention.NAME, dtype=torch.float32
+    )
+    missing, unexpected = model.load_state_dict(read_renamed(tower.weights, names=tower.names), strict=False)
+    if missing or unexpected:
+        wrong = f"lacks {missing[0]}" if missing else f"has an unknown {unexpected[0]}"
+        msg = f"cannot load an encoder from {str(tower.weights)!r}: its text tower {wrong}; copy the checkpoint anew"
         raise CheckpointError(msg)
     return model
 

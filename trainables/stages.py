@@ -12,6 +12,7 @@ out: results agree across it within tolerance (docs/decisions/0006).
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import Literal
 
 from pydantic import Field
@@ -143,10 +144,13 @@ def _evaluation_stage(work: EvaluationConfig, *, parent: str | None, of: Provena
 
 
 def _decisive(work: PhaseConfig) -> dict[str, object]:
-    """Return a phase's fields without those that came later and change nothing as they stand."""
+    """Return a phase's fields without those that came later and change nothing as they stand, and without paths."""
     # Uniform sampling is what equal weights say by themselves.
     neutral = {"sampling"} if work.sampling.kind in {"given", "uniform"} else set[str]()
-    return work.model_dump(mode="json", exclude=neutral)
+    fields = work.model_dump(mode="json", exclude=neutral)
+    if work.vision is not None and PurePath(work.vision.tower).is_absolute():
+        fields["vision"]["tower"] = "folder"  # which one, its identity says
+    return fields
 
 
 def _not_in_key(work: EvaluationConfig) -> set[str]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainables.checkpoints import encoder_folder, vision_folder
+from trainables.checkpoints import encoder_folder, vision_folder, with_absolute_folders
 from trainables.config import EvaluationConfig, PhaseConfig, TrialConfig
 from trainables.jobs import EvaluateJob, Job, JobPlaces, JobResult, TrainJob
 from trainables.local_group import WorkerGroup
@@ -70,6 +70,7 @@ def run_trial(config: TrialConfig, *, workplace: Workplace) -> TrialResult:
         InputError: Data or checkpoint do not fit.
         RunError: A stage failed.
     """
+    config = with_absolute_folders(config)
     provenance = read_provenance(config)
     done: dict[str, Obtained] = {}
     with workplace.store.using():  # until the end nobody may free the space of a stage that this trial found

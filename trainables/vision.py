@@ -20,9 +20,7 @@ from transformers import AutoModel, PreTrainedConfig, ViTConfig, ViTModel
 from trainables.config import VisionConfig
 from trainables.encoder import quiet_transformers
 from trainables.errors import CheckpointError, ConfigError
-
-MAX_GRID = 8
-"""Patches on a side that leave the tower: at most 64 tokens, so that image and text fit the encoder together."""
+from trainables.vision_shape import MAX_GRID
 
 ChannelValues = tuple[float, float, float]
 """A number for each of red, green, blue, on pixels of 0..1."""

@@ -29,7 +29,7 @@ from trainables.config.frozen import content_key
 from trainables.data.encoded import EncodedTask
 from trainables.data.images import IndirectColumn
 from trainables.tasks.pixels import decode_square, normalised
-from trainables.vision import MAX_GRID
+from trainables.vision_shape import MAX_GRID
 
 if TYPE_CHECKING:
     from trainables.vision import VisionTower

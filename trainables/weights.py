@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 if TYPE_CHECKING:
@@ -20,3 +21,14 @@ def write_weights(tensors: Mapping[str, Tensor], path: Path) -> None:
 def read_weights(path: Path) -> dict[str, Tensor]:
     """Return the named tensors of one file, on the CPU."""
     return load_file(path)
+
+
+def read_renamed(path: Path, *, names: Mapping[str, str]) -> dict[str, Tensor]:
+    """Return some tensors of one file in float32, on the CPU, under other names.
+
+    Args:
+        path: The file.
+        names: Name to give -> name in the file.
+    """
+    with safe_open(path, framework="pt") as file:
+        return {ours: file.get_tensor(theirs).float() for ours, theirs in names.items()}

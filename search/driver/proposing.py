@@ -12,7 +12,7 @@ from search.sampler import PastTrial, Sampler, make_sampler
 from spaces.binding import bind
 from spaces.sweep_spec import SweepSpec, make_space
 from spaces.tree import FAMILY_PATH
-from trainables.checkpoints import with_absolute_encoder
+from trainables.checkpoints import with_absolute_folders
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ class Proposer:
             proposal=Proposal(
                 family=proposal.assignment[FAMILY_PATH],  # pyright: ignore[reportArgumentType]  (the model checks it)
                 assignment=proposal.assignment,
-                config=with_absolute_encoder(bind(self._space, proposal.assignment)),
+                config=with_absolute_folders(bind(self._space, proposal.assignment)),
                 seed=proposal.seed,
                 sampler=proposal.attributes,
                 seen=_seen(seen),

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from trainables.checkpoints import encoder_folder, with_absolute_encoder
-from trainables.config import EncoderConfig, TrialConfig
+from trainables.checkpoints import encoder_folder, with_absolute_folders
+from trainables.config import EncoderConfig, PhaseConfig, TrialConfig, VisionConfig
 from trainables.errors import UnavailableError
 
 
@@ -15,16 +15,34 @@ def test_an_encoder_in_a_folder_is_named_by_its_absolute_path(tmp_path: Path, mo
     (tmp_path / "encoder").mkdir()
     monkeypatch.chdir(tmp_path)
 
-    found = with_absolute_encoder(TrialConfig(encoder=EncoderConfig(name="encoder")))
+    found = with_absolute_folders(TrialConfig(encoder=EncoderConfig(name="encoder")))
 
     assert found.encoder.name == str(tmp_path / "encoder")
+
+
+def test_a_vision_tower_in_a_folder_is_named_by_its_absolute_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tower").mkdir()
+    monkeypatch.chdir(tmp_path)
+    towers = ("tower", "miniature", "openai/clip-vit-base-patch32", "small")
+
+    found = [
+        with_absolute_folders(
+            TrialConfig(intermediate=PhaseConfig(mixture={"nlvr": 1.0}, steps=1, vision=VisionConfig(tower=tower)))
+        )
+        for tower in towers
+    ]
+
+    named = [config.intermediate.vision.tower for config in found if config.intermediate and config.intermediate.vision]
+    assert named == [str(tmp_path / "tower"), *towers[1:]]
 
 
 @pytest.mark.parametrize("name", ["miniature", "FacebookAI/xlm-roberta-base"])
 def test_a_name_that_is_no_folder_stays(name: str) -> None:
     config = TrialConfig(encoder=EncoderConfig(name=name))
 
-    assert with_absolute_encoder(config) == config
+    assert with_absolute_folders(config) == config
 
 
 def test_the_cache_gives_the_revision_asked_for_or_says_which_it_has(

@@ -43,6 +43,8 @@ def mirror_copy(tiny_mirror: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         {},
         MINIATURE_TARGET,
         {"intermediate": phase(mixture={"nlvr": 0.5, "commonsense_qa": 0.5}, vision=VISION)},
+        {"intermediate": phase(mixture={"nlvr2": 1.0}, vision=VISION, max_length=56)},
+        {"intermediate": phase(mixture={"flickr30k": 1.0}, vision=VISION, max_length=64)},
         {"pretraining": phase(mixture={"miniature_text": 1.0})},
         {"engine": engine(zero_stage=1, offload="optimizer")},
         {"engine": engine(zero_stage=3, offload="all")},
@@ -50,13 +52,35 @@ def mirror_copy(tiny_mirror: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         {"target": phase(max_length=64)},
         {"evaluation": EvaluationConfig(languages=("sw",), max_length=64)},
     ],
-    ids=["real", "generated", "images", "pretraining", "offload 1", "offload 3", "frozen", "longest", "longest scored"],
+    ids=[
+        "real",
+        "generated",
+        "images",
+        "pairs",
+        "retrieval",
+        "pretraining",
+        "offload 1",
+        "offload 3",
+        "frozen",
+        "longest",
+        "longest scored",
+    ],
 )
 def test_a_sound_trial_passes(fields: dict[str, Any], tiny_encoder: Path) -> None:
     check_trial(trial(tiny_encoder, **fields))
 
 
 MISTAKES: dict[str, tuple[dict[str, Any], str, list[str]]] = {
+    "a text and its image that do not fit together": (
+        {"intermediate": phase(mixture={"nlvr": 1.0}, vision=VISION, max_length=61)},
+        "intermediate.max_length",
+        ["61", "4 image tokens come on top", "at most 64 together", "lower it to 60"],
+    ),
+    "a text and its two images that do not fit together": (
+        {"intermediate": phase(mixture={"nlvr2": 1.0}, vision=VisionConfig(tower="miniature", freeze=True))},
+        "intermediate.max_length",
+        ["48", "32 image tokens", "lower it to 32"],
+    ),
     "images without a tower": (
         {"intermediate": phase(mixture={"nlvr": 1.0})},
         "intermediate.vision",

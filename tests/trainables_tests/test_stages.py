@@ -307,3 +307,13 @@ def test_a_plan_survives_the_trip_through_json() -> None:
     stages = plan_stages(GOLDEN_TRIALS["nothing at its default"], provenance=PROVENANCE)
 
     assert [Stage.model_validate_json(stage.model_dump_json()) for stage in stages] == list(stages)
+
+
+def test_a_vision_tower_in_a_folder_counts_by_its_content_and_not_its_path() -> None:
+    def key(tower: str, *, identity: str) -> str:
+        work = PhaseConfig(mixture={"pictures": 1.0}, steps=1, vision=VisionConfig(tower=tower, freeze=True))
+        provenance = PROVENANCE.model_copy(update={"vision": {tower: identity}})
+        return plan_stages(TRIAL.model_copy(update={"intermediate": work}), provenance=provenance)[0].key
+
+    assert key("/here/tower", identity="a" * 64) == key("/there/clip", identity="a" * 64)
+    assert key("/here/tower", identity="a" * 64) != key("/here/tower", identity="b" * 64)

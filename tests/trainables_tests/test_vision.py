@@ -19,6 +19,7 @@ from transformers import (
     ViTModel,
 )
 
+import trainables
 from trainables.config import VisionConfig
 from trainables.errors import CheckpointError, ConfigError
 from trainables.vision import build_vision_tower
@@ -31,6 +32,7 @@ SIZES: dict[str, Any] = {
     "image_size": 24,
     "patch_size": 8,
 }
+MINIATURE_TOWER = Path(trainables.__file__).parent / "miniature" / "assets" / "vision"
 
 
 def test_a_small_tower_has_the_sizes_asked_for() -> None:
@@ -103,11 +105,16 @@ def test_dinov2_takes_the_size_of_its_processor(tmp_path: Path) -> None:
 
 
 def test_a_frozen_tower_has_neither_gradient_nor_dropout() -> None:
-    tower = build_vision_tower(VisionConfig(num_layers=1, hidden_size=16, freeze=True)).train()
+    tower = build_vision_tower(VisionConfig(tower="some/model", freeze=True), folder=MINIATURE_TOWER).train()
 
     assert not tower(torch.zeros(1, 3, 48, 48)).requires_grad
     assert not any(module.training for module in tower.modules())
     assert not any(parameter.requires_grad for parameter in tower.parameters())
+
+
+def test_an_untrained_tower_cannot_be_frozen() -> None:
+    with pytest.raises(ValueError, match=r"a small tower starts untrained; set freeze: false, or name a pretrained"):
+        VisionConfig(tower="small", freeze=True)
 
 
 def test_a_tower_that_is_not_frozen_is_trained() -> None:

@@ -62,6 +62,11 @@ class VisionConfig(FrozenModel):
             if self.image_size % self.patch_size:
                 msg = f"image_size {self.image_size} is no multiple of patch_size {self.patch_size}; change one of them"
                 raise ValueError(msg)
+            if self.freeze:
+                msg = (
+                    "freeze is true, but a small tower starts untrained; set freeze: false, or name a pretrained tower"
+                )
+                raise ValueError(msg)
             return self
         for name in ("num_layers", "hidden_size", "image_size", "patch_size"):
             if _is_set(self, name):

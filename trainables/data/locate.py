@@ -13,6 +13,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from trainables.errors import CheckpointError, UnavailableError
+from trainables.text_towers import KNOWN, OPEN_CLIP_CONFIG, is_image_text, read_text_tower
 
 MINIATURE = "miniature"
 """Name of the encoder and the vision tower that ship with the package."""
@@ -124,13 +125,20 @@ def check_encoder_folder(path: Path) -> None:
     if not path.is_dir():
         msg = f"cannot load an encoder from {str(path)!r}: it is no folder; give a checkpoint's folder"
         raise CheckpointError(msg)
-    _require(path, ("config.json",), "its configuration")
-    if any(path.glob("pytorch_model*.bin")) and not any(path.glob("*.safetensors")):
+    _require(path, ("config.json", OPEN_CLIP_CONFIG), "its configuration")
+    pickled = sorted(path.glob("*.bin"))
+    if pickled and not any(path.glob("*.safetensors")):
         msg = (
-            f"cannot load an encoder from {str(path)!r}: its weights are pickled (pytorch_model.bin), and a pickle can "
-            "run any code when it is read, so only safetensors are; convert them with save_pretrained"
+            f"cannot load an encoder from {str(path)!r}: its weights are pickled ({pickled[0].name}), and a pickle can "
+            "run any code when it is read, so only safetensors are; convert them with save_pretrained, or take a "
+            "revision of the repository that has them (a pull request's is refs/pr/N)"
         )
         raise CheckpointError(msg)
+    if is_image_text(path):
+        read_text_tower(path)
+        _require(path, ("tokenizer.json", "sentencepiece.bpe.model"), "its tokenizer")
+        _check_tokenizer(path / "tokenizer.json")
+        return
     _require(path, ("model.safetensors", "model.safetensors.index.json"), "its weights")
     _require(path, ("tokenizer.json", "sentencepiece.bpe.model"), "its tokenizer")
     _check_is_encoder(path)
@@ -149,7 +157,8 @@ def _check_is_encoder(path: Path) -> None:
     if family not in ENCODER_FAMILIES:
         msg = (
             f"cannot load an encoder from {str(path)!r}: its model_type is {family!r}; an encoder is one of "
-            f"{', '.join(ENCODER_FAMILIES)}; choose such a checkpoint"
+            f"{', '.join(ENCODER_FAMILIES)}, or the XLM-R text tower of one of {', '.join(KNOWN)}; choose such a "
+            "checkpoint"
         )
         raise CheckpointError(msg)
 
