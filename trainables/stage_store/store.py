@@ -105,10 +105,12 @@ class StageStore:
     @contextlib.contextmanager
     def lease(self, key: str) -> Generator[Lease]:
         """Hold the right to make a stage; waits while another holder has it."""
-        wait = _FIRST_WAIT_SECONDS
+        wait, said = _FIRST_WAIT_SECONDS, False
         while (lease := self.try_lease(key)) is None:
             time.sleep(wait)
             wait = min(2 * wait, _LONGEST_WAIT_SECONDS, self.timing.heartbeat_seconds)
+            if wait == _LONGEST_WAIT_SECONDS and not said:
+                said = self._say_who_is_waited_for(key)
         with lease:
             yield lease
 
@@ -253,6 +255,17 @@ class StageStore:
         self._storage.move(stage_folder(key), to=aside, first=MANIFEST)
         self._contents.drop(stage_folder(key))
         log.warning("stage %s is damaged (%s); set aside in %s, it is made again", key[:12], problem, aside)
+
+    def _say_who_is_waited_for(self, key: str) -> bool:
+        if holder := self.holder(key):
+            log.warning(
+                "stage %s is being made by process %d on %s; waiting for it (if it has died: at most %g s more)",
+                key[:12],
+                holder.pid,
+                holder.host,
+                self.timing.expiry_seconds,
+            )
+        return holder is not None
 
     def _require_lease(self, key: str) -> None:
         held = self._held.get(key)
