@@ -38,11 +38,18 @@ def tasks(name: str | None, as_json: bool) -> None:  # noqa: FBT001  click passe
 
 
 def _available(spec: TaskSpec) -> str | None:
-    """Return `packaged`, `mirror`, `cache` or `hub`, or None where nothing has it."""
+    """Return `packaged`, `mirror`, `cache`, `hub` or `files` (a user's own), or None where nothing has it."""
     from trainables.data.locate import locate_dataset
     from trainables.errors import UnavailableError
-    from trainables.tasks.spec import HubSource
+    from trainables.tasks import registry
+    from trainables.tasks.spec import CompositeSource, CorpusSource, HubSource
+    from trainables.tasks.supertags import corpus_folder
 
+    if isinstance(spec.source, CompositeSource):
+        parts = [_available(registry.task(name)) for name in spec.source.parts]
+        return None if None in parts else parts[0]
+    if isinstance(spec.source, CorpusSource):
+        return "files" if corpus_folder(spec.source) else None
     if not isinstance(spec.source, HubSource):
         return "packaged"
     try:

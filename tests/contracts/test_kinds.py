@@ -21,7 +21,8 @@ from trainables.tasks.span_qa import answers_given
 from trainables.tasks.spans_f1 import spans_of
 from trainables.tasks.spec import GeneratedSource, KindName, MaskingPolicy, TaskSpec
 from trainables.tasks.squad_f1 import f1
-from trainables.tasks.tagging import UNSEEN, tagged_sentences
+from trainables.tasks.supertags import UNSEEN
+from trainables.tasks.tagging import tagged_sentences
 
 TOKENIZER = load_tokenizer(Path(trainables.__file__).parent / "miniature" / "assets" / "encoder")
 TEXTS = ["", "a red star", "نجمة حمراء", "ดาวสีแดง", "红色的星", "star " * 600, " \n\t", "🙂 <x> \u0000"]

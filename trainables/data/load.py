@@ -14,10 +14,11 @@ from datasets.table import InMemoryTable
 from trainables.data.cells import file_rows
 from trainables.data.labels import with_class_numbers
 from trainables.data.locate import Location, locate_dataset
-from trainables.data.source import folder_hash, source_splits
+from trainables.data.source import composed_tasks, folder_hash, source_splits
 from trainables.errors import TaskDataError
 from trainables.tasks.formats import FORMATS, Content
-from trainables.tasks.spec import FileSource, GeneratedSource, HubSource, TaskSpec
+from trainables.tasks.spec import CompositeSource, CorpusSource, FileSource, GeneratedSource, HubSource, TaskSpec
+from trainables.tasks.supertags import UNSEEN, read_sentences
 
 ROWS_PER_TABLE = 10_000
 """Rows of a user's file that are Python objects at a time; as Arrow they take about the file's size."""
@@ -51,13 +52,20 @@ def load_rows(spec: TaskSpec, *, split: str, language: str = "en") -> datasets.D
         UnavailableError: Neither mirror, nor cache, nor hub has the repository.
     """
     sources = source_splits(spec, split=split, language=language)
-    if isinstance(spec.source, FileSource):
-        return datasets.concatenate_datasets([_from_files(spec, split=source, language=language) for source in sources])
-    if isinstance(spec.source, GeneratedSource):
-        parts = [_generated(spec.source, split=source, language=language) for source in sources]
-    else:
-        location = locate_dataset(spec.source.repository)
-        parts = [_from_hub(spec, location=location, split=source, language=language) for source in sources]
+    match spec.source:
+        case CompositeSource():
+            return _composed(spec, sources=sources, language=language)
+        case CorpusSource():
+            return datasets.concatenate_datasets([_from_corpus(spec, split=source) for source in sources])
+        case FileSource():
+            files = [_from_files(spec, split=source, language=language) for source in sources]
+            return datasets.concatenate_datasets(files)
+        case GeneratedSource():
+            parts = [_generated(spec.source, split=source, language=language) for source in sources]
+        case HubSource():
+            location = locate_dataset(spec.source.repository)
+            found = [_from_hub(spec, location=location, split=source, language=language) for source in sources]
+            parts = [part for part in found if part is not None]
     # Parts are numbered by their own feature's class names before they are joined: those could differ.
     return datasets.concatenate_datasets([with_class_numbers(_renamed(part, spec), spec=spec) for part in parts])
 
@@ -78,16 +86,37 @@ def _from_files(spec: TaskSpec, *, split: str, language: str) -> datasets.Datase
     return datasets.Dataset(InMemoryTable(pa.concat_tables(tables)))
 
 
-def _from_hub(spec: TaskSpec, *, location: Location, split: str, language: str) -> datasets.Dataset:
+def _composed(spec: TaskSpec, *, sources: tuple[str, ...], language: str) -> datasets.Dataset:
+    return datasets.concatenate_datasets(
+        [load_rows(part, split=source, language=language) for source in sources for part in composed_tasks(spec)]
+    )
+
+
+def _from_corpus(spec: TaskSpec, *, split: str) -> datasets.Dataset:
+    numbers = {label: number for number, label in enumerate(spec.labels)}
+    sentences = read_sentences(spec, split=split)
+    words = [list(words) for words, _ in sentences]
+    tags = [[numbers.get(tag, UNSEEN) for tag in tags] for _, tags in sentences]
+    return datasets.Dataset.from_dict({"tokens": words, "tags": tags})
+
+
+def _from_hub(spec: TaskSpec, *, location: Location, split: str, language: str) -> datasets.Dataset | None:
+    """Return a split of a repository, or None where it lacks one that is written `name?`."""
     source = spec.source
     assert isinstance(source, HubSource)  # noqa: S101  (narrows the type; our own bug otherwise)
     config = source.config_of(language)
     revision = source.revision if location.path is None else None
     try:
         return datasets.load_dataset(
-            location.target, config, split=split, revision=revision, cache_dir=_prepared_folder(location)
+            location.target,
+            config,
+            split=split.removesuffix("?"),
+            revision=revision,
+            cache_dir=_prepared_folder(location),
         )
     except (ValueError, OSError) as error:
+        if split.endswith("?") and "Unknown split" in str(error):
+            return None
         msg = (
             f"cannot load task {spec.name!r}: split {split!r}, config {config!r} of {location.target!r}: {error}; the "
             "source must hold every split that the task names; correct the task or the mirror"

@@ -8,9 +8,10 @@ from itertools import islice
 from trainables.data.cells import UNLABELLED, file_rows
 from trainables.data.locate import locate_dataset
 from trainables.data.mirrored import check_mirrored
-from trainables.data.source import source_fingerprint
+from trainables.data.source import composed_tasks, source_fingerprint
 from trainables.errors import TaskDataError
-from trainables.tasks.spec import FileSource, HubSource, TaskSpec
+from trainables.tasks.spec import CompositeSource, CorpusSource, FileSource, HubSource, TaskSpec
+from trainables.tasks.supertags import read_sentences
 
 MAX_CHECKED_ROWS = 100_000
 """Rows of a user's file that are checked before a trial starts: about a second. Later ones are checked when read."""
@@ -26,12 +27,17 @@ def check_readable(spec: TaskSpec, *, split: str, language: str) -> None:
 
     Raises:
         ConfigError: The mirror's copy lacks the configuration, split or column.
-        TaskDataError: A user's file is missing, has changed or has a row that does not fit.
+        TaskDataError: A user's file is missing, has changed or has a row that does not fit; or parts do not.
         UnavailableError: Neither mirror, nor cache, nor hub has the repository.
     """
     if isinstance(spec.source, FileSource):
         digest = source_fingerprint(spec)
         _check_file_rows(spec.model_dump_json(), digest, split=split, language=language)
+    elif isinstance(spec.source, CorpusSource):
+        read_sentences(spec, split=split)
+    elif isinstance(spec.source, CompositeSource):
+        for part in composed_tasks(spec):
+            check_readable(part, split=split, language=language)
     elif isinstance(spec.source, HubSource):
         location = locate_dataset(spec.source.repository)
         if location.kind == "mirror" and location.path is not None:

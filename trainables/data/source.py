@@ -10,10 +10,13 @@ import hashlib
 from functools import lru_cache
 from pathlib import Path
 
+from trainables.config.frozen import content_key
 from trainables.data.files import checked_digest
 from trainables.data.locate import locate_dataset
 from trainables.errors import TaskDataError
-from trainables.tasks.spec import FileSource, GeneratedSource, TaskSpec
+from trainables.tasks.registry import task
+from trainables.tasks.spec import CompositeSource, CorpusSource, FileSource, GeneratedSource, TaskSpec
+from trainables.tasks.supertags import corpus_fingerprint
 
 
 def source_splits(spec: TaskSpec, *, split: str, language: str) -> tuple[str, ...]:
@@ -35,20 +38,47 @@ def source_fingerprint(spec: TaskSpec) -> str | None:
     """Return what identifies the rows of a task's source, or None when only loading them tells.
 
     A mirror is identified by the content of its files (not by its path or times), a pinned repository by its commit,
-    generated rows by their version, a user's files by their content.
+    generated rows by their version, a user's files and a corpus by their content, a composite task by its parts.
 
     Raises:
-        TaskDataError: A user's file is missing or has changed.
+        TaskDataError: A user's file is missing or has changed, or the parts of a composite task do not fit together.
         UnavailableError: Neither mirror, nor cache, nor hub has the repository.
     """
     if isinstance(spec.source, GeneratedSource):
         return f"{spec.source.generator}@{spec.source.version}"
     if isinstance(spec.source, FileSource):
         return checked_digest(spec)
+    if isinstance(spec.source, CorpusSource):
+        return corpus_fingerprint(spec)
+    if isinstance(spec.source, CompositeSource):
+        parts = composed_tasks(spec)
+        # A part that only loading would tell apart is as well identified here as it is as a task of its own.
+        return content_key([[part.identity(), source_fingerprint(part) or "unpinned"] for part in parts])
     location = locate_dataset(spec.source.repository)
     if location.path is not None:
         return folder_hash(location.path)
     return spec.source.revision
+
+
+def composed_tasks(spec: TaskSpec) -> tuple[TaskSpec, ...]:
+    """Return the tasks that a composite one is made of, in order.
+
+    Raises:
+        UnknownTaskError: One is not known.
+        TaskDataError: One has another kind, other labels or other columns.
+    """
+    assert isinstance(spec.source, CompositeSource)  # noqa: S101  (narrows the type; our own bug otherwise)
+    parts = tuple(task(name) for name in spec.source.parts)
+    for part in parts:
+        for field in ("kind", "labels", "columns"):
+            theirs, ours = getattr(part, field), getattr(spec, field)
+            if (set(theirs) != set(ours)) if field == "columns" else (theirs != ours):
+                msg = (
+                    f"cannot compose task {spec.name!r}: its {field} are {ours!r}, and those of its part "
+                    f"{part.name!r} are {theirs!r}; all must agree; leave the part out or change `{field}`"
+                )
+                raise TaskDataError(msg)
+    return parts
 
 
 def folder_hash(folder: Path) -> str:

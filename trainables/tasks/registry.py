@@ -19,6 +19,7 @@ from trainables.tasks.catalogue import CATALOGUE
 from trainables.tasks.controls import derived, is_control_name, split_control_name
 from trainables.tasks.entry_points import offered_names, offered_task
 from trainables.tasks.spec import TaskSpec
+from trainables.tasks.supertags import with_supertags
 
 _tasks: dict[str, TaskSpec] = {spec.name: spec for spec in CATALOGUE}
 _CATALOGUED = frozenset(_tasks)
@@ -36,10 +37,12 @@ def tasks() -> Mapping[str, TaskSpec]:
 def task(name: str) -> TaskSpec:
     """Return the task of a name; `base@control` derives a control (`trainables/tasks/controls.py`).
 
+    A corpus's labels are read from the user's files, where they are.
+
     Raises:
         UnknownTaskError: No task has it; carries near matches.
         OutOfReachError: The literature's task of this name is nowhere to be had as a data set; says why.
-        InputError: The control cannot be made of its base.
+        InputError: The control cannot be made of its base, or a corpus's files cannot be read.
         TaskDataError: An installed package offers it, and it cannot be loaded.
     """
     if is_control_name(name):
@@ -52,7 +55,7 @@ def task(name: str) -> TaskSpec:
         if name not in offered:
             raise UnknownTaskError(name, [*_tasks, *offered])
         register(offered_task(name))
-    return _tasks[name]
+    return with_supertags(_tasks[name])
 
 
 def register(spec: TaskSpec) -> None:

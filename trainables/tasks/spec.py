@@ -32,7 +32,7 @@ IMAGE_COLUMNS: Mapping[KindName, tuple[str, ...]] = {
 }
 """Kinds whose examples hold images, and the columns that hold them: they need a vision tower."""
 
-_PROSE = {"licence", "citation", "notes", "languages"}
+_PROSE = {"licence", "citation", "notes", "languages", "num_train_examples"}
 _PLACES: dict[str, bool | set[str]] = {"source": {"files", "folder", "digest"}}  # rows have identities of their own
 _CAME_LATER = ("unanswerable", "num_answers", "control")
 
@@ -126,6 +126,22 @@ class FileSource(FrozenModel):
         return self
 
 
+class CompositeSource(FrozenModel):
+    """Other tasks of the same kind and labels, one after the other."""
+
+    type: Literal["composite"] = "composite"
+    parts: tuple[str, ...] = Field(min_length=2)
+    """Names of the tasks. Each gives its split of our name; a key holds the identity of each."""
+
+
+class CorpusSource(FrozenModel):
+    """A licensed corpus in a user's own folder, read by `trainables.tasks.supertags`."""
+
+    type: Literal["corpus"] = "corpus"
+    variable: str
+    """Environment variable that names the folder. Its path is never part of a key, its content is."""
+
+
 class MaskingPolicy(FrozenModel):
     """Which tokens a masked-LM task hides."""
 
@@ -159,10 +175,13 @@ class TaskSpec(FrozenModel):
     """Name in configurations; `base@control` of a control, and only of one."""
     kind: KindName
     """Format of its examples."""
-    source: HubSource | GeneratedSource | FileSource = Field(discriminator="type")
+    source: HubSource | GeneratedSource | FileSource | CompositeSource | CorpusSource = Field(discriminator="type")
     """Where its rows come from."""
     splits: dict[str, tuple[str, ...]]
-    """Our split (`train`, `validation`, `test`) -> the source's splits, concatenated in order."""
+    """Our split (`train`, `validation`, `test`) -> the source's splits, concatenated in order.
+
+    `name?` is left out where the source lacks it, as excerpts do.
+    """
     columns: Mapping[str, str | Annotated[tuple[str, ...], Field(min_length=1)]]
     """The kind's column -> the source's column (`a.b` is field b of struct a), or several, which make one list."""
     labels: tuple[str, ...] = ()
@@ -196,6 +215,8 @@ class TaskSpec(FrozenModel):
     """Licence as the source states it."""
     citation: str
     """Paper that introduced it."""
+    num_train_examples: int | None = Field(default=None, ge=1)
+    """Examples of the whole train split with a label; a mirror may hold fewer."""
     notes: str = ""
     """What a user should know: size, caveats, why a revision is not pinned."""
     version: int = Field(default=1, ge=1)

@@ -16,6 +16,7 @@ import torch
 
 from trainables.errors import TaskDataError
 from trainables.tasks.spans_f1 import spans_f1
+from trainables.tasks.supertags import UNSEEN
 from trainables.tasks.text import UNLABELLED, accuracy, padded, with_row_numbers
 
 if TYPE_CHECKING:
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 
 NOT_PREDICTED = -100
 """Target of a token that is no first subword, or whose word has no tag: what torch's cross-entropy ignores."""
-
-UNSEEN = -2
-"""Number of a tag that is none of the task's labels where the task allows it: never predicted, always wrong."""
 
 
 class TaggedSentence(NamedTuple):

@@ -1,0 +1,140 @@
+"""CCGbank's supertags from a user's own copy. No torch here.
+
+The folder that the source's variable names is either CCGbank as LDC gives it (`data/AUTO/<section>/*.auto`; sections
+02-21 train, 00 validates, 23 tests: Clark and Curran 2007, section 9), or holds `train.txt`, `validation.txt` and, if
+there is one, `test.txt`: a sentence a line, its words separated by blanks and written `word|supertag` or, as the C&C
+tools do, `word|POS|supertag`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from trainables.errors import TaskDataError, UnavailableError
+from trainables.tasks.spec import CorpusSource, TaskSpec
+
+Sentence = tuple[tuple[str, ...], tuple[str, ...]]
+"""Words, and as many supertags."""
+
+UNSEEN = -2
+"""Number of a supertag that the train split lacks: it is never predicted, and counts as wrong."""
+
+_SECTIONS = {"train": range(2, 22), "validation": range(1), "test": range(23, 24)}
+_LEAF = re.compile(r"<L (\S+) \S+ \S+ (\S+) \S+>")
+_FORMAT = (
+    "it must be CCGbank's folder (with data/AUTO), or hold train.txt and validation.txt with a sentence a line, "
+    "written word|supertag or word|POS|supertag"
+)
+
+
+def corpus_folder(source: CorpusSource) -> Path | None:
+    """Return the folder that the source's variable names, or None where it is unset.
+
+    Raises:
+        UnavailableError: It names no folder.
+    """
+    value = os.environ.get(source.variable, "")
+    if not value:
+        return None
+    folder = Path(value).expanduser().absolute()
+    if not folder.is_dir():
+        msg = f"cannot read the corpus: {source.variable} is {value!r}, which is no folder; {_FORMAT}; correct it"
+        raise UnavailableError(msg)
+    return folder
+
+
+def with_supertags(spec: TaskSpec) -> TaskSpec:
+    """Return the task with the supertags of the user's train split as its labels; others, and without files, as it is.
+
+    Raises:
+        InputError: The folder or its files cannot be read.
+    """
+    if not isinstance(spec.source, CorpusSource) or spec.labels or corpus_folder(spec.source) is None:
+        return spec
+    tags = {tag for _, tags in read_sentences(spec, split="train") for tag in tags}
+    return spec.model_copy(update={"labels": tuple(sorted(tags))})
+
+
+def read_sentences(spec: TaskSpec, *, split: str) -> tuple[Sentence, ...]:
+    """Return a split's sentences in the files' order.
+
+    Args:
+        spec: A task with a corpus as its source.
+        split: `train`, `validation` or `test`.
+
+    Raises:
+        UnavailableError: The variable is unset, or the folder lacks the split; says what to do.
+        TaskDataError: A line is written otherwise.
+    """
+    files = _files(spec, split=split)
+    return _read(files, tuple((path.stat().st_size, path.stat().st_mtime_ns) for path in files))
+
+
+def corpus_fingerprint(spec: TaskSpec) -> str:
+    """Return a hash of the content of every split's files.
+
+    Raises:
+        UnavailableError: The variable is unset, or the folder lacks train or validation.
+    """
+    digest = hashlib.sha256()
+    for split in ("train", "validation"):
+        for path in _files(spec, split=split):
+            digest.update(f"{split}\0{path.name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+def _files(spec: TaskSpec, *, split: str) -> tuple[Path, ...]:
+    assert isinstance(spec.source, CorpusSource)  # noqa: S101  (narrows the type; our own bug otherwise)
+    folder = corpus_folder(spec.source)
+    if folder is None:
+        msg = (
+            f"cannot read task {spec.name!r}: it is licensed ({spec.licence}) and read from your own copy, and "
+            f"{spec.source.variable} is unset; set it to the copy's folder: {_FORMAT}; `xstilts tasks {spec.name}` "
+            "says where to get it"
+        )
+        raise UnavailableError(msg)
+    auto = next((path for path in (folder / "data" / "AUTO", folder / "AUTO") if path.is_dir()), None)
+    if auto is not None:
+        files = [path for section in _SECTIONS[split] for path in sorted((auto / f"{section:02}").glob("*.auto"))]
+    else:
+        files = [path for path in (folder / f"{split}.txt",) if path.is_file()]
+    if not files:
+        msg = f"cannot read task {spec.name!r}: {str(folder)!r} holds no {split} split; {_FORMAT}; complete it"
+        raise UnavailableError(msg)
+    return tuple(files)
+
+
+@lru_cache(maxsize=8)
+def _read(files: tuple[Path, ...], facts: tuple[tuple[int, int], ...]) -> tuple[Sentence, ...]:
+    """Return the files' sentences; sizes and times are arguments so that changed files are read again."""
+    del facts
+    return tuple(sentence for path in files for sentence in _sentences(path))
+
+
+def _sentences(path: Path) -> list[Sentence]:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    if path.suffix == ".auto":
+        leaves = [_LEAF.findall(line) for line in lines if not line.startswith("ID=")]
+        return [_sentence([(word, tag) for tag, word in found]) for found in leaves if found]
+    return [_sentence(_words(line, path=path, number=number)) for number, line in enumerate(lines, 1) if line.strip()]
+
+
+def _words(line: str, *, path: Path, number: int) -> list[tuple[str, str]]:
+    parts = [entry.split("|") for entry in line.split()]
+    wrong = next((one for one in parts if len(one) not in (2, 3) or not one[0] or not one[-1]), None)
+    if wrong is not None:
+        msg = (
+            f"cannot read {str(path)!r}: line {number} holds {'|'.join(wrong)!r}; each word must be written "
+            "word|supertag or word|POS|supertag, with blanks between words; correct the line"
+        )
+        raise TaskDataError(msg)
+    return [(one[0], one[-1]) for one in parts]
+
+
+def _sentence(pairs: Sequence[tuple[str, str]]) -> Sentence:
+    return tuple(word for word, _ in pairs), tuple(tag for _, tag in pairs)
