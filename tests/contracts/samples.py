@@ -1,0 +1,188 @@
+# ruff: noqa: S311  random words are no secrets
+"""A sample of any task's declared columns, as its source would hold them: what the task contract runs on elsewhere.
+
+Labels can be read off the words, so a model that learns has a falling loss. A new kind adds its rows to `_ROWS`.
+"""
+
+from __future__ import annotations
+
+import io
+import random
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+from trainables.data.locate import locate_dataset
+from trainables.errors import UnavailableError
+from trainables.tasks.registry import task
+from trainables.tasks.spec import CompositeSource, CorpusSource, HubSource, KindName, TaskSpec
+
+NUM_ROWS = 24
+WORDS = ("star", "circle", "red", "blue", "left", "right", "above", "below", "green", "small")
+SUPERTAGS = ("N", "NP", "NP/N", "S\\NP")
+Rows = dict[str, list[Any]]
+
+
+def is_here(spec: TaskSpec) -> bool:
+    """Whether this machine has the task's own rows."""
+    if isinstance(spec.source, CompositeSource):
+        return all(is_here(task(name)) for name in spec.source.parts)
+    if isinstance(spec.source, CorpusSource):
+        return False  # a user's corpus is none of a test's business
+    try:
+        return not isinstance(spec.source, HubSource) or locate_dataset(spec.source.repository).kind == "mirror"
+    except UnavailableError:
+        return False
+
+
+def write_sample(spec: TaskSpec, mirror: Path, *, language: str) -> None:
+    """Write a task's source: a repository of the mirror, its parts' repositories, or a corpus in the mirror."""
+    match spec.source:
+        case CompositeSource():
+            for name in spec.source.parts:
+                write_sample(task(name), mirror, language=language)
+        case CorpusSource():
+            write_corpus(mirror / "corpus")
+        case HubSource():
+            _write_repository(spec, mirror / "datasets" / spec.source.repository, language=language)
+        case _:
+            raise AssertionError(spec.source)
+
+
+def write_corpus(folder: Path) -> None:
+    """Write a corpus of sentences of our own."""
+    folder.mkdir(exist_ok=True)
+    for split in ("train", "validation", "test"):
+        rows = _tagging(random.Random(split), num_labels=len(SUPERTAGS))
+        lines = [
+            " ".join(f"{word}|{SUPERTAGS[tag]}" for word, tag in zip(words, tags, strict=True))
+            for words, tags in zip(rows["tokens"], rows["tags"], strict=True)
+        ]
+        (folder / f"{split}.txt").write_text("\n".join(lines), encoding="utf-8")
+
+
+def sample_rows(spec: TaskSpec, *, seed: str = "") -> Rows:
+    """Return rows under the kind's column names, with class numbers for labels."""
+    rows = _ROWS[spec.kind](random.Random(seed), num_labels=_num_classes(spec))
+    return {name: rows[name] for name in spec.columns}
+
+
+def _write_repository(spec: TaskSpec, folder: Path, *, language: str) -> None:
+    assert isinstance(spec.source, HubSource)
+    config = (spec.source.config or "default").format(language=language)
+    if (folder / config).is_dir():
+        return
+    (folder / config).mkdir(parents=True)
+    lines = [f"- config_name: {config}", "  data_files:"]
+    for split in dict.fromkeys(one.removesuffix("?") for splits in spec.splits.values() for one in splits):
+        pq.write_table(_as_source(sample_rows(spec, seed=split), spec=spec), folder / config / f"{split}.parquet")
+        lines += [f"  - split: {split}", f"    path: {config}/{split}.parquet"]
+    readme = folder / "README.md"
+    kept = readme.read_text().split("\n")[2:-2] if readme.is_file() else []
+    readme.write_text("\n".join(["---", "configs:", *kept, *lines, "---", ""]))
+
+
+def _num_classes(spec: TaskSpec) -> int:
+    """Return the classes, or for multiple choice the choices."""
+    columns = spec.columns.get("choices", ())
+    return len(spec.labels) or len(spec.label_values) or (4 if isinstance(columns, str) else len(columns))
+
+
+def _as_source(rows: Rows, *, spec: TaskSpec) -> pa.Table:
+    columns: dict[str, Any] = {}
+    for ours, theirs in spec.columns.items():
+        values = _as_labels(rows[ours], spec=spec) if ours in {"label", "tags"} else rows[ours]
+        if not isinstance(theirs, str):
+            columns |= {column: [value[at] for value in values] for at, column in enumerate(theirs)}
+        elif "." in theirs:
+            struct, field = theirs.split(".")
+            columns[struct] = [{field: value} for value in values]
+        else:
+            columns[theirs] = values
+    return pa.table(columns)
+
+
+def _as_labels(values: list[Any], *, spec: TaskSpec) -> list[Any]:
+    if not spec.label_values:
+        return values
+    return [_as_labels(value, spec=spec) if isinstance(value, list) else spec.label_values[value] for value in values]
+
+
+def _text(rng: random.Random, *, sign: int | None = None) -> str:
+    words = rng.choices(WORDS, k=rng.randint(2, 8))
+    return " ".join(words if sign is None else [WORDS[sign]] * 3 + words)
+
+
+def _pairs(rng: random.Random, *, num_labels: int) -> Rows:
+    labels = [rng.randrange(num_labels) for _ in range(NUM_ROWS)]
+    return {
+        "premise": [_text(rng) for _ in labels],
+        "hypothesis": [_text(rng, sign=label) for label in labels],
+        "label": labels,
+    }
+
+
+def _choices(rng: random.Random, *, num_labels: int) -> Rows:
+    labels = [rng.randrange(num_labels) for _ in range(NUM_ROWS)]
+    texts = [[_text(rng, sign=0 if place == label else 1) for place in range(num_labels)] for label in labels]
+    question = [_text(rng) for _ in labels]
+    return {"context": question[::-1], "question": question, "choices": texts, "label": labels}
+
+
+def _spans(rng: random.Random, *, num_labels: int) -> Rows:
+    del num_labels
+    contexts = [f"{_text(rng)} answer: {rng.choice(WORDS)} {_text(rng)}" for _ in range(NUM_ROWS)]
+    starts = [context.index("answer: ") + 8 for context in contexts]
+    answers = [
+        {"text": [context[start:].split()[0]], "answer_start": [start]}
+        for context, start in zip(contexts, starts, strict=True)
+    ]
+    answers[-1] = {"text": [], "answer_start": []}
+    return {"context": contexts, "question": [_text(rng) for _ in contexts], "answers": answers}
+
+
+def _tagging(rng: random.Random, *, num_labels: int) -> Rows:
+    sentences = [rng.choices(range(len(WORDS)), k=rng.randint(1, 8)) for _ in range(NUM_ROWS)]
+    return {
+        "tokens": [[WORDS[word] for word in sentence] for sentence in sentences],
+        "tags": [[word % num_labels for word in sentence] for sentence in sentences],
+    }
+
+
+def _images(rng: random.Random, *, num_labels: int) -> Rows:
+    pairs = _pairs(rng, num_labels=max(2, num_labels))
+    images = [{"bytes": _picture(row), "path": None} for row in range(NUM_ROWS)]
+    texts = {"caption": pairs["hypothesis"], "question": pairs["hypothesis"]}
+    answers = [[WORDS[label]] * 10 for label in pairs["label"]]
+    return {**pairs, **texts, "image": images, "second_image": images[::-1], "answers": answers}
+
+
+def _picture(row: int) -> bytes:
+    image = Image.new("RGB", (12, 8), ("red", "blue", "green")[row % 3])
+    image.putpixel((0, 0), (row, 0, 0))
+    content = io.BytesIO()
+    image.save(content, "PNG")
+    return content.getvalue()
+
+
+def _texts(rng: random.Random, *, num_labels: int) -> Rows:
+    del num_labels
+    texts = [_text(rng) for _ in range(NUM_ROWS)]
+    return {"text": texts, "text_pair": texts[::-1]}
+
+
+_ROWS: Mapping[KindName, Callable[..., Rows]] = {
+    "sentence_pair": _pairs,
+    "multiple_choice": _choices,
+    "span_qa": _spans,
+    "tagging": _tagging,
+    "image_classification": _images,
+    "image_pair_classification": _images,
+    "image_text_retrieval": _images,
+    "visual_question_answering": _images,
+    "masked_lm": _texts,
+}
