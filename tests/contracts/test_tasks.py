@@ -20,6 +20,7 @@ import trainables
 from tests.contracts.samples import NUM_ROWS, is_here, sample_rows, write_corpus, write_sample
 from trainables.config import PhaseConfig, VisionConfig
 from trainables.data.encoded import EncodedRequest, EncodedTask, PixelFormat, TokenizerSource, open_encoded_task
+from trainables.data.readable import check_readable
 from trainables.encoder import load_tokenizer, new_encoder
 from trainables.evaluation import predict
 from trainables.model import TaskModel, build_task_model
@@ -120,6 +121,7 @@ def _train(model: TaskModel, encoded: EncodedTask) -> list[float]:
 
 @every_task
 def test_a_task_is_read_encoded_trained_and_scored(spec: TaskSpec, tmp_path: Path) -> None:
+    check_readable(spec, split=_split(spec), language=_language(spec))
     encoded = _opened(spec, tmp_path / "cache")
     model = _model(encoded.spec)
 

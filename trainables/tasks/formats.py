@@ -50,7 +50,9 @@ FORMATS: Mapping[KindName, Format] = MappingProxyType(
             columns={"context": "text", "question": "text", "answers": "answers"}, metrics=("f1", "exact_match")
         ),
         "multiple_choice": Format(
-            columns={"question": "text", "choices": "texts", "label": "choice"}, metrics=("accuracy",)
+            columns={"question": "text", "choices": "texts", "label": "choice", "context": "text"},
+            metrics=("accuracy",),
+            optional=frozenset({"context"}),
         ),
         "tagging": Format(columns={"tokens": "words", "tags": "classes"}, metrics=("accuracy", "seqeval_f1")),
         "image_classification": Format(

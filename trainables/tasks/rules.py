@@ -6,7 +6,7 @@ import re
 
 from trainables.errors import ConfigError, near_matches
 from trainables.tasks.formats import FORMATS, Format
-from trainables.tasks.spec import FileSource, HubSource, TaskSpec
+from trainables.tasks.spec import CorpusSource, FileSource, HubSource, TaskSpec
 
 LANGUAGE_PATTERN = re.compile(r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
 """BCP 47 in the form that hub repositories use: `de`, `zh-Hant`."""
@@ -75,6 +75,8 @@ def _check_labels(spec: TaskSpec, *, form: Format) -> None:
         if spec.label_values and "label" not in form.columns:
             raise ConfigError("label_values", f"has no effect on kind {spec.kind}, which has no labels; leave it out")
         return
+    if isinstance(spec.source, CorpusSource) and not spec.labels:
+        return  # they are read from the corpus
     if len(spec.labels) < 2:  # noqa: PLR2004  one class is nothing to learn
         rule = (
             f"names {len(spec.labels)} classes, {spec.kind} needs at least 2; list them in the order of their numbers"
