@@ -73,7 +73,7 @@ def sample_rows(spec: TaskSpec, *, seed: str = "") -> Rows:
 
 def _write_repository(spec: TaskSpec, folder: Path, *, language: str) -> None:
     assert isinstance(spec.source, HubSource)
-    config = (spec.source.config or "default").format(language=language)
+    config = spec.source.config_of(language) or "default"
     if (folder / config).is_dir():
         return
     (folder / config).mkdir(parents=True)
@@ -142,7 +142,8 @@ def _spans(rng: random.Random, *, num_labels: int) -> Rows:
         for context, start in zip(contexts, starts, strict=True)
     ]
     answers[-1] = {"text": [], "answer_start": []}
-    return {"context": contexts, "question": [_text(rng) for _ in contexts], "answers": answers}
+    numbers = [str(number) for number in range(NUM_ROWS)]
+    return {"context": contexts, "question": [_text(rng) for _ in contexts], "answers": answers, "id": numbers}
 
 
 def _tagging(rng: random.Random, *, num_labels: int) -> Rows:
@@ -172,7 +173,7 @@ def _picture(row: int) -> bytes:
 def _texts(rng: random.Random, *, num_labels: int) -> Rows:
     del num_labels
     texts = [_text(rng) for _ in range(NUM_ROWS)]
-    return {"text": texts, "text_pair": texts[::-1]}
+    return {"text": texts, "text_pair": texts[::-1], "query": texts, "candidate": texts}
 
 
 _ROWS: Mapping[KindName, Callable[..., Rows]] = {
@@ -185,4 +186,5 @@ _ROWS: Mapping[KindName, Callable[..., Rows]] = {
     "image_text_retrieval": _images,
     "visual_question_answering": _images,
     "masked_lm": _texts,
+    "text_retrieval": _texts,
 }

@@ -47,7 +47,9 @@ FORMATS: Mapping[KindName, Format] = MappingProxyType(
             columns={"premise": "text", "hypothesis": "text", "label": "class"}, metrics=("accuracy",)
         ),
         "span_qa": Format(
-            columns={"context": "text", "question": "text", "answers": "answers"}, metrics=("f1", "exact_match")
+            columns={"context": "text", "question": "text", "answers": "answers", "id": "text"},
+            metrics=("f1", "exact_match", "mlqa_f1"),
+            optional=frozenset({"id"}),
         ),
         "multiple_choice": Format(
             columns={"question": "text", "choices": "texts", "label": "choice", "context": "text"},
@@ -65,6 +67,11 @@ FORMATS: Mapping[KindName, Format] = MappingProxyType(
         "image_text_retrieval": Format(columns={"image": "image", "caption": "some_texts"}, metrics=("recall_at_1",)),
         "visual_question_answering": Format(
             columns={"image": "image", "question": "text", "answers": "some_texts"}, metrics=("soft_accuracy",)
+        ),
+        "text_retrieval": Format(
+            columns={"query": "text", "candidate": "text", "link": "text"},
+            metrics=("accuracy", "mining_f1", "map_at_20"),
+            optional=frozenset({"link"}),
         ),
         "masked_lm": Format(
             columns={"text": "text", "text_pair": "text"},
