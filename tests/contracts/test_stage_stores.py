@@ -129,7 +129,7 @@ DAMAGES = st.tuples(
 )
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(damages=st.lists(DAMAGES, min_size=1, max_size=3))
 def test_whatever_is_damaged_is_made_again_and_never_served(damages: list[tuple], place: Place) -> None:
     storage, texts = place.storage, {KEY: "weights", CHILD: "made from ab"}

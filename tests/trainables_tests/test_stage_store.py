@@ -266,3 +266,12 @@ def test_scratch_of_a_killed_process_is_removed_when_its_stage_is_made_again(tmp
 
     with store.lease("abc"), store.work_folder("abc"):
         assert not left.exists()
+
+
+def test_a_stage_of_the_first_manifest_version_is_still_read(store: StageStore) -> None:
+    path = make(store, KEY).folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    first = {name: manifest[name] for name in ("key", "facts", "files")}
+    path.write_text(json.dumps({"version": 1, **first}))
+
+    assert StageStore(store.root).find(KEY) is not None
