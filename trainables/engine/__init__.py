@@ -1,12 +1,15 @@
 """The only door to DeepSpeed: builds an engine for one phase, steps it, takes its weights out, destroys it."""
 
 from trainables.engine.engine import Engine, EngineRequest
+from trainables.engine.optimizer_state import MOMENTS, OptimizerState
 from trainables.engine.process_group import ProcessGroupConfig, join_process_group, leave_process_group
 from trainables.engine.schedule import learning_rate_factor
 
 __all__ = [
+    "MOMENTS",
     "Engine",
     "EngineRequest",
+    "OptimizerState",
     "ProcessGroupConfig",
     "join_process_group",
     "learning_rate_factor",

@@ -15,6 +15,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from trainables.config import EngineConfig, PhaseConfig
+from trainables.engine.optimizer_state import OptimizerState, read_optimizer_state, write_optimizer_state
 from trainables.engine.settings import deepspeed_settings
 
 _SHARDS_PARAMETERS = 3
@@ -113,6 +114,16 @@ class Engine:
         for name, tensor in named.items():
             full |= self._gathered(name, tensor)
         return full
+
+    def optimizer_state(self) -> OptimizerState | None:
+        """Return the optimiser's full state on rank 0 and None on the others; after at least one step."""
+        return read_optimizer_state(self._engine.module, optimizer=self._optimizer, zero_stage=self._zero_stage)
+
+    def load_optimizer_state(self, state: OptimizerState) -> None:
+        """Continue where another engine stopped, whatever its sharding; every rank gives the same state."""
+        write_optimizer_state(
+            state, module=self._engine.module, optimizer=self._optimizer, zero_stage=self._zero_stage
+        )
 
     def destroy(self) -> None:
         """Free what the engine holds; it cannot be used afterwards."""
