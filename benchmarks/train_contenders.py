@@ -102,12 +102,13 @@ def gemm_gflops(size: int, *, threads: int, seconds: float = 1.0) -> float:
 
 def train_ours(settings: Settings, *, num_steps: int, seed: int) -> Window:
     """Train with this project's engine on one rank, as `trainables.rank` does for a job."""
+    from trainables.checkpointing import CheckpointWriter
     from trainables.config import EngineConfig, PhaseConfig
     from trainables.encoder import load_encoder
     from trainables.engine import Engine, EngineRequest
     from trainables.model import build_task_model, parameter_groups
     from trainables.progress import ignore_progress
-    from trainables.training import Trainer, training_data
+    from trainables.training import Pace, Stretch, Trainer, training_data
 
     work = PhaseConfig(
         mixture={TASK: 1.0},
@@ -131,7 +132,8 @@ def train_ours(settings: Settings, *, num_steps: int, seed: int) -> Window:
         rank=rank,
         tokens_per_micro_batch=config.tokens_per_micro_batch,
     )
-    trainer.run(phase="target", report=ignore_progress)
+    pace = Pace(phase="target", num_steps=data.num_steps, report=ignore_progress)
+    trainer.run(Stretch(), pace=pace, checkpoints=CheckpointWriter(None, seconds=1.0))
     plan.clock.mark()
     engine.destroy()
     return _window(plan.clock, steps=plan.steps, first=settings.num_warmup_steps)

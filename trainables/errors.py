@@ -14,6 +14,7 @@
     └── RunError (RuntimeError)            the run failed: exit code 1
         ├── NonFiniteLossError             the loss became NaN or infinite
         ├── RankLostError                  a rank's process ended
+        ├── StoppedError                   it was asked to stop, and left a checkpoint
         ├── StageDamagedError              a stage's files do not match its manifest
         ├── LeaseLostError                 another process has taken over a stage
         └── StorageError                   a bucket that worked does not answer
@@ -142,6 +143,18 @@ class NonFiniteLossError(RunError):
 
 class RankLostError(RunError):
     """A rank's process ended before its work was done."""
+
+
+class StoppedError(RunError):
+    """Training was asked to stop, and a checkpoint holds what was done.
+
+    Args:
+        step: Steps of the phase that the checkpoint holds.
+    """
+
+    def __init__(self, step: int) -> None:
+        super().__init__(f"stopped after step {step}, as asked; a checkpoint is kept, run the same command to go on")
+        self.step = step
 
 
 class StageDamagedError(RunError):

@@ -36,6 +36,10 @@ class JobPlaces(FrozenModel):
     """File that rank 0 keeps its progress in, or None."""
     vision: Path | None = Field(default=None, strict=False)
     """Folder with the vision tower, where the phase loads one."""
+    state: Path | None = Field(default=None, strict=False)
+    """Folder with the training state to continue from (a checkpoint or a trunk); None starts the phase."""
+    checkpoints: Path | None = Field(default=None, strict=False)
+    """Folder that rank 0 leaves checkpoints in, or None for none."""
 
 
 class TrainJob(FrozenModel):
@@ -50,6 +54,8 @@ class TrainJob(FrozenModel):
     """Task name -> specification, for the mixture's tasks."""
     engine: EngineConfig
     """How it is spread over ranks."""
+    end: int | None = Field(default=None, ge=1)
+    """Steps of the phase after which a trunk ends, whose training state is kept; None trains and saves the phase."""
     places: JobPlaces
     """Where."""
 
@@ -78,7 +84,9 @@ class JobResult(FrozenModel):
     """What rank 0 answers."""
 
     steps: int = 0
-    """Optimiser steps taken."""
+    """Optimiser steps that the phase has taken at the end of the job."""
+    first_step: int = 0
+    """Steps that were done before it."""
     losses: tuple[float, ...] = Field(default=(), strict=False)
     """Training loss of every step; empty for evaluation."""
     scores: dict[str, float]

@@ -18,6 +18,7 @@ import torch
 import torch.distributed as dist
 
 from trainables.checkpoints import folder_identity
+from trainables.checkpointing import CheckpointWriter
 from trainables.config import PhaseConfig
 from trainables.data.encoded import (
     EncodedRequest,
@@ -41,7 +42,8 @@ from trainables.predictions import PREDICTIONS, write_predictions
 from trainables.progress import Progress, ProgressFile, ProgressSink, ignore_progress
 from trainables.scoring import score_items
 from trainables.tasks.spec import TaskSpec
-from trainables.training import Rank, Trainer, TrainingRun, training_data
+from trainables.training import Pace, Rank, Stretch, Trainer, TrainingRun, training_data
+from trainables.training_state import TrainingState, put_weights, read_state, write_state
 from trainables.vision_features import FrozenTower, making_features, with_vision_features
 from trainables.weights import read_weights, write_weights
 
@@ -73,12 +75,13 @@ def _train(job: TrainJob, *, rank: Rank) -> JobResult:
     tasks = _open_all(job, split="train", model=model, rank=rank)
     run = _train_and_save(job, model=model, tasks=tasks, rank=rank)
     dist.barrier()
-    scores = _dev_scores(job, rank=rank)
+    scores = _dev_scores(job, rank=rank) if job.end is None else {}
     dist.barrier()
-    if rank.number == 0 and job.phase != "target":
+    if rank.number == 0 and job.end is None and job.phase != "target":
         (job.places.output / HEADS).unlink()
     return JobResult(
         steps=len(run.losses),
+        first_step=run.first_step,
         losses=run.losses,
         scores=scores,
         counts={name: task.num_examples for name, task in run.tasks.items()},
@@ -88,6 +91,9 @@ def _train(job: TrainJob, *, rank: Rank) -> JobResult:
 
 
 def _train_and_save(job: TrainJob, *, model: TaskModel, tasks: Mapping[str, EncodedTask], rank: Rank) -> TrainingRun:
+    state = read_state(job.places.state) if job.places.state else None
+    if state is not None:
+        put_weights(state, model)
     request = EngineRequest(
         module=model,
         parameter_groups=parameter_groups(model, weight_decay=job.work.weight_decay),
@@ -99,16 +105,31 @@ def _train_and_save(job: TrainJob, *, model: TaskModel, tasks: Mapping[str, Enco
     try:
         data = training_data(job.work, tasks)
         trainer = Trainer(engine, data=data, rank=rank, tokens_per_micro_batch=job.engine.tokens_per_micro_batch)
-        run = trainer.run(phase=job.phase, report=_report(job.places, rank=rank))
-        weights = engine.weights()
+        run = _run(job, trainer=trainer, num_steps=data.num_steps, state=state, rank=rank)
+        kept = trainer.state(run) if job.end is not None else None
+        weights = engine.weights() if job.end is None else {}
     finally:
         engine.destroy()
-    if rank.number == 0:
+    if kept is not None:
+        write_state(kept, job.places.output)
+    elif rank.number == 0:
         _save(weights, job.places)
         (job.places.output / LOSSES).write_text(json.dumps(run.losses))
         of_tasks = {name: asdict(tally) for name, tally in run.tallies.items()}
         (job.places.output / TASK_LOSSES).write_text(json.dumps(of_tasks))
     return run
+
+
+def _run(job: TrainJob, *, trainer: Trainer, num_steps: int, state: TrainingState | None, rank: Rank) -> TrainingRun:
+    first = state.step if state is not None else 0
+    report = _report(job.places, rank=rank)
+    pace = Pace(phase=job.phase, num_steps=job.end or num_steps, report=report, first_step=first)
+    folder = job.places.checkpoints if rank.number == 0 else None
+    checkpoints = CheckpointWriter(folder, seconds=job.engine.checkpoint_seconds)
+    try:
+        return trainer.run(Stretch(state=state, end=job.end), pace=pace, checkpoints=checkpoints)
+    finally:
+        checkpoints.finish()
 
 
 def _save(weights: Mapping[str, Tensor], places: JobPlaces) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TextIO
 from pydantic import TypeAdapter
 
 from trainables.config.frozen import FrozenModel
-from trainables.errors import InputError, NonFiniteLossError, RunError
+from trainables.errors import InputError, NonFiniteLossError, RunError, StoppedError
 from trainables.jobs import EvaluateJob, Job, JobResult, TrainJob
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ class Answer(FrozenModel):
     not_finite: tuple[int, float | None] | None = None
     """Step and last finite loss, when the loss became NaN or infinite."""
 
+    stopped: int | None = None
+    """Steps that its checkpoint holds, when it was asked to stop."""
+
     def unwrap(self) -> JobResult:
         """Return the result.
 
@@ -46,6 +49,8 @@ class Answer(FrozenModel):
             return self.result
         if self.not_finite is not None:
             raise NonFiniteLossError(*self.not_finite)
+        if self.stopped is not None:
+            raise StoppedError(self.stopped)
         if self.input_error is not None:
             raise InputError(self.input_error)
         raise RunError(self.run_error or "a rank failed without a message; see the log")
@@ -59,6 +64,8 @@ def answer(job: Job, *, rank: Rank) -> Answer:
         return Answer(result=run_job(job, rank=rank))
     except NonFiniteLossError as error:
         return Answer(not_finite=(error.step, error.last_finite))
+    except StoppedError as error:
+        return Answer(stopped=error.step)
     except InputError as error:
         return Answer(input_error=str(error))
     except Exception as error:  # noqa: BLE001  (a rank answers whatever happens; the trace goes to its log)

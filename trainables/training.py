@@ -19,17 +19,19 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from trainables.checkpointing import GO_ON, STOP_NOW, CheckpointWriter
 from trainables.config import PhaseConfig
 from trainables.data.batching import BatchPlan, Block, TaskShape, num_steps_for_epochs, split_block
 from trainables.data.encoded import EncodedTask
 from trainables.engine import Engine, learning_rate_factor
-from trainables.errors import NonFiniteLossError
+from trainables.errors import NonFiniteLossError, StoppedError
 from trainables.mixture import mixture_weights, num_examples_of_an_epoch
 from trainables.model import TaskModel
 from trainables.progress import Progress, ProgressSink
 from trainables.results import Phase, TaskTraining
 from trainables.tally import Tally, TaskTally
 from trainables.tasks.spec import TaskSpec
+from trainables.training_state import TrainingState, capture, restore_generators
 
 SECONDS_BETWEEN_REPORTS = 0.5
 
@@ -63,11 +65,23 @@ class TrainingData:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """Some of a phase's steps, one after another."""
+
+    state: TrainingState | None = None
+    """What was done before, its weights already in the model; None starts the phase."""
+    end: int | None = None
+    """Steps of the phase that are done at its end; None goes to the phase's last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingRun:
-    """What came of a phase."""
+    """What came of a stretch."""
 
     losses: tuple[float, ...]
-    """Mean loss of each step, over all ranks."""
+    """Mean loss of each step since the phase began, over all ranks."""
+    first_step: int
+    """Steps that were done before."""
     tasks: dict[str, TaskTraining]
     """Task -> weight, counts and losses."""
     tallies: dict[str, TaskTally]
@@ -105,40 +119,68 @@ class Trainer:
         model: TaskModel = engine.module
         self._unused = unused_parameters(model, {name: task.spec for name, task in data.tasks.items()})
 
-    def run(self, *, phase: Phase, report: ProgressSink) -> TrainingRun:
-        """Train the phase from its first step to its last.
+    def run(self, stretch: Stretch, *, pace: Pace, checkpoints: CheckpointWriter) -> TrainingRun:
+        """Train a stretch of the phase's steps.
 
         Args:
-            phase: Named in reports.
-            report: Told of progress, on rank 0.
+            stretch: Where it starts and ends.
+            pace: Told of progress, on rank 0.
+            checkpoints: Says when one is due, on rank 0, and writes it.
 
         Raises:
             NonFiniteLossError: A step's loss is NaN or infinite.
+            StoppedError: It was asked to stop; a checkpoint holds what was done.
         """
-        seed_everything(self._data.work.seed, rank=self._rank.number)
-        pace = Pace(phase=phase, num_steps=self._data.num_steps, report=report)
-        losses: list[float] = []
-        tally = Tally(self._data.tasks)
+        losses, tally = self._begin(stretch.state)
+        first, end = len(losses), stretch.end or self._data.num_steps
         self._engine.train()
-        for step in range(self._data.num_steps):
+        for step in range(first, end):
             blocks = self._data.plan.step(step)
-            loss, loss_sums = self._step(step, blocks)
+            loss, loss_sums, wish = self._step(step, blocks, wish=checkpoints.wish())
             losses.append(loss)
-            if not math.isfinite(losses[-1]):
+            if not math.isfinite(loss):
                 raise NonFiniteLossError(step, losses[-2] if step else None)
             tally.add(step, blocks=blocks, loss_sums=loss_sums)
             pace.tell(step + 1, losses)
-        return TrainingRun(losses=tuple(losses), tasks=self._summaries(tally), tallies=tally.tasks)
+            if wish != GO_ON and step + 1 < end:
+                self._keep(losses, tally, checkpoints=checkpoints, wish=wish)
+        return TrainingRun(losses=tuple(losses), first_step=first, tasks=self._summaries(tally), tallies=tally.tasks)
+
+    def state(self, run: TrainingRun) -> TrainingState | None:
+        """Return what a later stretch continues from, on rank 0; None on the others. A collective."""
+        return capture(self._engine, device=self._rank.device, losses=run.losses, tallies=run.tallies)
+
+    def _begin(self, state: TrainingState | None) -> tuple[list[float], Tally]:
+        seed_everything(self._data.work.seed, rank=self._rank.number)
+        tally = Tally(self._data.tasks)
+        if state is None:
+            return [], tally
+        self._engine.load_optimizer_state(state.optimizer)
+        rank = self._rank
+        if not restore_generators(state, rank=rank.number, num_ranks=rank.num_ranks, device=rank.device):
+            seed_everything(zlib.crc32(f"{self._data.work.seed} {state.step}".encode()), rank=rank.number)
+        tally.tasks.update(state.tallies)
+        return list(state.losses), tally
+
+    def _keep(self, losses: list[float], tally: Tally, *, checkpoints: CheckpointWriter, wish: float) -> None:
+        """Copy the state, on all ranks, and let rank 0 write it; stop when that is wished."""
+        state = capture(self._engine, device=self._rank.device, losses=tuple(losses), tallies=tally.tasks)
+        if state is not None:
+            checkpoints.write(state, wait=wish == STOP_NOW)
+        if wish == STOP_NOW:
+            dist.barrier()  # a rank that answers ends the group, and rank 0 would not have written it all
+            raise StoppedError(len(losses))
 
     def _summaries(self, tally: Tally) -> dict[str, TaskTraining]:
         weights, tasks = self._data.weights, self._data.tasks
         return {name: one.training(weight=weights[name], size=len(tasks[name])) for name, one in tally.tasks.items()}
 
-    def _step(self, step: int, blocks: tuple[Block, ...]) -> tuple[float, dict[str, float]]:
-        """Take a step; return its mean loss, and task -> sum of its examples' losses, over all ranks."""
+    def _step(self, step: int, blocks: tuple[Block, ...], *, wish: float) -> tuple[float, dict[str, float], float]:
+        """Take a step; return its mean loss, task -> sum of its examples' losses over all ranks, and rank 0's wish."""
         num_examples = sum(len(block.indices) for block in blocks)
-        entry = {name: number for number, name in enumerate(self._data.tasks, start=1)}
-        sums = torch.zeros(1 + len(entry), device=self._rank.device)
+        entry = {name: number for number, name in enumerate(self._data.tasks, start=2)}
+        sums = torch.zeros(2 + len(entry), device=self._rank.device)
+        sums[1] = wish if self._rank.number == 0 else 0.0  # it goes along, so that all ranks stop after one step
         for number, block in enumerate(blocks):
             generator = np.random.default_rng((self._data.work.seed, step, number))
             for indices_by_rank in self._split(block):
@@ -150,8 +192,8 @@ class Trainer:
         self._engine.step(self._data.work.learning_rate * factor)
         if self._rank.num_ranks > 1:
             dist.all_reduce(sums)
-        loss, *of_tasks = sums.tolist()
-        return loss, dict(zip(entry, of_tasks, strict=True))
+        loss, agreed, *of_tasks = sums.tolist()
+        return loss, dict(zip(entry, of_tasks, strict=True)), agreed
 
     def _split(self, block: Block) -> list[list[np.ndarray]]:
         task = self._data.tasks[block.task]
@@ -178,11 +220,11 @@ class Trainer:
 class Pace:
     """Reports progress at most twice a second, with an estimate of the time left."""
 
-    def __init__(self, *, phase: Phase, num_steps: int, report: ProgressSink) -> None:
+    def __init__(self, *, phase: Phase, num_steps: int, report: ProgressSink, first_step: int = 0) -> None:
         self._phase: Phase = phase
         self._num_steps, self._report = num_steps, report
         self._started = self._reported = time.monotonic()
-        self._first = 0
+        self._first_step = self._first = first_step
 
     def tell(self, step: int, losses: list[float]) -> None:
         """Report `step` steps done, if the last report is long enough ago or this is the end."""
@@ -190,7 +232,7 @@ class Pace:
         if now - self._reported < SECONDS_BETWEEN_REPORTS and step < self._num_steps:
             return
         recent = losses[self._first :]
-        left = (now - self._started) / step * (self._num_steps - step)
+        left = (now - self._started) / (step - self._first_step) * (self._num_steps - step)
         loss = sum(recent) / len(recent) if recent else None
         self._report(Progress(phase=self._phase, step=step, num_steps=self._num_steps, loss=loss, seconds_left=left))
         self._reported, self._first = now, len(losses)

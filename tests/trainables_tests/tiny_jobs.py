@@ -56,22 +56,35 @@ class Bench:
     folder: Path
     """Holds the cache, and a folder for each job."""
 
-    def train(self, group: LocalGroup, work: PhaseConfig, *, config: EngineConfig | None = None) -> Trained:
-        """Train a phase and return what came of it."""
+    def train(
+        self,
+        group: LocalGroup,
+        work: PhaseConfig,
+        *,
+        config: EngineConfig | None = None,
+        end: int | None = None,
+        state: Path | None = None,
+        checkpoints: Path | None = None,
+    ) -> Trained:
+        """Train a phase, or a stretch of it, and return what came of it."""
         output = self.folder / f"job-{len(list(self.folder.glob('job-*')))}"
         output.mkdir(parents=True)
+        places = JobPlaces(
+            encoder=self.encoder,
+            tokenizer=self.encoder,
+            output=output,
+            cache=self.cache,
+            vision=vision_folder(work.vision.tower) if work.vision else None,
+            state=state,
+            checkpoints=checkpoints,
+        )
         job = TrainJob(
             phase="target",
             work=work,
             specs={name: task(name) for name in work.mixture},
             engine=config or engine(),
-            places=JobPlaces(
-                encoder=self.encoder,
-                tokenizer=self.encoder,
-                output=output,
-                cache=self.cache,
-                vision=vision_folder(work.vision.tower) if work.vision else None,
-            ),
+            end=end,
+            places=places,
         )
         return Trained(result=group.run(job), folder=output)
 

@@ -36,6 +36,8 @@ class EngineConfig(FrozenModel):
     """Tokens, padding included, of one forward and backward pass on one rank."""
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass: less memory, about a third more time."""
+    checkpoint_seconds: float = Field(default=180.0, gt=0)
+    """Time between two checkpoints inside a training stage; a crash loses at most this."""
     offload: Literal["none", "optimizer", "all"] = "none"
     """What ZeRO keeps in CPU memory: `optimizer` needs stage 1 or above, `all` stage 3."""
     device: Literal["auto", "cpu", "cuda"] = "auto"

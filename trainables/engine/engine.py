@@ -121,9 +121,7 @@ class Engine:
 
     def load_optimizer_state(self, state: OptimizerState) -> None:
         """Continue where another engine stopped, whatever its sharding; every rank gives the same state."""
-        write_optimizer_state(
-            state, module=self._engine.module, optimizer=self._optimizer, zero_stage=self._zero_stage
-        )
+        write_optimizer_state(state, module=self._engine.module, optimizer=self._optimizer, zero_stage=self._zero_stage)
 
     def destroy(self) -> None:
         """Free what the engine holds; it cannot be used afterwards."""

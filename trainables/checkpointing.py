@@ -1,0 +1,79 @@
+"""Checkpoints inside a stage: when one is due, and writing it while training goes on.
+
+Rank 0 leaves each in a folder of its own under `places.checkpoints`, named by its step and complete once it has that
+name. The trial's process, which holds the stage's lease, moves them into the store (`trainables/checkpoint_keeper.py`);
+it asks for a last one, and the end of training, by the file `stop`.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+from trainables.training_state import TrainingState, write_state
+
+STOP = "stop"
+"""Name of the file that asks the ranks to leave a checkpoint and to stop."""
+
+GO_ON, KEEP, STOP_NOW = 0.0, 1.0, 2.0
+"""What rank 0 wishes after a step: nothing, a checkpoint, or a checkpoint and the end."""
+
+
+class CheckpointWriter:
+    """Rank 0's side of it.
+
+    Args:
+        folder: Where checkpoints are left, or None for no checkpoints.
+        seconds: Time from one to the next.
+    """
+
+    def __init__(self, folder: Path | None, *, seconds: float) -> None:
+        self._folder, self._seconds = folder, seconds
+        self._last = time.monotonic()
+        self._thread: threading.Thread | None = None
+        self._error: Exception | None = None
+
+    def wish(self) -> float:
+        """Return what should happen after this step."""
+        if self._folder is None:
+            return GO_ON
+        if (self._folder / STOP).exists():
+            return STOP_NOW
+        is_busy = self._thread is not None and self._thread.is_alive()
+        return KEEP if not is_busy and time.monotonic() - self._last >= self._seconds else GO_ON
+
+    def write(self, state: TrainingState, *, wait: bool) -> None:
+        """Write a checkpoint in the background; with `wait`, return when it is there.
+
+        Raises:
+            OSError: This one, or the one before, could not be written.
+        """
+        self.finish()
+        self._last = time.monotonic()
+        self._thread = threading.Thread(target=self._publish, args=(state,), daemon=True)
+        self._thread.start()
+        if wait:
+            self.finish()
+
+    def finish(self) -> None:
+        """Return when nothing is being written any more.
+
+        Raises:
+            OSError: The last checkpoint could not be written.
+        """
+        if self._thread is not None:
+            self._thread.join()
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
+
+    def _publish(self, state: TrainingState) -> None:
+        assert self._folder is not None  # noqa: S101  (else nothing is ever wished)
+        part = self._folder / f".{state.step:09d}.part"
+        try:
+            part.mkdir(parents=True, exist_ok=True)
+            write_state(state, part)
+            part.rename(self._folder / f"{state.step:09d}")
+        except Exception as error:  # noqa: BLE001  (told to the thread that trains, at its next look)
+            self._error = error
