@@ -87,6 +87,8 @@ class JobResult(FrozenModel):
     """Optimiser steps that the phase has taken at the end of the job."""
     first_step: int = 0
     """Steps that were done before it."""
+    seconds_before: float = 0.0
+    """Training time that they took, when it continued a checkpoint of its own stage."""
     losses: tuple[float, ...] = Field(default=(), strict=False)
     """Training loss of every step; empty for evaluation."""
     scores: dict[str, float]

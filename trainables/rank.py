@@ -17,8 +17,8 @@ import psutil
 import torch
 import torch.distributed as dist
 
-from trainables.checkpoints import folder_identity
 from trainables.checkpointing import CheckpointWriter
+from trainables.checkpoints import folder_identity
 from trainables.config import PhaseConfig
 from trainables.data.encoded import (
     EncodedRequest,
@@ -82,6 +82,7 @@ def _train(job: TrainJob, *, rank: Rank) -> JobResult:
     return JobResult(
         steps=len(run.losses),
         first_step=run.first_step,
+        seconds_before=run.seconds_before,
         losses=run.losses,
         scores=scores,
         counts={name: task.num_examples for name, task in run.tasks.items()},

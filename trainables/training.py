@@ -82,6 +82,8 @@ class TrainingRun:
     """Mean loss of each step since the phase began, over all ranks."""
     first_step: int
     """Steps that were done before."""
+    seconds_before: float
+    """Training time of the stage before."""
     tasks: dict[str, TaskTraining]
     """Task -> weight, counts and losses."""
     tallies: dict[str, TaskTally]
@@ -116,6 +118,7 @@ class Trainer:
     def __init__(self, engine: Engine, *, data: TrainingData, rank: Rank, tokens_per_micro_batch: int) -> None:
         self._engine, self._data, self._rank = engine, data, rank
         self._tokens_per_micro_batch = tokens_per_micro_batch
+        self._started = time.monotonic()
         model: TaskModel = engine.module
         self._unused = unused_parameters(model, {name: task.spec for name, task in data.tasks.items()})
 
@@ -131,6 +134,8 @@ class Trainer:
             NonFiniteLossError: A step's loss is NaN or infinite.
             StoppedError: It was asked to stop; a checkpoint holds what was done.
         """
+        before = stretch.state.seconds if stretch.state else 0.0
+        self._started = time.monotonic() - before
         losses, tally = self._begin(stretch.state)
         first, end = len(losses), stretch.end or self._data.num_steps
         self._engine.train()
@@ -144,11 +149,17 @@ class Trainer:
             pace.tell(step + 1, losses)
             if wish != GO_ON and step + 1 < end:
                 self._keep(losses, tally, checkpoints=checkpoints, wish=wish)
-        return TrainingRun(losses=tuple(losses), first_step=first, tasks=self._summaries(tally), tallies=tally.tasks)
+        return TrainingRun(
+            losses=tuple(losses),
+            first_step=first,
+            seconds_before=before,
+            tasks=self._summaries(tally),
+            tallies=tally.tasks,
+        )
 
     def state(self, run: TrainingRun) -> TrainingState | None:
         """Return what a later stretch continues from, on rank 0; None on the others. A collective."""
-        return capture(self._engine, device=self._rank.device, losses=run.losses, tallies=run.tallies)
+        return self._capture(run.losses, run.tallies, seconds=0.0)
 
     def _begin(self, state: TrainingState | None) -> tuple[list[float], Tally]:
         seed_everything(self._data.work.seed, rank=self._rank.number)
@@ -162,9 +173,14 @@ class Trainer:
         tally.tasks.update(state.tallies)
         return list(state.losses), tally
 
+    def _capture(
+        self, losses: tuple[float, ...], tallies: Mapping[str, TaskTally], *, seconds: float
+    ) -> TrainingState | None:
+        return capture(self._engine, device=self._rank.device, losses=losses, tallies=tallies, seconds=seconds)
+
     def _keep(self, losses: list[float], tally: Tally, *, checkpoints: CheckpointWriter, wish: float) -> None:
         """Copy the state, on all ranks, and let rank 0 write it; stop when that is wished."""
-        state = capture(self._engine, device=self._rank.device, losses=tuple(losses), tallies=tally.tasks)
+        state = self._capture(tuple(losses), tally.tasks, seconds=time.monotonic() - self._started)
         if state is not None:
             checkpoints.write(state, wait=wish == STOP_NOW)
         if wish == STOP_NOW:

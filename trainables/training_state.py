@@ -47,6 +47,8 @@ class TrainingState:
     """Mean loss of each step so far."""
     tallies: Mapping[str, TaskTally]
     """Task -> its steps so far."""
+    seconds: float
+    """Training time of the stage so far."""
 
     @property
     def step(self) -> int:
@@ -58,11 +60,17 @@ class _Facts(FrozenModel):
     version: int
     step: int = Field(ge=1)
     losses: list[float]
+    seconds: float = Field(ge=0)
     tasks: dict[str, dict[str, list[float]]]
 
 
 def capture(
-    engine: Engine, *, device: torch.device, losses: tuple[float, ...], tallies: Mapping[str, TaskTally]
+    engine: Engine,
+    *,
+    device: torch.device,
+    losses: tuple[float, ...],
+    tallies: Mapping[str, TaskTally],
+    seconds: float,
 ) -> TrainingState | None:
     """Return a copy of the state on rank 0 and None on the others. A collective, between two steps.
 
@@ -71,6 +79,7 @@ def capture(
         device: This rank's.
         losses: Mean loss of each step so far.
         tallies: Task -> its steps so far.
+        seconds: Training time of the stage so far.
     """
     generators: list[Tensor | None] = [None] * dist.get_world_size()
     dist.all_gather_object(generators, _generator_state(device))
@@ -81,7 +90,9 @@ def capture(
         return None
     copies = {name: TaskTally(steps=[*t.steps], counts=[*t.counts], losses=[*t.losses]) for name, t in tallies.items()}
     known = tuple(one for one in generators if one is not None)
-    return TrainingState(weights=weights, optimizer=optimizer, generators=known, losses=losses, tallies=copies)
+    return TrainingState(
+        weights=weights, optimizer=optimizer, generators=known, losses=losses, tallies=copies, seconds=seconds
+    )
 
 
 def put_weights(state: TrainingState, module: nn.Module) -> None:
@@ -109,7 +120,8 @@ def write_state(state: TrainingState, folder: Path) -> None:
     tensors |= {f"generator/{rank}": tensor for rank, tensor in enumerate(state.generators)}
     write_weights(tensors, folder / STATE)
     tasks = {name: {"steps": t.steps, "counts": t.counts, "losses": t.losses} for name, t in state.tallies.items()}
-    facts = {"version": FORMAT_VERSION, "step": state.step, "losses": list(state.losses), "tasks": tasks}
+    facts = {"version": FORMAT_VERSION, "step": state.step, "losses": list(state.losses)}
+    facts |= {"seconds": state.seconds, "tasks": tasks}
     (folder / FACTS).write_text(json.dumps(facts))
 
 
@@ -134,6 +146,7 @@ def read_state(folder: Path) -> TrainingState:
         optimizer=OptimizerState(step=facts.step, moments={moment: _under(moment, tensors) for moment in MOMENTS}),
         generators=tuple(tensors[f"generator/{rank}"] for rank in range(generators)),
         losses=tuple(facts.losses),
+        seconds=facts.seconds,
         tallies={name: _tally(lists) for name, lists in facts.tasks.items()},
     )
 

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from trainables.checkpoint_keeper import StopRequest, keeping_checkpoints
 from trainables.checkpoints import encoder_folder, vision_folder, with_absolute_folders
 from trainables.config import EvaluationConfig, PhaseConfig, TrialConfig
 from trainables.jobs import EvaluateJob, Job, JobPlaces, JobResult, TrainJob
@@ -38,6 +39,8 @@ class Workplace:
     """Ranks; started only if a stage has to be made."""
     progress: Path | None = None
     """File that rank 0 keeps its progress in, or None."""
+    stop: StopRequest = field(default_factory=StopRequest)
+    """Once made, a stage that trains leaves a checkpoint and ends with StoppedError."""
     on_stage: Callable[[StageRun], None] = _ignore_stage
     """Told of every stage as soon as it is complete, so that a trial that dies later has its cost on record."""
 
@@ -69,6 +72,7 @@ def run_trial(config: TrialConfig, *, workplace: Workplace) -> TrialResult:
     Raises:
         InputError: Data or checkpoint do not fit.
         RunError: A stage failed.
+        StoppedError: It was asked to stop; what was done is in the store.
     """
     config = with_absolute_folders(config)
     provenance = read_provenance(config)
@@ -95,9 +99,21 @@ def _obtain(
             parent = done[stage.parent] if stage.parent else None
             places = _places(stage, config=config, parent=parent, output=output, workplace=workplace)
             job = _job(stage, config=config, provenance=provenance, parent=parent, places=places)
-            result = workplace.group.run(job)
-            facts = _facts(stage, result, seconds=time.monotonic() - started)
+            result = _run_job(job, key=stage.key, workplace=workplace)
+            facts = _facts(stage, result, seconds=result.seconds_before + time.monotonic() - started)
             return Obtained(stage=stage, stored=store.commit(stage.key, folder=output, facts=facts), reused=False)
+
+
+def _run_job(job: Job, *, key: str, workplace: Workplace) -> JobResult:
+    """Give a job to the ranks; training continues from the stage's last checkpoint, and leaves new ones."""
+    if isinstance(job, EvaluateJob):
+        return workplace.group.run(job)
+    folder = job.places.output.with_name(f"{job.places.output.name}-checkpoints")
+    before = workplace.store.newest_checkpoint(key)
+    places = {"checkpoints": folder} | ({"state": before.folder} if before else {})
+    job = job.model_copy(update={"places": job.places.model_copy(update=places)})
+    with keeping_checkpoints(workplace.store, key=key, folder=folder, stop=workplace.stop):
+        return workplace.group.run(job)
 
 
 def _places(

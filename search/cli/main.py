@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import click
 
-from trainables.errors import InputError, TrainablesError, near_matches
+from trainables.errors import InputError, StoppedError, TrainablesError, near_matches
 
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 3
 
@@ -105,7 +105,7 @@ def exit_code(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         return _say(error, WRONG_INPUT)
     except TrainablesError as error:
-        return _say(error, FAILED)
+        return _say(error, INTERRUPTED if isinstance(error, StoppedError) else FAILED)
     except (KeyboardInterrupt, click.Abort):
         click.echo("xstilts: interrupted; what was finished is kept", err=True)
         return INTERRUPTED

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,11 @@ from search.cli.options import json_option, set_option, store_option
 from trainables.jobs import LOSSES
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+    from types import FrameType
+
     from search.home import Home
+    from trainables.checkpoint_keeper import StopRequest
     from trainables.config import TrialConfig
     from trainables.results import TrialResult
 
@@ -52,6 +57,7 @@ def run(trial: Path, settings: tuple[str, ...], store: str | None, as_json: bool
 def _run(config: TrialConfig, *, home: Home) -> TrialResult:
     from search.home import check_home
     from search.progress import showing_progress
+    from trainables.checkpoint_keeper import StopRequest
     from trainables.checks import check_trial
     from trainables.local_group import LocalGroup, check_ranks_fit
     from trainables.trial import Workplace, run_trial
@@ -62,8 +68,31 @@ def _run(config: TrialConfig, *, home: Home) -> TrialResult:
     progress = home.scratch / "progress" / f"run-{os.getpid()}.json"
     log = home.scratch / f"run-{os.getpid()}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.closing(LocalGroup(config.engine, log=log)) as group, showing_progress(progress):
-        return run_trial(config, workplace=Workplace(store=home.open_store(), group=group, progress=progress))
+    stop = StopRequest()
+    with (
+        contextlib.closing(LocalGroup(config.engine, log=log)) as group,
+        showing_progress(progress),
+        _stopping_on_signals(stop),
+    ):
+        place = Workplace(store=home.open_store(), group=group, progress=progress, stop=stop)
+        return run_trial(config, workplace=place)
+
+
+@contextlib.contextmanager
+def _stopping_on_signals(stop: StopRequest) -> Generator[None]:
+    """Let Ctrl-C and SIGTERM end training with a checkpoint; a second one ends it now."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        stop.make()
+        click.echo("Stopping after a checkpoint; once more to stop now.", err=True)
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
 
 
 def _losses(result: TrialResult, *, home: Home) -> dict[str, list[float]]:

@@ -1,0 +1,81 @@
+"""The trial's side of checkpoints: moves what rank 0 leaves into the store, and asks the ranks to stop."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import shutil
+import threading
+from collections.abc import Generator
+from pathlib import Path
+
+from trainables.checkpointing import STOP
+from trainables.errors import LeaseLostError
+from trainables.stage_store import StageStore
+
+log = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_LOOKS = 0.5
+
+
+class StopRequest:
+    """Asks a trial to stop. Signal handlers use it: nothing here blocks."""
+
+    def __init__(self) -> None:
+        self.is_made = False
+        """Whether it was asked to stop."""
+        self.can_be_kept = False
+        """Whether a stage trains now, which leaves a checkpoint before it stops."""
+
+    def make(self) -> None:
+        """Ask it to stop.
+
+        Raises:
+            KeyboardInterrupt: There is nothing to leave a checkpoint of, or it was asked before.
+        """
+        if self.is_made or not self.can_be_kept:
+            raise KeyboardInterrupt
+        self.is_made = True
+
+
+@contextlib.contextmanager
+def keeping_checkpoints(store: StageStore, *, key: str, folder: Path, stop: StopRequest) -> Generator[None]:
+    """Put checkpoints into the store while a stage is being made, and the last ones before returning.
+
+    Args:
+        store: Holds the stage's lease.
+        key: The stage's key.
+        folder: Where rank 0 leaves them; made here and removed at the end.
+        stop: When it is made, the ranks are asked to leave a checkpoint and stop.
+    """
+    folder.mkdir()
+    ended = threading.Event()
+    keeper = threading.Thread(target=_keep, args=(store, key, folder), kwargs={"stop": stop, "ended": ended})
+    keeper.start()
+    stop.can_be_kept = True
+    try:
+        yield
+    finally:
+        stop.can_be_kept = False
+        ended.set()
+        keeper.join()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _keep(store: StageStore, key: str, folder: Path, *, stop: StopRequest, ended: threading.Event) -> None:
+    try:
+        while not ended.wait(SECONDS_BETWEEN_LOOKS):
+            if stop.is_made:
+                (folder / STOP).touch()
+            _put_all(store, key, folder)
+        _put_all(store, key, folder)
+    except LeaseLostError:
+        log.warning("stage %s: another process has taken it over; no more checkpoints are kept here", key[:12])
+    except OSError as error:
+        # Training goes on: a crash would cost more of it, and the commit says what is wrong with the disk.
+        log.warning("stage %s: a checkpoint could not be stored (%s); none are kept until its end", key[:12], error)
+
+
+def _put_all(store: StageStore, key: str, folder: Path) -> None:
+    for path in sorted(folder.glob("[0-9]*")):
+        store.put_checkpoint(key, step=int(path.name), folder=path)
