@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from spaces.binding import BoundTrial, origin_of
+from trainables.beside_checks import check_beside
 from trainables.config import EvaluationConfig, PhaseConfig
 from trainables.control_checks import check_controls
 from trainables.errors import ConfigError, InputError, near_matches
@@ -48,6 +49,7 @@ def _check_phase(phase: PhaseConfig, *, name: str, origins: Mapping[str, str]) -
 def _check_controls(trial: BoundTrial) -> None:
     try:
         check_controls(trial.config)
+        check_beside(trial.config)
     except ConfigError as error:
         message = str(error).removeprefix(f"{error.field}: ")
         raise ConfigError(origin_of(error.field, origins=trial.origins), message) from None

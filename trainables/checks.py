@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from trainables.beside_checks import check_beside, check_beside_data
 from trainables.config import EvaluationConfig, PhaseConfig, TrialConfig
 from trainables.config.literature import LITERATURE
 from trainables.control_checks import check_controls
@@ -25,6 +26,7 @@ def check_trial(config: TrialConfig) -> None:
     for phase, work in phases_of(config).items():
         _check_phase(phase, work)
     check_controls(config)
+    check_beside(config)
     if len(config.target.mixture) != 1:
         names = ", ".join(config.target.mixture)
         raise ConfigError("target.mixture", f"{names}: the target is one task; mix tasks in `intermediate`")
@@ -204,3 +206,4 @@ def _check_data(config: TrialConfig) -> None:
             wanted[evaluation.task, evaluation.split, language] = None
     for name, split, language in wanted:
         check_readable(task(name), split=split, language=language)
+    check_beside_data(config)

@@ -11,6 +11,32 @@ import math
 from collections.abc import Mapping
 
 from trainables.config import PhaseConfig
+from trainables.tasks.spec import TaskSpec
+
+BESIDE_TASK = "masked_lm_beside"
+"""Name of the texts beside a phase among the phase's tasks."""
+
+
+def phase_tasks(work: PhaseConfig) -> tuple[str, ...]:
+    """Return the names of all tasks that a phase trains: its mixture's, and the texts beside them."""
+    return (*work.mixture, BESIDE_TASK) if work.beside and work.beside.masked_lm else tuple(work.mixture)
+
+
+def languages_of(work: PhaseConfig, spec: TaskSpec, *, split: str) -> tuple[str, ...]:
+    """Return the languages of a task's examples in a phase.
+
+    Of texts without labels all; of a task the one it is trained in (English where it can be) and, in the train split,
+    those of the translated copies beside the phase.
+
+    Args:
+        work: The phase.
+        spec: One of its tasks.
+        split: `train` or `validation`.
+    """
+    if spec.name == BESIDE_TASK:
+        return spec.languages
+    translated = work.beside.translations if work.beside and split == "train" else ()
+    return (spec.training_language, *translated)
 
 
 def mixture_weights(work: PhaseConfig, sizes: Mapping[str, int]) -> dict[str, float]:
@@ -23,6 +49,14 @@ def mixture_weights(work: PhaseConfig, sizes: Mapping[str, int]) -> dict[str, fl
         work: The phase.
         sizes: Task -> examples of its encoded training split, for every task of the mixture.
     """
+    beside = work.beside.masked_lm if work.beside else None
+    weights = _weights_of_tasks(work, sizes)
+    if beside is None:
+        return weights
+    return {name: weight * (1 - beside.ratio) for name, weight in weights.items()} | {BESIDE_TASK: beside.ratio}
+
+
+def _weights_of_tasks(work: PhaseConfig, sizes: Mapping[str, int]) -> dict[str, float]:
     sampling = work.sampling
     if not sampling.is_computed:
         return dict(work.mixture)
@@ -35,11 +69,14 @@ def mixture_weights(work: PhaseConfig, sizes: Mapping[str, int]) -> dict[str, fl
 def num_examples_of_an_epoch(work: PhaseConfig, sizes: Mapping[str, int]) -> int:
     """Return the examples of one pass over a mixture; a task counts with at most the sampling's cap.
 
+    Texts beside the mixture come on top, at their share.
+
     Args:
         work: The phase.
         sizes: Task -> examples of its encoded training split.
     """
-    return sum(_counted(work, sizes[name]) for name in work.mixture)
+    ratio = work.beside.masked_lm.ratio if work.beside and work.beside.masked_lm else 0.0
+    return round(sum(_counted(work, sizes[name]) for name in work.mixture) / (1 - ratio))
 
 
 def _counted(work: PhaseConfig, size: int) -> int:

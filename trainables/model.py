@@ -18,6 +18,7 @@ from trainables.encoder import Encoder, freeze
 from trainables.errors import ConfigError
 from trainables.head import Head, HeadOutput
 from trainables.heads import build_head
+from trainables.mixture import phase_tasks
 from trainables.tasks.spec import TaskSpec
 from trainables.vision import VisionTower, build_vision_tower
 
@@ -93,7 +94,7 @@ def build_task_model(
     if phase.vision is not None:
         config = phase.vision
         vision = _drawn(lambda: build_vision_tower(config, folder=vision_folder), phase.seed, name="vision")
-    heads = {name: _new_head(phase, specs[name], encoder=encoder, vision=vision) for name in phase.mixture}
+    heads = {name: _new_head(phase, specs[name], encoder=encoder, vision=vision) for name in phase_tasks(phase)}
     return TaskModel(encoder, heads=heads, vision=vision)
 
 

@@ -6,6 +6,7 @@ from trainables.checkpoints import encoder_folder, folder_identity, vision_folde
 from trainables.config import EvaluationConfig, PhaseConfig, TrialConfig
 from trainables.data.source import source_fingerprint
 from trainables.stages import TRAINING_PHASES, Provenance
+from trainables.tasks.beside import phase_specs
 from trainables.tasks.registry import task
 
 
@@ -36,6 +37,8 @@ def read_provenance(config: TrialConfig) -> Provenance:
         InputError: A task is unknown, or something cannot be found.
     """
     specs = {name: task(name) for name in task_names(config)}
+    for work in phases_of(config).values():
+        specs |= phase_specs(work)
     towers = {work.vision.tower for work in phases_of(config).values() if work.vision}
     folders = {tower: vision_folder(tower) for tower in towers}
     return Provenance(

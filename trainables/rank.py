@@ -37,6 +37,7 @@ from trainables.evaluation import predict
 from trainables.heads import MeanStateHead
 from trainables.items import Item, items_of
 from trainables.jobs import HEADS, LOSSES, TASK_LOSSES, EvaluateJob, Job, JobPlaces, JobResult, TrainJob
+from trainables.mixture import languages_of
 from trainables.model import TaskModel, build_task_model, encoder_state, parameter_groups
 from trainables.predictions import PREDICTIONS, write_predictions
 from trainables.progress import Progress, ProgressFile, ProgressSink, ignore_progress
@@ -223,13 +224,13 @@ def _open(job: TrainJob, spec: TaskSpec, *, split: str, pixels: PixelFormat | No
         EncodedRequest(
             spec=spec,
             split=split,
-            language=spec.training_language,
             tokenizer=_tokenizer(job.places),
             max_length=job.work.max_length,
             num_examples=job.work.num_examples if split == "train" else job.work.num_dev_items,
             cache=job.places.cache,
             pixels=pixels,
-        )
+        ),
+        languages=languages_of(job.work, spec, split=split),
     )
 
 

@@ -12,12 +12,14 @@ out: results agree across it within tolerance (docs/decisions/0006).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import PurePath
-from typing import Literal
+from typing import Any, Literal  # Any: what pydantic takes as fields to leave out
 
 from pydantic import Field
 
 from trainables.config import EvaluationConfig, FrozenModel, PhaseConfig, TrialConfig, content_key
+from trainables.mixture import phase_tasks
 from trainables.results import Phase
 from trainables.tasks.spec import TaskSpec
 
@@ -121,7 +123,7 @@ def _training_stage(phase: Phase, work: PhaseConfig, *, parent: str | None, prec
             "tokenizer": of.encoder,
             "phase": phase,
             "work": _decisive(work),
-            "tasks": _task_identities(work.mixture, of=of),
+            "tasks": _task_identities(phase_tasks(work), of=of),
             "vision": of.vision.get(work.vision.tower) if work.vision else None,
             "precision": precision,
         }
@@ -146,7 +148,9 @@ def _evaluation_stage(work: EvaluationConfig, *, parent: str | None, of: Provena
 def _decisive(work: PhaseConfig) -> dict[str, object]:
     """Return a phase's fields without those that came later and change nothing as they stand, and without paths."""
     # Uniform sampling is what equal weights say by themselves.
-    neutral = {"sampling"} if work.sampling.kind in {"given", "uniform"} else set[str]()
+    neutral: dict[str, Any] = {"sampling": True} if work.sampling.kind in {"given", "uniform"} else {}
+    # Of the texts beside a phase their place is left out; their identity stands with the tasks'.
+    neutral["beside"] = True if work.beside is None else {"masked_lm": {"texts": True}}
     fields = work.model_dump(mode="json", exclude=neutral)
     if work.vision is not None and PurePath(work.vision.tower).is_absolute():
         fields["vision"]["tower"] = "folder"  # which one, its identity says
@@ -160,5 +164,5 @@ def _not_in_key(work: EvaluationConfig) -> set[str]:
     return {"tokens_per_micro_batch"} | {name for name in later if getattr(work, name) == fields[name].default}
 
 
-def _task_identities(names: dict[str, float] | list[str], *, of: Provenance) -> dict[str, object]:
+def _task_identities(names: Iterable[str], *, of: Provenance) -> dict[str, object]:
     return {name: [of.specs[name].identity(), of.data[name]] for name in names}

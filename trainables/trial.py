@@ -19,6 +19,7 @@ from trainables.checkpoints import encoder_folder, vision_folder, with_absolute_
 from trainables.config import EvaluationConfig, PhaseConfig, TrialConfig
 from trainables.jobs import EvaluateJob, Job, JobPlaces, JobResult, TrainJob
 from trainables.local_group import WorkerGroup
+from trainables.mixture import phase_tasks
 from trainables.provenance import read_provenance
 from trainables.results import StageRun, TrialResult
 from trainables.stage_store import StageFacts, StageStore, StoredStage
@@ -140,7 +141,7 @@ def _job(
         assert not isinstance(target, EvaluationConfig)  # noqa: S101  (nothing starts from an evaluation)
         head_spec = provenance.specs[next(iter(target.mixture))] if target else spec
         return EvaluateJob(work=stage.work, target=target, spec=spec, head_spec=head_spec, places=places)
-    specs = {name: provenance.specs[name] for name in stage.work.mixture}
+    specs = {name: provenance.specs[name] for name in phase_tasks(stage.work)}
     return TrainJob(phase=stage.phase, work=stage.work, specs=specs, engine=config.engine, places=places)
 
 

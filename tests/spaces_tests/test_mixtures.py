@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from spaces.binding import bind
 from spaces.drawing import default_assignment
 from spaces.sweep_spec import make_space, make_sweep_spec
 from spaces.tree import every_parameter
-from trainables.config import PhaseConfig, SamplingConfig
+from trainables.config import MaskedLmBeside, PhaseConfig, SamplingConfig
 from trainables.config.yaml_file import parse_yaml
 from trainables.errors import ConfigError
 
@@ -76,6 +77,14 @@ def test_weights_can_be_searched_on_a_simplex() -> None:
     phase = intermediate("multitask", "{mixture: {simplex: [miniature_qa, miniature_choice, miniature_text]}}")
 
     assert set(phase.mixture.values()) == {1 / 3}
+
+
+def test_the_share_of_texts_beside_a_task_can_be_searched(tmp_path: Path) -> None:
+    texts = f"{{texts: {tmp_path}, languages: [sw, th], ratio: {{float: [0.1, 0.5], default: 0.2}}}}"
+    phase = intermediate("text", f"{{mixture: miniature_qa, beside: {{masked_lm: {texts}}}}}")
+
+    assert phase.beside is not None
+    assert phase.beside.masked_lm == MaskedLmBeside(texts=str(tmp_path), languages=("sw", "th"), ratio=0.2)
 
 
 COMPARED = "{mixture: miniature_qa, steps: {choice: [5, 10]}}"
@@ -182,6 +191,25 @@ REFUSED: dict[str, tuple[str, str, str, str]] = {
         "{mixture: snli@equal_compute}",
         "families.control.mixture",
         "write miniature_nli@equal_compute",
+    ),
+    "copies of the target's labels": (
+        "text",
+        "{mixture: miniature_nli, beside: {translations: [de]}}",
+        "families.text.beside.translations",
+        "no longer be zero-shot",
+    ),
+    "a task without copies": (
+        "text",
+        "{mixture: miniature_qa, beside: {translations: [de]}}",
+        "families.text.beside.translations",
+        "has no copy in 'de'",
+    ),
+    "nothing beside": ("text", "{mixture: miniature_qa, beside: {}}", "families.text.beside", "has no effect"),
+    "all texts": (
+        "text",
+        "{mixture: miniature_qa, beside: {masked_lm: {texts: a/b, languages: [de], ratio: 1.0}}}",
+        "families.text.beside.masked_lm.ratio",
+        "less than 1",
     ),
     "an unknown task in a list": (
         "multitask",

@@ -32,9 +32,10 @@ def bench(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Bench
 
 def opened(bench: Bench, name: str, *, split: str = "train") -> EncodedTask:
     tokenizer = TokenizerSource(tokenizer=load_tokenizer(bench.encoder), fingerprint="tiny")
-    return open_task(
-        EncodedRequest(spec=task(name), split=split, tokenizer=tokenizer, max_length=MAX_LENGTH, cache=bench.cache)
+    request = EncodedRequest(
+        spec=task(name), split=split, tokenizer=tokenizer, max_length=MAX_LENGTH, cache=bench.cache
     )
+    return open_task(request, languages=("en",))
 
 
 def texts(encoded: EncodedTask) -> list[list[int]]:

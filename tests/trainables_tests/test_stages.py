@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainables.config import (
+    BesideConfig,
     EncoderConfig,
     EngineConfig,
     EvaluationConfig,
@@ -171,6 +172,7 @@ OTHER_VALUES: dict[str, Any] = {
     "num_dev_items": 0,
     "vision": VisionConfig(),
     "seed": 1,
+    "beside": BesideConfig(translations=("de",)),
 }
 
 

@@ -11,7 +11,7 @@ from trainables.checkpoints import vision_folder
 from trainables.config import EncoderConfig, EngineConfig, EvaluationConfig, PhaseConfig, TrialConfig, VisionConfig
 from trainables.jobs import JobPlaces, JobResult, TrainJob
 from trainables.local_group import LocalGroup
-from trainables.tasks.registry import task
+from trainables.tasks.beside import phase_specs
 
 VISION = VisionConfig(num_layers=1, hidden_size=16, image_size=16, patch_size=8)
 MAX_LENGTH = 48
@@ -81,7 +81,7 @@ class Bench:
         job = TrainJob(
             phase="target",
             work=work,
-            specs={name: task(name) for name in work.mixture},
+            specs=phase_specs(work),
             engine=config or engine(),
             end=end,
             places=places,

@@ -1,5 +1,6 @@
 """The configuration of a trial. No torch here: it must load in milliseconds."""
 
+from trainables.config.beside import BesideConfig, MaskedLmBeside
 from trainables.config.evaluation import XNLI_LANGUAGES, EvaluationConfig
 from trainables.config.frozen import FrozenModel, canonical_json, content_key
 from trainables.config.further import FurtherTarget
@@ -9,11 +10,13 @@ from trainables.config.trial import EncoderConfig, EngineConfig, TrialConfig
 
 __all__ = [
     "XNLI_LANGUAGES",
+    "BesideConfig",
     "EncoderConfig",
     "EngineConfig",
     "EvaluationConfig",
     "FrozenModel",
     "FurtherTarget",
+    "MaskedLmBeside",
     "PhaseConfig",
     "SamplingConfig",
     "ScheduleConfig",

@@ -8,6 +8,7 @@ from typing import Literal, Self, cast
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from trainables.config.beside import BesideConfig
 from trainables.config.frozen import FrozenModel
 from trainables.config.sampling import SamplingConfig
 
@@ -82,6 +83,8 @@ class PhaseConfig(FrozenModel):
     """Where the weights come from; above `mixture` because that is checked against it."""
     mixture: dict[str, float] = Field(min_length=1)
     """Task name -> sampling weight, above 0, summing to 1; or a list of names where `sampling` computes the weights."""
+    beside: BesideConfig | None = None
+    """Multilingual texts or translated copies beside the tasks; intermediate phase only."""
     steps: int | None = Field(default=None, ge=1)
     """Optimiser steps. Exactly one of `steps` and `epochs`."""
     epochs: float | None = Field(default=None, gt=0, le=1000)

@@ -15,10 +15,12 @@ from trainables.data.cells import file_rows
 from trainables.data.labels import with_class_numbers
 from trainables.data.locate import Location, locate_dataset
 from trainables.data.source import composed_tasks, folder_hash, source_splits
+from trainables.data.texts import load_texts
 from trainables.errors import TaskDataError
 from trainables.tasks.formats import FORMATS, Content
 from trainables.tasks.spec import CompositeSource, CorpusSource, FileSource, GeneratedSource, HubSource, TaskSpec
 from trainables.tasks.supertags import UNSEEN, read_sentences
+from trainables.tasks.texts_source import TextsSource
 
 ROWS_PER_TABLE = 10_000
 """Rows of a user's file that are Python objects at a time; as Arrow they take about the file's size."""
@@ -66,6 +68,8 @@ def load_rows(spec: TaskSpec, *, split: str, language: str = "en") -> datasets.D
             location = locate_dataset(spec.source.repository)
             found = [_from_hub(spec, location=location, split=source, language=language) for source in sources]
             parts = [part for part in found if part is not None]
+        case TextsSource():
+            return load_texts(spec, split=split, language=language)
     # Parts are numbered by their own feature's class names before they are joined: those could differ.
     return datasets.concatenate_datasets([with_class_numbers(_renamed(part, spec), spec=spec) for part in parts])
 

@@ -12,6 +12,7 @@ from trainables.data.source import composed_tasks, source_fingerprint
 from trainables.errors import TaskDataError
 from trainables.tasks.spec import CompositeSource, CorpusSource, FileSource, HubSource, TaskSpec
 from trainables.tasks.supertags import read_sentences
+from trainables.tasks.texts_source import TextsSource
 
 MAX_CHECKED_ROWS = 100_000
 """Rows of a user's file that are checked before a trial starts: about a second. Later ones are checked when read."""
@@ -27,7 +28,7 @@ def check_readable(spec: TaskSpec, *, split: str, language: str) -> None:
 
     Raises:
         ConfigError: The mirror's copy lacks the configuration, split or column.
-        TaskDataError: A user's file is missing, has changed or has a row that does not fit; or parts do not.
+        TaskDataError: Texts or a file are missing, a file has changed or has a row that does not fit; or parts do not.
         UnavailableError: Neither mirror, nor cache, nor hub has the repository.
     """
     if isinstance(spec.source, FileSource):
@@ -35,6 +36,8 @@ def check_readable(spec: TaskSpec, *, split: str, language: str) -> None:
         _check_file_rows(spec.model_dump_json(), digest, split=split, language=language)
     elif isinstance(spec.source, CorpusSource):
         read_sentences(spec, split=split)
+    elif isinstance(spec.source, TextsSource):
+        source_fingerprint(spec.model_copy(update={"languages": (language,)}))
     elif isinstance(spec.source, CompositeSource):
         for part in composed_tasks(spec):
             check_readable(part, split=split, language=language)

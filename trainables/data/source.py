@@ -7,6 +7,7 @@ complete, a trial actor and the command line never need it.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,8 +16,9 @@ from trainables.data.files import checked_digest
 from trainables.data.locate import locate_dataset
 from trainables.errors import TaskDataError
 from trainables.tasks.registry import task
-from trainables.tasks.spec import CompositeSource, CorpusSource, FileSource, GeneratedSource, TaskSpec
+from trainables.tasks.spec import CompositeSource, CorpusSource, FileSource, GeneratedSource, HubSource, TaskSpec
 from trainables.tasks.supertags import corpus_fingerprint
+from trainables.tasks.texts_source import TextsSource
 
 
 def source_splits(spec: TaskSpec, *, split: str, language: str) -> tuple[str, ...]:
@@ -46,18 +48,53 @@ def source_fingerprint(spec: TaskSpec) -> str | None:
     """
     if isinstance(spec.source, GeneratedSource):
         return f"{spec.source.generator}@{spec.source.version}"
-    if isinstance(spec.source, FileSource):
-        return checked_digest(spec)
-    if isinstance(spec.source, CorpusSource):
-        return corpus_fingerprint(spec)
+    if digest := _digest_of_files(spec):
+        return digest
     if isinstance(spec.source, CompositeSource):
         parts = composed_tasks(spec)
         # A part that only loading would tell apart is as well identified here as it is as a task of its own.
         return content_key([[part.identity(), source_fingerprint(part) or "unpinned"] for part in parts])
-    location = locate_dataset(spec.source.repository)
+    assert isinstance(spec.source, HubSource | TextsSource)  # noqa: S101  (the others' files have been digested)
+    location = locate_dataset(spec.source.repository or "")
     if location.path is not None:
         return folder_hash(location.path)
     return spec.source.revision
+
+
+def _digest_of_files(spec: TaskSpec) -> str | None:
+    """Return what identifies rows that lie in a user's own files, or None for rows from elsewhere."""
+    match spec.source:
+        case FileSource():
+            return checked_digest(spec)
+        case CorpusSource():
+            return corpus_fingerprint(spec)
+        case TextsSource(folder=str()):
+            return _files_hash([path for language in spec.languages for path in text_files(spec.source, language)])
+        case _:
+            return None
+
+
+def text_files(source: TextsSource, language: str) -> list[Path]:
+    """Return the files of a language in a folder of texts.
+
+    Raises:
+        TaskDataError: There are none.
+    """
+    folder = Path(source.folder or "")
+    files = sorted((folder / language).glob("*.txt")) or [folder / f"{language}.txt"]
+    if not files[0].is_file():
+        msg = (
+            f"there are no texts in {language!r}: {str(folder)!r} has neither {language}.txt nor a folder {language} "
+            "with .txt files; add one, or leave the language out"
+        )
+        raise TaskDataError(msg)
+    return files
+
+
+def _files_hash(paths: Sequence[Path]) -> str:
+    facts = [(path, path.stat()) for path in paths]
+    lines = [f"{path.name}\0{_file_hash(path, fact.st_size, fact.st_mtime_ns)}\n" for path, fact in facts]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def composed_tasks(spec: TaskSpec) -> tuple[TaskSpec, ...]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self  # Any: dumped values
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from trainables.config.frozen import FrozenModel
+from trainables.tasks.texts_source import TextsSource
 
 KindName = Literal[
     "sentence_pair",
@@ -175,7 +176,9 @@ class TaskSpec(FrozenModel):
     """Name in configurations; `base@control` of a control, and only of one."""
     kind: KindName
     """Format of its examples."""
-    source: HubSource | GeneratedSource | FileSource | CompositeSource | CorpusSource = Field(discriminator="type")
+    source: HubSource | GeneratedSource | FileSource | CompositeSource | CorpusSource | TextsSource = Field(
+        discriminator="type"
+    )
     """Where its rows come from."""
     splits: dict[str, tuple[str, ...]]
     """Our split (`train`, `validation`, `test`) -> the source's splits, concatenated in order.

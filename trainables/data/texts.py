@@ -1,0 +1,65 @@
+"""Plain texts by language, without labels: lines of files, or paragraphs of a repository's articles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any  # Any: a raw row's values are the data set's own
+
+import datasets
+
+from trainables.data.locate import locate_dataset
+from trainables.data.source import text_files
+from trainables.errors import TaskDataError
+from trainables.tasks.spec import TaskSpec
+from trainables.tasks.texts_source import TextsSource
+
+TEXTS_A_DEV_TEXT = 50
+"""Every so many texts one is kept for the dev split, from the first on."""
+
+
+def load_texts(spec: TaskSpec, *, split: str, language: str) -> datasets.Dataset:
+    """Return a language's texts, in a column `text`.
+
+    Args:
+        spec: A task whose source is texts.
+        split: `train`, or `validation` for every fiftieth text.
+        language: One of its languages.
+
+    Raises:
+        TaskDataError: The language has no texts.
+        UnavailableError: Neither mirror, nor cache, nor hub has the repository.
+    """
+    source = spec.source
+    assert isinstance(source, TextsSource)  # noqa: S101  (narrows the type; our own bug otherwise)
+    lines = _lines_of_files(source, language) if source.folder else _paragraphs(source, language)
+    texts = list(islice(lines, source.num_texts))
+    wanted = [text for number, text in enumerate(texts) if (number % TEXTS_A_DEV_TEXT == 0) == (split == "validation")]
+    if not wanted:
+        msg = f"cannot train on texts in {language!r}: {source.place!r} has {len(texts)}, and 2 are needed; add some"
+        raise TaskDataError(msg)
+    return datasets.Dataset.from_dict({"text": wanted})
+
+
+def _lines_of_files(source: TextsSource, language: str) -> Iterator[str]:
+    for path in text_files(source, language):
+        with path.open(encoding="utf-8") as file:
+            yield from _not_empty(file)
+
+
+def _paragraphs(source: TextsSource, language: str) -> Iterator[str]:
+    """Yield an article's paragraphs; streamed, because a large Wikipedia is tens of gigabytes."""
+    location = locate_dataset(source.repository or "")
+    config = (source.config or "").format(language=language)
+    revision = source.revision if location.path is None else None
+    try:
+        rows: Any = datasets.load_dataset(location.target, config, split="train", revision=revision, streaming=True)
+    except (ValueError, OSError) as error:
+        msg = f"cannot read texts in {language!r}: config {config!r} of {location.target!r}: {error}; correct it"
+        raise TaskDataError(msg) from error
+    for row in rows:
+        yield from _not_empty(row["text"].split("\n"))
+
+
+def _not_empty(lines: Any) -> Iterator[str]:
+    return (text for line in lines if (text := line.strip()))

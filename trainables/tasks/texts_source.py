@@ -1,0 +1,37 @@
+"""A source of plain texts without labels, by language. No torch here."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from trainables.config.frozen import FrozenModel
+
+
+class TextsSource(FrozenModel):
+    """Plain texts by language, read by `trainables.data.texts`: a folder of files, or a repository."""
+
+    type: Literal["texts"] = "texts"
+    folder: str | None = None
+    """Absolute path of a folder with `<language>.txt` or `<language>/*.txt`. Never part of a key."""
+    repository: str | None = None
+    """`owner/name`, in place of a folder; its column `text` holds articles."""
+    config: str | None = None
+    """Configuration of a language in the repository; `{language}` is replaced."""
+    revision: str | None = None
+    """Pinned commit of the repository; None where the user names one of their own."""
+    num_texts: int = Field(ge=2)
+    """Texts of a language, the first ones."""
+
+    @property
+    def place(self) -> str:
+        """The folder or the repository, for messages."""
+        return self.folder or self.repository or ""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.folder is None) == (self.repository is None):
+            msg = "texts come from one place; give exactly one of `folder` and `repository`"
+            raise ValueError(msg)
+        return self
