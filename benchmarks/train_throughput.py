@@ -67,7 +67,7 @@ def main() -> None:
     require_package("accelerate", extra="bench")
     if not (folder := mirror / "models" / ENCODER).is_dir():
         give_up(f"this benchmark needs the encoder {ENCODER}, and {folder} is no folder; add it to the mirror")
-    _set_environment(options.threads)
+    set_environment(options.threads)
     lines = heading(["torch", "deepspeed", "transformers", "accelerate"])
     with tempfile.TemporaryDirectory(prefix="xstilts-bench-") as cache:
         settings = _settings(options, encoder=folder, cache=Path(cache))
@@ -94,7 +94,7 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _set_environment(threads: int) -> None:
+def set_environment(threads: int) -> None:
     """Give every side the environment of our ranks; children read it before they import torch."""
     from trainables.local_group import rank_environment
 

@@ -26,6 +26,7 @@ _COMMANDS = {
     "show": "search.cli.show:show",
     "export": "search.cli.export:export",
     "stages": "search.cli.stages:stages",
+    "predictions": "search.cli.predictions:predictions",
     "tasks": "search.cli.catalogue:tasks",
     "spaces": "search.cli.catalogue:spaces",
     "doctor": "search.cli.doctor:doctor",

@@ -14,6 +14,12 @@ _ISO_639_3 = (
     "mr:mar ur:urd fa:pes fr:fra it:ita pt:por es:spa bg:bul ru:rus ja:jpn ka:kat ko:kor th:tha sw:swh zh:cmn kk:kaz "
     "tr:tur et:est fi:fin hu:hun"
 )
+_UD_NAMES = (  # `Afrikans` is the repository's spelling
+    "Afrikans Arabic Bulgarian German Greek English Spanish Estonian Basque Persian Finnish French Hebrew Hindi "
+    "Hungarian Indonesian Italian Japanese Korean Marathi Dutch Portuguese Russian Tamil Telugu Turkish Urdu "
+    "Vietnamese Chinese"
+)
+_UNPINNED = "Revision not pinned: the commit could not be verified when the catalogue was written."
 _ONE_SPLIT = "It has one public split, which the search sees: nothing is left to confirm on."
 
 EVALUATION_TASKS: tuple[TaskSpec, ...] = (
@@ -27,8 +33,7 @@ EVALUATION_TASKS: tuple[TaskSpec, ...] = (
         languages=LITERATURE["paws_x"].languages,
         licence="free for any purpose, with attribution (PAWS-X licence)",
         citation="Yang et al. 2019, arXiv 1908.11828",
-        notes="2,000 dev and 2,000 test pairs, parallel in 7 languages. Revision not pinned: the commit could not be "
-        "verified when the catalogue was written.",
+        notes=f"2,000 dev and 2,000 test pairs, parallel in 7 languages. {_UNPINNED}",
     ),
     TaskSpec(
         name="xquad",
@@ -45,6 +50,48 @@ EVALUATION_TASKS: tuple[TaskSpec, ...] = (
         licence="CC BY-SA 4.0",
         citation="Artetxe et al. 2020, arXiv 1910.11856",
         notes=f"1,190 questions on Wikipedia, parallel in 11 languages. {_ONE_SPLIT}",
+    ),
+    TaskSpec(
+        name="mlqa",
+        kind="span_qa",
+        source=HubSource(repository="google/xtreme", config="MLQA.{language}.{language}"),
+        splits={"validation": ("validation",), "test": ("test",)},
+        columns={"context": "context", "question": "question", "answers": "answers", "id": "id"},
+        languages=LITERATURE["mlqa"].languages,
+        metric="mlqa_f1",
+        licence="CC BY-SA 3.0",
+        citation="Lewis et al. 2020, arXiv 1910.07475",
+        notes=f"Question and context in one language, 500 to 1,150 dev questions in each of 7. {_UNPINNED}",
+    ),
+    TaskSpec(
+        name="panx",
+        kind="tagging",
+        source=HubSource(repository="google/xtreme", config="PAN-X.{language}"),
+        splits={"train": ("train",), "validation": ("validation",), "test": ("test",)},
+        columns={"tokens": "tokens", "tags": "ner_tags"},
+        labels=("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC"),
+        languages=LITERATURE["panx"].languages,
+        metric="seqeval_f1",
+        licence="ODC-BY (WikiANN)",
+        citation="Pan et al. 2017, ACL P17-1178; splits of Rahimi et al. 2019, arXiv 1902.00193",
+        notes=f"Named entities of Wikipedia in 40 languages; a target trains on the 20,000 English sentences. {_UNPINNED}",
+    ),
+    TaskSpec(
+        name="udpos",
+        kind="tagging",
+        source=HubSource(
+            repository="google/xtreme",
+            config="udpos.{language}",
+            language_names=dict(zip(LITERATURE["udpos"].languages, _UD_NAMES.split(), strict=True)),
+        ),
+        splits={"train": ("train",), "validation": ("validation",), "test": ("test",)},
+        columns={"tokens": "tokens", "tags": "pos_tags"},
+        labels=tuple("ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X".split()),
+        languages=LITERATURE["udpos"].languages,
+        licence="the treebanks' own (Universal Dependencies v2.5)",
+        citation="Nivre et al. 2020, arXiv 2004.10643",
+        notes="Parts of speech; a target trains on English. Scored by accuracy over words: XTREME's figure is seqeval's F1, "
+        f"which takes plain tags for spans and joins equal neighbours. {_UNPINNED}",
     ),
     TaskSpec(
         name="tatoeba",

@@ -1,0 +1,126 @@
+"""Zero-shot scoring of XNLI's 15 languages: one stream beside Hugging Face's `Trainer.predict`, language by language.
+
+    python benchmarks/evaluation_throughput.py [--quick] [--save FILE]
+
+Both sides score the same weights in float32 on the same token ids with the same threads: a classifier with random
+weights in its head (nothing is trained: time and agreement do not depend on it), as transformers' own
+XLMRobertaForSequenceClassification and as this project's model with first-token pooling, which is that very head.
+Timed is prediction: batches made from token ids, forward passes, logits gathered. Not timed on either side: loading,
+tokenising (ours is cached on disk, theirs is given the same ids), computing scores.
+
+Trainer.predict pads each batch of `--batch-size` to its longest example, in the data's order. Ours sorts all languages'
+examples by length and cuts batches by a token budget. "of peak" divides the useful arithmetic (real tokens; see
+train_throughput.py for the formula of a forward pass) by the faster of two square GEMMs measured in the same process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from machine import give_up, heading, require_mirror, require_package, save
+from train_throughput import ENCODER, GEMM_SIZES, set_environment
+
+if TYPE_CHECKING:
+    from evaluation_contenders import Contest, Prediction
+
+TARGET_RATIO = 1.2
+"""What ours is meant to reach, as a multiple of Trainer.predict."""
+
+
+def main() -> None:
+    """Run the benchmark and print its table."""
+    options = _options()
+    mirror = require_mirror()
+    require_package("accelerate", extra="bench")
+    if not (folder := mirror / "models" / ENCODER).is_dir():
+        give_up(f"this benchmark needs the encoder {ENCODER}, and {folder} is no folder; add it to the mirror")
+    set_environment(options.threads)
+    lines = heading(["torch", "transformers", "accelerate"])
+    with tempfile.TemporaryDirectory(prefix="xstilts-bench-") as scratch:
+        lines += _compare(options, encoder=folder, scratch=Path(scratch))
+    print("\n".join(lines))
+    if options.save:
+        save(options.save, title="Evaluation throughput", text="\n".join(lines))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Scoring speed beside Hugging Face's Trainer.predict.")
+    parser.add_argument("--items", type=int, help="items a language (default: all of XNLI's validation split)")
+    parser.add_argument("--repeats", type=int, default=2, help="turns of each side (default: %(default)s)")
+    parser.add_argument("--batch-size", type=int, default=32, help="Trainer's batch (default: %(default)s)")
+    parser.add_argument("--max-length", type=int, default=128, help="longest text, tokens (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=2, help="CPU threads (default: %(default)s)")
+    parser.add_argument("--quick", action="store_true", help="1 turn of 20 items: shows that it runs, measures nothing")
+    parser.add_argument("--save", type=Path, help="Markdown file for the result")
+    options = parser.parse_args()
+    if options.quick:
+        options.items, options.repeats = 20, 1
+    return options
+
+
+def _compare(options: argparse.Namespace, *, encoder: Path, scratch: Path) -> list[str]:
+    from evaluation_contenders import make_contest, predict_hugging_face, predict_ours
+    from train_contenders import gemm_gflops
+
+    contest = make_contest(
+        encoder, scratch=scratch, threads=options.threads, max_length=options.max_length, num_items=options.items
+    )
+    peak = max(gemm_gflops(size, threads=options.threads) for size in GEMM_SIZES)
+    ours: list[Prediction] = []
+    theirs: list[Prediction] = []
+    for turn in range(options.repeats):
+        print(f"turn {turn + 1} of {options.repeats}", file=sys.stderr)
+        ours.append(predict_ours(contest))
+        theirs.append(predict_hugging_face(contest, batch_size=options.batch_size))
+    return _report(contest, ours=ours, theirs=theirs, peak=peak, options=options)
+
+
+def _report(
+    contest: Contest, *, ours: list[Prediction], theirs: list[Prediction], peak: float, options: argparse.Namespace
+) -> list[str]:
+    num_examples = sum(len(task) for task in contest.tasks.values())
+    gflop = _useful_gflop(contest)
+    seconds = {
+        name: statistics.median(one.seconds for one in side)
+        for name, side in (("ours, one stream", ours), ("Trainer.predict", theirs))
+    }
+    lines = [
+        f"work      xnli validation, {len(contest.tasks)} languages, {num_examples} pairs, {ENCODER},",
+        f"          max_length {options.max_length}, {options.threads} threads, float32, medians of {options.repeats}",
+        f"GEMM      best of {' and '.join(map(str, GEMM_SIZES))} square: {peak:.0f} GFLOP/s",
+        "",
+        f"{'':20}{'pairs/s':>10}{'seconds':>10}{'of peak':>10}",
+    ]
+    lines += [
+        f"{name:20}{num_examples / took:10,.0f}{took:10.1f}{gflop / took / peak:10.1%}"
+        for name, took in seconds.items()
+    ]
+    ratio = seconds["Trainer.predict"] / seconds["ours, one stream"]
+    lines += ["", f"ours / Trainer.predict {ratio:5.2f}x   (target: {TARGET_RATIO}x)", *_agreement(ours[0], theirs[0])]
+    return lines
+
+
+def _agreement(ours: Prediction, theirs: Prediction) -> list[str]:
+    same = sum(int((ours.logits[name].argmax(1) == logits.argmax(1)).sum()) for name, logits in theirs.logits.items())
+    total = sum(len(logits) for logits in theirs.logits.values())
+    apart = max(float(abs(ours.logits[name] - logits).max()) for name, logits in theirs.logits.items())
+    return [f"same prediction {same} of {total}; logits at most {apart:.1e} apart"]
+
+
+def _useful_gflop(contest: Contest) -> float:
+    config = json.loads((contest.encoder / "config.json").read_text())
+    hidden, inner = config["hidden_size"], config["intermediate_size"]
+    lengths = [int(length) for task in contest.tasks.values() for length in task.lengths]
+    squares = sum(length**2 for length in lengths)
+    layer = sum(lengths) * (8 * hidden**2 + 4 * hidden * inner) + 4 * squares * hidden
+    return (config["num_hidden_layers"] * layer + len(lengths) * 2 * hidden**2) / 1e9
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+"""`xstilts predictions`: what a trial predicted, in XTREME's layout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from search.cli.options import json_option, record_option, store_option
+
+
+@click.command(short_help="What a trial predicted, in XTREME's layout.")
+@click.argument("name")
+@click.argument("trial", type=click.IntRange(min=0))
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
+@record_option
+@store_option
+@json_option
+def predictions(name: str, trial: int, folder: Path, as_json: bool, **places: str | None) -> None:  # noqa: FBT001
+    """Write what trial TRIAL of the sweep NAME predicted into the folder DIR.
+
+    Each evaluation task has a folder with test-LANGUAGE.tsv or .json, as
+    XTREME's leaderboard and evaluate.py read them. The predictions are those
+    of the dev data that the search scored.
+    """
+    from search.cli.output import print_json
+    from search.home import find_home
+    from search.predictions import write_submission
+    from search.record import open_record
+
+    home = find_home(record=places["record"], store=places["store"])
+    with open_record(home.record, read_only=True) as opened:
+        files = write_submission(opened, sweep=name, number=trial, folder=folder, store=home.store)
+    if as_json:
+        written = [str(path.absolute()) for path in files]
+        print_json({"sweep": name, "trial": trial, "folder": str(folder.absolute()), "files": written})
+        return
+    click.echo(f"Wrote {len(files)} files of trial {trial} of {name} to {folder}")
