@@ -19,6 +19,11 @@ _UD_NAMES = (  # `Afrikans` is the repository's spelling
     "Hungarian Indonesian Italian Japanese Korean Marathi Dutch Portuguese Russian Tamil Telugu Turkish Urdu "
     "Vietnamese Chinese"
 )
+_UD_TAGS = (
+    *("ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM"),
+    *("PART", "PRON", "PROPN", "PUNCT", "SCONJ", "SYM", "VERB", "X"),
+)
+_CAUSES = {"context": "premise", "question": "question", "choices": ("choice1", "choice2"), "label": "label"}
 _UNPINNED = "Revision not pinned: the commit could not be verified when the catalogue was written."
 _ONE_SPLIT = "It has one public split, which the search sees: nothing is left to confirm on."
 
@@ -52,6 +57,30 @@ EVALUATION_TASKS: tuple[TaskSpec, ...] = (
         notes=f"1,190 questions on Wikipedia, parallel in 11 languages. {_ONE_SPLIT}",
     ),
     TaskSpec(
+        name="copa",
+        kind="multiple_choice",
+        source=HubSource(repository="aps/super_glue", config="copa"),
+        splits={"train": ("train",), "validation": ("validation",)},
+        columns=_CAUSES,
+        licence="BSD 2-Clause",
+        citation="Roemmele et al. 2011, AAAI Spring Symposium; Wang et al. 2019, SuperGLUE, arXiv 1905.00537",
+        notes=f"400 English premises, each with two possible causes or effects. {_UNPINNED}",
+    ),
+    TaskSpec(
+        name="xcopa",
+        kind="multiple_choice",
+        source=HubSource(
+            repository="cambridgeltl/xcopa", config="{language}", revision="042f78955ba48e6404616762fa6e05e839c3907a"
+        ),
+        splits={"validation": ("validation",), "test": ("test",)},
+        columns=_CAUSES,
+        languages=("en", *LITERATURE["xcopa"].languages),
+        licence="CC BY 4.0",
+        citation="Ponti et al. 2020, arXiv 2005.00333",
+        notes="100 dev and 500 test premises in 11 languages; after each the model reads `cause` or `effect`. English "
+        "is COPA's own, in mirrors alone: the hub's repository has none.",
+    ),
+    TaskSpec(
         name="mlqa",
         kind="span_qa",
         source=HubSource(repository="google/xtreme", config="MLQA.{language}.{language}"),
@@ -74,7 +103,7 @@ EVALUATION_TASKS: tuple[TaskSpec, ...] = (
         metric="seqeval_f1",
         licence="ODC-BY (WikiANN)",
         citation="Pan et al. 2017, ACL P17-1178; splits of Rahimi et al. 2019, arXiv 1902.00193",
-        notes=f"Named entities of Wikipedia in 40 languages; a target trains on the 20,000 English sentences. {_UNPINNED}",
+        notes=f"Named entities of Wikipedia in 40 languages; targets train on 20,000 English sentences. {_UNPINNED}",
     ),
     TaskSpec(
         name="udpos",
@@ -86,12 +115,12 @@ EVALUATION_TASKS: tuple[TaskSpec, ...] = (
         ),
         splits={"train": ("train",), "validation": ("validation",), "test": ("test",)},
         columns={"tokens": "tokens", "tags": "pos_tags"},
-        labels=tuple("ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X".split()),
+        labels=_UD_TAGS,
         languages=LITERATURE["udpos"].languages,
         licence="the treebanks' own (Universal Dependencies v2.5)",
         citation="Nivre et al. 2020, arXiv 2004.10643",
-        notes="Parts of speech; a target trains on English. Scored by accuracy over words: XTREME's figure is seqeval's F1, "
-        f"which takes plain tags for spans and joins equal neighbours. {_UNPINNED}",
+        notes="Parts of speech; targets train on English. Scored by accuracy over words: XTREME's figure is seqeval's "
+        f"F1, which takes plain tags for spans and joins equal neighbours. {_UNPINNED}",
     ),
     TaskSpec(
         name="tatoeba",
