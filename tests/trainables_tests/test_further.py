@@ -12,12 +12,15 @@ from tests.trainables_tests.tiny_jobs import MAX_LENGTH, phase, trial
 from trainables.checks import check_trial
 from trainables.config import EvaluationConfig, FurtherTarget, TrialConfig
 from trainables.config.literature import GROUPS, LITERATURE, OUT_OF_REACH
-from trainables.errors import ConfigError
+from trainables.errors import ConfigError, OutOfReachError
 from trainables.local_group import LocalGroup
+from trainables.predictions import PREDICTIONS, read_predictions
 from trainables.provenance import read_provenance
 from trainables.results import TrialResult
+from trainables.scoring import score_items
 from trainables.stage_store import StageStore
 from trainables.stages import plan_stages
+from trainables.tasks.registry import task
 from trainables.trial import Workplace, run_trial
 
 INTERMEDIATE = phase(mixture={"commonsense_qa": 1.0}, steps=4)
@@ -32,6 +35,15 @@ FURTHER = {
     "xquad": FurtherTarget(target=(SPANS,), evaluation=scored("xquad", ("en", "de"))),
     "tatoeba": FurtherTarget(evaluation=scored("tatoeba", ("de", "sw"), layer=1)),
 }
+
+
+@pytest.mark.parametrize("name", LITERATURE)
+def test_what_the_literature_scores_is_a_task_in_those_languages_or_out_of_reach(name: str) -> None:
+    if name in OUT_OF_REACH:
+        with pytest.raises(OutOfReachError, match="cannot be had"):
+            task(name)
+    else:
+        assert set(LITERATURE[name].languages) <= set(task(name).languages)
 
 
 def test_a_group_is_filled_in_from_the_literature() -> None:
@@ -189,5 +201,11 @@ def test_a_trial_is_scored_on_every_target(tiny_encoder: Path, tmp_path: Path, o
     assert list(result.evaluations) == ["xnli", "xquad", "tatoeba"]
     assert result.evaluations["xnli"]["accuracy"] == result.languages
     assert set(result.evaluations["xquad"]["f1"]) == {"en", "de"}
-    assert result.evaluations["tatoeba"]["accuracy"] == {"de": 1.0, "sw": 1.0}
+    assert set(result.evaluations["tatoeba"]["accuracy"]) == {"de", "sw"}
+    kept = {run.further: store.find(run.key) for run in result.stages if run.phase == "evaluation"}
+    items = {name: read_predictions(stage.folder / PREDICTIONS) for name, stage in kept.items() if stage}
+    assert [one.item for one in items["xquad"]["de"]] == [f"question-{row}" for row in range(12)]
+    assert score_items(items["xquad"]["de"], spec=task("xquad"), language="de")["f1"] == pytest.approx(
+        result.evaluations["xquad"]["f1"]["de"]
+    )
     assert TrialResult.model_validate_json(result.model_dump_json()) == result
