@@ -10,14 +10,13 @@ import pytest
 from search.errors import InputError
 from search.predictions import submission_text, write_submission
 from search.record import Record
+from tests.search_tests.building import proposal
 from trainables.items import Item
 from trainables.predictions import PREDICTIONS, write_predictions
 from trainables.results import StageRun, TrialResult
 from trainables.stage_store import StageFacts, StageStore
 from trainables.tasks.registry import task
 from trainables.tasks.spec import TaskSpec
-
-from tests.search_tests.building import proposal
 
 TAGGING = task("xnli").model_copy(update={"name": "panx", "kind": "tagging", "metric": "seqeval_f1"})
 MINING = task("tatoeba").model_copy(update={"name": "bucc", "metric": "mining_f1"})
