@@ -82,6 +82,7 @@ def test_the_best_of_each_family_with_the_familys_mean(searched: Record) -> None
         ("sw > 0.45", [1, 2]),
         ("config.target.learning_rate <= 1e-5", [1, 2, 0, 3]),
         ("config.intermediate.mixture.hellaswag > 0.5", [1, 0, 3]),
+        ("config.intermediate.mixture.nlvr@shuffled > 0", []),
         ("config.encoder.name = 'miniature'", []),
         ("config.target.freeze_embeddings = false", [1, 2, 0, 3]),
     ],
