@@ -67,6 +67,9 @@ def write_mirror(folder: Path) -> Path:
     _write_repository(folder / "datasets/tau/commonsense_qa", configs={"default": choices})
     pictures = {"train": _picture_rows(NUM_TRAIN_ROWS), "validation": _picture_rows(NUM_DEV_ROWS)}
     _write_repository(folder / "datasets/lil-lab/nlvr", configs={"default": pictures})
+    broken = _picture_rows(NUM_TRAIN_ROWS)
+    broken["image"][:3] = [{"bytes": b"no image", "path": None}] * 3
+    _write_repository(folder / "datasets/tiny/broken", configs={"default": {"train": broken}})
     pairs = {"train": _pair_rows(NUM_TRAIN_ROWS), "validation": _pair_rows(NUM_DEV_ROWS)}
     _write_repository(folder / "datasets/pingzhili/nlvr2", configs={"default": pairs})
     captioned = {"train": _captioned_rows(NUM_TRAIN_ROWS), "val": _captioned_rows(NUM_DEV_ROWS)}

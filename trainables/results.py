@@ -31,6 +31,8 @@ class TaskTraining(FrozenModel):
     """Mean training loss, in nats, over the first tenth of these steps; None without any."""
     last_loss: float | None
     """Mean training loss over the last tenth of them."""
+    num_unreadable: int = Field(default=0, ge=0)
+    """Examples that its training split lacks because an image of theirs cannot be decoded."""
 
 
 class StageRun(FrozenModel):

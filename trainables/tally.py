@@ -24,12 +24,13 @@ class TaskTally:
     losses: list[float] = field(default_factory=list[float])
     """Mean loss of these examples, in nats."""
 
-    def training(self, *, weight: float, size: int) -> TaskTraining:
+    def training(self, *, weight: float, size: int, num_unreadable: int = 0) -> TaskTraining:
         """Return the summary that a stage's facts keep.
 
         Args:
             weight: Share of the examples that the task was to have.
             size: Examples of its encoded training split.
+            num_unreadable: Examples that the split lacks because an image cannot be decoded.
         """
         ends = max(1, round(SHARE_OF_ENDS * len(self.losses)))
         return TaskTraining(
@@ -39,6 +40,7 @@ class TaskTally:
             num_steps=len(self.steps),
             first_loss=statistics.fmean(self.losses[:ends]) if self.losses else None,
             last_loss=statistics.fmean(self.losses[-ends:]) if self.losses else None,
+            num_unreadable=num_unreadable,
         )
 
 

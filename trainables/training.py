@@ -189,7 +189,12 @@ class Trainer:
 
     def _summaries(self, tally: Tally) -> dict[str, TaskTraining]:
         weights, tasks = self._data.weights, self._data.tasks
-        return {name: one.training(weight=weights[name], size=len(tasks[name])) for name, one in tally.tasks.items()}
+        return {
+            name: one.training(
+                weight=weights[name], size=len(tasks[name]), num_unreadable=tasks[name].facts.num_unreadable
+            )
+            for name, one in tally.tasks.items()
+        }
 
     def _step(self, step: int, blocks: tuple[Block, ...], *, wish: float) -> tuple[float, dict[str, float], float]:
         """Take a step; return its mean loss, task -> sum of its examples' losses over all ranks, and rank 0's wish."""

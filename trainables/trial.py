@@ -9,6 +9,7 @@ lacks is made by the trial's ranks while it holds the stage's lease.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ from trainables.provenance import read_provenance
 from trainables.results import StageRun, TrialResult
 from trainables.stage_store import StageFacts, StageStore, StoredStage
 from trainables.stages import Provenance, Stage, plan_stages
+
+log = logging.getLogger(__name__)
 
 
 def _ignore_stage(stage: StageRun) -> None:
@@ -82,7 +85,20 @@ def run_trial(config: TrialConfig, *, workplace: Workplace) -> TrialResult:
         for stage in plan_stages(config, provenance=provenance):
             done[stage.key] = _obtain(stage, config=config, provenance=provenance, done=done, workplace=workplace)
             workplace.on_stage(_run(done[stage.key]))
+            _tell_left_out(done[stage.key].stored.facts)
     return _result(list(done.values()), provenance=provenance)
+
+
+def _tell_left_out(facts: StageFacts) -> None:
+    for name, training in facts.tasks.items():
+        if training.num_unreadable:
+            log.warning(
+                "%s phase: %d examples of %s are left out, an image of theirs cannot be decoded; %d are trained on",
+                facts.phase,
+                training.num_unreadable,
+                name,
+                training.size,
+            )
 
 
 def _obtain(

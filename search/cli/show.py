@@ -91,6 +91,10 @@ def _print_trained(report: TrialReport) -> None:
         click.echo("\nTrained on (weight: share of the phase's examples; of: size of the training split):")
         headings = ("phase", "task", "weight", "of", "steps", "examples", "loss")
         print_table(Table(headings=headings, rows=rows, right=frozenset({2, 3, 4, 5, 6})))
+    for tasks in trained.values():
+        for task, one in tasks.items():
+            if one.num_unreadable:
+                click.echo(f"{one.num_unreadable} examples of {task} are left out: an image cannot be decoded")
 
 
 def _print_stages(report: TrialReport) -> None:

@@ -26,6 +26,7 @@ from trainables.progress import ProgressFile
 from trainables.results import StageRun, TrialResult
 from trainables.stage_store import StageStore
 from trainables.tasks.registry import register, task
+from trainables.tasks.spec import HubSource
 from trainables.trial import Workplace, run_trial
 
 pytestmark = pytest.mark.usefixtures("tiny_world")
@@ -119,6 +120,22 @@ def test_the_target_starts_from_what_the_intermediate_phase_made(
     contents = [(stage.folder / "model.safetensors").read_bytes() for stage in weights if stage]
     assert len(contents) == 2
     assert contents[0] != contents[1]
+
+
+def test_images_that_cannot_be_decoded_are_in_the_stages_facts_and_in_a_warning(
+    tiny_encoder: Path, store: StageStore, one_rank: LocalGroup, caplog: pytest.LogCaptureFixture
+) -> None:
+    register(task("nlvr").model_copy(update={"name": "tiny_cut", "source": HubSource(repository="tiny/broken")}))
+    intermediate = phase(steps=2, mixture={"tiny_cut": 1.0}, vision=VISION)
+
+    result = run(trial(tiny_encoder, intermediate=intermediate), store, one_rank)
+
+    stage = store.find(result.stages[0].key)
+    assert stage is not None
+    assert (stage.facts.tasks["tiny_cut"].num_unreadable, stage.facts.tasks["tiny_cut"].size) == (3, 117)
+    assert (
+        "3 examples of tiny_cut are left out, an image of theirs cannot be decoded; 117 are trained on" in caplog.text
+    )
 
 
 def test_wrong_data_reaches_the_caller_as_its_own_mistake(
