@@ -58,6 +58,14 @@ def _available(spec: TaskSpec) -> str | None:
         return None
 
 
+def _not_here(spec: TaskSpec) -> str:
+    from trainables.tasks.spec import CorpusSource
+
+    if isinstance(spec.source, CorpusSource):
+        return f"no; set {spec.source.variable} to your own copy, as the notes say"
+    return "no; set XSTILTS_MIRROR to a folder with it, or go online"
+
+
 def _print_tasks(found: list[TaskSpec]) -> None:
     from search.cli.output import Table, print_next, print_table
 
@@ -76,7 +84,7 @@ def _print_task(spec: TaskSpec) -> None:
 
     shown = spec.model_dump(mode="json", exclude_defaults=True)
     click.echo(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True, width=70).rstrip())
-    click.echo(f"available: {_available(spec) or 'no; set XSTILTS_MIRROR to a folder with it, or go online'}")
+    click.echo(f"available: {_available(spec) or _not_here(spec)}")
     print_next("xstilts tasks", what="every task")
 
 
