@@ -27,8 +27,8 @@ _COMMANDS = {
     "export": "search.cli.export:export",
     "stages": "search.cli.stages:stages",
     "predictions": "search.cli.predictions:predictions",
-    "tasks": "search.cli.catalogue:tasks",
-    "spaces": "search.cli.catalogue:spaces",
+    "tasks": "search.cli.tasks:tasks",
+    "spaces": "search.cli.shipped:spaces",
     "doctor": "search.cli.doctor:doctor",
 }
 """Command -> `module:attribute`, in the order of the help text."""

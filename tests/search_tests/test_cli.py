@@ -110,6 +110,9 @@ def test_status_says_what_is_running_and_how_far(capsys: pytest.CaptureFixture[s
         (["best", "demo", "--metric", "averge"], "did you mean 'average'"),
         (["show", "demo", "77"], "has trials 0 to 3"),
         (["tasks", "xnl"], "did you mean 'xnli'"),
+        (["tasks", "chek"], "did you mean 'check'"),
+        (["tasks", "check", "xnl"], "did you mean 'xnli'"),
+        (["tasks", "check", "nope.task.yaml"], "nope.task.yaml: cannot be read"),
         (["spaces", "dmo"], "did you mean 'demo'"),
         (["search", "dmo"], "did you mean 'demo'"),
         (["run", "nope.yaml"], "cannot be read"),
@@ -168,7 +171,7 @@ def test_asking_loads_nothing_heavy(command: list[str]) -> None:
     assert "click" in loaded
 
 
-NAMES = ["", *cli.list_commands(None), "stages list", "stages verify", "stages gc"]  # type: ignore[arg-type]
+NAMES = ["", *cli.list_commands(None), "stages list", "stages verify", "stages gc", "tasks check"]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", NAMES, ids=lambda name: name or "xstilts")

@@ -63,6 +63,20 @@ def locate_dataset(repository: str) -> Location:
     return _locate(repository, folder="datasets")
 
 
+def dataset_place(repository: str) -> Literal["mirror", "cache", "hub", "missing"]:
+    """Return where a data set repository would be read from; `hub` without asking whether it answers.
+
+    Raises:
+        UnavailableError: `XSTILTS_MIRROR` names no folder.
+    """
+    mirror = mirror_folder()
+    if mirror is not None and (mirror / "datasets" / repository).is_dir():
+        return "mirror"
+    if _cached(repository, "datasets") is not None:
+        return "cache"
+    return "missing" if _offline() else "hub"
+
+
 def locate_model(name: str) -> Location:
     """Return where an encoder is: packaged (`miniature`), a folder, or a model repository.
 

@@ -52,7 +52,7 @@ FORMATS: Mapping[KindName, Format] = MappingProxyType(
             optional=frozenset({"id"}),
         ),
         "multiple_choice": Format(
-            columns={"question": "text", "choices": "texts", "label": "choice", "context": "text"},
+            columns={"context": "text", "question": "text", "choices": "texts", "label": "choice"},
             metrics=("accuracy",),
             optional=frozenset({"context"}),
         ),
