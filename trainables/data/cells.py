@@ -65,6 +65,7 @@ class _Cell:
         """Return the value as the kind reads it."""
         converters = {
             "text": self._text,
+            "maybe_text": self._maybe_text,
             "texts": self._texts,
             "some_texts": self._some_texts,
             "words": self._words,
@@ -73,6 +74,7 @@ class _Cell:
             "choice": self._choice,
             "answers": self._answers,
             "image": self._image,
+            "id": self._id,
         }
         return converters[content](value)
 
@@ -83,6 +85,9 @@ class _Cell:
         if not isinstance(value, str):
             raise self._wrong(f"holds {_shown(value)}, and it must hold a text; put it in quotes")
         return value
+
+    def _maybe_text(self, value: Any) -> str | None:
+        return None if value is None or value == "" else self._text(value)
 
     def _texts(self, value: Any) -> list[str]:
         if not isinstance(value, list) or not value:
@@ -153,6 +158,9 @@ class _Cell:
         if isinstance(number, bool) or not isinstance(number, int) or number < 0:
             raise self._wrong(f"holds {_shown(value)} as an answer's start, and it must be a character, from 0")
         return number
+
+    def _id(self, value: Any) -> str:
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else self._text(value)
 
     def _image(self, value: Any) -> dict[str, Any]:
         content = value.get("bytes") if isinstance(value, Mapping) else value

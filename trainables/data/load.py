@@ -27,6 +27,7 @@ ROWS_PER_TABLE = 10_000
 
 _ARROW_TYPES: dict[Content, Any] = {
     "text": pa.string(),
+    "maybe_text": pa.string(),
     "texts": pa.list_(pa.string()),
     "some_texts": pa.list_(pa.string()),
     "words": pa.list_(pa.string()),
@@ -34,6 +35,7 @@ _ARROW_TYPES: dict[Content, Any] = {
     "classes": pa.list_(pa.int64()),
     "choice": pa.int64(),
     "answers": pa.struct({"text": pa.list_(pa.string()), "answer_start": pa.list_(pa.int32())}),
+    "id": pa.string(),
     "image": pa.struct({"bytes": pa.binary(), "path": pa.string()}),
 }
 

@@ -6,17 +6,23 @@ The kinds themselves say the same in code; a test holds the two together.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
 from trainables.tasks.spec import KindName
 
-Content = Literal["text", "texts", "some_texts", "words", "class", "classes", "choice", "answers", "image"]
-"""What a cell holds: a text, several, one or several, a sentence in words, one class of `labels` or one a word.
+Content = Literal[
+    "text", "maybe_text", "texts", "some_texts", "words", "class", "classes", "choice", "answers", "image", "id"
+]
+"""What a cell holds: a text, one or none, several, one or several, a sentence in words, a class or one for each word.
 
 `choice` is the number of a choice, `answers` is SQuAD's object of texts and their first characters.
 """
+
+
+ID = "id"
+"""Column that every kind may have: what predictions call an item."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +39,7 @@ class Format:
     @property
     def required(self) -> tuple[str, ...]:
         """Columns that a task must name."""
-        return tuple(column for column in self.columns if column not in self.optional)
+        return tuple(column for column in self.columns if column not in {*self.optional, ID})
 
     @property
     def has_classes(self) -> bool:
@@ -41,43 +47,42 @@ class Format:
         return not {"class", "classes"}.isdisjoint(self.columns.values())
 
 
+_FORMATS: dict[KindName, Format] = {
+    "sentence_pair": Format(columns={"premise": "text", "hypothesis": "text", "label": "class"}, metrics=("accuracy",)),
+    "span_qa": Format(
+        columns={"context": "text", "question": "text", "answers": "answers"},
+        metrics=("f1", "exact_match", "mlqa_f1"),
+    ),
+    "multiple_choice": Format(
+        columns={"context": "text", "question": "text", "choices": "texts", "label": "choice"},
+        metrics=("accuracy",),
+        optional=frozenset({"context"}),
+    ),
+    "tagging": Format(columns={"tokens": "words", "tags": "classes"}, metrics=("accuracy", "seqeval_f1")),
+    "image_classification": Format(
+        columns={"image": "image", "hypothesis": "text", "label": "class"}, metrics=("accuracy",)
+    ),
+    "image_pair_classification": Format(
+        columns={"image": "image", "second_image": "image", "hypothesis": "text", "label": "class"},
+        metrics=("accuracy",),
+    ),
+    "image_text_retrieval": Format(columns={"image": "image", "caption": "some_texts"}, metrics=("recall_at_1",)),
+    "visual_question_answering": Format(
+        columns={"image": "image", "question": "text", "answers": "some_texts"}, metrics=("soft_accuracy",)
+    ),
+    "masked_lm": Format(
+        columns={"text": "text", "text_pair": "text"},
+        metrics=("masked_accuracy",),
+        optional=frozenset({"text_pair"}),
+    ),
+    "text_retrieval": Format(
+        columns={"query": "maybe_text", "candidate": "maybe_text", "link": "text"},
+        metrics=("accuracy", "mining_f1", "map_at_20"),
+        optional=frozenset({"link"}),
+    ),
+}
+
 FORMATS: Mapping[KindName, Format] = MappingProxyType(
-    {
-        "sentence_pair": Format(
-            columns={"premise": "text", "hypothesis": "text", "label": "class"}, metrics=("accuracy",)
-        ),
-        "span_qa": Format(
-            columns={"context": "text", "question": "text", "answers": "answers", "id": "text"},
-            metrics=("f1", "exact_match", "mlqa_f1"),
-            optional=frozenset({"id"}),
-        ),
-        "multiple_choice": Format(
-            columns={"context": "text", "question": "text", "choices": "texts", "label": "choice"},
-            metrics=("accuracy",),
-            optional=frozenset({"context"}),
-        ),
-        "tagging": Format(columns={"tokens": "words", "tags": "classes"}, metrics=("accuracy", "seqeval_f1")),
-        "image_classification": Format(
-            columns={"image": "image", "hypothesis": "text", "label": "class"}, metrics=("accuracy",)
-        ),
-        "image_pair_classification": Format(
-            columns={"image": "image", "second_image": "image", "hypothesis": "text", "label": "class"},
-            metrics=("accuracy",),
-        ),
-        "image_text_retrieval": Format(columns={"image": "image", "caption": "some_texts"}, metrics=("recall_at_1",)),
-        "visual_question_answering": Format(
-            columns={"image": "image", "question": "text", "answers": "some_texts"}, metrics=("soft_accuracy",)
-        ),
-        "text_retrieval": Format(
-            columns={"query": "text", "candidate": "text", "link": "text"},
-            metrics=("accuracy", "mining_f1", "map_at_20"),
-            optional=frozenset({"link"}),
-        ),
-        "masked_lm": Format(
-            columns={"text": "text", "text_pair": "text"},
-            metrics=("masked_accuracy",),
-            optional=frozenset({"text_pair"}),
-        ),
-    }
+    {name: replace(form, columns={**form.columns, ID: "id"}) for name, form in _FORMATS.items()}
 )
 """Every kind's format."""
