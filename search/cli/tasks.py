@@ -165,7 +165,7 @@ def _print_section(specs: list[TaskSpec]) -> None:
         (
             spec.name,
             spec.kind,
-            _short_count(getattr(spec, "num_train_examples", None)),
+            _short_count(spec.num_train_examples),
             _cut(spec.licence, LICENCE_WIDTH),
             availability(spec),
             ((isinstance(spec.source, HubSource) and spec.source.revision) or NOTHING)[:REVISION_WIDTH],
@@ -185,7 +185,9 @@ def _entry(spec: TaskSpec) -> dict[str, JsonValue]:
 def _short_count(count: int | None) -> str:
     if count is None:
         return NOTHING
-    return str(count) if count < 1000 else f"{count / 1000:.0f}k"  # noqa: PLR2004  thousands
+    if count < 1000:  # noqa: PLR2004  thousands
+        return str(count)
+    return f"{count / 1e3:.0f}k" if count < 1e6 else f"{count / 1e6:.1f}M"  # noqa: PLR2004  millions
 
 
 def _cut(text: str, width: int) -> str:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from trainables.data.files import files_digest
 from trainables.data.locate import dataset_place
 from trainables.errors import TaskDataError
-from trainables.tasks.spec import FileSource, HubSource, TaskSpec
+from trainables.tasks.registry import task
+from trainables.tasks.spec import CompositeSource, CorpusSource, FileSource, GeneratedSource, HubSource, TaskSpec
+from trainables.tasks.supertags import corpus_folder
 
 Availability = Literal["generated", "files", "mirror", "cache", "hub", "missing"]
 """`hub`: not here, and this machine is not set offline; `missing`: nowhere that this machine may look."""
+
+_FARTHEST: tuple[Availability, ...] = get_args(Availability)
 
 
 def availability(spec: TaskSpec) -> Availability:
@@ -19,9 +23,18 @@ def availability(spec: TaskSpec) -> Availability:
     Raises:
         UnavailableError: `XSTILTS_MIRROR` names no folder.
     """
-    if isinstance(spec.source, HubSource):
-        return dataset_place(spec.source.repository)
-    return _files(spec) if isinstance(spec.source, FileSource) else "generated"
+    match spec.source:
+        case HubSource():
+            return dataset_place(spec.source.repository)
+        case FileSource():
+            return _files(spec)
+        case CorpusSource():
+            return "files" if corpus_folder(spec.source) else "missing"
+        case CompositeSource():
+            parts: list[Availability] = [availability(task(name)) for name in spec.source.parts]
+            return max(parts, key=_FARTHEST.index)
+        case GeneratedSource():
+            return "generated"
 
 
 def _files(spec: TaskSpec) -> Availability:
