@@ -8,7 +8,15 @@ from trainables.data.files import files_digest
 from trainables.data.locate import dataset_place
 from trainables.errors import TaskDataError
 from trainables.tasks.registry import task
-from trainables.tasks.spec import CompositeSource, CorpusSource, FileSource, GeneratedSource, HubSource, TaskSpec
+from trainables.tasks.spec import (
+    CompositeSource,
+    CorpusSource,
+    FileSource,
+    GeneratedSource,
+    HubSource,
+    TaskSpec,
+    TextsSource,
+)
 from trainables.tasks.supertags import corpus_folder
 
 Availability = Literal["generated", "files", "mirror", "cache", "hub", "missing"]
@@ -33,6 +41,8 @@ def availability(spec: TaskSpec) -> Availability:
         case CompositeSource():
             parts: list[Availability] = [availability(task(name)) for name in spec.source.parts]
             return max(parts, key=_FARTHEST.index)
+        case TextsSource():
+            return "files"
         case GeneratedSource():
             return "generated"
 
