@@ -210,12 +210,14 @@ def _print_card(spec: TaskSpec, *, here: str, example: dict[str, JsonValue] | No
 
     from search.cli.examined import print_cells
     from search.cli.output import print_next
+    from trainables.tasks.spec import CorpusSource
 
     shown = spec.model_dump(mode="json", exclude_defaults=True)
     click.echo(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True, width=70).rstrip())
+    corpus = spec.source.variable if isinstance(spec.source, CorpusSource) else None
     hints = {
         "hub": " (to be downloaded)",
-        "missing": ": set XSTILTS_MIRROR to a folder that has it, or go online",
+        "missing": f": set {corpus or 'XSTILTS_MIRROR'} to a folder that has it" + ("" if corpus else ", or go online"),
     }
     click.echo(f"family: {'multimodal' if spec.has_images else 'text'}")
     click.echo(f"here: {here}{hints.get(here, '')}")
