@@ -2,13 +2,16 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: demo test check bench miniature install clean
+.PHONY: demo test faults check bench miniature install clean
 
 demo: .venv/installed          ## a whole search in the generated world, a few minutes on two cores
 	$(BIN)/xstilts search demo
 
 test: .venv/installed          ## the tests; those that need real data run where XSTILTS_MIRROR is set
 	HF_HUB_OFFLINE=1 $(BIN)/pytest
+
+faults: .venv/installed        ## trials killed in the middle of their stages, twenty times
+	HF_HUB_OFFLINE=1 XSTILTS_KILLS=20 $(BIN)/pytest tests/faults
 
 check: .venv/installed         ## lint, format, types, layers, generated docs
 	$(BIN)/ruff check .
