@@ -10,8 +10,10 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from trainables.training_state import TrainingState, write_state
+if TYPE_CHECKING:
+    from trainables.training_state import TrainingState
 
 STOP = "stop"
 """Name of the file that asks the ranks to leave a checkpoint and to stop."""
@@ -70,6 +72,8 @@ class CheckpointWriter:
 
     def _publish(self, state: TrainingState) -> None:
         assert self._folder is not None  # noqa: S101  (else nothing is ever wished)
+        from trainables.training_state import write_state  # needs torch, which the trial's process does without
+
         part = self._folder / f".{state.step:09d}.part"
         try:
             part.mkdir(parents=True, exist_ok=True)

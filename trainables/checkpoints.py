@@ -41,12 +41,12 @@ def vision_folder(tower: str) -> Path | None:
 
 
 def with_absolute_folders(config: TrialConfig) -> TrialConfig:
-    """Return a trial whose encoder and vision towers, where they are folders, are named by their absolute paths.
+    """Return a trial whose encoder, vision towers and texts, where they are folders, are named by absolute paths.
 
     Ray runs a trial in another working directory, and a sweep may be continued from anywhere.
     """
     encoder = config.encoder.model_copy(update={"name": _absolute(config.encoder.name)})
-    phases = {phase: _with_absolute_tower(getattr(config, phase)) for phase in TRAINING_PHASES}
+    phases = {phase: _with_absolute_texts(_with_absolute_tower(getattr(config, phase))) for phase in TRAINING_PHASES}
     return config.model_copy(update={"encoder": encoder, **phases})
 
 
@@ -55,6 +55,14 @@ def _with_absolute_tower(work: PhaseConfig | None) -> PhaseConfig | None:
         return work
     vision = work.vision.model_copy(update={"tower": _absolute(work.vision.tower)})
     return work.model_copy(update={"vision": vision})
+
+
+def _with_absolute_texts(work: PhaseConfig | None) -> PhaseConfig | None:
+    if work is None or work.beside is None or work.beside.masked_lm is None:
+        return work
+    masked_lm = work.beside.masked_lm
+    masked_lm = masked_lm.model_copy(update={"texts": _absolute(masked_lm.texts)})
+    return work.model_copy(update={"beside": work.beside.model_copy(update={"masked_lm": masked_lm})})
 
 
 def _absolute(name: str) -> str:

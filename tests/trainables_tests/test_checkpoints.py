@@ -38,6 +38,20 @@ def test_a_vision_tower_in_a_folder_is_named_by_its_absolute_path(
     assert named == [str(tmp_path / "tower"), *towers[1:]]
 
 
+def test_texts_in_a_folder_are_named_by_its_absolute_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "texts").mkdir()
+    monkeypatch.chdir(tmp_path)
+    masked_lm = {"texts": "texts", "languages": ["de"], "ratio": 0.5}
+    work = PhaseConfig.model_validate({"mixture": {"mnli": 1.0}, "steps": 1, "beside": {"masked_lm": masked_lm}})
+
+    found = with_absolute_folders(TrialConfig(intermediate=work)).intermediate
+
+    assert found is not None
+    assert found.beside is not None
+    assert found.beside.masked_lm is not None
+    assert found.beside.masked_lm.texts == str(tmp_path / "texts")
+
+
 @pytest.mark.parametrize("name", ["miniature", "FacebookAI/xlm-roberta-base"])
 def test_a_name_that_is_no_folder_stays(name: str) -> None:
     config = TrialConfig(encoder=EncoderConfig(name=name))
