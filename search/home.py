@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from search.errors import InputError
-from trainables.stage_store import StageStore, check_store, why_not_writable
+
+if TYPE_CHECKING:
+    from trainables.stage_store import StageStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +35,8 @@ class Home:
         Raises:
             StoreUnusableError: It cannot be made, reached or written.
         """
+        from trainables.stage_store import StageStore
+
         return StageStore(self.store, cache=self.downloads)
 
     def progress_folder(self, sweep: str) -> Path:
@@ -59,6 +64,8 @@ def check_home(home: Home) -> None:
     Raises:
         InputError: One cannot.
     """
+    from trainables.stage_store import check_store, why_not_writable
+
     check_store(home.store)
     if problem := why_not_writable(home.scratch):
         msg = f"XSTILTS_HOME {str(home.scratch.parent)!r} cannot be used: {problem}; set it to another folder"

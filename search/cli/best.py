@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from search.query import BestOfFamily, BestTrial
 
 
-@click.command(short_help="The best configurations of a sweep.")
+@click.command
 @click.argument("name")
 @click.option("--top", type=click.IntRange(min=1), metavar="K", help="How many.  [default: 5; with --by: 1 each]")
 @click.option("--by", type=click.Choice(["family"]), help="The best of each family.")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from search.cli.checkup import Finding
 
 
-@click.command(short_help="What this machine can do.")
+@click.command
 @record_option
 @store_option
 @json_option

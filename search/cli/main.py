@@ -18,20 +18,22 @@ from trainables.errors import InputError, StoppedError, TrainablesError, near_ma
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 3
 
 _COMMANDS = {
-    "search": "search.cli.searching:search",
-    "resume": "search.cli.searching:resume",
-    "run": "search.cli.running:run",
-    "status": "search.cli.status:status",
-    "best": "search.cli.best:best",
-    "show": "search.cli.show:show",
-    "export": "search.cli.export:export",
-    "stages": "search.cli.stages:stages",
-    "predictions": "search.cli.predictions:predictions",
-    "tasks": "search.cli.tasks:tasks",
-    "spaces": "search.cli.shipped:spaces",
-    "doctor": "search.cli.doctor:doctor",
+    "search": ("search.cli.searching:search", "Launch, or continue, a sweep."),
+    "resume": ("search.cli.searching:resume", "Continue a sweep by name."),
+    "run": ("search.cli.running:run", "Run one trial, no Ray, no Optuna."),
+    "status": ("search.cli.status:status", "How sweeps stand."),
+    "best": ("search.cli.best:best", "The best configurations of a sweep."),
+    "show": ("search.cli.show:show", "One trial: configuration, lineage, scores, cost."),
+    "export": ("search.cli.export:export", "A model folder that transformers loads."),
+    "stages": ("search.cli.stages:stages", "What the store holds: list, verify, gc."),
+    "predictions": ("search.cli.predictions:predictions", "What a trial predicted, in XTREME's layout."),
+    "tasks": ("search.cli.tasks:tasks", "The catalogue of tasks."),
+    "spaces": ("search.cli.shipped:spaces", "The sweep specs that ship."),
+    "doctor": ("search.cli.doctor:doctor", "What this machine can do."),
 }
-"""Command -> `module:attribute`, in the order of the help text."""
+"""Command -> its `module:attribute` and its line in the list, in the order of the list.
+
+The lines stand here so that `--help` imports no command: some need pydantic or more."""
 
 
 class LazyGroup(click.Group):
@@ -45,8 +47,13 @@ class LazyGroup(click.Group):
         """Return a command, or None when there is none of this name."""
         if cmd_name not in _COMMANDS:
             return None
-        module, attribute = _COMMANDS[cmd_name].split(":")
+        module, attribute = _COMMANDS[cmd_name][0].split(":")
         return getattr(importlib.import_module(module), attribute)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  as above
+        """Write the list of commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in _COMMANDS.items()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -9,7 +9,7 @@ import click
 from search.cli.options import json_option, record_option, store_option
 
 
-@click.command(short_help="What a trial predicted, in XTREME's layout.")
+@click.command
 @click.argument("name")
 @click.argument("trial", type=click.IntRange(min=0))
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import click
 
 from search.cli.options import json_option, set_option, store_option
-from trainables.jobs import LOSSES
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from trainables.results import TrialResult
 
 
-@click.command(short_help="Run one trial, no Ray, no Optuna.")
+@click.command
 @click.argument("trial", type=click.Path(path_type=Path), metavar="TRIAL.yaml")
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Ranks; sets engine.num_workers.")
 @click.option("--zero", type=click.IntRange(0, 3), metavar="Z", help="ZeRO stage 0-3; sets engine.zero_stage.")
@@ -97,6 +96,8 @@ def _stopping_on_signals(stop: StopRequest) -> Generator[None]:
 
 def _losses(result: TrialResult, *, home: Home) -> dict[str, list[float]]:
     """Return phase -> training loss of every step, of the phases that train; further targets' by number."""
+    from trainables.jobs import LOSSES
+
     store = home.open_store()
     losses: dict[str, list[float]] = {}
     for run in result.stages:

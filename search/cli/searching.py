@@ -21,7 +21,7 @@ NUM_SHOWN = 5
 """Best trials that a sweep prints at its end."""
 
 
-@click.command(short_help="Launch, or continue, a sweep.")
+@click.command
 @click.argument("spec")
 @click.option("--name", metavar="N", help="Name of the sweep.  [default: the spec's own]")
 @trials_option
@@ -61,7 +61,7 @@ def search(
     _print_outcome(request.name, home, as_json=as_json)
 
 
-@click.command(short_help="Continue a sweep by name.")
+@click.command
 @click.argument("name")
 @trials_option
 @record_option

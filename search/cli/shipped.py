@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from spaces.tree import Parameter
 
 
-@click.command(short_help="The sweep specs that ship.")
+@click.command
 @click.argument("name", required=False, metavar="[NAME|FILE]")
 @json_option
 def spaces(name: str | None, as_json: bool) -> None:  # noqa: FBT001  click passes it by name

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from search.query import TrialReport
 
 
-@click.command(short_help="One trial: configuration, lineage, scores, cost.")
+@click.command
 @click.argument("name")
 @click.argument("trial", type=click.IntRange(min=0))
 @record_option

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from trainables.stage_store import StageStore
 
 
-@click.group(short_help="What the store holds: list, verify, gc.")
+@click.group
 def stages() -> None:
     """List the stages of the store, check them, or free space.
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from trainables.progress import Progress
 
 
-@click.command(short_help="How sweeps stand.")
+@click.command
 @click.argument("name", required=False)
 @record_option
 @json_option

@@ -31,12 +31,7 @@ class TasksGroup(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(
-    cls=TasksGroup,
-    invoke_without_command=True,
-    subcommand_metavar="[NAME | check FILE]",
-    short_help="The catalogue of tasks.",
-)
+@click.group(cls=TasksGroup, invoke_without_command=True, subcommand_metavar="[NAME | check FILE]")
 @json_option
 @click.pass_context
 def tasks(context: click.Context, as_json: bool) -> None:  # noqa: FBT001  click passes it by name
