@@ -57,9 +57,12 @@ def showing_progress(path: Path, *, seconds: float = 5.0) -> Generator[None]:
     ended = threading.Event()
 
     def tell() -> None:
+        told: Progress | None = None
         while not ended.wait(seconds):
-            if progress := read_progress(path):
+            progress = read_progress(path)
+            if progress is not None and progress != told:
                 sys.stderr.write(f"{progress_line(progress)}\n")
+                told = progress
 
     thread = threading.Thread(target=tell, daemon=True)
     thread.start()

@@ -7,13 +7,18 @@ it asks for a last one, and the end of training, by the file `stop`.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from safetensors import SafetensorError
+
 if TYPE_CHECKING:
     from trainables.training_state import TrainingState
+
+log = logging.getLogger(__name__)
 
 STOP = "stop"
 """Name of the file that asks the ranks to leave a checkpoint and to stop."""
@@ -34,7 +39,6 @@ class CheckpointWriter:
         self._folder, self._seconds = folder, seconds
         self._last = time.monotonic()
         self._thread: threading.Thread | None = None
-        self._error: Exception | None = None
 
     def wish(self) -> float:
         """Return what should happen after this step."""
@@ -48,36 +52,35 @@ class CheckpointWriter:
     def write(self, state: TrainingState, *, wait: bool) -> None:
         """Write a checkpoint in the background; with `wait`, return when it is there.
 
+        One that cannot be written in the background is named in a warning: training goes on without it.
+
         Raises:
-            OSError: This one, or the one before, could not be written.
+            OSError, SafetensorError: It was to be waited for, and could not be written.
         """
         self.finish()
         self._last = time.monotonic()
-        self._thread = threading.Thread(target=self._publish, args=(state,), daemon=True)
-        self._thread.start()
         if wait:
-            self.finish()
+            self._publish(state)
+            return
+        self._thread = threading.Thread(target=self._publish_or_warn, args=(state,), daemon=True)
+        self._thread.start()
 
     def finish(self) -> None:
-        """Return when nothing is being written any more.
-
-        Raises:
-            OSError: The last checkpoint could not be written.
-        """
+        """Return when nothing is being written any more."""
         if self._thread is not None:
             self._thread.join()
-        if self._error is not None:
-            error, self._error = self._error, None
-            raise error
+
+    def _publish_or_warn(self, state: TrainingState) -> None:
+        try:
+            self._publish(state)
+        except (OSError, SafetensorError) as error:
+            log.warning("a checkpoint at step %d could not be written (%s); training goes on", state.step, error)
 
     def _publish(self, state: TrainingState) -> None:
-        assert self._folder is not None  # noqa: S101  (else nothing is ever wished)
         from trainables.training_state import write_state  # needs torch, which the trial's process does without
 
+        assert self._folder is not None  # noqa: S101  (else nothing is ever wished)
         part = self._folder / f".{state.step:09d}.part"
-        try:
-            part.mkdir(parents=True, exist_ok=True)
-            write_state(state, part)
-            part.rename(self._folder / f"{state.step:09d}")
-        except Exception as error:  # noqa: BLE001  (told to the thread that trains, at its next look)
-            self._error = error
+        part.mkdir(parents=True, exist_ok=True)
+        write_state(state, part)
+        part.rename(self._folder / f"{state.step:09d}")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, cast  # Any: transformers is untyped
 
@@ -137,7 +138,7 @@ class Encoder(nn.Module):
         hidden_BSD = self.model.embeddings(inputs_embeds=words_BSD, position_ids=self.positions(mask_BS))
         # Without a mask attention takes its fastest way.
         attention_mask_B11S = None if bool(mask_BS.all()) else mask_BS[:, None, None, :]
-        for layer in self.model.encoder.layer[:num_layers]:
+        for layer in islice(self.model.encoder.layer, num_layers):
             hidden_BSD = layer(hidden_BSD, attention_mask_B11S)
         return EncodedText(hidden_BSD, mask_BS, num_image_tokens)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from trainables.data.batching import length_batches
-from trainables.training import Rank
+from trainables.training import Pace, Rank
 
 Outputs = dict[str, np.ndarray]
 """A head's outputs over a split, in the order of its examples."""
@@ -32,7 +32,15 @@ class Examples(Protocol):
 
 
 @torch.no_grad()
-def predict(model: nn.Module, task: Examples, *, head: str, rank: Rank, tokens_per_micro_batch: int) -> Outputs:
+def predict(
+    model: nn.Module,
+    task: Examples,
+    *,
+    head: str,
+    rank: Rank,
+    tokens_per_micro_batch: int,
+    pace: Pace | None = None,
+) -> Outputs:
     """Return the head's outputs for every example of a split, the same on every rank.
 
     Args:
@@ -41,12 +49,18 @@ def predict(model: nn.Module, task: Examples, *, head: str, rank: Rank, tokens_p
         head: Name of the task whose head predicts.
         rank: This process; it scores every `num_ranks`-th batch.
         tokens_per_micro_batch: Bound on one forward pass, padding included.
+        pace: Told how many examples are done, over all ranks; None tells nobody.
     """
     model.eval()
     batches = length_batches(task.lengths, tokens_per_micro_batch=tokens_per_micro_batch)
     mine = batches[rank.number :: rank.num_ranks]
-    parts = [_outputs(model, task, head=head, indices=indices, device=rank.device) for indices in mine]
-    found = list(zip(mine, parts, strict=True))
+    found: list[tuple[np.ndarray, Outputs]] = []
+    num_done = 0
+    for indices in mine:
+        found.append((indices, _outputs(model, task, head=head, indices=indices, device=rank.device)))
+        num_done += len(indices)
+        if pace is not None:
+            pace.tell(min(num_done * rank.num_ranks, len(task.lengths)), [])
     if rank.num_ranks > 1:
         gathered: list[list[tuple[np.ndarray, Outputs]]] = [[] for _ in range(rank.num_ranks)]
         dist.all_gather_object(gathered, found)

@@ -40,7 +40,7 @@ from trainables.jobs import HEADS, LOSSES, TASK_LOSSES, EvaluateJob, Job, JobPla
 from trainables.mixture import languages_of
 from trainables.model import TaskModel, build_task_model, encoder_state, parameter_groups
 from trainables.predictions import PREDICTIONS, write_predictions
-from trainables.progress import Progress, ProgressFile, ProgressSink, ignore_progress
+from trainables.progress import ProgressFile, ProgressSink, ignore_progress
 from trainables.scoring import score_items
 from trainables.tasks.spec import TaskSpec
 from trainables.training import Pace, Rank, Stretch, Trainer, TrainingRun, training_data
@@ -160,11 +160,16 @@ def _dev_scores(job: TrainJob, *, rank: Rank) -> dict[str, float]:
 def _evaluate(job: EvaluateJob, *, rank: Rank) -> JobResult:
     model = _scored_model(job).to(rank.device)
     tasks = _open_languages(job, rank=rank)
-    _report(job.places, rank=rank)(Progress(phase="evaluation", step=0, num_steps=len(tasks)))
     # One stream: sorted by length over all languages, batches pad least and every rank has as much to do.
     stream = JoinedTask(tasks)
-    budget = job.work.tokens_per_micro_batch
-    outputs = predict(model, stream, head=job.head_spec.name, rank=rank, tokens_per_micro_batch=budget)
+    outputs = predict(
+        model,
+        stream,
+        head=job.head_spec.name,
+        rank=rank,
+        tokens_per_micro_batch=job.work.tokens_per_micro_batch,
+        pace=Pace(phase="evaluation", num_steps=len(stream.lengths), report=_report(job.places, rank=rank)),
+    )
     items: dict[str, list[Item]] = {}
     metrics: dict[str, dict[str, float]] = {}
     for language, of_language in stream.split(outputs).items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -78,17 +77,20 @@ def losses_of_one_rank(bench: Bench, one_rank: LocalGroup) -> list[float]:
     return bench.train(one_rank, PLAIN).losses
 
 
-def test_checkpoints_are_left_while_training_goes_on_and_change_nothing(
+def test_a_phase_that_continues_a_checkpoint_is_the_unbroken_one_bit_for_bit(
     bench: Bench, one_rank: LocalGroup, tmp_path: Path
 ) -> None:
     unbroken = bench.train(one_rank, DROPPED)
 
     kept = bench.train(one_rank, DROPPED, config=engine(checkpoint_seconds=1e-3), checkpoints=tmp_path)
+    checkpoints = sorted(path for path in tmp_path.iterdir() if path.name.isdigit())
+    continued = [bench.train(one_rank, DROPPED, state=path) for path in (checkpoints[0], checkpoints[-1])]
 
     assert kept.checksum == unbroken.checksum
-    newest = max(path for path in tmp_path.iterdir() if not path.name.startswith("."))
-    assert json.loads((newest / "state.json").read_text())["step"] == int(newest.name)
-    assert bench.train(one_rank, DROPPED, state=newest).checksum == unbroken.checksum
+    assert [one.checksum for one in continued] == [unbroken.checksum] * 2
+    assert [one.losses for one in continued] == [unbroken.losses] * 2
+    assert [one.result.tasks for one in continued] == [unbroken.result.tasks] * 2
+    assert [one.result.first_step for one in continued] == [int(checkpoints[0].name), int(checkpoints[-1].name)]
 
 
 @pytest.mark.parametrize("ranks", [1, 2])
