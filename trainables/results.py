@@ -43,13 +43,19 @@ class StageRun(FrozenModel):
     key: str
     """Content key, 64 hexadecimal digits."""
     steps: int = Field(ge=0)
-    """Optimiser steps in the stage; 0 for evaluation."""
+    """Optimiser steps that making it took, without those of the trunk that it continues; 0 for evaluation."""
     seconds: float = Field(ge=0)
     """Wall time that making it took, whoever made it."""
     reused: bool
     """Whether it was found complete, so that this trial paid nothing for it."""
     further: str = ""
     """Further target that it was planned for, by its evaluation task; empty on the trial's own line."""
+    is_trunk: bool = False
+    """Whether it is a phase's stable stretch, with its training state, that higher rungs extend."""
+    steps_before: int = Field(default=0, ge=0)
+    """Optimiser steps of the trunk that it continues."""
+    seconds_before: float = Field(default=0.0, ge=0)
+    """Wall time that making that trunk took, whoever made it."""
 
 
 class TrialResult(FrozenModel):
@@ -91,4 +97,14 @@ class TrialResult(FrozenModel):
     @property
     def cost_if_alone_seconds(self) -> float:
         """Seconds that the whole lineage took, as if nothing had been shared."""
-        return sum(stage.seconds for stage in self.stages)
+        return sum(stage.seconds_before + stage.seconds for stage in self.stages if not stage.is_trunk)
+
+    @property
+    def steps_paid(self) -> int:
+        """Optimiser steps of the stages that this trial made."""
+        return sum(stage.steps for stage in self.stages if not stage.reused)
+
+    @property
+    def steps_if_alone(self) -> int:
+        """Optimiser steps of the whole lineage, as if nothing had been shared."""
+        return sum(stage.steps_before + stage.steps for stage in self.stages if not stage.is_trunk)
