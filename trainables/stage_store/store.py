@@ -50,6 +50,8 @@ from trainables.storage import open_storage
 log = logging.getLogger(__name__)
 
 _FOLDERS = ("stages", "work", "leases", "damaged")
+_KNOWS_LINEAGE = 3
+"""Version of the manifest from which it lists all that a stage was made from."""
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.05, 1.0
 
 
@@ -80,7 +82,7 @@ class StageStore:
         self._uses = Uses(self._storage, timing=self.timing)
         self._checkpoints = Checkpoints(storage=self._storage, contents=self._contents, leases=self._leases)
         self._held: dict[str, Lease] = {}
-        self._digests: dict[str, str] = {}
+        self._lineages: dict[str, dict[str, str]] = {}
 
     def find(self, key: str) -> StoredStage | None:
         """Return the complete stage with this key, or None. It is whole, and so is what it was made from.
@@ -95,7 +97,7 @@ class StageStore:
         if isinstance(found, str):
             found = self._look_with_lease(key, problem=found)
         if found is not None:
-            self._digests[key] = found.digest
+            self._lineages[key] = {**found.lineage, key: found.digest}
         return found
 
     def using(self) -> contextlib.AbstractContextManager[None]:
@@ -165,7 +167,7 @@ class StageStore:
         self._require_lease(key)  # hashing took its time
         stored = self._publish(manifest, folder=folder)
         self._checkpoints.remove(key)
-        self._digests[key] = stored.digest
+        self._lineages[key] = {**stored.lineage, key: stored.digest}
         return stored
 
     def put_checkpoint(self, key: str, *, step: int, folder: Path, token: str | None = None) -> None:
@@ -222,15 +224,28 @@ class StageStore:
 
     def _problem_of_parents(self, manifest: Manifest) -> str | None:
         """Return what is wrong with what a stage was made from, as far as the store still has it."""
+        if manifest.version < _KNOWS_LINEAGE:
+            return self._problem_of_parent_chain(manifest)
+        for key, digest in manifest.lineage.items():
+            ancestor = self._read_manifest(key)
+            if ancestor is not None and ancestor.digest != digest:
+                return _made_anew(ancestor)
+        return None
+
+    def _problem_of_parent_chain(self, manifest: Manifest) -> str | None:
         while manifest.facts.parent is not None:
-            data = self._storage.read(f"{stage_folder(manifest.facts.parent)}/{MANIFEST}")
-            parent = Manifest.read(data, key=manifest.facts.parent) if data is not None else None
-            if not isinstance(parent, Manifest):
+            parent = self._read_manifest(manifest.facts.parent)
+            if parent is None:
                 return None
             if manifest.parent_digest not in {None, parent.digest}:
-                return f"{parent.facts.phase} stage {parent.key[:12]} in its lineage was since made with other files"
+                return _made_anew(parent)
             manifest = parent
         return None
+
+    def _read_manifest(self, key: str) -> Manifest | None:
+        data = self._storage.read(f"{stage_folder(key)}/{MANIFEST}")
+        manifest = Manifest.read(data, key=key) if data is not None else None
+        return manifest if isinstance(manifest, Manifest) else None
 
     def _look_with_lease(self, key: str, *, problem: str) -> StoredStage | None:
         held = self._held.get(key)
@@ -273,20 +288,22 @@ class StageStore:
             raise LeaseLostError(key)
 
     def _manifest(self, key: str, *, folder: Path, facts: StageFacts) -> Manifest:
+        lineage = self._lineage(facts.parent) if facts.parent else {}
         return Manifest(
             version=MANIFEST_VERSION,
             key=key,
             facts=facts,
             files=files_of(folder),
-            parent_digest=self._digest(facts.parent) if facts.parent else None,
+            parent_digest=lineage.get(facts.parent) if facts.parent else None,
+            lineage=lineage,
             part=self._storage.part(),
         )
 
-    def _digest(self, parent: str) -> str | None:
-        """Return what the parent held when it was found here: it may have been made again since."""
-        if parent not in self._digests and isinstance(found := self._look(parent), StoredStage):
-            self._digests[parent] = found.digest
-        return self._digests.get(parent)
+    def _lineage(self, key: str) -> dict[str, str]:
+        """Return what a stage and its ancestors held when it was found here: they may have been made again since."""
+        if key not in self._lineages and isinstance(found := self._look(key), StoredStage):
+            self._lineages[key] = {**found.lineage, key: found.digest}
+        return self._lineages.get(key, {})
 
     def _publish(self, manifest: Manifest, *, folder: Path) -> StoredStage:
         key = manifest.key
@@ -301,7 +318,11 @@ class StageStore:
 
 
 def _stored(manifest: Manifest, *, folder: Path) -> StoredStage:
-    return StoredStage(folder=folder, facts=manifest.facts, digest=manifest.digest)
+    return StoredStage(folder=folder, facts=manifest.facts, digest=manifest.digest, lineage=manifest.lineage)
+
+
+def _made_anew(ancestor: Manifest) -> str:
+    return f"{ancestor.facts.phase} stage {ancestor.key[:12]} in its lineage was since made with other files"
 
 
 def _cache_folder(url: str, *, cache: Path | None) -> Path:
