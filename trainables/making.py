@@ -43,6 +43,8 @@ class Workplace:
     """Told of every stage as soon as it is complete, so that a trial that dies later has its cost on record."""
     waits: bool = True
     """Whether it waits for a stage that another makes; else StageBusyError says which, and it can be run again."""
+    expired: str | None = None
+    """A lease that another process has seen expire (`StageStore.expired_lease`); only where it does not wait."""
 
     @property
     def cache(self) -> Path:
@@ -127,7 +129,7 @@ class StageMaker:
             with self._store.lease(key):
                 yield
             return
-        lease = self._store.try_lease(key)
+        lease = self._store.try_lease(key, expired=self._workplace.expired)
         if lease is None:
             raise StageBusyError(key)
         with lease:

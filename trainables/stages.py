@@ -22,7 +22,7 @@ out: results agree across it within tolerance (docs/decisions/0006).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import PurePath
 from typing import Any, Literal  # Any: what pydantic takes as fields to leave out
 
@@ -113,6 +113,29 @@ def plan_stages(
     for stage in (stage for line in lines for stage in line.stages):
         stages.setdefault(stage.key, stage)
     return tuple(stages.values())
+
+
+def missing_stages(plan: Sequence[Stage], *, is_complete: Callable[[str], bool]) -> tuple[Stage, ...]:
+    """Return the stages that a trial would have to make, in order; of trunks only those that it would continue.
+
+    Args:
+        plan: All stages of the trial at a rung.
+        is_complete: Tells by its key whether a stage is there.
+    """
+    by_key = {stage.key: stage for stage in plan}
+    needed: set[str] = set()
+
+    def need(stage: Stage) -> None:
+        if stage.key in needed or is_complete(stage.key):
+            return
+        needed.add(stage.key)
+        if stage.continues:
+            need(by_key[stage.continues])
+
+    for stage in plan:
+        if not stage.is_trunk:
+            need(stage)
+    return tuple(stage for stage in plan if stage.key in needed)
 
 
 def _trunks(config: TrialConfig, *, rungs: RungsConfig, rung: int) -> dict[str, tuple[PhaseConfig, ...]]:

@@ -116,15 +116,34 @@ class StageStore:
         with lease:
             yield lease
 
-    def try_lease(self, key: str) -> Lease | None:
+    def try_lease(self, key: str, *, expired: str | None = None) -> Lease | None:
         """Return the right to make a stage, or None when another holder has it; `holder` says who.
 
         The caller releases it, or uses it in a `with` block.
+
+        Args:
+            key: The stage's key.
+            expired: What `expired_lease` of another process returned: that holder is dead unless it has stirred since.
         """
-        lease = self._leases.try_lease(key)
+        lease = self._leases.try_lease(key, expired=expired)
         if lease is not None:
             self._held[key] = lease
         return lease
+
+    def has(self, key: str) -> bool:
+        """Return whether a stage looks complete: its manifest is there, unverified."""
+        return self._storage.read(f"{stage_folder(key)}/{MANIFEST}") is not None
+
+    def could_lease(self, key: str) -> bool:
+        """Return whether nobody holds a stage's lease, so that whoever takes it now is likely to get it.
+
+        As `try_lease`, it notices by itself when a holder on another host has died: keep one store object to ask.
+        """
+        return self._leases.is_free(key)
+
+    def expired_lease(self, key: str) -> str | None:
+        """Return what names the lease of a stage that this object has seen expire, for another process to take it."""
+        return self._leases.expired(key)
 
     def holder(self, key: str) -> Holder | None:
         """Return who holds a stage's lease, or None. It may have died since its last heartbeat."""
