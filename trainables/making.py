@@ -194,8 +194,9 @@ def _facts(stage: Stage, result: JobResult, *, seconds: float, trunk: Obtained |
     steps_before = before.steps_before + before.steps if before else 0
     return StageFacts(
         phase=stage.phase,
-        parent=stage.continues or stage.parent,
+        parent=stage.parent,
         is_trunk=stage.is_trunk,
+        trunk=stage.continues,
         steps=result.steps - steps_before,
         seconds=seconds,
         steps_before=steps_before,

@@ -27,13 +27,15 @@ class StageFacts(FrozenModel):
     phase: Phase
     """Phase that it is."""
     parent: str | None
-    """Key of the stage it was made from: the trunk that it continued, or the one whose encoder it started from."""
+    """Key of the stage whose encoder it started from; None is the trial's own."""
     steps: int = Field(ge=0)
     """Optimiser steps that making it took, without those of the trunk that it continued."""
     seconds: float = Field(ge=0)
     """Wall time that making it took."""
     is_trunk: bool = False
     """Whether it is a phase's stable part, with its training state."""
+    trunk: str | None = None
+    """Key of the trunk that it continued; it has the same parent."""
     steps_before: int = Field(default=0, ge=0)
     """Optimiser steps of the trunk that it continued, from the phase's beginning."""
     seconds_before: float = Field(default=0.0, ge=0)

@@ -307,7 +307,9 @@ class StageStore:
             raise LeaseLostError(key)
 
     def _manifest(self, key: str, *, folder: Path, facts: StageFacts) -> Manifest:
-        lineage = self._lineage(facts.parent) if facts.parent else {}
+        lineage = {
+            key: digest for one in (facts.parent, facts.trunk) if one for key, digest in self._lineage(one).items()
+        }
         return Manifest(
             version=MANIFEST_VERSION,
             key=key,
