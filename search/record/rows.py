@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
-from trainables.config import FrozenModel, TrialConfig
+from trainables.config import FrozenModel, RungsConfig, TrialConfig
 from trainables.results import Family, TrialResult
 
 JsonObject = dict[str, JsonValue]
@@ -64,6 +64,11 @@ class SweepRow:
         """Name -> whole task, of the user's own tasks that the spec names."""
         tasks = self.spec.get("tasks")
         return tasks if isinstance(tasks, dict) else {}
+
+    @property
+    def rungs(self) -> RungsConfig:
+        """Fidelity levels of its trials; specs of earlier versions have one."""
+        return RungsConfig.model_validate(self.spec.get("rungs", {}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from search.errors import InputError
 from search.record import Record, State, TrialRow
 from spaces.own_tasks import adopt_tasks
+from trainables.config import RungsConfig
 from trainables.errors import TrainablesError
 
 _UNFINISHED: tuple[State, ...] = ("proposed", "running", "interrupted", "failed")
@@ -39,7 +40,7 @@ def read_needs(record: Record, *, keep_best: int | None) -> Needs:
         adopt_tasks(sweep.own_tasks)
         keys = stages_of(record, sweep.name)
         for trial in record.trials(sweep.name, states=_UNFINISHED):
-            unfinished |= keys.get(trial.number, set()) | _planned(trial)
+            unfinished |= keys.get(trial.number, set()) | _planned(trial, rungs=sweep.rungs)
         finished = sorted(record.trials(sweep.name, states=("finished",)), key=_rank)
         for trial in finished[:keep_best]:
             kept |= keys.get(trial.number, set())
@@ -59,17 +60,20 @@ def _rank(trial: TrialRow) -> tuple[float, int]:
     return (-trial.score if trial.score is not None else float("inf"), trial.number)
 
 
-def _planned(trial: TrialRow) -> set[str]:
+def _planned(trial: TrialRow, *, rungs: RungsConfig) -> set[str]:
+    """Return all stages that a trial may still come to, at the rungs that it has not been measured at."""
     from trainables.provenance import read_provenance
     from trainables.stages import plan_stages
 
     config = trial.trial_config
     try:
-        stages = plan_stages(config, provenance=read_provenance(config))
+        provenance = read_provenance(config)
     except TrainablesError as error:
         msg = (
             f"the stages that trial {trial.number} of {trial.sweep!r} ({trial.state}) needs cannot be told: {error}; "
             "nothing was removed. Run this where that trial can run, for example with XSTILTS_MIRROR set"
         )
         raise InputError(msg) from error
-    return {stage.key for stage in stages}
+    first = 0 if trial.rung is None else min(trial.rung + 1, rungs.last)
+    plans = (plan_stages(config, provenance=provenance, rungs=rungs, rung=rung) for rung in range(first, rungs.num))
+    return {stage.key for plan in plans for stage in plan}
