@@ -1,4 +1,4 @@
-"""The record's contract. It runs over SQLite, and over PostgreSQL where XSTILTS_TEST_POSTGRES names a database."""
+"""The record's contract, over SQLite and over a PostgreSQL server."""
 
 from __future__ import annotations
 
