@@ -8,6 +8,7 @@
     │   ├── FilterError                      a `--where` expression
     │   ├── RecordMissingError               no record where one is to be read
     │   ├── RecordNewerError                 a record written by a newer xstilts
+    │   ├── RecordOlderError                 a record of an older schema that may not be changed
     │   ├── RecordDamagedError               the record's file is no database any more
     │   └── RecordUnusableError              the record cannot be opened, read or written
     └── RunError (trainables.RunError)       the run failed: exit code 1
@@ -100,6 +101,23 @@ class RecordNewerError(InputError):
     def __init__(self, where: str, *, version: int, known: int) -> None:
         super().__init__(
             f"record {where} is of a newer schema: has version {version}, this xstilts knows {known}; update xstilts"
+        )
+        self.version, self.known = version, known
+
+
+class RecordOlderError(InputError):
+    """The record has an older schema, and was opened where it cannot be brought to the newest.
+
+    Args:
+        where: Place of the record.
+        version: Schema version that it has.
+        known: Schema version that this xstilts reads.
+    """
+
+    def __init__(self, where: str, *, version: int, known: int) -> None:
+        super().__init__(
+            f"record {where} is of an older schema: has version {version}, this xstilts reads {known}, and it cannot "
+            "be changed here; run any xstilts command once where it may be written"
         )
         self.version, self.known = version, known
 

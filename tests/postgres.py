@@ -1,4 +1,4 @@
-"""A PostgreSQL server for the length of a test session: installed where it is missing, on loopback, in a temporary folder.
+"""A PostgreSQL server for a test session: installed where it is missing, on loopback, in a temporary folder.
 
 `apt-get install postgresql` runs only where no server is installed, this process is root, and the system is Debian's;
 it takes under a minute, and nothing when the server is there. Elsewhere the tests that need it skip, with the reason.

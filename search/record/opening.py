@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 from functools import partial
@@ -12,9 +13,19 @@ from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, even
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
-from search.errors import RecordDamagedError, RecordMissingError, RecordNewerError, RecordUnusableError, SearchError
+from search.errors import (
+    RecordDamagedError,
+    RecordMissingError,
+    RecordNewerError,
+    RecordOlderError,
+    RecordUnusableError,
+    SearchError,
+)
+from search.record.migrating import migrate
 from search.record.schema import METADATA, SCHEMA_VERSION, meta
 from trainables.config import canonical_json
+
+log = logging.getLogger(__name__)
 
 BUSY_SECONDS = 30
 """How long a writer waits for another one before it gives up."""
@@ -149,6 +160,10 @@ def _prepare(engine: Engine, shown: str, *, read_only: bool) -> None:
         version = _create(engine)
     if version > SCHEMA_VERSION:
         raise RecordNewerError(shown, version=version, known=SCHEMA_VERSION)
+    if version < SCHEMA_VERSION and read_only:
+        _migrate_for_reader(engine, shown, version=version)
+    elif version < SCHEMA_VERSION:
+        _migrate(engine)
 
 
 def _version(connection: Connection) -> int | None:
@@ -159,14 +174,37 @@ def _version(connection: Connection) -> int | None:
 
 def _create(engine: Engine) -> int:
     with writing(engine).begin() as connection:
-        if connection.dialect.name == "postgresql":
-            # Two processes may make the tables at once; the number is arbitrary and only has to be the same in both.
-            connection.execute(text("SELECT pg_advisory_xact_lock(7837453)"))
+        _stand_in_line(connection)
         version = _version(connection)
         if version is None:
             METADATA.create_all(connection)
             connection.execute(meta.insert().values(schema_version=SCHEMA_VERSION))
         return version or SCHEMA_VERSION
+
+
+def _migrate(engine: Engine) -> None:
+    with writing(engine).begin() as connection:
+        _stand_in_line(connection)
+        version = _version(connection)
+        if version is not None and version < SCHEMA_VERSION:
+            log.warning("the record is brought from schema %d to %d", version, SCHEMA_VERSION)
+            migrate(connection, version=version)
+
+
+def _migrate_for_reader(engine: Engine, shown: str, *, version: int) -> None:
+    """Bring an older record to the newest schema for somebody who only reads it."""
+    place = engine.url
+    try:
+        open_engine(place.render_as_string(hide_password=False), read_only=False).dispose()
+    except SearchError as error:
+        raise RecordOlderError(shown, version=version, known=SCHEMA_VERSION) from error
+
+
+def _stand_in_line(connection: Connection) -> None:
+    """Wait for whoever makes or changes the tables (PostgreSQL); on SQLite the transaction itself does."""
+    if connection.dialect.name == "postgresql":
+        # The number is arbitrary and only has to be the same in all processes.
+        connection.execute(text("SELECT pg_advisory_xact_lock(7837453)"))
 
 
 def _translate(context: ExceptionContext, shown: str) -> SearchError | None:

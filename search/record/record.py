@@ -25,6 +25,7 @@ from sqlalchemy.exc import IntegrityError
 
 from search.errors import SweepDiffersError
 from search.record import reading, schema, writing
+from search.record.lineage import with_stage
 from search.record.opening import open_engine
 from search.record.opening import writing as writing_engine
 from search.record.rows import (
@@ -94,8 +95,9 @@ class Record:
         with contextlib.suppress(IntegrityError), self._writes.begin() as connection:
             # Another process may make it between the look and the insert (PostgreSQL): then it exists.
             if name not in connection.scalars(select(schema.sweeps.c.name)).all():
-                connection.execute(schema.sweeps.insert().values(**row, created_at=time.time()))
-                writing.add_event(connection, name, number=None, kind="sweep", payload=row)
+                now = time.time()
+                connection.execute(schema.sweeps.insert().values(**row, created_at=now))
+                writing.add_event(connection, name, number=None, kind="sweep", payload=row, at=now)
         sweep = self.plan(name, planned_trials=planned_trials)
         _check_same_sweep(sweep, spec=spec, objective=objective)
         return sweep
@@ -112,7 +114,7 @@ class Record:
                 raised = update(schema.sweeps).where(schema.sweeps.c.name == name)
                 connection.execute(raised.values(planned_trials=planned_trials))
                 payload: JsonObject = {"planned_trials": planned_trials}
-                writing.add_event(connection, name, number=None, kind="planned", payload=payload)
+                writing.add_event(connection, name, number=None, kind="planned", payload=payload, at=time.time())
             return reading.read_sweep(connection, name)
 
     def propose(self, sweep: str, *, proposal: Proposal) -> TrialRow:
@@ -140,8 +142,8 @@ class Record:
         """
         with self._change(sweep, number) as (connection, trial):
             payload: JsonObject = {"attempt": trial.attempts, "host": platform.node(), "process": os.getpid()}
-            again = {"attempts": trial.attempts + 1, "started_at": time.time(), "ended_at": None, "error": None}
-            writing.move(connection, trial, state="running", payload=payload, **again)
+            again = {"attempts": trial.attempts + 1, "ended_at": None, "error": None}
+            writing.move(connection, trial, state="running", payload=payload, time_column="started_at", **again)
             return reading.read_trial(connection, sweep, number=number)
 
     def add_stage(self, sweep: str, *, number: int, rung: int, stage: StageRun) -> None:
@@ -154,10 +156,9 @@ class Record:
         """
         with self._change(sweep, number) as (connection, trial):
             rows = reading.read_stages(connection, sweep, number=number)
-            here = [writing.stage_run(row) for row in rows if row.rung == rung and row.key != stage.key]
-            writing.put_stages(connection, trial, rung=rung, stages=[*here, stage])
+            writing.put_stages(connection, trial, rung=rung, stages=with_stage(rows, rung=rung, stage=stage))
             payload: JsonObject = {"rung": rung, "stage": stage.model_dump(mode="json")}
-            writing.add_event(connection, sweep, number=number, kind="stage", payload=payload)
+            writing.add_event(connection, sweep, number=number, kind="stage", payload=payload, at=time.time())
 
     def measure(self, sweep: str, *, number: int, result: TrialResult, rung: int = 0) -> TrialRow:
         """Return the trial after adding what it scored at a rung, while it goes on.
@@ -181,7 +182,7 @@ class Record:
             trial = _measure(connection, before, result=result, rung=rung)
             if trial.state != "finished":
                 payload: JsonObject = {"rung": rung, "score": trial.score}
-                writing.move(connection, trial, state="finished", payload=payload, ended_at=time.time(), error=None)
+                writing.move(connection, trial, state="finished", payload=payload, time_column="ended_at", error=None)
             return reading.read_trial(connection, sweep, number=number)
 
     def prune(self, sweep: str, *, number: int) -> TrialRow:
@@ -194,7 +195,7 @@ class Record:
         with self._change(sweep, number) as (connection, trial):
             if trial.state != "pruned":
                 payload: JsonObject = {"rung": trial.rung, "score": trial.score}
-                writing.move(connection, trial, state="pruned", payload=payload, ended_at=time.time())
+                writing.move(connection, trial, state="pruned", payload=payload, time_column="ended_at")
             return reading.read_trial(connection, sweep, number=number)
 
     def fail(self, sweep: str, *, number: int, error: str) -> TrialRow:
@@ -206,7 +207,7 @@ class Record:
         """
         with self._change(sweep, number) as (connection, trial):
             payload: JsonObject = {"error": error}
-            writing.move(connection, trial, state="failed", payload=payload, ended_at=time.time(), error=error)
+            writing.move(connection, trial, state="failed", payload=payload, time_column="ended_at", error=error)
             return reading.read_trial(connection, sweep, number=number)
 
     def interrupt_running(self, sweep: str) -> tuple[int, ...]:
@@ -221,7 +222,7 @@ class Record:
             reading.read_sweep(connection, sweep, lock=True)
             running = reading.read_trials(connection, sweep, states=("running",))
             for trial in running:
-                writing.move(connection, trial, state="interrupted", payload={}, ended_at=time.time())
+                writing.move(connection, trial, state="interrupted", payload={}, time_column="ended_at")
             return tuple(trial.number for trial in running)
 
     def sweep(self, name: str) -> SweepRow:
