@@ -4,6 +4,9 @@ Any number of processes may read and write one record at once: the driver propos
 method is one transaction, durable when it returns, and writes the derived tables together with the event, so a
 killed process leaves either all of it or nothing. Writers of one sweep wait for each other (up to 30 s on SQLite).
 
+One process drives a sweep at a time: `own` gives it a fencing number that its writes, and those of its trial actors,
+carry (`fenced`); when another process has taken over, they are refused. Writes without a number are not checked.
+
 Trials are numbered from 0 without gaps. A trial's results are never changed: writing the same result again does
 nothing, a different one is refused. A Record is safe to share between threads and not to be sent to other
 processes: send `record.where` and open it there.
@@ -16,6 +19,7 @@ import os
 import platform
 import time
 from collections.abc import Collection, Generator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -24,10 +28,12 @@ from sqlalchemy import Connection, Engine, select, update
 from sqlalchemy.exc import IntegrityError
 
 from search.errors import SweepDiffersError
-from search.record import reading, schema, writing
+from search.record import owning, reading, schema, writing
 from search.record.lineage import with_stage
 from search.record.opening import open_engine
 from search.record.opening import writing as writing_engine
+from search.record.owning import Owner
+from search.record.ownership import Ownership, Pace, take
 from search.record.rows import (
     STATES,
     Event,
@@ -63,17 +69,27 @@ def open_record(where: str | Path, *, read_only: bool = False) -> Record:
     return Record(open_engine(place, read_only=read_only), where=place)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fence:
+    """Under which number a record writes to a sweep."""
+
+    sweep: str
+    number: int
+
+
 class Record:
     """See the module. Made by `open_record`.
 
     Args:
         engine: An engine on a database with the record's tables.
         where: Path or URL that opens it again.
+        fence: Under which fencing number it writes to one sweep; others, and without it all, are written unfenced.
     """
 
-    def __init__(self, engine: Engine, *, where: str) -> None:
+    def __init__(self, engine: Engine, *, where: str, fence: Fence | None = None) -> None:
         self.engine, self.where = engine, where
         self._writes = writing_engine(engine)
+        self._fence = fence
 
     def __enter__(self) -> Self:
         return self
@@ -84,6 +100,45 @@ class Record:
     def close(self) -> None:
         """Close its connections."""
         self.engine.dispose()
+
+    def own(self, sweep: str, *, take_over: bool = False, pace: Pace = Pace()) -> Ownership:  # noqa: B008  it is frozen
+        """Return this process's ownership of a sweep: a context with a heartbeat, a fencing number, and a record.
+
+        An owner that let go, or whose process is gone from this host, is followed at once.
+
+        Args:
+            sweep: Its name.
+            take_over: Whether to take the sweep from an owner whose beat stands still for `pace.stale_seconds`.
+            pace: How fast this owner beats, and how long another one may stand still.
+
+        Raises:
+            UnknownSweepError: There is no such sweep.
+            SweepOwnedError: It has an owner that lives, or may live.
+        """
+        return take(self, sweep, take_over=take_over, pace=pace)
+
+    def owner(self, sweep: str) -> Owner | None:
+        """Return who drives the sweep, or drove it last; None when nobody ever did.
+
+        Raises:
+            UnknownSweepError: There is no such sweep.
+        """
+        with self.engine.begin() as connection:
+            reading.read_sweep(connection, sweep)
+            return owning.read_owner(connection, sweep)
+
+    def fenced(self, sweep: str, *, fence: int | None) -> Record:
+        """Return this record as one whose writes to the sweep carry a fencing number; it shares the connections.
+
+        Every such write raises FencedError, and changes nothing, once the sweep has a newer owner.
+
+        Args:
+            sweep: Name of the sweep.
+            fence: An owner's number; None gives the record as it is.
+        """
+        if fence is None:
+            return self
+        return Record(self.engine, where=self.where, fence=Fence(sweep=sweep, number=fence))
 
     def put_sweep(self, name: str, *, spec: JsonObject, objective: Objective, planned_trials: int) -> SweepRow:
         """Return the sweep of this name, made when there is none. An existing one's planned trials only grow.
@@ -108,8 +163,8 @@ class Record:
         Raises:
             UnknownSweepError: There is no such sweep.
         """
-        with self._writes.begin() as connection:
-            sweep = reading.read_sweep(connection, name, lock=True)
+        with self.writing_to(name) as connection:
+            sweep = reading.read_sweep(connection, name)
             if planned_trials > sweep.planned_trials:
                 raised = update(schema.sweeps).where(schema.sweeps.c.name == name)
                 connection.execute(raised.values(planned_trials=planned_trials))
@@ -124,8 +179,8 @@ class Record:
             UnknownSweepError: There is no such sweep.
             ConfigError: The trial does not score what the sweep's objective needs.
         """
-        with self._writes.begin() as connection:
-            row = reading.read_sweep(connection, sweep, lock=True)
+        with self.writing_to(sweep) as connection:
+            row = reading.read_sweep(connection, sweep)
             if row.objective == "english" and "en" not in proposal.config.evaluation.languages:
                 msg = "lacks 'en', and the sweep's objective is english; add en, or choose another objective"
                 raise ConfigError("evaluation.languages", msg)
@@ -218,8 +273,7 @@ class Record:
         Raises:
             UnknownSweepError: There is no such sweep.
         """
-        with self._writes.begin() as connection:
-            reading.read_sweep(connection, sweep, lock=True)
+        with self.writing_to(sweep) as connection:
             running = reading.read_trials(connection, sweep, states=("running",))
             for trial in running:
                 writing.move(connection, trial, state="interrupted", payload={}, time_column="ended_at")
@@ -270,9 +324,22 @@ class Record:
             return reading.read_events(connection, sweep, after=after)
 
     @contextlib.contextmanager
-    def _change(self, sweep: str, number: int) -> Generator[tuple[Connection, TrialRow]]:
+    def writing_to(self, sweep: str) -> Generator[Connection]:
+        """Hold a sweep for one transaction of writes, durable at its end.
+
+        Raises:
+            UnknownSweepError: There is no such sweep.
+            FencedError: This record writes under an older owner's number.
+        """
         with self._writes.begin() as connection:
             reading.read_sweep(connection, sweep, lock=True)
+            if self._fence is not None and self._fence.sweep == sweep:
+                owning.check_fence(connection, sweep, fence=self._fence.number)
+            yield connection
+
+    @contextlib.contextmanager
+    def _change(self, sweep: str, number: int) -> Generator[tuple[Connection, TrialRow]]:
+        with self.writing_to(sweep) as connection:
             yield connection, reading.read_trial(connection, sweep, number=number)
 
 
