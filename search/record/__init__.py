@@ -1,7 +1,7 @@
 """The record: what every sweep, trial and measurement was, in SQL."""
 
-from search.record.owning import Owner
 from search.record.ownership import Ownership, Pace
+from search.record.owning import Owner
 from search.record.record import Record, open_record
 from search.record.rows import (
     STATES,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any  # DB-API connections have no shared static type
@@ -21,6 +22,7 @@ from search.errors import (
     RecordUnusableError,
     SearchError,
 )
+from search.record.guarding import Guard, check_before_opening
 from search.record.migrating import migrate
 from search.record.schema import METADATA, SCHEMA_VERSION, meta
 from trainables.config import canonical_json
@@ -33,8 +35,23 @@ _READ_ONLY_SQLSTATE = "25006"
 _DAMAGED_CODES = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
-def open_engine(where: str | Path, *, read_only: bool) -> Engine:
-    """Return an engine on the record at a path or database URL, with its tables in place.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """An open record's database."""
+
+    engine: Engine
+    guard: Guard | None
+    """What guards its file; None for a reader, and on a server."""
+
+    def close(self) -> None:
+        """Close its connections, then leave its file in order."""
+        self.engine.dispose()
+        if self.guard is not None:
+            self.guard.close()
+
+
+def open_database(where: str | Path, *, read_only: bool) -> Opened:
+    """Return the record at a path or database URL, checked, with its tables in place.
 
     Args:
         where: Path of an SQLite file, or an SQLAlchemy URL.
@@ -43,21 +60,31 @@ def open_engine(where: str | Path, *, read_only: bool) -> Engine:
     Raises:
         RecordMissingError: It is to be read and does not exist.
         RecordNewerError: It has a newer schema.
-        RecordDamagedError: The file is no database.
+        RecordDamagedError: The file is damaged and there is no good snapshot.
         RecordUnusableError: It cannot be opened, or the URL names no known database.
     """
     url = _url(where)
     shown = url.render_as_string()
-    engine = _sqlite_engine(url, read_only=read_only) if url.get_backend_name() == "sqlite" else _server_engine(url)
+    is_file = url.get_backend_name() == "sqlite"
+    guard = _guard(url, read_only=read_only) if is_file else None
+    engine = _sqlite_engine(url, read_only=read_only) if is_file else _server_engine(url)
     event.listen(engine, "handle_error", partial(_translate, shown=shown), retval=True)
     if read_only and engine.dialect.name == "postgresql":
         engine = engine.execution_options(postgresql_readonly=True)
+    opened = Opened(engine=engine, guard=guard)
     try:
         _prepare(engine, shown, read_only=read_only)
     except SearchError:
-        engine.dispose()
+        opened.close()
         raise
-    return engine
+    return opened
+
+
+def _guard(url: URL, *, read_only: bool) -> Guard | None:
+    path = Path(url.database or "").absolute()
+    if not read_only:
+        _make_folder(path.parent)
+    return check_before_opening(path, read_only=read_only)
 
 
 def writing(engine: Engine) -> Engine:
@@ -99,14 +126,12 @@ def _server_engine(url: URL) -> Engine:
 
 def _sqlite_engine(url: URL, *, read_only: bool) -> Engine:
     path = Path(url.database or "").absolute()
-    if not path.exists():
-        if read_only:
-            msg = (
-                f"there is no record at {path}; a search makes it: start one with `xstilts search demo`, "
-                "or point --record (or XSTILTS_HOME) to where it is"
-            )
-            raise RecordMissingError(msg)
-        _make_folder(path.parent)
+    if not path.exists() and read_only:
+        msg = (
+            f"there is no record at {path}; a search makes it: start one with `xstilts search demo`, "
+            "or point --record (or XSTILTS_HOME) to where it is"
+        )
+        raise RecordMissingError(msg)
     # Without the write-ahead log's files, SQLite cannot open a database in a folder that it may not write.
     frozen = not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists()
     query = ("?mode=ro&immutable=1" if frozen else "?mode=ro") if read_only else "?mode=rwc"
@@ -195,7 +220,7 @@ def _migrate_for_reader(engine: Engine, shown: str, *, version: int) -> None:
     """Bring an older record to the newest schema for somebody who only reads it."""
     place = engine.url
     try:
-        open_engine(place.render_as_string(hide_password=False), read_only=False).dispose()
+        open_database(place.render_as_string(hide_password=False), read_only=False).close()
     except SearchError as error:
         raise RecordOlderError(shown, version=version, known=SCHEMA_VERSION) from error
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import platform
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection, select, update
 
 from search.errors import FencedError
 from search.record.processes import identity
+from search.record.rows import JsonObject
 from search.record.schema import owners
 from search.record.writing import add_event
 
@@ -44,15 +45,21 @@ def read_owner(connection: Connection, sweep: str) -> Owner | None:
 def put_owner(connection: Connection, sweep: str, *, token: str) -> Owner:
     """Make this process the sweep's owner, with the next fencing number; the caller has judged the last one."""
     last, now = read_owner(connection, sweep), time.time()
-    fence = last.fence + 1 if last else 1
-    values = {"fence": fence, "token": token, "host": platform.node(), "process": identity(), "since": now, "beat": 0}
-    if last is None:
-        connection.execute(owners.insert().values(sweep=sweep, **values))
-    else:
-        connection.execute(update(owners).where(owners.c.sweep == sweep).values(**values))
-    payload = {name: values[name] for name in ("fence", "host", "process")}
+    owner = Owner(
+        sweep=sweep,
+        fence=last.fence + 1 if last else 1,
+        token=token,
+        host=platform.node(),
+        process=identity(),
+        since=now,
+        beat=0,
+    )
+    values = asdict(owner)
+    mine = owners.c.sweep == sweep
+    connection.execute(owners.insert().values(values) if last is None else update(owners).where(mine).values(values))
+    payload: JsonObject = {"fence": owner.fence, "host": owner.host, "process": owner.process}
     add_event(connection, sweep, number=None, kind="owned", payload=payload, at=now)
-    return Owner(sweep=sweep, **values)
+    return owner
 
 
 def beat(connection: Connection, owner: Owner) -> None:

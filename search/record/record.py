@@ -24,16 +24,16 @@ from pathlib import Path
 from typing import Self
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import IntegrityError
 
 from search.errors import SweepDiffersError
 from search.record import owning, reading, schema, writing
 from search.record.lineage import with_stage
-from search.record.opening import open_engine
+from search.record.opening import Opened, open_database
 from search.record.opening import writing as writing_engine
-from search.record.owning import Owner
 from search.record.ownership import Ownership, Pace, take
+from search.record.owning import Owner
 from search.record.rows import (
     STATES,
     Event,
@@ -66,7 +66,7 @@ def open_record(where: str | Path, *, read_only: bool = False) -> Record:
         RecordUnusableError: It cannot be opened.
     """
     place = str(where) if "://" in str(where) else str(Path(where).expanduser().absolute())
-    return Record(open_engine(place, read_only=read_only), where=place)
+    return Record(open_database(place, read_only=read_only), where=place)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,14 +81,15 @@ class Record:
     """See the module. Made by `open_record`.
 
     Args:
-        engine: An engine on a database with the record's tables.
+        opened: The database, with the record's tables.
         where: Path or URL that opens it again.
         fence: Under which fencing number it writes to one sweep; others, and without it all, are written unfenced.
     """
 
-    def __init__(self, engine: Engine, *, where: str, fence: Fence | None = None) -> None:
-        self.engine, self.where = engine, where
-        self._writes = writing_engine(engine)
+    def __init__(self, opened: Opened, *, where: str, fence: Fence | None = None) -> None:
+        self.engine, self.where = opened.engine, where
+        self._opened = opened
+        self._writes = writing_engine(opened.engine)
         self._fence = fence
 
     def __enter__(self) -> Self:
@@ -98,8 +99,8 @@ class Record:
         self.close()
 
     def close(self) -> None:
-        """Close its connections."""
-        self.engine.dispose()
+        """Close its connections, and seal its file if no other process writes it."""
+        self._opened.close()
 
     def own(self, sweep: str, *, take_over: bool = False, pace: Pace = Pace()) -> Ownership:  # noqa: B008  it is frozen
         """Return this process's ownership of a sweep: a context with a heartbeat, a fencing number, and a record.
@@ -138,7 +139,7 @@ class Record:
         """
         if fence is None:
             return self
-        return Record(self.engine, where=self.where, fence=Fence(sweep=sweep, number=fence))
+        return Record(self._opened, where=self.where, fence=Fence(sweep=sweep, number=fence))
 
     def put_sweep(self, name: str, *, spec: JsonObject, objective: Objective, planned_trials: int) -> SweepRow:
         """Return the sweep of this name, made when there is none. An existing one's planned trials only grow.
@@ -147,7 +148,7 @@ class Record:
             SweepDiffersError: It exists with another spec or objective.
         """
         row: JsonObject = {"name": name, "spec": spec, "objective": objective, "planned_trials": planned_trials}
-        with contextlib.suppress(IntegrityError), self._writes.begin() as connection:
+        with contextlib.suppress(IntegrityError), self._transaction() as connection:
             # Another process may make it between the look and the insert (PostgreSQL): then it exists.
             if name not in connection.scalars(select(schema.sweeps.c.name)).all():
                 now = time.time()
@@ -238,7 +239,9 @@ class Record:
             if trial.state != "finished":
                 payload: JsonObject = {"rung": rung, "score": trial.score}
                 writing.move(connection, trial, state="finished", payload=payload, time_column="ended_at", error=None)
-            return reading.read_trial(connection, sweep, number=number)
+            ended = reading.read_trial(connection, sweep, number=number)
+        self._trial_ended()
+        return ended
 
     def prune(self, sweep: str, *, number: int) -> TrialRow:
         """Return the trial, stopped for good after its highest measured rung. Again, it does nothing.
@@ -251,7 +254,9 @@ class Record:
             if trial.state != "pruned":
                 payload: JsonObject = {"rung": trial.rung, "score": trial.score}
                 writing.move(connection, trial, state="pruned", payload=payload, time_column="ended_at")
-            return reading.read_trial(connection, sweep, number=number)
+            ended = reading.read_trial(connection, sweep, number=number)
+        self._trial_ended()
+        return ended
 
     def fail(self, sweep: str, *, number: int, error: str) -> TrialRow:
         """Return the trial, failed with an error's text; `start` runs it again.
@@ -263,7 +268,9 @@ class Record:
         with self._change(sweep, number) as (connection, trial):
             payload: JsonObject = {"error": error}
             writing.move(connection, trial, state="failed", payload=payload, time_column="ended_at", error=error)
-            return reading.read_trial(connection, sweep, number=number)
+            ended = reading.read_trial(connection, sweep, number=number)
+        self._trial_ended()
+        return ended
 
     def interrupt_running(self, sweep: str) -> tuple[int, ...]:
         """Return the numbers of the trials that were running and are now interrupted; `start` runs them again.
@@ -331,11 +338,24 @@ class Record:
             UnknownSweepError: There is no such sweep.
             FencedError: This record writes under an older owner's number.
         """
-        with self._writes.begin() as connection:
+        with self._transaction() as connection:
             reading.read_sweep(connection, sweep, lock=True)
             if self._fence is not None and self._fence.sweep == sweep:
                 owning.check_fence(connection, sweep, fence=self._fence.number)
             yield connection
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Generator[Connection]:
+        with self._writes.begin() as connection:
+            connection.info.pop(writing.LAST_EVENT, None)
+            yield connection
+            last = connection.info.get(writing.LAST_EVENT)
+        if last is not None and self._opened.guard is not None:
+            self._opened.guard.committed(event=last[0], chain=last[1])
+
+    def _trial_ended(self) -> None:
+        if self._opened.guard is not None:
+            self._opened.guard.trial_ended()
 
     @contextlib.contextmanager
     def _change(self, sweep: str, number: int) -> Generator[tuple[Connection, TrialRow]]:

@@ -28,6 +28,10 @@ _FROM: dict[State, frozenset[State]] = {
 }
 
 
+LAST_EVENT = "xstilts_last_event"
+"""Under this name a connection's `info` has id and chain value of the last event that was added through it."""
+
+
 def add_event(
     connection: Connection, sweep: str, *, number: int | None, kind: str, payload: JsonObject, at: float
 ) -> None:
@@ -46,7 +50,9 @@ def add_event(
     before = connection.scalar(last) or START
     chain = link(before, time=at, sweep=sweep, trial=number, kind=kind, payload=canonical_payload(payload))
     values = {"time": at, "sweep": sweep, "trial": number, "kind": kind, "payload": payload, "chain": chain}
-    connection.execute(events.insert().values(values))
+    key = connection.execute(events.insert().values(values)).inserted_primary_key
+    assert key is not None  # noqa: S101  one row was inserted
+    connection.info[LAST_EVENT] = (key[0], chain)
 
 
 def add_trial(connection: Connection, sweep: str, *, number: int, proposal: Proposal) -> None:
