@@ -10,8 +10,8 @@ demo: .venv/installed          ## a whole search in the generated world, a few m
 test: .venv/installed          ## the tests; those that need real data run where XSTILTS_MIRROR is set
 	HF_HUB_OFFLINE=1 $(BIN)/pytest
 
-faults: .venv/installed        ## trials killed in the middle of their stages, twenty times
-	HF_HUB_OFFLINE=1 XSTILTS_KILLS=20 $(BIN)/pytest tests/faults
+faults: .venv/installed        ## trials killed in the middle of their stages, and damaged records
+	HF_HUB_OFFLINE=1 XSTILTS_KILLS=20 XSTILTS_DAMAGES=200 $(BIN)/pytest tests/faults
 
 check: .venv/installed         ## lint, format, types, layers, generated docs
 	$(BIN)/ruff check .

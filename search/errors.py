@@ -4,13 +4,16 @@
     ├── InputError (trainables.InputError)   the user's input is wrong: exit code 2
     │   ├── UnknownSweepError                a sweep's name; carries near matches
     │   ├── UnknownTrialError                a trial's number
+    │   ├── SweepOwnedError                  another process drives the sweep, or may
     │   ├── SweepDiffersError                the name is taken by a sweep with another spec
     │   ├── FilterError                      a `--where` expression
     │   ├── RecordMissingError               no record where one is to be read
     │   ├── RecordNewerError                 a record written by a newer xstilts
+    │   ├── RecordOlderError                 a record of an older schema that may not be changed
     │   ├── RecordDamagedError               the record's file is no database any more
     │   └── RecordUnusableError              the record cannot be opened, read or written
     └── RunError (trainables.RunError)       the run failed: exit code 1
+        ├── FencedError                      another process has taken the sweep over
         ├── ResultDiffersError               a finished trial was given another result
         └── StateError                       a trial cannot go from its state to the one asked for
 
@@ -63,6 +66,26 @@ class UnknownTrialError(InputError):
         self.sweep, self.number = sweep, number
 
 
+class SweepOwnedError(InputError):
+    """Another process drives the sweep, or may.
+
+    Args:
+        sweep: Name of the sweep.
+        host: The owner's host.
+        process: Identity of its process.
+        is_beating: Whether its beat was seen to move; None when nobody watched.
+    """
+
+    def __init__(self, sweep: str, *, host: str, process: str, is_beating: bool | None) -> None:
+        number = [*process.split(":"), "?", "?", "?"][2]
+        next_step = "" if is_beating else "; if that process is gone or hangs, continue with --take-over"
+        super().__init__(
+            f"sweep {sweep!r} is being run by another process ({number} on {host}); a sweep has one driver: watch it "
+            f"with `xstilts status {sweep}`{next_step}"
+        )
+        self.sweep, self.host, self.process, self.is_beating = sweep, host, process, is_beating
+
+
 class SweepDiffersError(InputError):
     """The name is taken by a sweep with another spec.
 
@@ -104,6 +127,23 @@ class RecordNewerError(InputError):
         self.version, self.known = version, known
 
 
+class RecordOlderError(InputError):
+    """The record has an older schema, and was opened where it cannot be brought to the newest.
+
+    Args:
+        where: Place of the record.
+        version: Schema version that it has.
+        known: Schema version that this xstilts reads.
+    """
+
+    def __init__(self, where: str, *, version: int, known: int) -> None:
+        super().__init__(
+            f"record {where} is of an older schema: has version {version}, this xstilts reads {known}, and it cannot "
+            "be changed here; run any xstilts command once where it may be written"
+        )
+        self.version, self.known = version, known
+
+
 class RecordDamagedError(InputError):
     """The record's file is no database any more."""
 
@@ -114,6 +154,25 @@ class RecordUnusableError(InputError):
 
 class RunError(SearchError, errors.RunError):
     """A run that had started failed."""
+
+
+class FencedError(RunError):
+    """Another process has taken the sweep over, and this one may not write to it any more.
+
+    Args:
+        sweep: Name of the sweep.
+        fence: Fencing number that the refused write carried.
+        owner_fence: Fencing number of the owner.
+        owner: Host and process of the owner.
+    """
+
+    def __init__(self, sweep: str, *, fence: int, owner_fence: int, owner: str) -> None:
+        super().__init__(
+            f"sweep {sweep!r} was taken over by another process ({owner}): it writes under number {owner_fence}, this "
+            f"one under {fence}, and only the newest may write; nothing was changed, watch the sweep with "
+            f"`xstilts status {sweep}`"
+        )
+        self.sweep, self.fence, self.owner_fence = sweep, fence, owner_fence
 
 
 class ResultDiffersError(RunError):

@@ -46,6 +46,10 @@ class BestTrial(Answer):
     """Seconds of the stages that this trial made."""
     cost_if_alone_seconds: float
     """Seconds of the whole lineage, as if nothing had been shared."""
+    steps_paid: int
+    """Optimiser steps of the stages that this trial made."""
+    steps_if_alone: int
+    """Optimiser steps of the whole lineage, as if nothing had been shared."""
     task_scores: dict[str, float]
     """Trained task -> its own metric on its dev split."""
     num_items: int
@@ -84,6 +88,10 @@ class SweepStatus(Answer):
     """Seconds of stages made by all trials."""
     cost_if_alone_seconds: float
     """Seconds that they would have taken with nothing shared."""
+    steps_paid: int
+    """Optimiser steps of stages made by all trials."""
+    steps_if_alone: int
+    """Optimiser steps that they would have taken with nothing shared."""
     num_stages_made: int
     """Stages that trials of the sweep made."""
     num_stages_reused: int
@@ -137,6 +145,12 @@ class StageOfTrial(Answer):
     """Whether another trial had made it."""
     further: str = ""
     """Further target that it was planned for, by its evaluation task; empty on the trial's own line."""
+    is_trunk: bool = False
+    """Whether it is a phase's stable stretch, that higher rungs extend."""
+    steps_before: int = 0
+    """Optimiser steps of the trunk that it continues."""
+    seconds_before: float = 0.0
+    """Wall time that making that trunk took, whoever made it."""
 
 
 class TrialReport(Answer):
@@ -184,6 +198,10 @@ class TrialReport(Answer):
     """Seconds of the stages that it made."""
     cost_if_alone_seconds: float
     """Seconds of the whole lineage of the highest rung."""
+    steps_paid: int
+    """Optimiser steps of the stages that it made."""
+    steps_if_alone: int
+    """Optimiser steps of the whole lineage of the highest rung."""
 
 
 def tasks_of(config: JsonObject, *, result: TrialResult | None = None) -> dict[str, float]:

@@ -106,7 +106,7 @@ def _answers(connection: Connection, rows: Sequence[RowMapping], *, metric: str)
 def _answer(row: RowMapping, measured: RowMapping, *, metric: str) -> BestTrial:
     result = measured["result"]
     copied = ("sweep", "state", "rung", "family", "config", "seed", "assignment")
-    costs = ("cost_paid_seconds", "cost_if_alone_seconds")
+    costs = ("cost_paid_seconds", "cost_if_alone_seconds", "steps_paid", "steps_if_alone")
     return BestTrial(
         **{name: row[name] for name in copied + costs},
         trial=row["number"],

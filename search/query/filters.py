@@ -46,6 +46,8 @@ _PLAIN = (
     "attempts",
     "cost_paid_seconds",
     "cost_if_alone_seconds",
+    "steps_paid",
+    "steps_if_alone",
 )
 _METRICS = ("average", "english", "worst")
 _TEXTS = ("state", "family")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
-from sqlalchemy import Connection, case, func, select
+from sqlalchemy import Connection, RowMapping, case, func, select
 
 from search.query.answers import RungScore, StageOfTrial, SweepStatus, TrialReport, tasks_of
 from search.record import Measurement, Record, StageRow, State, SweepRow, schema
@@ -47,7 +45,7 @@ def report_trial(record: Record, *, sweep: str, number: int) -> TrialReport:
         tasks=tasks_of(trial.config, result=measurements[-1].trial_result if measurements else None),
         own_tasks=row.own_tasks,
         rungs=tuple(_rung(measurement) for measurement in measurements),
-        stages=tuple(_stage(stage, further=_further(measurements)) for stage in stages),
+        stages=tuple(_stage(stage) for stage in stages),
     )
 
 
@@ -64,20 +62,14 @@ def _rung(measurement: Measurement) -> RungScore:
     )
 
 
-def _further(measurements: Sequence[Measurement]) -> dict[str, str]:
-    """Return key -> further target of the stages of all results."""
-    return {run.key: run.further for measurement in measurements for run in measurement.trial_result.stages}
-
-
-def _stage(stage: StageRow, *, further: Mapping[str, str]) -> StageOfTrial:
-    columns = {name: getattr(stage, name) for name in StageOfTrial.model_fields if name != "further"}
-    return StageOfTrial.model_validate(columns | {"further": further.get(stage.key, "")})
+def _stage(stage: StageRow) -> StageOfTrial:
+    return StageOfTrial.model_validate({name: getattr(stage, name) for name in StageOfTrial.model_fields})
 
 
 def _status(connection: Connection, sweep: SweepRow) -> SweepStatus:
     states = _count_states(connection, sweep.name)
     best = _best(connection, sweep.name)
-    paid, alone, mean_seconds = _costs(connection, sweep.name)
+    costs = _costs(connection, sweep.name)
     made, reused = _count_stages(connection, sweep.name)
     return SweepStatus(
         sweep=sweep.name,
@@ -86,12 +78,14 @@ def _status(connection: Connection, sweep: SweepRow) -> SweepStatus:
         states=states,
         best_trial=best[0] if best else None,
         best_score=best[1] if best else None,
-        cost_paid_seconds=paid,
-        cost_if_alone_seconds=alone,
+        cost_paid_seconds=costs["cost_paid_seconds"] or 0.0,
+        cost_if_alone_seconds=costs["cost_if_alone_seconds"] or 0.0,
+        steps_paid=costs["steps_paid"] or 0,
+        steps_if_alone=costs["steps_if_alone"] or 0,
         num_stages_made=made,
         num_stages_reused=reused,
-        mean_trial_seconds=mean_seconds,
-        seconds_left=_seconds_left(states, sweep.planned_trials, mean_seconds),
+        mean_trial_seconds=costs["mean_seconds"],
+        seconds_left=_seconds_left(states, sweep.planned_trials, costs["mean_seconds"]),
         created_at=sweep.created_at,
     )
 
@@ -110,12 +104,12 @@ def _best(connection: Connection, sweep: str) -> tuple[int, float] | None:
     return (row[0], row[1]) if row else None
 
 
-def _costs(connection: Connection, sweep: str) -> tuple[float, float, float | None]:
+def _costs(connection: Connection, sweep: str) -> RowMapping:
     trials = schema.trials.c
+    summed = ("cost_paid_seconds", "cost_if_alone_seconds", "steps_paid", "steps_if_alone")
     took = case((trials.state == "finished", trials.ended_at - trials.started_at))
-    sums = (func.sum(trials.cost_paid_seconds), func.sum(trials.cost_if_alone_seconds), func.avg(took))
-    paid, alone, mean_seconds = connection.execute(select(*sums).where(trials.sweep == sweep)).one()
-    return paid or 0.0, alone or 0.0, mean_seconds
+    sums = (*(func.sum(trials[name]).label(name) for name in summed), func.avg(took).label("mean_seconds"))
+    return connection.execute(select(*sums).where(trials.sweep == sweep)).mappings().one()
 
 
 def _count_stages(connection: Connection, sweep: str) -> tuple[int, int]:

@@ -1,5 +1,7 @@
 """The record: what every sweep, trial and measurement was, in SQL."""
 
+from search.record.ownership import Ownership, Pace
+from search.record.owning import Owner
 from search.record.record import Record, open_record
 from search.record.rows import (
     STATES,
@@ -24,6 +26,9 @@ __all__ = [
     "JsonObject",
     "Measurement",
     "Objective",
+    "Owner",
+    "Ownership",
+    "Pace",
     "Proposal",
     "Record",
     "Seen",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any  # DB-API connections have no shared static type
@@ -12,9 +14,20 @@ from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, even
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
-from search.errors import RecordDamagedError, RecordMissingError, RecordNewerError, RecordUnusableError, SearchError
+from search.errors import (
+    RecordDamagedError,
+    RecordMissingError,
+    RecordNewerError,
+    RecordOlderError,
+    RecordUnusableError,
+    SearchError,
+)
+from search.record.guarding import Guard, check_before_opening
+from search.record.migrating import migrate
 from search.record.schema import METADATA, SCHEMA_VERSION, meta
 from trainables.config import canonical_json
+
+log = logging.getLogger(__name__)
 
 BUSY_SECONDS = 30
 """How long a writer waits for another one before it gives up."""
@@ -22,8 +35,23 @@ _READ_ONLY_SQLSTATE = "25006"
 _DAMAGED_CODES = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
-def open_engine(where: str | Path, *, read_only: bool) -> Engine:
-    """Return an engine on the record at a path or database URL, with its tables in place.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """An open record's database."""
+
+    engine: Engine
+    guard: Guard | None
+    """What guards its file; None for a reader, and on a server."""
+
+    def close(self) -> None:
+        """Close its connections, then leave its file in order."""
+        self.engine.dispose()
+        if self.guard is not None:
+            self.guard.close()
+
+
+def open_database(where: str | Path, *, read_only: bool) -> Opened:
+    """Return the record at a path or database URL, checked, with its tables in place.
 
     Args:
         where: Path of an SQLite file, or an SQLAlchemy URL.
@@ -32,21 +60,31 @@ def open_engine(where: str | Path, *, read_only: bool) -> Engine:
     Raises:
         RecordMissingError: It is to be read and does not exist.
         RecordNewerError: It has a newer schema.
-        RecordDamagedError: The file is no database.
+        RecordDamagedError: The file is damaged and there is no good snapshot.
         RecordUnusableError: It cannot be opened, or the URL names no known database.
     """
     url = _url(where)
     shown = url.render_as_string()
-    engine = _sqlite_engine(url, read_only=read_only) if url.get_backend_name() == "sqlite" else _server_engine(url)
+    is_file = url.get_backend_name() == "sqlite"
+    guard = _guard(url, read_only=read_only) if is_file else None
+    engine = _sqlite_engine(url, read_only=read_only) if is_file else _server_engine(url)
     event.listen(engine, "handle_error", partial(_translate, shown=shown), retval=True)
     if read_only and engine.dialect.name == "postgresql":
         engine = engine.execution_options(postgresql_readonly=True)
+    opened = Opened(engine=engine, guard=guard)
     try:
         _prepare(engine, shown, read_only=read_only)
     except SearchError:
-        engine.dispose()
+        opened.close()
         raise
-    return engine
+    return opened
+
+
+def _guard(url: URL, *, read_only: bool) -> Guard | None:
+    path = Path(url.database or "").absolute()
+    if not read_only:
+        _make_folder(path.parent)
+    return check_before_opening(path, read_only=read_only)
 
 
 def writing(engine: Engine) -> Engine:
@@ -88,14 +126,12 @@ def _server_engine(url: URL) -> Engine:
 
 def _sqlite_engine(url: URL, *, read_only: bool) -> Engine:
     path = Path(url.database or "").absolute()
-    if not path.exists():
-        if read_only:
-            msg = (
-                f"there is no record at {path}; a search makes it: start one with `xstilts search demo`, "
-                "or point --record (or XSTILTS_HOME) to where it is"
-            )
-            raise RecordMissingError(msg)
-        _make_folder(path.parent)
+    if not path.exists() and read_only:
+        msg = (
+            f"there is no record at {path}; a search makes it: start one with `xstilts search demo`, "
+            "or point --record (or XSTILTS_HOME) to where it is"
+        )
+        raise RecordMissingError(msg)
     # Without the write-ahead log's files, SQLite cannot open a database in a folder that it may not write.
     frozen = not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists()
     query = ("?mode=ro&immutable=1" if frozen else "?mode=ro") if read_only else "?mode=rwc"
@@ -149,6 +185,10 @@ def _prepare(engine: Engine, shown: str, *, read_only: bool) -> None:
         version = _create(engine)
     if version > SCHEMA_VERSION:
         raise RecordNewerError(shown, version=version, known=SCHEMA_VERSION)
+    if version < SCHEMA_VERSION and read_only:
+        _migrate_for_reader(engine, shown, version=version)
+    elif version < SCHEMA_VERSION:
+        _migrate(engine)
 
 
 def _version(connection: Connection) -> int | None:
@@ -159,14 +199,37 @@ def _version(connection: Connection) -> int | None:
 
 def _create(engine: Engine) -> int:
     with writing(engine).begin() as connection:
-        if connection.dialect.name == "postgresql":
-            # Two processes may make the tables at once; the number is arbitrary and only has to be the same in both.
-            connection.execute(text("SELECT pg_advisory_xact_lock(7837453)"))
+        _stand_in_line(connection)
         version = _version(connection)
         if version is None:
             METADATA.create_all(connection)
             connection.execute(meta.insert().values(schema_version=SCHEMA_VERSION))
         return version or SCHEMA_VERSION
+
+
+def _migrate(engine: Engine) -> None:
+    with writing(engine).begin() as connection:
+        _stand_in_line(connection)
+        version = _version(connection)
+        if version is not None and version < SCHEMA_VERSION:
+            log.warning("the record is brought from schema %d to %d", version, SCHEMA_VERSION)
+            migrate(connection, version=version)
+
+
+def _migrate_for_reader(engine: Engine, shown: str, *, version: int) -> None:
+    """Bring an older record to the newest schema for somebody who only reads it."""
+    place = engine.url
+    try:
+        open_database(place.render_as_string(hide_password=False), read_only=False).close()
+    except SearchError as error:
+        raise RecordOlderError(shown, version=version, known=SCHEMA_VERSION) from error
+
+
+def _stand_in_line(connection: Connection) -> None:
+    """Wait for whoever makes or changes the tables (PostgreSQL); on SQLite the transaction itself does."""
+    if connection.dialect.name == "postgresql":
+        # The number is arbitrary and only has to be the same in all processes.
+        connection.execute(text("SELECT pg_advisory_xact_lock(7837453)"))
 
 
 def _translate(context: ExceptionContext, shown: str) -> SearchError | None:

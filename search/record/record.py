@@ -4,6 +4,9 @@ Any number of processes may read and write one record at once: the driver propos
 method is one transaction, durable when it returns, and writes the derived tables together with the event, so a
 killed process leaves either all of it or nothing. Writers of one sweep wait for each other (up to 30 s on SQLite).
 
+One process drives a sweep at a time: `own` gives it a fencing number that its writes, and those of its trial actors,
+carry (`fenced`); when another process has taken over, they are refused. Writes without a number are not checked.
+
 Trials are numbered from 0 without gaps. A trial's results are never changed: writing the same result again does
 nothing, a different one is refused. A Record is safe to share between threads and not to be sent to other
 processes: send `record.where` and open it there.
@@ -16,17 +19,21 @@ import os
 import platform
 import time
 from collections.abc import Collection, Generator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self  # Any: column values have no shared static type
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import IntegrityError
 
 from search.errors import SweepDiffersError
-from search.record import reading, schema, writing
-from search.record.opening import open_engine
+from search.record import owning, reading, schema, writing
+from search.record.lineage import with_stage
+from search.record.opening import Opened, open_database
 from search.record.opening import writing as writing_engine
+from search.record.ownership import Ownership, Pace, take
+from search.record.owning import Owner
 from search.record.rows import (
     STATES,
     Curve,
@@ -60,20 +67,31 @@ def open_record(where: str | Path, *, read_only: bool = False) -> Record:
         RecordUnusableError: It cannot be opened.
     """
     place = str(where) if "://" in str(where) else str(Path(where).expanduser().absolute())
-    return Record(open_engine(place, read_only=read_only), where=place)
+    return Record(open_database(place, read_only=read_only), where=place)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fence:
+    """Under which number a record writes to a sweep."""
+
+    sweep: str
+    number: int
 
 
 class Record:
     """See the module. Made by `open_record`.
 
     Args:
-        engine: An engine on a database with the record's tables.
+        opened: The database, with the record's tables.
         where: Path or URL that opens it again.
+        fence: Under which fencing number it writes to one sweep; others, and without it all, are written unfenced.
     """
 
-    def __init__(self, engine: Engine, *, where: str) -> None:
-        self.engine, self.where = engine, where
-        self._writes = writing_engine(engine)
+    def __init__(self, opened: Opened, *, where: str, fence: Fence | None = None) -> None:
+        self.engine, self.where = opened.engine, where
+        self._opened = opened
+        self._writes = writing_engine(opened.engine)
+        self._fence = fence
 
     def __enter__(self) -> Self:
         return self
@@ -82,8 +100,47 @@ class Record:
         self.close()
 
     def close(self) -> None:
-        """Close its connections."""
-        self.engine.dispose()
+        """Close its connections, and seal its file if no other process writes it."""
+        self._opened.close()
+
+    def own(self, sweep: str, *, take_over: bool = False, pace: Pace = Pace()) -> Ownership:  # noqa: B008  it is frozen
+        """Return this process's ownership of a sweep: a context with a heartbeat, a fencing number, and a record.
+
+        An owner that let go, or whose process is gone from this host, is followed at once.
+
+        Args:
+            sweep: Its name.
+            take_over: Whether to take the sweep from an owner whose beat stands still for `pace.stale_seconds`.
+            pace: How fast this owner beats, and how long another one may stand still.
+
+        Raises:
+            UnknownSweepError: There is no such sweep.
+            SweepOwnedError: It has an owner that lives, or may live.
+        """
+        return take(self, sweep, take_over=take_over, pace=pace)
+
+    def owner(self, sweep: str) -> Owner | None:
+        """Return who drives the sweep, or drove it last; None when nobody ever did.
+
+        Raises:
+            UnknownSweepError: There is no such sweep.
+        """
+        with self.engine.begin() as connection:
+            reading.read_sweep(connection, sweep)
+            return owning.read_owner(connection, sweep)
+
+    def fenced(self, sweep: str, *, fence: int | None) -> Record:
+        """Return this record as one whose writes to the sweep carry a fencing number; it shares the connections.
+
+        Every such write raises FencedError, and changes nothing, once the sweep has a newer owner.
+
+        Args:
+            sweep: Name of the sweep.
+            fence: An owner's number; None gives the record as it is.
+        """
+        if fence is None:
+            return self
+        return Record(self._opened, where=self.where, fence=Fence(sweep=sweep, number=fence))
 
     def put_sweep(self, name: str, *, spec: JsonObject, objective: Objective, planned_trials: int) -> SweepRow:
         """Return the sweep of this name, made when there is none. An existing one's planned trials only grow.
@@ -92,11 +149,12 @@ class Record:
             SweepDiffersError: It exists with another spec or objective.
         """
         row: JsonObject = {"name": name, "spec": spec, "objective": objective, "planned_trials": planned_trials}
-        with contextlib.suppress(IntegrityError), self._writes.begin() as connection:
+        with contextlib.suppress(IntegrityError), self._transaction() as connection:
             # Another process may make it between the look and the insert (PostgreSQL): then it exists.
             if name not in connection.scalars(select(schema.sweeps.c.name)).all():
-                connection.execute(schema.sweeps.insert().values(**row, created_at=time.time()))
-                writing.add_event(connection, name, number=None, kind="sweep", payload=row)
+                now = time.time()
+                connection.execute(schema.sweeps.insert().values(**row, created_at=now))
+                writing.add_event(connection, name, number=None, kind="sweep", payload=row, at=now)
         sweep = self.plan(name, planned_trials=planned_trials)
         _check_same_sweep(sweep, spec=spec, objective=objective)
         return sweep
@@ -107,13 +165,13 @@ class Record:
         Raises:
             UnknownSweepError: There is no such sweep.
         """
-        with self._writes.begin() as connection:
-            sweep = reading.read_sweep(connection, name, lock=True)
+        with self.writing_to(name) as connection:
+            sweep = reading.read_sweep(connection, name)
             if planned_trials > sweep.planned_trials:
                 raised = update(schema.sweeps).where(schema.sweeps.c.name == name)
                 connection.execute(raised.values(planned_trials=planned_trials))
                 payload: JsonObject = {"planned_trials": planned_trials}
-                writing.add_event(connection, name, number=None, kind="planned", payload=payload)
+                writing.add_event(connection, name, number=None, kind="planned", payload=payload, at=time.time())
             return reading.read_sweep(connection, name)
 
     def propose(self, sweep: str, *, proposal: Proposal) -> TrialRow:
@@ -123,8 +181,8 @@ class Record:
             UnknownSweepError: There is no such sweep.
             ConfigError: The trial does not score what the sweep's objective needs.
         """
-        with self._writes.begin() as connection:
-            row = reading.read_sweep(connection, sweep, lock=True)
+        with self.writing_to(sweep) as connection:
+            row = reading.read_sweep(connection, sweep)
             if row.objective == "english" and "en" not in proposal.config.evaluation.languages:
                 msg = "lacks 'en', and the sweep's objective is english; add en, or choose another objective"
                 raise ConfigError("evaluation.languages", msg)
@@ -141,8 +199,8 @@ class Record:
         """
         with self._change(sweep, number) as (connection, trial):
             payload: JsonObject = {"attempt": trial.attempts, "host": platform.node(), "process": os.getpid()}
-            again: dict[str, Any] = {"attempts": trial.attempts + 1, "started_at": time.time()}
-            writing.move(connection, trial, state="running", payload=payload, **again, ended_at=None, error=None)
+            again: dict[str, Any] = {"attempts": trial.attempts + 1, "ended_at": None, "error": None}
+            writing.move(connection, trial, state="running", payload=payload, time_column="started_at", **again)
             return reading.read_trial(connection, sweep, number=number)
 
     def add_stage(self, sweep: str, *, number: int, rung: int, stage: StageRun) -> None:
@@ -155,10 +213,9 @@ class Record:
         """
         with self._change(sweep, number) as (connection, trial):
             rows = reading.read_stages(connection, sweep, number=number)
-            here = [writing.stage_run(row) for row in rows if row.rung == rung and row.key != stage.key]
-            writing.put_stages(connection, trial, rung=rung, stages=[*here, stage])
+            writing.put_stages(connection, trial, rung=rung, stages=with_stage(rows, rung=rung, stage=stage))
             payload: JsonObject = {"rung": rung, "stage": stage.model_dump(mode="json")}
-            writing.add_event(connection, sweep, number=number, kind="stage", payload=payload)
+            writing.add_event(connection, sweep, number=number, kind="stage", payload=payload, at=time.time())
 
     def measure(self, sweep: str, *, number: int, result: TrialResult, rung: int = 0) -> TrialRow:
         """Return the trial after adding what it scored at a rung, while it goes on.
@@ -182,8 +239,10 @@ class Record:
             trial = _measure(connection, before, result=result, rung=rung)
             if trial.state != "finished":
                 payload: JsonObject = {"rung": rung, "score": trial.score}
-                writing.move(connection, trial, state="finished", payload=payload, ended_at=time.time(), error=None)
-            return reading.read_trial(connection, sweep, number=number)
+                writing.move(connection, trial, state="finished", payload=payload, time_column="ended_at", error=None)
+            ended = reading.read_trial(connection, sweep, number=number)
+        self._trial_ended()
+        return ended
 
     def prune(self, sweep: str, *, number: int) -> TrialRow:
         """Return the trial, stopped for good after its highest measured rung. Again, it does nothing.
@@ -195,8 +254,10 @@ class Record:
         with self._change(sweep, number) as (connection, trial):
             if trial.state != "pruned":
                 payload: JsonObject = {"rung": trial.rung, "score": trial.score}
-                writing.move(connection, trial, state="pruned", payload=payload, ended_at=time.time())
-            return reading.read_trial(connection, sweep, number=number)
+                writing.move(connection, trial, state="pruned", payload=payload, time_column="ended_at")
+            ended = reading.read_trial(connection, sweep, number=number)
+        self._trial_ended()
+        return ended
 
     def fail(self, sweep: str, *, number: int, error: str) -> TrialRow:
         """Return the trial, failed with an error's text; `start` runs it again.
@@ -207,8 +268,10 @@ class Record:
         """
         with self._change(sweep, number) as (connection, trial):
             payload: JsonObject = {"error": error}
-            writing.move(connection, trial, state="failed", payload=payload, ended_at=time.time(), error=error)
-            return reading.read_trial(connection, sweep, number=number)
+            writing.move(connection, trial, state="failed", payload=payload, time_column="ended_at", error=error)
+            ended = reading.read_trial(connection, sweep, number=number)
+        self._trial_ended()
+        return ended
 
     def wait(self, sweep: str, *, number: int, reason: str) -> TrialRow:
         """Return the trial, which gave its place back before it had ended; starting it again is no new attempt.
@@ -220,7 +283,15 @@ class Record:
         with self._change(sweep, number) as (connection, trial):
             attempts = max(0, trial.attempts - 1)
             payload: JsonObject = {"reason": reason}
-            writing.move(connection, trial, state="interrupted", payload=payload, kind="waiting", attempts=attempts)
+            writing.move(
+                connection,
+                trial,
+                state="interrupted",
+                payload=payload,
+                time_column="ended_at",
+                kind="waiting",
+                attempts=attempts,
+            )
             return reading.read_trial(connection, sweep, number=number)
 
     def curves(self, sweep: str, *, last_rung: int) -> tuple[Curve, ...]:
@@ -241,11 +312,10 @@ class Record:
         Raises:
             UnknownSweepError: There is no such sweep.
         """
-        with self._writes.begin() as connection:
-            reading.read_sweep(connection, sweep, lock=True)
+        with self.writing_to(sweep) as connection:
             running = reading.read_trials(connection, sweep, states=("running",))
             for trial in running:
-                writing.move(connection, trial, state="interrupted", payload={}, ended_at=time.time())
+                writing.move(connection, trial, state="interrupted", payload={}, time_column="ended_at")
             return tuple(trial.number for trial in running)
 
     def sweep(self, name: str) -> SweepRow:
@@ -293,9 +363,35 @@ class Record:
             return reading.read_events(connection, sweep, after=after)
 
     @contextlib.contextmanager
-    def _change(self, sweep: str, number: int) -> Generator[tuple[Connection, TrialRow]]:
-        with self._writes.begin() as connection:
+    def writing_to(self, sweep: str) -> Generator[Connection]:
+        """Hold a sweep for one transaction of writes, durable at its end.
+
+        Raises:
+            UnknownSweepError: There is no such sweep.
+            FencedError: This record writes under an older owner's number.
+        """
+        with self._transaction() as connection:
             reading.read_sweep(connection, sweep, lock=True)
+            if self._fence is not None and self._fence.sweep == sweep:
+                owning.check_fence(connection, sweep, fence=self._fence.number)
+            yield connection
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Generator[Connection]:
+        with self._writes.begin() as connection:
+            connection.info.pop(writing.LAST_EVENT, None)
+            yield connection
+            last = connection.info.get(writing.LAST_EVENT)
+        if last is not None and self._opened.guard is not None:
+            self._opened.guard.committed(event=last[0], chain=last[1])
+
+    def _trial_ended(self) -> None:
+        if self._opened.guard is not None:
+            self._opened.guard.trial_ended()
+
+    @contextlib.contextmanager
+    def _change(self, sweep: str, number: int) -> Generator[tuple[Connection, TrialRow]]:
+        with self.writing_to(sweep) as connection:
             yield connection, reading.read_trial(connection, sweep, number=number)
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field, JsonValue
 
 from trainables.config import FrozenModel, RungsConfig, TrialConfig
-from trainables.results import Family, TrialResult
+from trainables.results import Family, StageRun, TrialResult
 
 JsonObject = dict[str, JsonValue]
 """An object of JSON."""
@@ -98,6 +98,10 @@ class TrialRow:
     """Seconds of the stages that it made, over all rungs and attempts."""
     cost_if_alone_seconds: float
     """Seconds of the whole lineage of its highest rung."""
+    steps_paid: int
+    """Optimiser steps of the stages that it made, over all rungs and attempts."""
+    steps_if_alone: int
+    """Optimiser steps of the whole lineage of its highest rung."""
 
     @property
     def trial_config(self) -> TrialConfig:
@@ -147,6 +151,19 @@ class StageRow:
     seconds: float
     reused: bool
     """Whether another trial had made it."""
+    is_trunk: bool = False
+    """Whether higher rungs extend it."""
+    steps_before: int = 0
+    """Optimiser steps of the trunk that it continues."""
+    seconds_before: float = 0.0
+    """Seconds that making that trunk took."""
+    further: str = ""
+    """Further target that it was planned for, by its evaluation task; empty on the trial's own line."""
+
+    @property
+    def run(self) -> StageRun:
+        """The stage as trials report it."""
+        return StageRun.model_validate({name: getattr(self, name) for name in StageRun.model_fields})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +177,8 @@ class Event:
     trial: int | None
     kind: str
     payload: JsonObject
+    chain: str = ""
+    """Hash over this event and the sweep's event before it; empty in a record that no xstilts of schema 2 wrote."""
 
 
 def score_of(result: TrialResult, objective: Objective) -> float:

@@ -1,7 +1,8 @@
 """Tables of the record. Names are only added, never renamed; every change raises SCHEMA_VERSION.
 
-`events` is append-only and says everything that happened; the other tables are derived from it in the same
-transaction, so that questions are plain SQL. Times are seconds since 1970 (UTC).
+`events` is append-only and says everything that happened; the other tables but `owners` are derived from it in the same
+transaction, so that questions are plain SQL. Each event carries a hash over itself and the sweep's event before it, so
+that a changed, lost or moved one shows (`chain.py`). Times are seconds since 1970 (UTC).
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
 )
 from sqlalchemy.schema import SchemaItem
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Version of the tables below."""
 
 METADATA = MetaData()
@@ -63,6 +65,8 @@ trials = Table(
     Column("ended_at", Float),
     Column("cost_paid_seconds", Float, nullable=False),
     Column("cost_if_alone_seconds", Float, nullable=False),
+    Column("steps_paid", Integer, nullable=False, server_default="0"),
+    Column("steps_if_alone", Integer, nullable=False, server_default="0"),
     ForeignKeyConstraint(["sweep"], ["sweeps.name"]),
     Index("trials_by_score", "sweep", "state", "score"),
 )
@@ -109,6 +113,23 @@ stages = _of_a_trial(
     Column("steps", Integer, nullable=False),
     Column("seconds", Float, nullable=False),
     Column("reused", Boolean, nullable=False),
+    Column("is_trunk", Boolean, nullable=False, server_default=false()),
+    Column("steps_before", Integer, nullable=False, server_default="0"),
+    Column("seconds_before", Float, nullable=False, server_default="0"),
+    Column("further", String(200), nullable=False, server_default=""),
+)
+
+owners = Table(
+    "owners",
+    METADATA,
+    Column("sweep", String(200), primary_key=True),
+    Column("fence", BigInteger, nullable=False),
+    Column("token", String(32)),
+    Column("host", String(200), nullable=False),
+    Column("process", String(200), nullable=False),
+    Column("since", Float, nullable=False),
+    Column("beat", BigInteger, nullable=False),
+    ForeignKeyConstraint(["sweep"], ["sweeps.name"]),
 )
 
 events = Table(
@@ -120,6 +141,7 @@ events = Table(
     Column("trial", Integer),
     Column("kind", String(20), nullable=False),
     Column("payload", _JSON, nullable=False),
+    Column("chain", String(32), nullable=False, server_default=""),
     Index("events_by_sweep", "sweep", "id"),
     sqlite_autoincrement=True,
 )

@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any  # column values have no shared static type
 
-from sqlalchemy import Connection, Table, delete, update
+from sqlalchemy import Connection, Table, delete, select, update
 
 from search.errors import ResultDiffersError, StateError
 from search.record import schema
+from search.record.chain import START, canonical_payload, link
+from search.record.lineage import merge
 from search.record.reading import read_stages, read_trial
-from search.record.rows import JsonObject, Proposal, StageRow, State, TrialRow
+from search.record.rows import JsonObject, Proposal, State, TrialRow
 from trainables.results import StageRun, TrialResult
 
-_NOT_IN_TABLE = {"further", "is_trunk", "steps_before", "seconds_before"}
 _FROM: dict[State, frozenset[State]] = {
     # A trial that runs may start again: its process may have been killed without a word.
     "running": frozenset({"proposed", "running", "interrupted", "failed"}),
@@ -27,35 +28,72 @@ _FROM: dict[State, frozenset[State]] = {
 }
 
 
-def add_event(connection: Connection, sweep: str, *, number: int | None, kind: str, payload: JsonObject) -> None:
-    """Append an event."""
-    values = {"time": time.time(), "sweep": sweep, "trial": number, "kind": kind, "payload": payload}
-    connection.execute(schema.events.insert().values(values))
+LAST_EVENT = "xstilts_last_event"
+"""Under this name a connection's `info` has id and chain value of the last event that was added through it."""
+
+
+def add_event(
+    connection: Connection, sweep: str, *, number: int | None, kind: str, payload: JsonObject, at: float
+) -> None:
+    """Append an event, tied to the sweep's event before it.
+
+    Args:
+        connection: A transaction that holds the sweep.
+        sweep: Name of the sweep.
+        number: The trial that it is about.
+        kind: What happened.
+        payload: The rest of it.
+        at: When; the derived rows carry the same time.
+    """
+    events = schema.events
+    last = select(events.c.chain).where(events.c.sweep == sweep).order_by(events.c.id.desc()).limit(1)
+    before = connection.scalar(last) or START
+    chain = link(before, time=at, sweep=sweep, trial=number, kind=kind, payload=canonical_payload(payload))
+    values = {"time": at, "sweep": sweep, "trial": number, "kind": kind, "payload": payload, "chain": chain}
+    key = connection.execute(events.insert().values(values)).inserted_primary_key
+    assert key is not None  # noqa: S101  one row was inserted
+    connection.info[LAST_EVENT] = (key[0], chain)
 
 
 def add_trial(connection: Connection, sweep: str, *, number: int, proposal: Proposal) -> None:
     """Add a proposed trial."""
+    now = time.time()
     values = proposal.model_dump(mode="json")
-    fixed = {"state": "proposed", "attempts": 0, "cost_paid_seconds": 0.0, "cost_if_alone_seconds": 0.0}
-    connection.execute(
-        schema.trials.insert().values(sweep=sweep, number=number, proposed_at=time.time(), **fixed, **values)
-    )
-    kept = {name: values[name] for name in ("family", "assignment", "seed", "seen")}
-    add_event(connection, sweep, number=number, kind="proposed", payload=kept)
+    costs = ("cost_paid_seconds", "cost_if_alone_seconds", "steps_paid", "steps_if_alone")
+    fixed = {"state": "proposed", "attempts": 0, **dict.fromkeys(costs, 0)}
+    connection.execute(schema.trials.insert().values(sweep=sweep, number=number, proposed_at=now, **fixed, **values))
+    add_event(connection, sweep, number=number, kind="proposed", payload=values, at=now)
 
 
 def move(
-    connection: Connection, trial: TrialRow, *, state: State, payload: JsonObject, kind: str = "", **columns: Any
+    connection: Connection,
+    trial: TrialRow,
+    *,
+    state: State,
+    payload: JsonObject,
+    time_column: str,
+    kind: str = "",
+    **columns: Any,
 ) -> None:
     """Bring a trial into a state, told by an event of that name or of the kind given.
+
+    Args:
+        connection: A transaction that holds the sweep.
+        trial: The trial as it is.
+        state: Where it goes.
+        payload: The rest of the event.
+        time_column: The trial's column that takes the event's time.
+        kind: Kind of the event; empty for the state's name.
+        **columns: Other columns that change.
 
     Raises:
         StateError: It cannot go there from where it is.
     """
     if trial.state not in _FROM[state]:
         raise StateError(trial.sweep, number=trial.number, state=trial.state, wanted=state)
-    change_trial(connection, trial, state=state, **columns)
-    add_event(connection, trial.sweep, number=trial.number, kind=kind or state, payload=payload)
+    now = time.time()
+    change_trial(connection, trial, state=state, **{time_column: now}, **columns)
+    add_event(connection, trial.sweep, number=trial.number, kind=kind or state, payload=payload, at=now)
 
 
 def change_trial(connection: Connection, trial: TrialRow, **columns: Any) -> None:
@@ -68,50 +106,36 @@ def add_measurement(
     connection: Connection, trial: TrialRow, *, rung: int, score: float, result: TrialResult
 ) -> TrialRow:
     """Add what a trial scored at a rung, with its lineage there, and return the trial as it then is."""
+    now = time.time()
     key = {"sweep": trial.sweep, "trial": trial.number, "rung": rung}
     stored = result.model_dump(mode="json")
     connection.execute(
         schema.measurements.insert().values(
-            **key, score=score, num_items=result.num_items, result=stored, measured_at=time.time()
+            **key, score=score, num_items=result.num_items, result=stored, measured_at=now
         )
     )
-    _insert(connection, schema.scores, [key | row for row in _score_rows(result)])
+    _insert(connection, schema.scores, [key | row for row in score_rows(result)])
     tasks = [{"task": task, "value": value} for task, value in result.task_scores.items()]
     _insert(connection, schema.task_scores, [key | row for row in tasks])
     put_stages(connection, trial, rung=rung, stages=result.stages)
     if trial.rung is None or rung >= trial.rung:
-        alone = result.cost_if_alone_seconds
-        change_trial(connection, trial, rung=rung, score=score, cost_if_alone_seconds=alone)
-    add_event(connection, trial.sweep, number=trial.number, kind="measured", payload={"rung": rung, "result": stored})
+        alone = {"cost_if_alone_seconds": result.cost_if_alone_seconds, "steps_if_alone": result.steps_if_alone}
+        change_trial(connection, trial, rung=rung, score=score, **alone)
+    payload: JsonObject = {"rung": rung, "result": stored}
+    add_event(connection, trial.sweep, number=trial.number, kind="measured", payload=payload, at=now)
     return read_trial(connection, trial.sweep, number=trial.number)
 
 
 def put_stages(connection: Connection, trial: TrialRow, *, rung: int, stages: Sequence[StageRun]) -> None:
-    """Write a trial's lineage at a rung over what stands there, and count its cost anew.
-
-    A stage that an earlier attempt or rung of the same trial made stays paid by this trial, though the later one
-    found it in the store.
-    """
+    """Write a trial's lineage at a rung over what stands there, and count its cost anew; see `lineage.merge`."""
     before = read_stages(connection, trial.sweep, number=trial.number)
-    paid = {stage.key: stage.seconds for stage in before if not stage.reused}
-    paid |= {stage.key: stage.seconds for stage in stages if not stage.reused}
-    here = (schema.stages.c.sweep == trial.sweep, schema.stages.c.trial == trial.number, schema.stages.c.rung == rung)
-    connection.execute(delete(schema.stages).where(*here))
-    # Stages of an earlier attempt that are not in the lineage stay, behind it: they were paid for.
-    new_keys = {stage.key for stage in stages}
-    left = [stage for stage in before if stage.rung == rung and stage.key not in new_keys and not stage.reused]
-    # The table has no columns for the rest; the measurement's result says it.
-    dumped = [stage.model_dump(exclude=_NOT_IN_TABLE) | {"reused": stage.key not in paid} for stage in stages]
-    rows = dumped + [asdict(row) for row in left]
-    fixed = {"sweep": trial.sweep, "trial": trial.number, "rung": rung}
-    _insert(connection, schema.stages, [row | fixed | {"position": position} for position, row in enumerate(rows)])
-    change_trial(connection, trial, cost_paid_seconds=sum(paid.values()))
-
-
-def stage_run(row: StageRow) -> StageRun:
-    """Return a stored stage as trials report it."""
-    columns = (name for name in StageRun.model_fields if name not in _NOT_IN_TABLE)
-    return StageRun.model_validate({name: getattr(row, name) for name in columns})
+    lineage = merge(before, trial=trial.number, rung=rung, stages=stages)
+    if any(row.rung == rung for row in before):
+        here = (schema.stages.c.sweep == trial.sweep, schema.stages.c.trial == trial.number)
+        connection.execute(delete(schema.stages).where(*here, schema.stages.c.rung == rung))
+    _insert(connection, schema.stages, [asdict(row) | {"sweep": trial.sweep} for row in lineage.here])
+    paid = {"cost_paid_seconds": lineage.cost_paid_seconds, "steps_paid": lineage.steps_paid}
+    change_trial(connection, trial, **paid)
 
 
 def check_same(trial: TrialRow, *, rung: int, stored: TrialResult, result: TrialResult) -> None:
@@ -135,7 +159,8 @@ def _essence(result: TrialResult) -> tuple[object, ...]:
     return result.languages, result.num_items, result.task_scores, keys, result.evaluations
 
 
-def _score_rows(result: TrialResult) -> list[dict[str, Any]]:
+def score_rows(result: TrialResult) -> list[dict[str, Any]]:
+    """Return the rows of `scores` that a result stands for, without the trial's key."""
     over = {"average": result.average, "worst": result.worst, "english": result.english}
     rows = [{"metric": name, "language": "", "value": value} for name, value in over.items() if value is not None]
     return rows + [{"metric": "accuracy", "language": code, "value": value} for code, value in result.languages.items()]

@@ -4,7 +4,8 @@ CREATE TABLE events (
 	sweep VARCHAR(200) NOT NULL, 
 	trial INTEGER, 
 	kind VARCHAR(20) NOT NULL, 
-	payload JSON NOT NULL
+	payload JSON NOT NULL, 
+	chain VARCHAR(32) DEFAULT '' NOT NULL
 )
 CREATE TABLE meta (
 	schema_version INTEGER NOT NULL
@@ -16,6 +17,17 @@ CREATE TABLE sweeps (
 	planned_trials INTEGER NOT NULL, 
 	created_at FLOAT NOT NULL, 
 	PRIMARY KEY (name)
+)
+CREATE TABLE owners (
+	sweep VARCHAR(200) NOT NULL, 
+	fence BIGINT NOT NULL, 
+	token VARCHAR(32), 
+	host VARCHAR(200) NOT NULL, 
+	process VARCHAR(200) NOT NULL, 
+	since FLOAT NOT NULL, 
+	beat BIGINT NOT NULL, 
+	PRIMARY KEY (sweep), 
+	FOREIGN KEY(sweep) REFERENCES sweeps (name)
 )
 CREATE TABLE trials (
 	sweep VARCHAR(200) NOT NULL, 
@@ -36,6 +48,8 @@ CREATE TABLE trials (
 	ended_at FLOAT, 
 	cost_paid_seconds FLOAT NOT NULL, 
 	cost_if_alone_seconds FLOAT NOT NULL, 
+	steps_paid INTEGER DEFAULT '0' NOT NULL, 
+	steps_if_alone INTEGER DEFAULT '0' NOT NULL, 
 	PRIMARY KEY (sweep, number), 
 	FOREIGN KEY(sweep) REFERENCES sweeps (name)
 )
@@ -70,6 +84,10 @@ CREATE TABLE stages (
 	steps INTEGER NOT NULL, 
 	seconds FLOAT NOT NULL, 
 	reused BOOLEAN NOT NULL, 
+	is_trunk BOOLEAN DEFAULT 0 NOT NULL, 
+	steps_before INTEGER DEFAULT '0' NOT NULL, 
+	seconds_before FLOAT DEFAULT '0' NOT NULL, 
+	further VARCHAR(200) DEFAULT '' NOT NULL, 
 	PRIMARY KEY (sweep, trial, rung, position), 
 	FOREIGN KEY(sweep, trial) REFERENCES trials (sweep, number)
 )

@@ -1,25 +1,33 @@
-"""A record to test with."""
+"""Records to test with: the whole contract runs over SQLite and over a PostgreSQL server."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from search.record import Record, open_record
-from search.record.schema import METADATA
+from tests.postgres import NoServerError, Server, running_server
 
 
-@pytest.fixture
-def new_place(tmp_path: Path) -> Callable[[], str]:
-    """The place of this test's record; XSTILTS_TEST_POSTGRES (URL of a scratch database) runs the contract there."""
-    url = os.environ.get("XSTILTS_TEST_POSTGRES")
-    if url is None:
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A PostgreSQL server, started when the first test asks for it."""
+    try:
+        with running_server() as server:
+            yield server
+    except NoServerError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_place(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
+    """The place of this test's record, the same one at each call."""
+    if request.param == "sqlite":
         return lambda: str(tmp_path / "record.db")
-    with open_record(url) as record:
-        METADATA.drop_all(record.engine)
+    server: Server = request.getfixturevalue("postgres")
+    url = server.new_database()
     return lambda: url
 
 

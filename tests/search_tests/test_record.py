@@ -1,4 +1,4 @@
-"""The record's contract. It runs over SQLite, and over PostgreSQL where XSTILTS_TEST_POSTGRES names a database."""
+"""The record's contract, over SQLite and over a PostgreSQL server."""
 
 from __future__ import annotations
 
@@ -237,7 +237,7 @@ def test_a_newer_record_is_refused(tmp_path: Path) -> None:
     open_record(tmp_path / "record.db").close()
     with sqlite3.connect(tmp_path / "record.db") as connection:
         connection.execute("UPDATE meta SET schema_version = 99")
-    with pytest.raises(RecordNewerError, match="has version 99, this xstilts knows 1; update xstilts"):
+    with pytest.raises(RecordNewerError, match="has version 99, this xstilts knows 2; update xstilts"):
         open_record(tmp_path / "record.db")
 
 

@@ -1,0 +1,183 @@
+"""What the derived tables must hold, folded from the events of one sweep. Pure; `auditing` compares it with them.
+
+This says a second time, on purpose, what `writing` does: a record whose tables disagree with its events was damaged, or
+shows a bug in one of the two.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, cast  # column values and payloads have no shared static type
+
+from search.record.lineage import merge, with_stage
+from search.record.rows import Objective, StageRow, score_of
+from search.record.writing import score_rows
+from trainables.config.frozen import canonical_json
+from trainables.results import StageRun, TrialResult
+
+JSON_COLUMNS = ("assignment", "config", "sampler", "seen")
+"""Columns of a trial that are compared by digest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredRows:
+    """What must stand in `measurements`, `scores` and `task_scores` for one trial and rung."""
+
+    score: float
+    num_items: int
+    measured_at: float
+    result: str
+    """Digest of the result's text."""
+    scores: str
+    """Digest of the rows (metric, language, value), in order."""
+    task_scores: str
+    """Digest of the rows (task, value), in order."""
+
+
+@dataclass(slots=True, kw_only=True)
+class DerivedTrial:
+    """One trial's rows."""
+
+    columns: dict[str, Any]
+    """Column of `trials` -> value; a digest for those of JSON."""
+    stages: dict[int, tuple[StageRow, ...]] = field(default_factory=dict[int, tuple[StageRow, ...]])
+    """Rung -> rows of `stages`."""
+    measured: dict[int, MeasuredRows] = field(default_factory=dict[int, MeasuredRows])
+    """Rung -> the other rows."""
+
+    @property
+    def all_stages(self) -> list[StageRow]:
+        """Rows of `stages`, ordered by rung and position."""
+        return [row for rung in sorted(self.stages) for row in self.stages[rung]]
+
+
+@dataclass(slots=True, kw_only=True)
+class DerivedSweep:
+    """One sweep's rows, as its events make them one after the other."""
+
+    columns: dict[str, Any] = field(default_factory=dict[str, Any])
+    trials: dict[int, DerivedTrial] = field(default_factory=dict[int, DerivedTrial])
+    fence: int | None = None
+    """Fencing number of its last owner."""
+
+    def apply(self, *, kind: str, trial: int | None, payload: dict[str, Any], time: float) -> None:
+        """Take the next event in."""
+        if trial is None:
+            self._apply_to_sweep(kind, payload=payload, time=time)
+        elif kind == "proposed":
+            self.trials[trial] = _proposed(trial, payload=payload, time=time)
+        else:
+            _CHANGES[kind](self, self.trials[trial], payload, time)
+
+    def _apply_to_sweep(self, kind: str, *, payload: dict[str, Any], time: float) -> None:
+        if kind == "sweep":
+            self.columns = {**payload, "spec": text_digest(canonical_json(payload["spec"])), "created_at": time}
+        elif kind in {"planned", "adopted"}:
+            self.columns |= payload
+        elif kind == "owned":
+            self.fence = payload["fence"]
+
+    def measure(self, trial: DerivedTrial, payload: dict[str, Any], time: float) -> None:
+        """Take a measurement in."""
+        result, rung = TrialResult.model_validate(payload["result"]), payload["rung"]
+        score = score_of(result, cast("Objective", self.columns["objective"]))
+        rows = sorted((row["metric"], row["language"], row["value"]) for row in score_rows(result))
+        trial.measured[rung] = MeasuredRows(
+            score=score,
+            num_items=result.num_items,
+            measured_at=time,
+            result=text_digest(canonical_json(payload["result"])),
+            scores=rows_digest(rows),
+            task_scores=rows_digest(sorted(result.task_scores.items())),
+        )
+        _put_stages(trial, rung=rung, stages=result.stages)
+        if trial.columns["rung"] is None or rung >= trial.columns["rung"]:
+            alone = {"cost_if_alone_seconds": result.cost_if_alone_seconds, "steps_if_alone": result.steps_if_alone}
+            trial.columns |= {"rung": rung, "score": score, **alone}
+
+
+def text_digest(text: str) -> str:
+    """Return a digest of a stored text."""
+    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+
+
+def rows_digest(rows: Iterable[tuple[Any, ...]]) -> str:
+    """Return a digest of rows; floats count to the last bit."""
+    return text_digest(repr(list(rows)))
+
+
+def _proposed(number: int, *, payload: dict[str, Any], time: float) -> DerivedTrial:
+    columns = dict.fromkeys(("rung", "score", "error", "started_at", "ended_at"))
+    costs = dict.fromkeys(("attempts", "cost_paid_seconds", "cost_if_alone_seconds", "steps_paid", "steps_if_alone"), 0)
+    texts = {name: text_digest(canonical_json(payload[name])) for name in JSON_COLUMNS if name in payload}
+    known = {"number": number, "state": "proposed", "proposed_at": time}
+    said = {name: payload[name] for name in ("family", "seed")}
+    return DerivedTrial(columns={**columns, **costs, **known, **said, **texts})
+
+
+def _adopt(_: DerivedSweep, trial: DerivedTrial, payload: dict[str, Any], time: float) -> None:
+    """Take in what the events of schema 1 did not say."""
+    del time
+    for rung, measured_at in payload["measured_at"].items():
+        old = trial.measured[int(rung)]
+        trial.measured[int(rung)] = MeasuredRows(
+            score=old.score,
+            num_items=old.num_items,
+            measured_at=measured_at,
+            result=old.result,
+            scores=old.scores,
+            task_scores=old.task_scores,
+        )
+    trial.columns |= {name: text_digest(canonical_json(payload[name])) for name in ("config", "sampler")}
+    trial.columns |= {name: payload[name] for name in ("proposed_at", "started_at", "ended_at")}
+
+
+def _run(_: DerivedSweep, trial: DerivedTrial, payload: dict[str, Any], time: float) -> None:
+    del payload
+    attempts = trial.columns["attempts"] + 1
+    trial.columns |= {"state": "running", "attempts": attempts, "started_at": time, "ended_at": None, "error": None}
+
+
+def _wait(_: DerivedSweep, trial: DerivedTrial, payload: dict[str, Any], time: float) -> None:
+    del payload
+    attempts = max(0, trial.columns["attempts"] - 1)
+    trial.columns |= {"state": "interrupted", "attempts": attempts, "ended_at": time}
+
+
+def _stage(_: DerivedSweep, trial: DerivedTrial, payload: dict[str, Any], time: float) -> None:
+    del time
+    stage, rung = StageRun.model_validate(payload["stage"]), payload["rung"]
+    _put_stages(trial, rung=rung, stages=with_stage(trial.all_stages, rung=rung, stage=stage))
+
+
+def _end(state: str) -> Callable[[DerivedSweep, DerivedTrial, dict[str, Any], float], None]:
+    def end(_: DerivedSweep, trial: DerivedTrial, payload: dict[str, Any], time: float) -> None:
+        trial.columns |= {"state": state, "ended_at": time}
+        if state in {"finished", "failed"}:
+            trial.columns["error"] = payload.get("error")
+
+    return end
+
+
+def _put_stages(trial: DerivedTrial, *, rung: int, stages: Iterable[StageRun]) -> None:
+    lineage = merge(trial.all_stages, trial=trial.columns["number"], rung=rung, stages=tuple(stages))
+    trial.stages[rung] = lineage.here
+    trial.columns |= {"cost_paid_seconds": lineage.cost_paid_seconds, "steps_paid": lineage.steps_paid}
+
+
+_CHANGES: dict[str, Callable[[DerivedSweep, DerivedTrial, dict[str, Any], float], None]] = {
+    "adopted": _adopt,
+    "running": _run,
+    "waiting": _wait,
+    "stage": _stage,
+    "measured": DerivedSweep.measure,
+    **{state: _end(state) for state in ("finished", "pruned", "failed", "interrupted")},
+}
+
+
+def parse_payload(text: str) -> dict[str, Any]:
+    """Return an event's payload from its stored text."""
+    return json.loads(text)

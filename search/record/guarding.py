@@ -1,0 +1,133 @@
+"""Guards an SQLite record while a process has it open: checks it when it is opened, notes commits, takes snapshots.
+
+A record that was closed in order, and that nothing has touched since, is opened without a check: its seal says so. One
+whose last writer was killed, or whose files are not what they were, is checked whole, by whoever opens it first; and
+restored where it is damaged. Records on a server are not guarded: the server has checksums and backups of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from search.errors import RecordDamagedError
+from search.record.auditing import Head
+from search.record.chain import START
+from search.record.restoring import Condition, examine, restore
+from search.record.snapshots import Snapshotter, try_snapshot
+from search.record.witness import Witness, WitnessFile, has_same_bytes, is_untouched, log_of
+
+log = logging.getLogger(__name__)
+
+_SLOW_BYTES = 50_000_000
+"""Size above which a check takes seconds, and is announced."""
+
+
+def check_before_opening(path: Path, *, read_only: bool) -> Guard | None:
+    """Return what guards a record from now on, after checking it; None for a reader.
+
+    Args:
+        path: The record's path; its folder exists if it is to be written.
+        read_only: Whether it is only read.
+
+    Raises:
+        RecordDamagedError: It is damaged and cannot be restored.
+    """
+    file = WitnessFile.open(path) if path.parent.is_dir() and not _is_new_to_a_reader(path, read_only) else None
+    if file is None:
+        _refuse_damage(path, examine(path, witness=None, immutable=not log_of(path).exists()))
+        return None
+    head = _check(path, file) if file.lock_alone() else None
+    if read_only:
+        file.close()
+        return None
+    file.lock_shared()
+    return Guard(path, file=file, head=head or _head(file.read()))
+
+
+class Guard:
+    """Guards one process's open record. Made by `check_before_opening`.
+
+    Args:
+        path: The record's path.
+        file: Its witness, locked with others.
+        head: How far the record goes.
+    """
+
+    def __init__(self, path: Path, *, file: WitnessFile, head: Head) -> None:
+        self._path, self._file, self._head = path, file, head
+        self._snapshotter = Snapshotter(path)
+        self._inode: int | None = None
+        self._is_changed = False
+
+    def committed(self, *, event: int, chain: str) -> None:
+        """Note an event that was committed.
+
+        Raises:
+            RecordDamagedError: The file that was written is not the record any more.
+        """
+        self._head, self._is_changed = Head(event=event, chain=chain), True
+        self._file.note(event=event, chain=chain)
+        try:
+            inode = self._path.stat().st_ino
+        except OSError:
+            inode = None
+        if self._inode is None:
+            self._inode = inode
+        if inode is None or inode != self._inode:
+            raise RecordDamagedError(
+                f"record {self._path} was deleted or replaced while it was written; what is written now is lost: stop, "
+                "and run the command again, which restores the last good snapshot"
+            )
+
+    def trial_ended(self) -> None:
+        """Have a snapshot taken soon."""
+        self._snapshotter.ask()
+
+    def close(self) -> None:
+        """Seal the record if no other process writes it; its connections are closed by now."""
+        self._snapshotter.close()
+        if self._file.lock_alone():
+            said = _head(self._file.read())
+            head = max(said, self._head, key=lambda known: known.event)
+            if self._is_changed and self._path.exists():
+                try_snapshot(self._path)
+            self._file.seal(event=head.event, chain=head.chain)
+        self._file.close()
+
+
+def _check(path: Path, file: WitnessFile) -> Head:
+    """Return how far a record goes, checked as far as it needs to be, while this process has it alone."""
+    witness = file.read()
+    seal = witness.seal if witness is not None else None
+    if seal is not None and is_untouched(seal, path):
+        return _head(witness)
+    is_same = seal is not None and has_same_bytes(seal, path)
+    head = _head(witness) if is_same else _check_all(path, witness)
+    if file.is_writable and head.event:
+        file.seal(event=head.event, chain=head.chain)
+    return head
+
+
+def _check_all(path: Path, witness: Witness | None) -> Head:
+    if path.exists() and path.stat().st_size > _SLOW_BYTES:
+        log.warning("the record %s was not closed, or was changed: checking it, which takes some seconds", path)
+    condition = examine(path, witness=witness)
+    if condition.problem is not None:
+        return restore(path, condition=condition, witness=witness)
+    # Without a head it is new, or of another schema: whoever opens it says more.
+    return condition.head or _head(None)
+
+
+def _refuse_damage(path: Path, condition: Condition) -> None:
+    if condition.problem is not None:
+        raise RecordDamagedError(f"record {path} {condition.problem}; restore a copy, or name another with --record")
+
+
+def _is_new_to_a_reader(path: Path, read_only: bool) -> bool:  # noqa: FBT001  one flag
+    """Return whether a reader would be the first to leave a file here."""
+    return read_only and not path.exists() and not WitnessFile.place(path).exists()
+
+
+def _head(witness: Witness | None) -> Head:
+    return Head(event=witness.event, chain=witness.chain) if witness else Head(event=0, chain=START)
