@@ -118,7 +118,7 @@ def _train_and_save(job: TrainJob, *, model: TaskModel, tasks: Mapping[str, Enco
     if kept is not None:
         write_state(kept, job.places.output)
     elif rank.number == 0:
-        _save(weights, job.places)
+        _save(weights, job.places, dtype=getattr(torch, job.engine.stored_weights))
         (job.places.output / LOSSES).write_text(json.dumps(run.losses))
         of_tasks = {name: asdict(tally) for name, tally in run.tallies.items()}
         (job.places.output / TASK_LOSSES).write_text(json.dumps(of_tasks))
@@ -146,9 +146,9 @@ def _run(job: TrainJob, *, trainer: Trainer, stretch: Stretch, rank: Rank) -> Tr
         checkpoints.finish()
 
 
-def _save(weights: Mapping[str, Tensor], places: JobPlaces) -> None:
+def _save(weights: Mapping[str, Tensor], places: JobPlaces, *, dtype: torch.dtype) -> None:
     of_encoder = encoder_state(weights)
-    save_encoder(of_encoder, source_folder=places.encoder, folder=places.output, dtype=torch.float32)
+    save_encoder(of_encoder, source_folder=places.encoder, folder=places.output, dtype=dtype)
     rest = {name: tensor for name, tensor in weights.items() if not name.startswith("encoder.")}
     write_weights(rest, places.output / HEADS)
 

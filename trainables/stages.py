@@ -28,7 +28,15 @@ from typing import Any, Literal  # Any: what pydantic takes as fields to leave o
 
 from pydantic import Field
 
-from trainables.config import EvaluationConfig, FrozenModel, PhaseConfig, RungsConfig, TrialConfig, content_key
+from trainables.config import (
+    EngineConfig,
+    EvaluationConfig,
+    FrozenModel,
+    PhaseConfig,
+    RungsConfig,
+    TrialConfig,
+    content_key,
+)
 from trainables.mixture import phase_tasks
 from trainables.results import Phase
 from trainables.schedule import has_trunk, trunk_end
@@ -182,7 +190,7 @@ class _Line:
 
     def _stage(self, phase: Phase, work: PhaseConfig, *, is_trunk: bool, continues: str | None) -> Stage:
         stage = Stage(phase=phase, key="", parent=self._end, work=work, is_trunk=is_trunk, continues=continues)
-        key = _training_key(stage, precision=self._config.engine.precision, of=self._of)
+        key = _training_key(stage, engine=self._config.engine, of=self._of)
         return stage.model_copy(update={"key": key})
 
     def _with(self, *added: Stage) -> _Line:
@@ -190,9 +198,11 @@ class _Line:
         return _Line(self._config, of=self._of, stages=stages, further=self._further)
 
 
-def _training_key(stage: Stage, *, precision: str, of: Provenance) -> str:
+def _training_key(stage: Stage, *, engine: EngineConfig, of: Provenance) -> str:
     work = stage.work
     assert isinstance(work, PhaseConfig)  # noqa: S101  (it trains)
+    # A trunk's training state is in float32 whatever the phase is stored in.
+    rounded = {} if stage.is_trunk or engine.stored_weights == "float32" else {"stored_weights": engine.stored_weights}
     return content_key(
         {
             "version": STAGE_VERSION[stage.phase],
@@ -202,8 +212,9 @@ def _training_key(stage: Stage, *, precision: str, of: Provenance) -> str:
             "work": _decisive_of_trunk(work) if stage.is_trunk else _decisive(work),
             "tasks": _task_identities(phase_tasks(work), of=of),
             "vision": of.vision.get(work.vision.tower) if work.vision else None,
-            "precision": precision,
+            "precision": engine.precision,
         }
+        | rounded
     )
 
 

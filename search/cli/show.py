@@ -9,7 +9,7 @@ import click
 from search.cli.options import json_option, record_option
 
 if TYPE_CHECKING:
-    from search.query import TrialReport
+    from search.query import StageOfTrial, TrialReport
 
 
 @click.command
@@ -47,8 +47,9 @@ def _print_report(report: TrialReport) -> None:
     _print_scores(report)
     _print_trained(report)
     _print_stages(report)
-    alone = duration(report.cost_if_alone_seconds)
-    click.echo(f"\nCost: {duration(report.cost_paid_seconds)} paid by this trial, {alone} if nothing were shared")
+    paid = f"{report.steps_paid} steps, {duration(report.cost_paid_seconds)}"
+    alone = f"{report.steps_if_alone} steps, {duration(report.cost_if_alone_seconds)}"
+    click.echo(f"\nCost: {paid} paid by this trial; alone, at full length, it would have been {alone}")
     _print_configuration(report)
     if report.state == "finished":
         print_next(f"xstilts export {report.sweep} {report.trial} my-model", what="a folder transformers can load")
@@ -106,7 +107,7 @@ def _print_stages(report: TrialReport) -> None:
     rows = [
         (
             str(stage.rung),
-            f"{stage.phase} for {stage.further}" if stage.further else stage.phase,
+            _phase_words(stage),
             stage.key[:12],
             str(stage.steps),
             duration(stage.seconds),
@@ -116,6 +117,12 @@ def _print_stages(report: TrialReport) -> None:
     ]
     headings = ("rung", "phase", "key", "steps", "took", "by this trial")
     print_table(Table(headings=headings, rows=rows, right=frozenset({0, 3, 4})))
+
+
+def _phase_words(stage: StageOfTrial) -> str:
+    if stage.is_trunk:
+        return f"{stage.phase}, trunk"
+    return f"{stage.phase} for {stage.further}" if stage.further else stage.phase
 
 
 def _print_configuration(report: TrialReport) -> None:

@@ -139,7 +139,7 @@ def _print_lines(lines: list[StageLine]) -> None:
 
     rows = [
         (
-            "  " * line.depth + (line.phase or "unreadable"),
+            "  " * line.depth + (line.phase or "unreadable") + (", trunk" if line.is_trunk else ""),
             line.key[:12],
             (line.parent or "-")[:12],
             size(line.num_bytes),

@@ -27,6 +27,8 @@ class StageLine(FrozenModel):
     """Optimiser steps in it."""
     seconds: float
     """Wall time that making it took."""
+    is_trunk: bool
+    """Whether it is a phase's stable part with its training state, for higher rungs to extend."""
     trials: dict[str, tuple[int, ...]]
     """Sweep -> trials whose lineage it is in."""
 
@@ -92,5 +94,6 @@ def _line(stage: ListedStage, *, depth: int, users: dict[str, dict[str, tuple[in
         num_bytes=stage.num_bytes,
         steps=facts.steps if facts else 0,
         seconds=facts.seconds if facts else 0.0,
+        is_trunk=facts.is_trunk if facts else False,
         trials=users.get(stage.key, {}),
     )

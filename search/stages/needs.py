@@ -42,16 +42,24 @@ def read_needs(record: Record, *, keep_best: int | None) -> Needs:
         for trial in record.trials(sweep.name, states=_UNFINISHED):
             unfinished |= keys.get(trial.number, set()) | _planned(trial, rungs=sweep.rungs)
         finished = sorted(record.trials(sweep.name, states=("finished",)), key=_rank)
+        ends = stages_of(record, sweep.name, with_trunks=False)
         for trial in finished[:keep_best]:
-            kept |= keys.get(trial.number, set())
+            kept |= ends.get(trial.number, set())
     return Needs(unfinished=frozenset(unfinished), kept=frozenset(kept))
 
 
-def stages_of(record: Record, sweep: str) -> dict[int, set[str]]:
-    """Return trial -> keys of the stages that the record has of it."""
+def stages_of(record: Record, sweep: str, *, with_trunks: bool = True) -> dict[int, set[str]]:
+    """Return trial -> keys of the stages that the record has of it.
+
+    Args:
+        record: Holds the sweep.
+        sweep: Its name.
+        with_trunks: Whether training states count, which nothing but a higher rung of the same trial needs.
+    """
     keys: dict[int, set[str]] = {}
     for stage in record.stages(sweep):
-        keys.setdefault(stage.trial, set()).add(stage.key)
+        if with_trunks or not stage.is_trunk:
+            keys.setdefault(stage.trial, set()).add(stage.key)
     return keys
 
 

@@ -22,14 +22,16 @@ class EncoderConfig(FrozenModel):
 
 
 class EngineConfig(FrozenModel):
-    """How the training is run. Not part of what a trial is: results agree within tolerance across it."""
+    """How the training is run. Not part of what a trial is, but for precision and stored weights."""
 
     num_workers: int = Field(default=1, ge=1, le=1024)
     """Ranks that share each training step."""
     zero_stage: Literal[0, 1, 2, 3] = 0
     """DeepSpeed's ZeRO stage: 1 shards optimiser state, 2 gradients too, 3 parameters too (arXiv 1910.02054)."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """Arithmetic of training; weights are kept in float32 either way."""
+    """Arithmetic of training; weights are trained in float32 either way."""
+    stored_weights: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Type that encoders are kept in between phases: a half takes half the space, and rounds what follows."""
     threads_per_rank: int | None = Field(default=None, ge=1)
     """CPU threads of a rank; None divides this machine's cores among the ranks."""
     tokens_per_micro_batch: int = Field(default=4096, ge=64)
@@ -45,7 +47,7 @@ class EngineConfig(FrozenModel):
 
 
 class TrialConfig(FrozenModel):
-    """A trial. Everything but `engine` decides its results and enters its stages' keys."""
+    """A trial. Everything but most of `engine` decides its results and enters its stages' keys."""
 
     encoder: EncoderConfig = EncoderConfig()
     """Starting point."""
