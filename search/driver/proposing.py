@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 MAX_ATTEMPTS = 3
 """How often a trial is started before a lost actor counts as its failure."""
 
-MAX_AHEAD = 256
+MAX_AHEAD = 64
 """Trials that a sampler which learns nothing proposes before they can start, so that their order can be chosen."""
 
 ENDED = frozenset({"finished", "failed", "pruned"})
