@@ -130,19 +130,21 @@ def missing_stages(plan: Sequence[Stage], *, is_complete: Callable[[str], bool])
         plan: All stages of the trial at a rung.
         is_complete: Tells by its key whether a stage is there.
     """
+    return tuple(stage for stage in needed_stages(plan, is_complete=is_complete) if not is_complete(stage.key))
+
+
+def needed_stages(plan: Sequence[Stage], *, is_complete: Callable[[str], bool]) -> tuple[Stage, ...]:
+    """Return the stages that a trial makes or reads, in order; of trunks only those that it would make or continue.
+
+    Args:
+        plan: All stages of the trial at a rung.
+        is_complete: Tells by its key whether a stage is there.
+    """
     by_key = {stage.key: stage for stage in plan}
-    needed: set[str] = set()
-
-    def need(stage: Stage) -> None:
-        if stage.key in needed or is_complete(stage.key):
-            return
-        needed.add(stage.key)
-        if stage.continues:
-            need(by_key[stage.continues])
-
-    for stage in plan:
-        if not stage.is_trunk:
-            need(stage)
+    needed = {stage.key for stage in plan if not stage.is_trunk}
+    for stage in reversed(plan):
+        if stage.key in needed and stage.continues and not is_complete(stage.key):
+            needed.add(by_key[stage.continues].key)
     return tuple(stage for stage in plan if stage.key in needed)
 
 

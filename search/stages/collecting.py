@@ -81,16 +81,18 @@ def collect(record: Record, *, store: StageStore, limits: Limits) -> Collected:
     Raises:
         InputError: A trial's stages cannot be told; nothing was removed.
     """
-    needs = read_needs(record, keep_best=limits.num_kept)
-    return _Collector(store.space, needs=needs, limits=limits).run()
+    space = store.space
+    # The needs are read after the stages: what was made meanwhile is not among those that may go.
+    stages = space.stages()
+    needs = read_needs(record, complete=stages, keep_best=limits.num_kept)
+    return _Collector(space, stages=stages, needs=needs, limits=limits).run()
 
 
 class _Collector:
     """One collection."""
 
-    def __init__(self, space: Space, *, needs: Needs, limits: Limits) -> None:
-        self._space, self._needs, self._limits = space, needs, limits
-        self._stages = space.stages()
+    def __init__(self, space: Space, *, stages: dict[str, ListedStage], needs: Needs, limits: Limits) -> None:
+        self._space, self._stages, self._needs, self._limits = space, stages, needs, limits
         self._checkpoints = space.checkpoints.sizes()
         self._leftovers = space.leftovers()
         self._before = sum(stage.num_bytes for stage in self._stages.values())

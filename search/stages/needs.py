@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from search.errors import InputError
@@ -24,11 +25,12 @@ class Needs:
     """Of the finished trials that are to be kept."""
 
 
-def read_needs(record: Record, *, keep_best: int | None) -> Needs:
+def read_needs(record: Record, *, complete: Collection[str], keep_best: int | None) -> Needs:
     """Return which stages must stay.
 
     Args:
         record: Holds the sweeps that use the store.
+        complete: Keys of the stages that the store has: of trunks a trial needs the longest one alone.
         keep_best: Finished trials of each sweep to keep, the best by its objective; None keeps all.
 
     Raises:
@@ -38,9 +40,8 @@ def read_needs(record: Record, *, keep_best: int | None) -> Needs:
     kept: set[str] = set()
     for sweep in record.sweeps():
         adopt_tasks(sweep.own_tasks)
-        keys = stages_of(record, sweep.name)
         for trial in record.trials(sweep.name, states=_UNFINISHED):
-            unfinished |= keys.get(trial.number, set()) | _planned(trial, rungs=sweep.rungs)
+            unfinished |= _planned(trial, rungs=sweep.rungs, complete=complete)
         finished = sorted(record.trials(sweep.name, states=("finished",)), key=_rank)
         ends = stages_of(record, sweep.name, with_trunks=False)
         for trial in finished[:keep_best]:
@@ -68,10 +69,10 @@ def _rank(trial: TrialRow) -> tuple[float, int]:
     return (-trial.score if trial.score is not None else float("inf"), trial.number)
 
 
-def _planned(trial: TrialRow, *, rungs: RungsConfig) -> set[str]:
+def _planned(trial: TrialRow, *, rungs: RungsConfig, complete: Collection[str]) -> set[str]:
     """Return all stages that a trial may still come to, at the rungs that it has not been measured at."""
     from trainables.provenance import read_provenance
-    from trainables.stages import plan_stages
+    from trainables.stages import needed_stages, plan_stages
 
     config = trial.trial_config
     try:
@@ -84,4 +85,4 @@ def _planned(trial: TrialRow, *, rungs: RungsConfig) -> set[str]:
         raise InputError(msg) from error
     first = 0 if trial.rung is None else min(trial.rung + 1, rungs.last)
     plans = (plan_stages(config, provenance=provenance, rungs=rungs, rung=rung) for rung in range(first, rungs.num))
-    return {stage.key for plan in plans for stage in plan}
+    return {stage.key for plan in plans for stage in needed_stages(plan, is_complete=complete.__contains__)}
