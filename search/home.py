@@ -47,6 +47,10 @@ class Home:
         """Return the progress file of one trial."""
         return self.progress_folder(sweep) / f"{number}.json"
 
+    def stop_path(self, sweep: str) -> Path:
+        """Return the file whose existence asks the running trials of a sweep to stop."""
+        return self.scratch / "stop" / sweep
+
     def driver_lock(self, sweep: str) -> Path:
         """Return the file that a sweep's driver locks: beside the record, so that two homes on one record share it.
 

@@ -19,13 +19,21 @@ SECONDS_BETWEEN_LOOKS = 0.5
 
 
 class StopRequest:
-    """Asks a trial to stop. Signal handlers use it: nothing here blocks."""
+    """Asks a trial to stop. Signal handlers use it: nothing here blocks.
 
-    def __init__(self) -> None:
-        self.is_made = False
-        """Whether it was asked to stop."""
+    Args:
+        file: Also asked by whoever makes this file; None is a request of this process alone.
+    """
+
+    def __init__(self, file: Path | None = None) -> None:
+        self._file, self._is_made = file, False
         self.can_be_kept = False
         """Whether a stage trains now, which leaves a checkpoint before it stops."""
+
+    @property
+    def is_made(self) -> bool:
+        """Whether it was asked to stop."""
+        return self._is_made or (self._file is not None and self._file.exists())
 
     def make(self) -> None:
         """Ask it to stop.
@@ -33,9 +41,9 @@ class StopRequest:
         Raises:
             KeyboardInterrupt: There is nothing to leave a checkpoint of, or it was asked before.
         """
-        if self.is_made or not self.can_be_kept:
+        if self._is_made or not self.can_be_kept:
             raise KeyboardInterrupt
-        self.is_made = True
+        self._is_made = True
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from pathlib import Path
 from trainables.checkpoint_keeper import StopRequest, keeping_checkpoints
 from trainables.checkpoints import encoder_folder, vision_folder
 from trainables.config import EvaluationConfig, PhaseConfig, TrialConfig
-from trainables.errors import StageBusyError
+from trainables.errors import StageBusyError, StoppedError
 from trainables.jobs import EvaluateJob, Job, JobPlaces, JobResult, TrainJob
 from trainables.local_group import WorkerGroup
 from trainables.mixture import phase_tasks
@@ -136,6 +136,8 @@ class StageMaker:
             yield
 
     def _make(self, stage: Stage) -> Obtained:
+        if self._workplace.stop.is_made:
+            raise StoppedError(0)
         with self._store.work_folder(stage.key) as output:
             started = time.monotonic()
             trunk = self.obtained[stage.continues] if stage.continues else None

@@ -35,3 +35,5 @@ class TrialOrder(FrozenModel):
     """Folder on the trial's host for what is downloaded from a store in a bucket."""
     progress: Path = Field(strict=False)
     """File for the trial's progress."""
+    stop: Path | None = Field(default=None, strict=False)
+    """File whose existence asks the trial to leave a checkpoint and stop."""

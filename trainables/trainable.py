@@ -15,8 +15,9 @@ from typing import Any, Protocol  # Any: Tune's configurations and results are f
 
 from ray import tune
 
+from trainables.checkpoint_keeper import StopRequest
 from trainables.config import EngineConfig
-from trainables.errors import StageBusyError, TrainablesError
+from trainables.errors import StageBusyError, StoppedError, TrainablesError
 from trainables.order import TrialOrder
 from trainables.results import StageRun, TrialResult
 from trainables.stage_store import StageStore
@@ -46,8 +47,8 @@ class Publisher(Protocol):
         """The trial was measured at a rung, at the last of which it is done; returns when that is durable."""
         ...
 
-    def waits(self, order: TrialOrder, error: StageBusyError, /) -> None:
-        """The trial gives its place back until a stage is there; returns when that is durable."""
+    def waits(self, order: TrialOrder, error: StageBusyError | StoppedError, /) -> None:
+        """The trial gives its place back until a stage is there or the sweep goes on; returns when that is durable."""
         ...
 
     def failed(self, order: TrialOrder, error: str, /) -> None:
@@ -79,7 +80,7 @@ class TrialTrainable(tune.Trainable):
         try:
             adopt(order.tasks)
             result = run_trial(order.config, workplace=self._workplace(order, rung), rungs=order.rungs, rung=rung)
-        except StageBusyError as error:
+        except (StageBusyError, StoppedError) as error:
             self.publisher.waits(order, error)
         except Exception as error:  # noqa: BLE001  (the edge of the process: Tune would run it again and lose the cause)
             if not isinstance(error, TrainablesError):
@@ -108,6 +109,7 @@ class TrialTrainable(tune.Trainable):
             group=self._kept_group(order.config.engine),
             progress=order.progress,
             on_stage=lambda stage: self.publisher.staged(order, stage, rung=rung),
+            stop=StopRequest(order.stop),
             waits=False,
             expired=order.expired,
         )

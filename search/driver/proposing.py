@@ -84,11 +84,19 @@ class Proposer:
         self._pending: dict[int, _Pending] = {}
         self._running: dict[int, Candidate] = {}
         self._loaded: frozenset[str] = frozenset()
+        self._is_stopped = False
+        self._has_news = True
         for trial in record.trials(name, states=("proposed", "running", "interrupted")):
             self._put_back(trial)
 
+    def stop(self) -> None:
+        """Start nothing more; what runs may end."""
+        self._is_stopped = True
+
     def next(self) -> Start | Wait | Finished:
         """Return the next trial to start."""
+        if self._is_stopped:
+            return Wait() if self._running else Finished()
         if len(self._running) >= self._concurrency:
             return Wait()
         self._decide_pending()
@@ -106,6 +114,7 @@ class Proposer:
 
         Else it ends there, which is then on record, or it waits until the trials before it have been measured too.
         """
+        self._has_news = True
         trial = self._record.trial(self._name, number=number)
         decision = self._promotion.decide(trial, rung=rung)
         if decision == "prune":
@@ -123,6 +132,7 @@ class Proposer:
         One that is not recorded as ended either waits, or has lost its actor: it is tried again, and failed after its
         last attempt.
         """
+        self._has_news = True
         self._loaded = frozenset(start for start in self._running.pop(number).starts if start)
         trial = self._record.trial(self._name, number=number)
         if trial.state in ENDED:
@@ -140,6 +150,9 @@ class Proposer:
 
     def _decide_pending(self) -> None:
         """Judge what waits for a decision, in the order of numbers: one decision can make the next possible."""
+        if not self._has_news:
+            return
+        self._has_news = False
         for number in sorted(self._pending):
             pending = self._pending[number]
             if pending.is_decided:

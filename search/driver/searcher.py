@@ -23,15 +23,20 @@ class RecordSearcher(Searcher):
     Args:
         proposer: Decides what runs next.
         order: Makes a trial's order.
+        is_stopping: Whether the sweep was asked to stop.
     """
 
-    def __init__(self, proposer: Proposer, *, order: Callable[[Start], TrialOrder]) -> None:
+    def __init__(
+        self, proposer: Proposer, *, order: Callable[[Start], TrialOrder], is_stopping: Callable[[], bool]
+    ) -> None:
         super().__init__()
-        self._proposer, self._order = proposer, order
+        self._proposer, self._order, self._is_stopping = proposer, order, is_stopping
         self._numbers: dict[str, int] = {}
 
     def suggest(self, trial_id: str) -> Any:
         """Return the configuration of the next trial, None to be asked again, or FINISHED."""
+        if self._is_stopping():
+            self._proposer.stop()
         start = self._proposer.next()
         if isinstance(start, Wait):
             return None

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from search.driver.planning import StagePlans
 from search.driver.proposing import Proposer, Start
+from search.driver.stopping import Stopping
 from search.errors import InputError, RunError, UnknownSweepError
 from search.home import Home, check_home
 from search.progress import LiveView
@@ -97,13 +98,16 @@ def _tune(record: Record, request: SweepRequest) -> None:
         concurrency = request.spec.concurrency or cluster.num_trials_that_fit(engine)
         plans = StagePlans(request.home.open_store(), rungs=request.spec.rungs)
         proposer = Proposer(record, name=request.name, spec=request.spec, concurrency=concurrency, plans=plans)
-        with _view(request):
+        with _view(request), Stopping(request.home.stop_path(request.name)) as stopping:
             tune_trials(
                 proposer,
                 order=lambda start: _order(start, request, engine=engine),
                 engine=engine,
                 scratch=request.home.scratch,
+                is_stopping=lambda: stopping.is_asked,
             )
+        if stopping.is_asked:
+            raise KeyboardInterrupt
 
 
 def _order(start: Start, request: SweepRequest, *, engine: EngineConfig) -> TrialOrder:
@@ -120,6 +124,7 @@ def _order(start: Start, request: SweepRequest, *, engine: EngineConfig) -> Tria
         store=request.home.store,
         downloads=request.home.downloads,
         progress=request.home.progress_path(request.name, number=trial.number),
+        stop=request.home.stop_path(request.name),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 from search.record import Record, open_record
-from trainables.errors import StageBusyError
+from trainables.errors import StageBusyError, StoppedError
 from trainables.order import TrialOrder
 from trainables.results import StageRun, TrialResult
 from trainables.trainable import TrialTrainable
@@ -28,7 +28,7 @@ class RecordPublisher:
         write = record.finish if rung == order.rungs.last else record.measure
         write(order.sweep, number=order.number, result=result, rung=rung)
 
-    def waits(self, order: TrialOrder, error: StageBusyError, /) -> None:
+    def waits(self, order: TrialOrder, error: StageBusyError | StoppedError, /) -> None:
         """Note that it gives its place back; durable on return."""
         self._record(order).wait(order.sweep, number=order.number, reason=str(error))
 

@@ -60,6 +60,7 @@ def tune_trials(
     order: Callable[[Start], TrialOrder],
     engine: EngineConfig,
     scratch: Path,
+    is_stopping: Callable[[], bool] = lambda: False,
     trainable: type[TrialTrainable] = SweepTrainable,
 ) -> None:
     """Run a proposer's trials until it has no more.
@@ -69,9 +70,10 @@ def tune_trials(
         order: Makes a trial's order.
         engine: Ranks and threads of every trial.
         scratch: Folder for Tune's own state, which nobody reads again.
+        is_stopping: Whether the sweep was asked to stop: then nothing more is started.
         trainable: What runs a trial and says how it ended.
     """
-    searcher = RecordSearcher(proposer, order=order)
+    searcher = RecordSearcher(proposer, order=order, is_stopping=is_stopping)
     tuner = tune.Tuner(
         tune.with_resources(trainable, trial_resources(engine)),
         tune_config=tune.TuneConfig(

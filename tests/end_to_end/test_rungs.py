@@ -93,15 +93,21 @@ def test_trunks_go_when_nothing_extends_them(unbroken: Path) -> None:
     assert [stage.key for stage in stages if stage.facts is None or stage.facts.is_trunk] == []
 
 
-def test_a_sweep_killed_inside_its_stages_ends_as_the_unbroken_one(
+def test_a_sweep_killed_and_then_asked_to_stop_ends_as_the_unbroken_one(
     unbroken: Path, tiny_encoder: Path, tmp_path: Path
 ) -> None:
     command = ["search", str(write_spec(tmp_path, tiny_encoder, name="climb"))]
-    for num_measured in (1, 4):
+    ends: list[int] = []
+    for num_measured, number in ((1, signal.SIGKILL), (4, signal.SIGTERM)):
         driver = Driver(tmp_path, *command, sweep="climb")
         driver.wait_until(lambda record, least=num_measured: num_measurements(record) >= least)
-        assert driver.end(signal.SIGKILL).processes_left == []
+        stopped = driver.end(number)
+        assert stopped.processes_left == []
+        ends.append(stopped.exit_code)
     ended = Driver(tmp_path, *command, sweep="climb").end()
+
+    assert ends == [-signal.SIGKILL, 3]
+    assert "xstilts resume climb" in stopped.stderr
 
     assert ended.exit_code == 0, ended.stderr
     assert outcome(tmp_path) == outcome(unbroken)
