@@ -11,10 +11,10 @@ import logging
 from pathlib import Path
 
 from search.errors import RecordDamagedError
-from search.record.auditing import Head
+from search.record.auditing import Head, schema_version
 from search.record.chain import START
 from search.record.restoring import Condition, examine, restore
-from search.record.snapshots import Snapshotter, try_snapshot
+from search.record.snapshots import Snapshotter, list_snapshots, try_snapshot
 from search.record.witness import Witness, WitnessFile, has_same_bytes, is_untouched, log_of
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,10 @@ def check_before_opening(path: Path, *, read_only: bool) -> Guard | None:
     Raises:
         RecordDamagedError: It is damaged and cannot be restored.
     """
-    file = WitnessFile.open(path) if path.parent.is_dir() and not _is_new_to_a_reader(path, read_only) else None
+    file = WitnessFile.open(path, make=not read_only)
+    if file is None and read_only and (list_snapshots(path) or schema_version(path) is not None):
+        # A reader leaves nothing beside a file that is no record.
+        file = WitnessFile.open(path, make=True)
     if file is None:
         _refuse_damage(path, examine(path, witness=None, immutable=not log_of(path).exists()))
         return None
@@ -122,11 +125,6 @@ def _check_all(path: Path, witness: Witness | None) -> Head:
 def _refuse_damage(path: Path, condition: Condition) -> None:
     if condition.problem is not None:
         raise RecordDamagedError(f"record {path} {condition.problem}; restore a copy, or name another with --record")
-
-
-def _is_new_to_a_reader(path: Path, read_only: bool) -> bool:  # noqa: FBT001  one flag
-    """Return whether a reader would be the first to leave a file here."""
-    return read_only and not path.exists() and not WitnessFile.place(path).exists()
 
 
 def _head(witness: Witness | None) -> Head:
