@@ -86,6 +86,7 @@ class Ours:
 
     def result(self, folder: Path) -> Seconds:
         from record_filling import proposal_of, result_of
+
         from search.record import open_record
 
         made = make_trials(1)[0]
@@ -100,6 +101,7 @@ class Ours:
 
     def suggest(self, folder: Path) -> Seconds:
         from record_filling import result_of
+
         from search.record import open_record
 
         made = make_trials(NUM_SUGGESTIONS)
@@ -116,6 +118,7 @@ class Ours:
 
     def _suggestions(self, record: Any) -> Iterator[int]:
         from record_filling import past, proposal_for
+
         from search.record import History
         from search.sampler import make_sampler
 
@@ -176,9 +179,8 @@ class Optuna:
         return [timed(lambda: self._load(folder).trials_dataframe())]
 
     def result(self, folder: Path) -> Seconds:
-        from record_filling import suggest_for_optuna
-
         import optuna
+        from record_filling import suggest_for_optuna
 
         study = self._load(folder, sampler=optuna.samplers.RandomSampler(seed=0))
         made, seconds = make_trials(1)[0], []
@@ -195,9 +197,8 @@ class Optuna:
         return seconds
 
     def suggest(self, folder: Path) -> Seconds:
-        from record_filling import suggest_for_optuna
-
         import optuna
+        from record_filling import suggest_for_optuna
 
         sampler = optuna.samplers.TPESampler(
             n_startup_trials=20, multivariate=True, group=True, constant_liar=True, seed=0

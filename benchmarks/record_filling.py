@@ -130,15 +130,22 @@ def suggest_for_optuna(trial: Any) -> None:
 def write_experiment(trials: list[MadeTrial], folder: Path) -> None:
     """Write an experiment folder as Tune leaves it: one folder a trial, and the state of the experiment."""
     from ray.train._internal.storage import StorageContext
+    from ray.tune import PlacementGroupFactory
     from ray.tune.experiment.trial import Trial
     from ray.tune.utils.serialization import TuneFunctionEncoder
 
     storage = StorageContext(str(folder.parent), experiment_dir_name=folder.name)
     states: list[Any] = []
     for made in trials:
-        trial = Trial("stub", config=dict(made.assignment), trial_id=f"{made.number:08x}", storage=storage, stub=True)
-        trial.run_metadata.last_result = {}
-        trial.init_local_path()
+        trial = Trial(
+            "stub",
+            config=dict(made.assignment),
+            trial_id=f"{made.number:08x}",
+            storage=storage,
+            placement_group_factory=PlacementGroupFactory([{"CPU": 1}]),
+            stub=True,
+        )
+        trial.storage.trial_dir_name = f"trial_{trial.trial_id}"
         lines = [_tune_result(made, rung=rung, trial_id=trial.trial_id) for rung in range(NUM_RUNGS)]
         for line in lines:
             trial.run_metadata.update_metric("score", line["score"], step=line["training_iteration"])
