@@ -142,9 +142,9 @@ def write_experiment(trials: list[MadeTrial], folder: Path) -> None:
             config=dict(made.assignment),
             trial_id=f"{made.number:08x}",
             storage=storage,
-            placement_group_factory=PlacementGroupFactory([{"CPU": 1}]),
             stub=True,
         )
+        trial.placement_group_factory = PlacementGroupFactory([{"CPU": 1}])  # pyright: ignore[reportAttributeAccessIssue]
         trial.storage.trial_dir_name = f"trial_{trial.trial_id}"
         lines = [_tune_result(made, rung=rung, trial_id=trial.trial_id) for rung in range(NUM_RUNGS)]
         for line in lines:
