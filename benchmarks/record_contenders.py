@@ -72,7 +72,7 @@ class Ours:
 
         def ask() -> None:
             with open_record(folder / "record.db", read_only=True) as record:
-                print(best(record, sweep=NAME, top=1)[0].config["seed"], file=sys.stderr)
+                print(best(record, sweep=NAME, top=1)[0].trial, file=sys.stderr)
 
         return [timed(ask)]
 

@@ -48,6 +48,27 @@ def check_before_opening(path: Path, *, read_only: bool) -> Guard | None:
     return Guard(path, file=file, head=head or _head(file.read()))
 
 
+def check_now(path: Path) -> int:
+    """Return the number of events of a record's file, after checking all of it, whatever its seal says.
+
+    Raises:
+        RecordDamagedError: It is damaged; the next command that opens it restores it.
+    """
+    file = WitnessFile.open(path, make=False)
+    witness = file.read() if file is not None else None
+    condition = examine(path, witness=witness, immutable=file is None and not log_of(path).exists())
+    if file is not None:
+        if condition.problem is not None and witness is not None and file.is_writable:
+            file.note(event=witness.event, chain=witness.chain)  # not sealed any more: whoever opens it next checks it
+        file.close()
+    if condition.problem is not None:
+        raise RecordDamagedError(
+            f"record {path} {condition.problem}; the next command that opens it, while no search runs, sets it aside "
+            "and restores the last good snapshot"
+        )
+    return condition.head.event if condition.head is not None else 0
+
+
 class Guard:
     """Guards one process's open record. Made by `check_before_opening`.
 

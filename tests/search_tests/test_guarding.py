@@ -181,6 +181,28 @@ def test_a_writer_notices_that_its_file_was_replaced(place: Path) -> None:
             record.plan("demo", planned_trials=30)
 
 
+def test_damage_below_the_file_system_is_found_by_a_full_check_and_then_restored(
+    place: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    change(place, "UPDATE trials SET score = 0.9 WHERE number = 2")
+    file = WitnessFile.open(place, make=False)
+    assert file is not None
+    file.seal(event=witness(place).event, chain=witness(place).chain)  # as if the file system had seen no change
+    file.close()
+    with (
+        open_record(place, read_only=True) as record,
+        pytest.raises(RecordDamagedError, match="restores the last good"),
+    ):
+        record.check()
+    assert best_trial(place) == 4
+    assert "restored from the snapshot" in caplog.text
+
+
+def test_a_whole_record_is_checked_whole(place: Path) -> None:
+    with open_record(place, read_only=True) as record:
+        assert record.check() == witness(place).event
+
+
 def test_a_torn_witness_is_as_none(place: Path) -> None:
     os.truncate(WitnessFile.place(place), 40)
     assert best_trial(place) == 4
