@@ -8,6 +8,7 @@ restored where it is damaged. Records on a server are not guarded: the server ha
 from __future__ import annotations
 
 import logging
+import time
 from pathlib import Path
 
 from search.errors import RecordDamagedError
@@ -21,6 +22,10 @@ log = logging.getLogger(__name__)
 
 _SLOW_BYTES = 50_000_000
 """Size above which a check takes seconds, and is announced."""
+
+
+_ENDING_SECONDS = 0.5
+"""How long a writer that closes waits for others that are ending."""
 
 
 def check_before_opening(path: Path, *, read_only: bool) -> Guard | None:
@@ -111,13 +116,20 @@ class Guard:
     def close(self) -> None:
         """Seal the record if no other process writes it; its connections are closed by now."""
         self._snapshotter.close()
-        if self._file.lock_alone():
+        if self._becomes_alone():
             said = _head(self._file.read())
             head = max(said, self._head, key=lambda known: known.event)
             if self._is_changed and self._path.exists():
                 try_snapshot(self._path)
             self._file.seal(event=head.event, chain=head.chain)
         self._file.close()
+
+    def _becomes_alone(self) -> bool:
+        """Return whether no other process writes, or soon does: trial actors end a moment after their driver."""
+        until = time.monotonic() + (_ENDING_SECONDS if self._is_changed else 0)
+        while not (is_alone := self._file.lock_alone()) and time.monotonic() < until:
+            time.sleep(_ENDING_SECONDS / 10)
+        return is_alone
 
 
 def _check(path: Path, file: WitnessFile) -> Head:

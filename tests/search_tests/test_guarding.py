@@ -74,6 +74,28 @@ def test_a_copy_of_a_closed_record_is_recognised_by_its_bytes(
     assert best_trial(tmp_path / "copy" / "record.db") == 4
 
 
+def test_every_kind_of_change_follows_from_its_event(tmp_path: Path) -> None:
+    path = tmp_path / "record.db"
+    with open_record(path) as record:
+        record.put_sweep("demo", spec={"a": 1}, objective="worst", planned_trials=9)
+        record.plan("demo", planned_trials=12)
+        for number in range(5):
+            record.propose("demo", proposal=proposal())
+            record.start("demo", number=number)
+        record.add_stage("demo", number=0, rung=0, stage=result().stages[0])
+        record.wait("demo", number=0, reason="its stage is being made")
+        record.measure("demo", number=1, result=result(0.3))
+        record.measure("demo", number=1, rung=1, result=result(0.4, key="b", reused=True))
+        record.prune("demo", number=1)
+        record.fail("demo", number=2, error="the loss is not finite")
+        record.start("demo", number=2)
+        record.finish("demo", number=3, result=result(0.6))
+        with record.own("demo") as ownership:
+            ownership.record.interrupt_running("demo")
+        assert record.count_states("demo") == {"finished": 1, "interrupted": 3, "pruned": 1}
+        assert record.check() == record.events("demo")[-1].id
+
+
 @pytest.mark.parametrize(
     ("statement", "said"),
     [
