@@ -113,6 +113,8 @@ def _record(place: str) -> str:
 
     try:
         with open_record(place, read_only=True) as record:
-            return f"{place}, {len(record.sweeps())} sweeps"
+            num_events = record.check()
+            checked = f", all {num_events} events and what follows from them checked" if num_events is not None else ""
+            return f"{place}, {len(record.sweeps())} sweeps{checked}"
     except RecordMissingError:
         return f"none yet at {place}; the first search makes it"

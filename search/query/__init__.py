@@ -4,6 +4,7 @@ from search.query.answers import BestOfFamily, BestTrial, RungScore, StageOfTria
 from search.query.best import best, best_of_families
 from search.query.filters import describe_columns
 from search.query.standing import report_trial, sweep_status, sweep_statuses
+from search.query.table import TrialTable, trial_table
 
 __all__ = [
     "BestOfFamily",
@@ -12,10 +13,12 @@ __all__ = [
     "StageOfTrial",
     "SweepStatus",
     "TrialReport",
+    "TrialTable",
     "best",
     "best_of_families",
     "describe_columns",
     "report_trial",
     "sweep_status",
     "sweep_statuses",
+    "trial_table",
 ]

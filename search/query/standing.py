@@ -6,7 +6,7 @@ from sqlalchemy import Connection, RowMapping, case, func, select
 
 from search.query.answers import RungScore, StageOfTrial, SweepStatus, TrialReport, tasks_of
 from search.record import Measurement, Record, StageRow, State, SweepRow, schema
-from search.record.reading import read_measurements, read_stages, read_sweep, read_sweeps, read_trial
+from search.record.reading import count_states, read_measurements, read_stages, read_sweep, read_sweeps, read_trial
 
 
 def sweep_statuses(record: Record) -> tuple[SweepStatus, ...]:
@@ -67,7 +67,7 @@ def _stage(stage: StageRow) -> StageOfTrial:
 
 
 def _status(connection: Connection, sweep: SweepRow) -> SweepStatus:
-    states = _count_states(connection, sweep.name)
+    states = count_states(connection, sweep.name)
     best = _best(connection, sweep.name)
     costs = _costs(connection, sweep.name)
     made, reused = _count_stages(connection, sweep.name)
@@ -88,12 +88,6 @@ def _status(connection: Connection, sweep: SweepRow) -> SweepStatus:
         seconds_left=_seconds_left(states, sweep.planned_trials, costs["mean_seconds"]),
         created_at=sweep.created_at,
     )
-
-
-def _count_states(connection: Connection, sweep: str) -> dict[State, int]:
-    trials = schema.trials.c
-    query = select(trials.state, func.count()).where(trials.sweep == sweep).group_by(trials.state)
-    return {row[0]: row[1] for row in connection.execute(query.order_by(trials.state))}
 
 
 def _best(connection: Connection, sweep: str) -> tuple[int, float] | None:

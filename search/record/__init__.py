@@ -1,5 +1,6 @@
 """The record: what every sweep, trial and measurement was, in SQL."""
 
+from search.record.history import History, HistoryRow
 from search.record.ownership import Ownership, Pace
 from search.record.owning import Owner
 from search.record.record import Record, open_record
@@ -23,6 +24,8 @@ __all__ = [
     "STATES",
     "Curve",
     "Event",
+    "History",
+    "HistoryRow",
     "JsonObject",
     "Measurement",
     "Objective",

@@ -10,19 +10,12 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import Any  # column values have no shared static type
 
 from search.record.chain import START, link
-from search.record.derived import (
-    JSON_COLUMNS,
-    DerivedSweep,
-    DerivedTrial,
-    MeasuredRows,
-    parse_payload,
-    rows_digest,
-    text_digest,
-)
+from search.record.derived import JSON_COLUMNS, DerivedSweep, DerivedTrial, MeasuredRows, digest
 from search.record.rows import StageRow, SweepRow, TrialRow
 
 
@@ -51,7 +44,6 @@ def audit(path: Path, *, immutable: bool = False) -> Head:
         DisagreementError: It is damaged.
     """
     try:
-        # The garbage collector is left alone: this may take seconds on a long record, and holds little.
         connection = sqlite3.connect(path.as_uri() + ("?mode=ro&immutable=1" if immutable else "?mode=ro"), uri=True)
         try:
             connection.execute("BEGIN")
@@ -107,11 +99,18 @@ def _audit(connection: sqlite3.Connection) -> Head:
         _check_trials(connection, name, sweep)
         _check_stages(connection, name, sweep)
         _check_measured(connection, name, sweep)
-    for table, column in (("trials", "sweep"), ("stages", "sweep"), ("measurements", "sweep"), ("scores", "sweep")):
-        for (name,) in connection.execute(f"SELECT DISTINCT {column} FROM {table}"):  # noqa: S608  names of ours
+    for table in ("trials", "stages", "measurements", "scores", "task_scores"):
+        for name in _sweeps_in(connection, table):
             if name not in sweeps:
                 raise DisagreementError(f"has rows in {table} of a sweep {name!r} that has no events")
     return _head(connection)
+
+
+def _sweeps_in(connection: sqlite3.Connection, table: str) -> Iterator[str]:
+    """Yield the sweeps that have rows in a table, by one look into its index each."""
+    query, name = f"SELECT min(sweep) FROM {table} WHERE sweep > ?", ""  # noqa: S608  names of ours
+    while (name := connection.execute(query, (name,)).fetchone()[0]) is not None:
+        yield name
 
 
 def _head(connection: sqlite3.Connection) -> Head:
@@ -129,7 +128,7 @@ def _fold(connection: sqlite3.Connection) -> dict[str, DerivedSweep]:
             raise DisagreementError(f"has an event that was changed, or lacks one: event {event} of sweep {sweep!r}")
         ends[sweep] = chain
         folded = sweeps.setdefault(sweep, DerivedSweep())
-        folded.apply(kind=kind, trial=trial, payload=parse_payload(payload), time=time)
+        folded.apply(kind=kind, trial=trial, payload=payload, time=time)
     return sweeps
 
 
@@ -139,7 +138,7 @@ def _check_sweeps(connection: sqlite3.Connection, sweeps: dict[str, DerivedSweep
         odd = sorted(rows.keys() ^ sweeps.keys())
         raise DisagreementError(f"has sweeps that its events do not have, or lacks them: {', '.join(odd)}")
     for name, row in rows.items():
-        if row | {"spec": text_digest(row["spec"])} != sweeps[name].columns:
+        if row | {"spec": digest(row["spec"])} != sweeps[name].columns:
             raise DisagreementError(f"has a sweep that differs from its events: {name!r}")
     fences = dict(connection.execute("SELECT sweep, fence FROM owners").fetchall())
     if fences != {name: sweep.fence for name, sweep in sweeps.items() if sweep.fence is not None}:
@@ -151,7 +150,7 @@ def _check_trials(connection: sqlite3.Connection, name: str, sweep: DerivedSweep
     for row in _rows(connection, "trials", TrialRow.__slots__, name):
         num_found += 1
         del row["sweep"]
-        row |= {column: text_digest(row[column]) for column in JSON_COLUMNS}
+        row |= {column: digest(row[column]) for column in JSON_COLUMNS}
         derived = sweep.trials.get(row["number"])
         if derived is None or derived.columns != row:
             raise DisagreementError(f"has a trial that differs from its events: trial {row['number']} of {name!r}")
@@ -184,9 +183,9 @@ def _check_measured(connection: sqlite3.Connection, name: str, sweep: DerivedSwe
             score=score,
             num_items=num_items,
             measured_at=measured_at,
-            result=text_digest(result),
-            scores=scores.pop((trial, rung), rows_digest(())),
-            task_scores=tasks.pop((trial, rung), rows_digest(())),
+            result=digest(result),
+            scores=scores.pop((trial, rung), digest(())),
+            task_scores=tasks.pop((trial, rung), digest(())),
         )
         derived = sweep.trials.get(trial, _NOTHING).measured.get(rung)
         if derived != row:
@@ -198,14 +197,14 @@ def _check_measured(connection: sqlite3.Connection, name: str, sweep: DerivedSwe
 _NOTHING = DerivedTrial(columns={})
 
 
-def _digests(connection: sqlite3.Connection, table: str, columns: str, name: str) -> dict[tuple[int, int], str]:
+def _digests(connection: sqlite3.Connection, table: str, columns: str, name: str) -> dict[tuple[int, int], int]:
     query = f"SELECT trial, rung, {columns} FROM {table} WHERE sweep = ? ORDER BY trial, rung, {columns}"  # noqa: S608
-    grouped = groupby(connection.execute(query, (name,)), key=lambda row: (row[0], row[1]))
-    return {key: rows_digest(row[2:] for row in rows) for key, rows in grouped}
+    grouped = groupby(connection.execute(query, (name,)), key=itemgetter(0, 1))
+    return {key: digest(rows) for key, rows in grouped}
 
 
-def _values(stage: StageRow) -> tuple[Any, ...]:
-    return tuple(getattr(stage, column) for column in StageRow.__slots__)
+_values = attrgetter(*StageRow.__slots__)
+"""A stage as its row."""
 
 
 def _rows(connection: sqlite3.Connection, table: str, columns: Iterable[str], sweep: str) -> Iterator[dict[str, Any]]:

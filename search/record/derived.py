@@ -6,7 +6,6 @@ shows a bug in one of the two.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -29,12 +28,12 @@ class MeasuredRows:
     score: float
     num_items: int
     measured_at: float
-    result: str
+    result: int
     """Digest of the result's text."""
-    scores: str
-    """Digest of the rows (metric, language, value), in order."""
-    task_scores: str
-    """Digest of the rows (task, value), in order."""
+    scores: int
+    """Digest of the rows (trial, rung, metric, language, value), in order."""
+    task_scores: int
+    """Digest of the rows (trial, rung, task, value), in order."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,6 +53,9 @@ class DerivedTrial:
         return [row for rung in sorted(self.stages) for row in self.stages[rung]]
 
 
+_Change = Callable[[DerivedTrial, dict[str, Any], float], None]
+
+
 @dataclass(slots=True, kw_only=True)
 class DerivedSweep:
     """One sweep's rows, as its events make them one after the other."""
@@ -63,35 +65,46 @@ class DerivedSweep:
     fence: int | None = None
     """Fencing number of its last owner."""
 
-    def apply(self, *, kind: str, trial: int | None, payload: dict[str, Any], time: float) -> None:
-        """Take the next event in."""
-        if trial is None:
-            self._apply_to_sweep(kind, payload=payload, time=time)
+    def apply(self, *, kind: str, trial: int | None, payload: str, time: float) -> None:
+        """Take the next event in.
+
+        Args:
+            kind: What happened.
+            trial: Number of the trial.
+            payload: Its canonical JSON.
+            time: When it happened.
+        """
+        if kind == "measured" and trial is not None:
+            self._measure(self.trials[trial], payload=payload, time=time)
+        elif trial is None:
+            self._apply_to_sweep(kind, payload=json.loads(payload), time=time)
         elif kind == "proposed":
-            self.trials[trial] = _proposed(trial, payload=payload, time=time)
+            self.trials[trial] = _proposed(trial, payload=json.loads(payload), time=time)
         else:
-            _CHANGES[kind](self, self.trials[trial], payload, time)
+            _CHANGES[kind](self.trials[trial], json.loads(payload), time)
 
     def _apply_to_sweep(self, kind: str, *, payload: dict[str, Any], time: float) -> None:
         if kind == "sweep":
-            self.columns = {**payload, "spec": text_digest(canonical_json(payload["spec"])), "created_at": time}
+            self.columns = {**payload, "spec": digest(canonical_json(payload["spec"])), "created_at": time}
         elif kind in {"planned", "adopted"}:
             self.columns |= payload
         elif kind == "owned":
             self.fence = payload["fence"]
 
-    def measure(self, trial: DerivedTrial, payload: dict[str, Any], time: float) -> None:
-        """Take a measurement in."""
-        result, rung = TrialResult.model_validate(payload["result"]), payload["rung"]
+    def _measure(self, trial: DerivedTrial, *, payload: str, time: float) -> None:
+        # {"result":<as measurements has it>,"rung":<number>}: sliced, for parsing and writing it again takes longer.
+        text, _, end = payload.removeprefix('{"result":').rpartition(',"rung":')
+        result, rung = TrialResult.model_validate_json(text), int(end[:-1])
         score = score_of(result, cast("Objective", self.columns["objective"]))
-        rows = sorted((row["metric"], row["language"], row["value"]) for row in score_rows(result))
+        key = (trial.columns["number"], rung)
+        scores = sorted((*key, row["metric"], row["language"], row["value"]) for row in score_rows(result))
         trial.measured[rung] = MeasuredRows(
             score=score,
             num_items=result.num_items,
             measured_at=time,
-            result=text_digest(canonical_json(payload["result"])),
-            scores=rows_digest(rows),
-            task_scores=rows_digest(sorted(result.task_scores.items())),
+            result=digest(text),
+            scores=digest(scores),
+            task_scores=digest(sorted((*key, task, value) for task, value in result.task_scores.items())),
         )
         _put_stages(trial, rung=rung, stages=result.stages)
         if trial.columns["rung"] is None or rung >= trial.columns["rung"]:
@@ -99,26 +112,21 @@ class DerivedSweep:
             trial.columns |= {"rung": rung, "score": score, **alone}
 
 
-def text_digest(text: str) -> str:
-    """Return a digest of a stored text."""
-    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
-
-
-def rows_digest(rows: Iterable[tuple[Any, ...]]) -> str:
-    """Return a digest of rows; floats count to the last bit."""
-    return text_digest(repr(list(rows)))
+def digest(what: str | Iterable[tuple[Any, ...]]) -> int:
+    """Return a digest of a stored text, or of rows, that holds within this process: Python's own hash, 64 bits."""
+    return hash(what if isinstance(what, str) else tuple(what))
 
 
 def _proposed(number: int, *, payload: dict[str, Any], time: float) -> DerivedTrial:
     columns = dict.fromkeys(("rung", "score", "error", "started_at", "ended_at"))
     costs = dict.fromkeys(("attempts", "cost_paid_seconds", "cost_if_alone_seconds", "steps_paid", "steps_if_alone"), 0)
-    texts = {name: text_digest(canonical_json(payload[name])) for name in JSON_COLUMNS if name in payload}
+    texts = {name: digest(canonical_json(payload[name])) for name in JSON_COLUMNS if name in payload}
     known = {"number": number, "state": "proposed", "proposed_at": time}
     said = {name: payload[name] for name in ("family", "seed")}
     return DerivedTrial(columns={**columns, **costs, **known, **said, **texts})
 
 
-def _adopt(_: DerivedSweep, trial: DerivedTrial, payload: dict[str, Any], time: float) -> None:
+def _adopt(trial: DerivedTrial, payload: dict[str, Any], time: float) -> None:
     """Take in what the events of schema 1 did not say."""
     del time
     for rung, measured_at in payload["measured_at"].items():
@@ -131,30 +139,30 @@ def _adopt(_: DerivedSweep, trial: DerivedTrial, payload: dict[str, Any], time: 
             scores=old.scores,
             task_scores=old.task_scores,
         )
-    trial.columns |= {name: text_digest(canonical_json(payload[name])) for name in ("config", "sampler")}
+    trial.columns |= {name: digest(canonical_json(payload[name])) for name in ("config", "sampler")}
     trial.columns |= {name: payload[name] for name in ("proposed_at", "started_at", "ended_at")}
 
 
-def _run(_: DerivedSweep, trial: DerivedTrial, payload: dict[str, Any], time: float) -> None:
+def _run(trial: DerivedTrial, payload: dict[str, Any], time: float) -> None:
     del payload
     attempts = trial.columns["attempts"] + 1
     trial.columns |= {"state": "running", "attempts": attempts, "started_at": time, "ended_at": None, "error": None}
 
 
-def _wait(_: DerivedSweep, trial: DerivedTrial, payload: dict[str, Any], time: float) -> None:
+def _wait(trial: DerivedTrial, payload: dict[str, Any], time: float) -> None:
     del payload
     attempts = max(0, trial.columns["attempts"] - 1)
     trial.columns |= {"state": "interrupted", "attempts": attempts, "ended_at": time}
 
 
-def _stage(_: DerivedSweep, trial: DerivedTrial, payload: dict[str, Any], time: float) -> None:
+def _stage(trial: DerivedTrial, payload: dict[str, Any], time: float) -> None:
     del time
     stage, rung = StageRun.model_validate(payload["stage"]), payload["rung"]
     _put_stages(trial, rung=rung, stages=with_stage(trial.all_stages, rung=rung, stage=stage))
 
 
-def _end(state: str) -> Callable[[DerivedSweep, DerivedTrial, dict[str, Any], float], None]:
-    def end(_: DerivedSweep, trial: DerivedTrial, payload: dict[str, Any], time: float) -> None:
+def _end(state: str) -> _Change:
+    def end(trial: DerivedTrial, payload: dict[str, Any], time: float) -> None:
         trial.columns |= {"state": state, "ended_at": time}
         if state in {"finished", "failed"}:
             trial.columns["error"] = payload.get("error")
@@ -168,16 +176,10 @@ def _put_stages(trial: DerivedTrial, *, rung: int, stages: Iterable[StageRun]) -
     trial.columns |= {"cost_paid_seconds": lineage.cost_paid_seconds, "steps_paid": lineage.steps_paid}
 
 
-_CHANGES: dict[str, Callable[[DerivedSweep, DerivedTrial, dict[str, Any], float], None]] = {
+_CHANGES: dict[str, _Change] = {
     "adopted": _adopt,
     "running": _run,
     "waiting": _wait,
     "stage": _stage,
-    "measured": DerivedSweep.measure,
     **{state: _end(state) for state in ("finished", "pruned", "failed", "interrupted")},
 }
-
-
-def parse_payload(text: str) -> dict[str, Any]:
-    """Return an event's payload from its stored text."""
-    return json.loads(text)

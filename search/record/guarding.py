@@ -8,19 +8,24 @@ restored where it is damaged. Records on a server are not guarded: the server ha
 from __future__ import annotations
 
 import logging
+import time
 from pathlib import Path
 
 from search.errors import RecordDamagedError
-from search.record.auditing import Head
+from search.record.auditing import Head, schema_version
 from search.record.chain import START
 from search.record.restoring import Condition, examine, restore
-from search.record.snapshots import Snapshotter, try_snapshot
+from search.record.snapshots import Snapshotter, list_snapshots, try_snapshot
 from search.record.witness import Witness, WitnessFile, has_same_bytes, is_untouched, log_of
 
 log = logging.getLogger(__name__)
 
 _SLOW_BYTES = 50_000_000
 """Size above which a check takes seconds, and is announced."""
+
+
+_ENDING_SECONDS = 0.5
+"""How long a writer that closes waits for others that are ending."""
 
 
 def check_before_opening(path: Path, *, read_only: bool) -> Guard | None:
@@ -33,7 +38,10 @@ def check_before_opening(path: Path, *, read_only: bool) -> Guard | None:
     Raises:
         RecordDamagedError: It is damaged and cannot be restored.
     """
-    file = WitnessFile.open(path) if path.parent.is_dir() and not _is_new_to_a_reader(path, read_only) else None
+    file = WitnessFile.open(path, make=not read_only)
+    if file is None and read_only and (list_snapshots(path) or schema_version(path) is not None):
+        # A reader leaves nothing beside a file that is no record.
+        file = WitnessFile.open(path, make=True)
     if file is None:
         _refuse_damage(path, examine(path, witness=None, immutable=not log_of(path).exists()))
         return None
@@ -43,6 +51,27 @@ def check_before_opening(path: Path, *, read_only: bool) -> Guard | None:
         return None
     file.lock_shared()
     return Guard(path, file=file, head=head or _head(file.read()))
+
+
+def check_now(path: Path) -> int:
+    """Return the number of events of a record's file, after checking all of it, whatever its seal says.
+
+    Raises:
+        RecordDamagedError: It is damaged; the next command that opens it restores it.
+    """
+    file = WitnessFile.open(path, make=False)
+    witness = file.read() if file is not None else None
+    condition = examine(path, witness=witness, immutable=file is None and not log_of(path).exists())
+    if file is not None:
+        if condition.problem is not None and witness is not None and file.is_writable:
+            file.note(event=witness.event, chain=witness.chain)  # not sealed any more: whoever opens it next checks it
+        file.close()
+    if condition.problem is not None:
+        raise RecordDamagedError(
+            f"record {path} {condition.problem}; the next command that opens it, while no search runs, sets it aside "
+            "and restores the last good snapshot"
+        )
+    return condition.head.event if condition.head is not None else 0
 
 
 class Guard:
@@ -87,13 +116,20 @@ class Guard:
     def close(self) -> None:
         """Seal the record if no other process writes it; its connections are closed by now."""
         self._snapshotter.close()
-        if self._file.lock_alone():
+        if self._becomes_alone():
             said = _head(self._file.read())
             head = max(said, self._head, key=lambda known: known.event)
             if self._is_changed and self._path.exists():
                 try_snapshot(self._path)
             self._file.seal(event=head.event, chain=head.chain)
         self._file.close()
+
+    def _becomes_alone(self) -> bool:
+        """Return whether no other process writes, or soon does: trial actors end a moment after their driver."""
+        until = time.monotonic() + (_ENDING_SECONDS if self._is_changed else 0)
+        while not (is_alone := self._file.lock_alone()) and time.monotonic() < until:
+            time.sleep(_ENDING_SECONDS / 10)
+        return is_alone
 
 
 def _check(path: Path, file: WitnessFile) -> Head:
@@ -122,11 +158,6 @@ def _check_all(path: Path, witness: Witness | None) -> Head:
 def _refuse_damage(path: Path, condition: Condition) -> None:
     if condition.problem is not None:
         raise RecordDamagedError(f"record {path} {condition.problem}; restore a copy, or name another with --record")
-
-
-def _is_new_to_a_reader(path: Path, read_only: bool) -> bool:  # noqa: FBT001  one flag
-    """Return whether a reader would be the first to leave a file here."""
-    return read_only and not path.exists() and not WitnessFile.place(path).exists()
 
 
 def _head(witness: Witness | None) -> Head:

@@ -37,10 +37,14 @@ def merge(before: Sequence[StageRow], *, trial: int, rung: int, stages: Sequence
     paid = {row.key: (row.seconds, row.steps) for row in before if not row.reused}
     paid |= {stage.key: (stage.seconds, stage.steps) for stage in stages if not stage.reused}
     new_keys = {stage.key for stage in stages}
-    rows = [_row(stage, trial=trial, rung=rung, reused=stage.key not in paid) for stage in stages]
-    rows += [row for row in before if row.rung == rung and row.key not in new_keys and not row.reused]
+    rows = [
+        _row(stage, trial=trial, rung=rung, position=position, reused=stage.key not in paid)
+        for position, stage in enumerate(stages)
+    ]
+    left = [row for row in before if row.rung == rung and row.key not in new_keys and not row.reused]
+    rows += [replace(row, position=position) for position, row in enumerate(left, start=len(rows))]
     return Lineage(
-        here=tuple(replace(row, position=position) for position, row in enumerate(rows)),
+        here=tuple(rows),
         # Exactly rounded, so that the order of the rows does not matter.
         cost_paid_seconds=math.fsum(seconds for seconds, _ in paid.values()),
         steps_paid=sum(steps for _, steps in paid.values()),
@@ -52,11 +56,11 @@ def with_stage(before: Sequence[StageRow], *, rung: int, stage: StageRun) -> lis
     return [*(row.run for row in before if row.rung == rung and row.key != stage.key), stage]
 
 
-def _row(stage: StageRun, *, trial: int, rung: int, reused: bool) -> StageRow:
+def _row(stage: StageRun, *, trial: int, rung: int, position: int, reused: bool) -> StageRow:
     return StageRow(
         trial=trial,
         rung=rung,
-        position=0,
+        position=position,
         phase=stage.phase,
         key=stage.key,
         steps=stage.steps,

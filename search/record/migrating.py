@@ -78,7 +78,7 @@ def _fold(connection: Connection, name: str) -> DerivedSweep:
     derived = DerivedSweep()
     columns = (events.c.kind, events.c.trial, events.c.payload, events.c.time)
     for row in connection.execute(select(*columns).where(events.c.sweep == name).order_by(events.c.id)):
-        derived.apply(kind=row.kind, trial=row.trial, payload=row.payload, time=row.time)
+        derived.apply(kind=row.kind, trial=row.trial, payload=canonical_payload(row.payload), time=row.time)
     return derived
 
 

@@ -5,11 +5,27 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any  # a row class's fields are the columns of its table
 
-from sqlalchemy import Connection, RowMapping, func, select
+from sqlalchemy import Connection, RowMapping, Select, Table, bindparam, func, select
 
 from search.errors import UnknownSweepError, UnknownTrialError
 from search.record import schema
 from search.record.rows import Curve, Event, Measurement, StageRow, State, SweepRow, TrialRow
+
+# Made once: building a statement costs SQLAlchemy more than SQLite takes to answer it.
+_SWEEP = select(schema.sweeps).where(schema.sweeps.c.name == bindparam("sweep"))
+_SWEEP_LOCKED = _SWEEP.with_for_update()
+_TRIAL = select(schema.trials).where(
+    schema.trials.c.sweep == bindparam("sweep"), schema.trials.c.number == bindparam("number")
+)
+_NEXT_NUMBER = select(func.max(schema.trials.c.number)).where(schema.trials.c.sweep == bindparam("sweep"))
+
+
+def _of_trial(table: Table) -> Select[Any]:
+    return select(table).where(table.c.sweep == bindparam("sweep"), table.c.trial == bindparam("number"))
+
+
+_MEASURED_AT_RUNG = _of_trial(schema.measurements).where(schema.measurements.c.rung == bindparam("at_rung"))
+_STAGES_OF_TRIAL = _of_trial(schema.stages).order_by(schema.stages.c.rung, schema.stages.c.position)
 
 
 def read_sweep(connection: Connection, name: str, *, lock: bool = False) -> SweepRow:
@@ -24,8 +40,7 @@ def read_sweep(connection: Connection, name: str, *, lock: bool = False) -> Swee
     Raises:
         UnknownSweepError: There is none of this name.
     """
-    query = select(schema.sweeps).where(schema.sweeps.c.name == name)
-    row = connection.execute(query.with_for_update() if lock else query).mappings().one_or_none()
+    row = connection.execute(_SWEEP_LOCKED if lock else _SWEEP, {"sweep": name}).mappings().one_or_none()
     if row is None:
         raise UnknownSweepError(name, connection.scalars(select(schema.sweeps.c.name)))
     return SweepRow(**row)
@@ -44,8 +59,7 @@ def read_trial(connection: Connection, sweep: str, *, number: int) -> TrialRow:
         UnknownSweepError: There is no such sweep.
         UnknownTrialError: The sweep has no such trial.
     """
-    key = (schema.trials.c.sweep == sweep, schema.trials.c.number == number)
-    row = connection.execute(select(schema.trials).where(*key)).mappings().one_or_none()
+    row = connection.execute(_TRIAL, {"sweep": sweep, "number": number}).mappings().one_or_none()
     if row is None:
         read_sweep(connection, sweep)
         raise UnknownTrialError(sweep, number=number, num_trials=next_number(connection, sweep))
@@ -59,9 +73,16 @@ def read_trials(connection: Connection, sweep: str, *, states: Collection[State]
     return tuple(TrialRow(**row) for row in rows.mappings())
 
 
+def count_states(connection: Connection, sweep: str) -> dict[State, int]:
+    """Return state -> number of the sweep's trials in it, ordered by state."""
+    trials = schema.trials.c
+    query = select(trials.state, func.count()).where(trials.sweep == sweep).group_by(trials.state)
+    return {row[0]: row[1] for row in connection.execute(query.order_by(trials.state))}
+
+
 def next_number(connection: Connection, sweep: str) -> int:
     """Return the number that the sweep's next trial takes."""
-    last = connection.scalar(select(func.max(schema.trials.c.number)).where(schema.trials.c.sweep == sweep))
+    last = connection.scalar(_NEXT_NUMBER, {"sweep": sweep})
     return 0 if last is None else last + 1
 
 
@@ -87,13 +108,21 @@ def read_curves(connection: Connection, sweep: str, *, last_rung: int) -> tuple[
     )
 
 
+def read_measurement(connection: Connection, sweep: str, *, number: int, rung: int) -> Measurement | None:
+    """Return what a trial scored at a rung, or None before it did."""
+    key = {"sweep": sweep, "number": number, "at_rung": rung}
+    row = connection.execute(_MEASURED_AT_RUNG, key).mappings().one_or_none()
+    return Measurement(**_without_sweep(row)) if row is not None else None
+
+
 def read_stages(connection: Connection, sweep: str, *, number: int | None = None) -> tuple[StageRow, ...]:
     """Return the stages of the sweep's trials, or of one, ordered by trial, rung and position."""
     table = schema.stages
-    query = select(table).where(table.c.sweep == sweep)
-    if number is not None:
-        query = query.where(table.c.trial == number)
-    rows = connection.execute(query.order_by(table.c.trial, table.c.rung, table.c.position))
+    query = select(table).where(table.c.sweep == sweep).order_by(table.c.trial, table.c.rung, table.c.position)
+    if number is None:
+        rows = connection.execute(query)
+    else:
+        rows = connection.execute(_STAGES_OF_TRIAL, {"sweep": sweep, "number": number})
     return tuple(StageRow(**_without_sweep(row)) for row in rows.mappings())
 
 

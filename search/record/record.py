@@ -29,6 +29,7 @@ from sqlalchemy.exc import IntegrityError
 
 from search.errors import SweepDiffersError
 from search.record import owning, reading, schema, writing
+from search.record.guarding import check_now
 from search.record.lineage import with_stage
 from search.record.opening import Opened, open_database
 from search.record.opening import writing as writing_engine
@@ -102,6 +103,17 @@ class Record:
     def close(self) -> None:
         """Close its connections, and seal its file if no other process writes it."""
         self._opened.close()
+
+    def check(self) -> int | None:
+        """Return the number of events after checking every page, event and derived row; None on a server.
+
+        Takes seconds on a long record. Opening does it by itself where something may have happened to the file.
+
+        Raises:
+            RecordDamagedError: The file is damaged.
+        """
+        is_file = self.engine.dialect.name == "sqlite"
+        return check_now(Path(self.engine.url.database or "")) if is_file else None
 
     def own(self, sweep: str, *, take_over: bool = False, pace: Pace = Pace()) -> Ownership:  # noqa: B008  it is frozen
         """Return this process's ownership of a sweep: a context with a heartbeat, a fencing number, and a record.
@@ -213,7 +225,9 @@ class Record:
         """
         with self._change(sweep, number) as (connection, trial):
             rows = reading.read_stages(connection, sweep, number=number)
-            writing.put_stages(connection, trial, rung=rung, stages=with_stage(rows, rung=rung, stage=stage))
+            stages = with_stage(rows, rung=rung, stage=stage)
+            paid = writing.put_stages(connection, trial, rung=rung, stages=stages)
+            writing.change_trial(connection, trial, **paid)
             payload: JsonObject = {"rung": rung, "stage": stage.model_dump(mode="json")}
             writing.add_event(connection, sweep, number=number, kind="stage", payload=payload, at=time.time())
 
@@ -225,7 +239,8 @@ class Record:
             ResultDiffersError: It was measured at this rung with another result.
         """
         with self._change(sweep, number) as (connection, trial):
-            return _measure(connection, trial, result=result, rung=rung)
+            _measure(connection, trial, result=result, rung=rung)
+            return reading.read_trial(connection, sweep, number=number)
 
     def finish(self, sweep: str, *, number: int, result: TrialResult, rung: int = 0) -> TrialRow:
         """Return the trial, now finished with the result of its last rung. The same result again does nothing.
@@ -235,10 +250,10 @@ class Record:
             ResultDiffersError: It was measured at this rung with another result.
             StateError: It was pruned.
         """
-        with self._change(sweep, number) as (connection, before):
-            trial = _measure(connection, before, result=result, rung=rung)
+        with self._change(sweep, number) as (connection, trial):
+            score = _measure(connection, trial, result=result, rung=rung)
             if trial.state != "finished":
-                payload: JsonObject = {"rung": rung, "score": trial.score}
+                payload: JsonObject = {"rung": rung, "score": score}
                 writing.move(connection, trial, state="finished", payload=payload, time_column="ended_at", error=None)
             ended = reading.read_trial(connection, sweep, number=number)
         self._trial_ended()
@@ -347,6 +362,11 @@ class Record:
         with self.engine.begin() as connection:
             return reading.read_trials(connection, sweep, states=states)
 
+    def count_states(self, sweep: str) -> dict[State, int]:
+        """Return state -> number of the sweep's trials in it, for the states that some are in."""
+        with self.engine.begin() as connection:
+            return reading.count_states(connection, sweep)
+
     def measurements(self, sweep: str, *, number: int | None = None) -> tuple[Measurement, ...]:
         """Return what the sweep's trials, or one of them, scored, ordered by trial and rung."""
         with self.engine.begin() as connection:
@@ -395,13 +415,15 @@ class Record:
             yield connection, reading.read_trial(connection, sweep, number=number)
 
 
-def _measure(connection: Connection, trial: TrialRow, *, result: TrialResult, rung: int) -> TrialRow:
-    for known in reading.read_measurements(connection, trial.sweep, number=trial.number):
-        if known.rung == rung:
-            writing.check_same(trial, rung=rung, stored=known.trial_result, result=result)
-            return trial
-    objective = reading.read_sweep(connection, trial.sweep).objective
-    return writing.add_measurement(connection, trial, rung=rung, score=score_of(result, objective), result=result)
+def _measure(connection: Connection, trial: TrialRow, *, result: TrialResult, rung: int) -> float:
+    """Add a measurement, or check that the one that is there says the same; return its score."""
+    known = reading.read_measurement(connection, trial.sweep, number=trial.number, rung=rung)
+    if known is not None:
+        writing.check_same(trial, rung=rung, stored=known.trial_result, result=result)
+        return known.score
+    score = score_of(result, reading.read_sweep(connection, trial.sweep).objective)
+    writing.add_measurement(connection, trial, rung=rung, score=score, result=result)
+    return score
 
 
 def _check_same_sweep(sweep: SweepRow, *, spec: JsonObject, objective: Objective) -> None:

@@ -79,12 +79,17 @@ class WitnessFile:
         return path.with_name(path.name + ".witness")
 
     @classmethod
-    def open(cls, path: Path) -> WitnessFile | None:
-        """Return a record's witness file, made where the folder allows it; None without one."""
-        with contextlib.suppress(OSError):
-            return cls(path, descriptor=os.open(cls.place(path), os.O_RDWR | os.O_CREAT, 0o644), is_writable=True)
-        with contextlib.suppress(OSError):
-            return cls(path, descriptor=os.open(cls.place(path), os.O_RDONLY), is_writable=False)
+    def open(cls, path: Path, *, make: bool) -> WitnessFile | None:
+        """Return a record's witness file; None without one.
+
+        Args:
+            path: The record's path.
+            make: Whether it is made where it is missing and the folder allows it.
+        """
+        for flags in (os.O_RDWR | os.O_CREAT if make else os.O_RDWR, os.O_RDONLY):
+            with contextlib.suppress(OSError):
+                descriptor = os.open(cls.place(path), flags, 0o644)
+                return cls(path, descriptor=descriptor, is_writable=flags != os.O_RDONLY)
         return None
 
     def close(self) -> None:

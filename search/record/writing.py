@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any  # column values have no shared static type
 
-from sqlalchemy import Connection, Table, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from search.errors import ResultDiffersError, StateError
 from search.record import schema
 from search.record.chain import START, canonical_payload, link
 from search.record.lineage import merge
-from search.record.reading import read_stages, read_trial
-from search.record.rows import JsonObject, Proposal, State, TrialRow
+from search.record.reading import read_stages
+from search.record.rows import JsonObject, Proposal, StageRow, State, TrialRow
 from trainables.results import StageRun, TrialResult
 
 _FROM: dict[State, frozenset[State]] = {
@@ -27,6 +26,18 @@ _FROM: dict[State, frozenset[State]] = {
     "interrupted": frozenset({"proposed", "running", "interrupted"}),
 }
 
+
+# Made once, as in `reading`.
+_LAST_LINK = (
+    select(schema.events.c.chain)
+    .where(schema.events.c.sweep == bindparam("sweep"))
+    .order_by(schema.events.c.id.desc())
+    .limit(1)
+)
+_CHANGE_TRIAL = update(schema.trials).where(
+    schema.trials.c.sweep == bindparam("of_sweep"), schema.trials.c.number == bindparam("of_number")
+)
+_INSERTS = {table.name: table.insert() for table in schema.METADATA.sorted_tables}
 
 LAST_EVENT = "xstilts_last_event"
 """Under this name a connection's `info` has id and chain value of the last event that was added through it."""
@@ -45,12 +56,10 @@ def add_event(
         payload: The rest of it.
         at: When; the derived rows carry the same time.
     """
-    events = schema.events
-    last = select(events.c.chain).where(events.c.sweep == sweep).order_by(events.c.id.desc()).limit(1)
-    before = connection.scalar(last) or START
+    before = connection.scalar(_LAST_LINK, {"sweep": sweep}) or START
     chain = link(before, time=at, sweep=sweep, trial=number, kind=kind, payload=canonical_payload(payload))
     values = {"time": at, "sweep": sweep, "trial": number, "kind": kind, "payload": payload, "chain": chain}
-    key = connection.execute(events.insert().values(values)).inserted_primary_key
+    key = connection.execute(_INSERTS["events"], values).inserted_primary_key
     assert key is not None  # noqa: S101  one row was inserted
     connection.info[LAST_EVENT] = (key[0], chain)
 
@@ -61,7 +70,8 @@ def add_trial(connection: Connection, sweep: str, *, number: int, proposal: Prop
     values = proposal.model_dump(mode="json")
     costs = ("cost_paid_seconds", "cost_if_alone_seconds", "steps_paid", "steps_if_alone")
     fixed = {"state": "proposed", "attempts": 0, **dict.fromkeys(costs, 0)}
-    connection.execute(schema.trials.insert().values(sweep=sweep, number=number, proposed_at=now, **fixed, **values))
+    row = {"sweep": sweep, "number": number, "proposed_at": now, **fixed, **values}
+    connection.execute(_INSERTS["trials"], row)
     add_event(connection, sweep, number=number, kind="proposed", payload=values, at=now)
 
 
@@ -98,44 +108,45 @@ def move(
 
 def change_trial(connection: Connection, trial: TrialRow, **columns: Any) -> None:
     """Set columns of a trial."""
-    key = (schema.trials.c.sweep == trial.sweep, schema.trials.c.number == trial.number)
-    connection.execute(update(schema.trials).where(*key).values(**columns))
+    connection.execute(_CHANGE_TRIAL, {"of_sweep": trial.sweep, "of_number": trial.number, **columns})
 
 
-def add_measurement(
-    connection: Connection, trial: TrialRow, *, rung: int, score: float, result: TrialResult
-) -> TrialRow:
-    """Add what a trial scored at a rung, with its lineage there, and return the trial as it then is."""
+def add_measurement(connection: Connection, trial: TrialRow, *, rung: int, score: float, result: TrialResult) -> None:
+    """Add what a trial scored at a rung, with its lineage there."""
     now = time.time()
     key = {"sweep": trial.sweep, "trial": trial.number, "rung": rung}
     stored = result.model_dump(mode="json")
-    connection.execute(
-        schema.measurements.insert().values(
-            **key, score=score, num_items=result.num_items, result=stored, measured_at=now
-        )
-    )
-    _insert(connection, schema.scores, [key | row for row in score_rows(result)])
+    row = {**key, "score": score, "num_items": result.num_items, "result": stored, "measured_at": now}
+    _insert(connection, "measurements", [row])
+    _insert(connection, "scores", [key | row for row in score_rows(result)])
     tasks = [{"task": task, "value": value} for task, value in result.task_scores.items()]
-    _insert(connection, schema.task_scores, [key | row for row in tasks])
-    put_stages(connection, trial, rung=rung, stages=result.stages)
+    _insert(connection, "task_scores", [key | row for row in tasks])
+    columns: dict[str, Any] = put_stages(connection, trial, rung=rung, stages=result.stages)
     if trial.rung is None or rung >= trial.rung:
         alone = {"cost_if_alone_seconds": result.cost_if_alone_seconds, "steps_if_alone": result.steps_if_alone}
-        change_trial(connection, trial, rung=rung, score=score, **alone)
+        columns |= {"rung": rung, "score": score, **alone}
+    change_trial(connection, trial, **columns)
     payload: JsonObject = {"rung": rung, "result": stored}
     add_event(connection, trial.sweep, number=trial.number, kind="measured", payload=payload, at=now)
-    return read_trial(connection, trial.sweep, number=trial.number)
 
 
-def put_stages(connection: Connection, trial: TrialRow, *, rung: int, stages: Sequence[StageRun]) -> None:
-    """Write a trial's lineage at a rung over what stands there, and count its cost anew; see `lineage.merge`."""
+def put_stages(
+    connection: Connection, trial: TrialRow, *, rung: int, stages: Sequence[StageRun]
+) -> dict[str, float | int]:
+    """Write a trial's lineage at a rung over what stands there; see `lineage.merge`.
+
+    Returns:
+        The trial's columns that count its cost, to be changed by the caller.
+    """
     before = read_stages(connection, trial.sweep, number=trial.number)
     lineage = merge(before, trial=trial.number, rung=rung, stages=stages)
     if any(row.rung == rung for row in before):
         here = (schema.stages.c.sweep == trial.sweep, schema.stages.c.trial == trial.number)
         connection.execute(delete(schema.stages).where(*here, schema.stages.c.rung == rung))
-    _insert(connection, schema.stages, [asdict(row) | {"sweep": trial.sweep} for row in lineage.here])
-    paid = {"cost_paid_seconds": lineage.cost_paid_seconds, "steps_paid": lineage.steps_paid}
-    change_trial(connection, trial, **paid)
+    names = StageRow.__slots__
+    rows = [{name: getattr(row, name) for name in names} | {"sweep": trial.sweep} for row in lineage.here]
+    _insert(connection, "stages", rows)
+    return {"cost_paid_seconds": lineage.cost_paid_seconds, "steps_paid": lineage.steps_paid}
 
 
 def check_same(trial: TrialRow, *, rung: int, stored: TrialResult, result: TrialResult) -> None:
@@ -166,6 +177,6 @@ def score_rows(result: TrialResult) -> list[dict[str, Any]]:
     return rows + [{"metric": "accuracy", "language": code, "value": value} for code, value in result.languages.items()]
 
 
-def _insert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+def _insert(connection: Connection, table: str, rows: Sequence[dict[str, Any]]) -> None:
     if rows:
-        connection.execute(table.insert(), rows)
+        connection.execute(_INSERTS[table], rows)

@@ -13,6 +13,7 @@ from pydantic import JsonValue
 from search.sampler.contract import PastTrial, Proposal, proposal_seed
 from search.sampler.distributions import coordinates_of, suggest
 from search.sampler.replay import Replay
+from search.sampler.window import window
 from spaces.drawing import first_assignments
 
 # Optuna logs a line for every trial and study; the record and the progress display say what happened.
@@ -40,7 +41,7 @@ class OptunaSampler:
         if number < len(first):
             attributes = _attributes(coordinates=coordinates_of(self.replay.space, first[number]), system={})
             return Proposal(assignment=first[number], seed=seed, attributes=attributes)
-        seen = history if self.num_startup is not None else ()
+        seen = () if self.num_startup is None else window(history, num_startup=self.num_startup)
         study = self.replay.study(seen, sampler=self._optuna_sampler(seed))
         suggested = suggest(self.replay.space, trial=study.ask())
         system = study.get_trials(deepcopy=False)[-1].system_attrs

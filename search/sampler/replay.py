@@ -79,9 +79,14 @@ class Replay:
         if len({trial.number for trial in ordered}) != len(ordered):
             msg = f"a history of {len(ordered)} trials names a number twice; give each trial once"
             raise ValueError(msg)
-        study = optuna.create_study(storage=_SharingStorage(), sampler=sampler, direction="maximize")
+        storage = _SharingStorage()
+        study = optuna.create_study(storage=storage, sampler=sampler, direction="maximize")
+        study_id = storage.get_study_id_from_name(study.study_name)
         # Optuna's TPE ignores trials in state FAIL: leaving them out proposes the same.
-        study.add_trials(self._frozen(trial) for trial in ordered if trial.state != "failed")
+        for trial in ordered:
+            if trial.state != "failed":
+                # As Study.add_trial, without checking again what `create_trial` has checked: half of a rebuild.
+                storage.create_new_trial(study_id, template_trial=self._frozen(trial))
         return study
 
     def _frozen(self, trial: PastTrial) -> FrozenTrial:

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.sampler import PastTrial, Proposal, Sampler, make_sampler, proposal_seed
+from search.sampler.window import NUM_BEST, NUM_BEST_OF_FAMILY, NUM_LAST, window
 from spaces.drawing import draw, size
 from spaces.sweep_spec import SweepSpec, make_space, make_sweep_spec
 from spaces.tree import Assignment, Space
@@ -270,3 +271,66 @@ def test_optuna_is_imported_only_when_a_sampler_is_made() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"
+
+
+def long_history(num_trials: int) -> list[PastTrial]:
+    """Return ended trials at random points: two of three finished, the others pruned."""
+    space, generator = make_space(spec()), random.Random(0)
+    return [
+        PastTrial(
+            number=number,
+            assignment=draw(space, generator=generator),
+            state="pruned" if number % 3 == 2 else "finished",
+            score=generator.random(),
+            rung=number % 4,
+        )
+        for number in range(num_trials)
+    ]
+
+
+def test_a_short_history_is_seen_whole() -> None:
+    history = long_history(NUM_BEST + NUM_LAST)
+    assert window(history, num_startup=4) is history
+
+
+def test_a_window_has_the_best_the_last_and_the_running() -> None:
+    history = [*long_history(900), PastTrial(number=900, assignment={"family": "none"}, state="running")]
+    history[3] = PastTrial(number=3, assignment=history[3].assignment, state="failed")
+
+    kept = {trial.number for trial in window(history, num_startup=4)}
+
+    finished = sorted((t for t in history if t.state == "finished"), key=lambda t: -(t.score or 0))
+    assert kept >= {trial.number for trial in finished[:NUM_BEST]}
+    assert kept >= set(range(900 - NUM_LAST, 901))
+    assert 3 not in kept
+    assert len(kept) < 700
+
+
+def test_a_window_keeps_as_many_of_each_family_as_tpe_takes_for_the_best() -> None:
+    history = long_history(1500)
+    best = sorted((t for t in history if t.state == "finished"), key=lambda t: -(t.score or 0))
+
+    kept = {trial.number for trial in window(history, num_startup=4)}
+
+    for family in ("none", "text", "multitask"):
+        of_family = [trial.number for trial in best if trial.assignment["family"] == family]
+        assert kept >= set(of_family[:NUM_BEST_OF_FAMILY])
+
+
+def test_a_window_does_not_depend_on_the_order_of_the_history() -> None:
+    history = long_history(700)
+    shuffled = random.Random(1).sample(history, len(history))
+
+    assert make_sampler(spec()).propose(700, history=history) == make_sampler(spec()).propose(700, history=shuffled)
+
+
+def test_a_window_never_hides_that_tpe_has_started() -> None:
+    assert len(window(long_history(1500), num_startup=1000)) >= 1000
+
+
+def test_a_finished_trial_of_a_long_history_needs_a_score() -> None:
+    history = long_history(700)
+    history[0] = PastTrial(number=0, assignment=history[0].assignment, state="finished")
+
+    with pytest.raises(ValueError, match="finite"):
+        make_sampler(spec()).propose(700, history=history)

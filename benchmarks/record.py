@@ -1,0 +1,127 @@
+"""How fast the record answers and takes results: ours beside Optuna's storages and Ray Tune's results, on one sweep.
+
+    python benchmarks/record.py [--small] [--folder FOLDER] [--regret SEEDS] [--save FILE]
+
+Every side gets the same 10,000 finished trials of 5 rungs and 15 languages (`record_data.py`), in a process of its own
+for each question, timed after its imports. Ours is guarded as in a sweep: opened with its checks, each result durable
+when the call returns (SQLite, WAL, synchronous=FULL; Optuna's SQLite storage and journal sync at each write as well),
+one suggestion from reading the record to the proposal on record. Tune stores no single result durably, and its
+searchers propose as Optuna in memory does: both are left out.
+
+--folder keeps what was built, and uses it again. --regret compares TPE that sees a window of the trials with TPE that
+sees all, on standard functions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from machine import heading, save
+from record_regret import regret_lines
+from record_resume import resume_lines
+
+CONTENDERS = Path(__file__).with_name("record_contenders.py")
+SIDES = ("ours", "optuna-sqlite", "optuna-journal", "tune")
+BOUNDS = {"best": 0.050, "table": 0.5, "result": 0.005, "suggest": 0.100}
+"""Seconds that ours may take at 10,000 trials on a quiet machine with two cores."""
+QUESTIONS = {
+    "best": "best configuration, cold",
+    "table": "full table, cold",
+    "result": "one durable result, median",
+    "suggest": "one suggestion, median",
+}
+MAX_MEGABYTES = 300
+_REPEATS = 3
+_NO_TUNE = ("result", "suggest")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """What one side took for one question."""
+
+    seconds: float
+    megabytes: float
+    first_seconds: float
+    """The first repetition, which a median hides: what a resume waits for."""
+
+
+def main() -> None:
+    """Run the benchmark and print its tables."""
+    options = _options()
+    lines = heading(["optuna", "ray", "SQLAlchemy"])
+    with tempfile.TemporaryDirectory(prefix="xstilts-record-") as scratch:
+        folder = options.folder or Path(scratch)
+        folder.mkdir(parents=True, exist_ok=True)
+        for side in SIDES:
+            _build(side, folder, num_trials=options.trials)
+        lines += ["", f"{options.trials} trials, 5 rungs, 15 languages; seconds, the smallest of {_REPEATS} processes"]
+        lines += _table(folder)
+        lines += resume_lines(folder)
+    if options.regret:
+        lines += regret_lines(num_seeds=options.regret)
+    print("\n".join(lines))
+    if options.save:
+        save(options.save, title="The record", text="\n".join(lines))
+
+
+def _build(side: str, folder: Path, *, num_trials: int) -> None:
+    done = folder / f"{side}.built"
+    if not done.exists():
+        print(f"building {side} ...", file=sys.stderr)
+        _run(side, "build", folder, num_trials=num_trials)
+        done.touch()
+
+
+def _table(folder: Path) -> list[str]:
+    lines = ["", f"{'':28}" + "".join(f"{side:>16}" for side in SIDES) + f"{'bound':>9}{'':6}ratio to the next best"]
+    memory: list[float] = []
+    for verb, question in QUESTIONS.items():
+        found = {side: _measure(side, verb, folder) for side in SIDES if side != "tune" or verb not in _NO_TUNE}
+        memory.append(found["ours"].megabytes)
+        cells = "".join(f"{found[side].seconds:>16.4f}" if side in found else f"{'-':>16}" for side in SIDES)
+        holds = "holds" if found["ours"].seconds <= BOUNDS[verb] else "over"
+        others = min(timing.seconds for side, timing in found.items() if side != "ours")
+        ratio = others / found["ours"].seconds
+        lines.append(f"{question:28}{cells}{BOUNDS[verb]:>9.3f} {holds:5}{ratio:>8.1f}x")
+    holds = "holds" if max(memory) <= MAX_MEGABYTES else "over"
+    return [*lines, f"{'largest memory of ours':28}{max(memory):>13.0f} MB{'':48}{MAX_MEGABYTES:>9} {holds}"]
+
+
+def _measure(side: str, verb: str, folder: Path) -> Timing:
+    repeats = _REPEATS if side == "ours" or verb == "best" else 1
+    runs = [_run(side, verb, folder) for _ in range(repeats)]
+    return min(runs, key=lambda timing: timing.seconds)
+
+
+def _run(side: str, verb: str, folder: Path, *, num_trials: int = 0) -> Timing:
+    command = [sys.executable, str(CONTENDERS), side, verb, str(folder), str(num_trials)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    if ended.returncode:
+        print(ended.stderr, file=sys.stderr)
+        sys.exit(1)
+    said = json.loads(ended.stdout.splitlines()[-1])
+    later = said["seconds"][1:] or said["seconds"]
+    return Timing(seconds=statistics.median(later), megabytes=said["megabytes"], first_seconds=said["seconds"][0])
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, default=10_000, help="how many")
+    parser.add_argument("--small", dest="trials", action="store_const", const=300, help="300 trials: a minute")
+    parser.add_argument("--folder", type=Path, help="keep what is built here, and use it again")
+    parser.add_argument(
+        "--regret", type=int, default=0, metavar="SEEDS", help="compare the samplers over so many seeds"
+    )
+    parser.add_argument("--save", type=Path, help="write the result as Markdown")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
