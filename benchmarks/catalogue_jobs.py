@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,7 @@ from statistics import fmean
 
 from baselines import Guess, best_guess
 
+from trainables.checkpoints import vision_folder
 from trainables.config import EngineConfig, EvaluationConfig, PhaseConfig
 from trainables.config.literature import LITERATURE
 from trainables.data.availability import availability
@@ -68,7 +70,7 @@ class Bench:
     def train(self, spec: TaskSpec, work: PhaseConfig) -> Outcome:
         """Train a task and score it on its own dev split. Its head is kept for evaluations."""
         (self._folder / spec.name).mkdir()
-        specs, places = {spec.name: spec}, self._places(spec.name, start=self._encoder)
+        specs, places = {spec.name: spec}, self._places(spec.name, start=self._encoder, work=work)
         # As a target, whatever it is: an intermediate phase drops its head.
         job = TrainJob(phase="target", work=work, specs=specs, engine=self._engine, places=places)
         started = time.perf_counter()
@@ -108,13 +110,18 @@ class Bench:
         )
 
     def forget(self, name: str) -> None:
-        """Free the space of what `train` made."""
-        for path in (self._folder / name).iterdir():
-            path.unlink()
+        """Remove what `train` made of a task."""
+        shutil.rmtree(self._folder / name)
 
-    def _places(self, output: str, *, start: Path) -> JobPlaces:
+    def _places(self, output: str, *, start: Path, work: PhaseConfig | None = None) -> JobPlaces:
         folder = self._folder
-        return JobPlaces(encoder=start, tokenizer=self._encoder, output=folder / output, cache=folder / "cache")
+        return JobPlaces(
+            encoder=start,
+            tokenizer=self._encoder,
+            output=folder / output,
+            cache=folder / "cache",
+            vision=vision_folder(work.vision.tower) if work and work.vision else None,
+        )
 
     def _open(self, spec: TaskSpec, *, language: str, max_length: int, num_items: int | None) -> EncodedTask:
         return open_encoded_task(

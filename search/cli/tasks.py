@@ -36,7 +36,7 @@ def tasks(context: click.Context, as_json: bool) -> None:  # noqa: FBT001  click
 
     "here" says where this machine would read a task from: `mirror` (the folder
     in XSTILTS_MIRROR), `cache` (Hugging Face's), `files` (yours), `generated`,
-    `hub` (to be downloaded), or `missing`; why, is said below the list.
+    `hub` (to be downloaded), or `missing`, with the reason below the list.
 
     Packages can offer tasks of their own, by entry points in the group
     `xstilts.tasks`.
