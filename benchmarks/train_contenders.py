@@ -133,7 +133,7 @@ def train_ours(settings: Settings, *, num_steps: int, seed: int) -> Window:
         tokens_per_micro_batch=config.tokens_per_micro_batch,
     )
     pace = Pace(phase="target", num_steps=data.num_steps, report=ignore_progress)
-    trainer.run(Stretch(), pace=pace, checkpoints=CheckpointWriter(None, seconds=1.0))
+    trainer.run(Stretch(end=data.num_steps), pace=pace, checkpoints=CheckpointWriter(None, seconds=1.0))
     plan.clock.mark()
     engine.destroy()
     return _window(plan.clock, steps=plan.steps, first=settings.num_warmup_steps)

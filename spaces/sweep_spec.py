@@ -14,8 +14,9 @@ from spaces.drawing import size
 from spaces.errors import UnknownSweepSpecError
 from spaces.own_tasks import adopt_tasks, read_tasks
 from spaces.parsing import Place, parse_branch
+from spaces.rungs import check_rungs
 from spaces.tree import FAMILY_PATH, Arm, Branch, ChoiceParameter, Setting, Space, every_parameter
-from trainables.config import FrozenModel
+from trainables.config import FrozenModel, RungsConfig
 from trainables.config.validation import config_error
 from trainables.config.yaml_file import read_yaml
 from trainables.errors import ConfigError, YamlFileError
@@ -54,6 +55,22 @@ class SamplerConfig(FrozenModel):
         return self
 
 
+class PrunerConfig(FrozenModel):
+    """Which trials climb to the next rung."""
+
+    name: Literal["successive_halving", "median", "none"] = "successive_halving"
+    """`successive_halving`: the best 1/eta of those measured there (arXiv 1810.05934); `median`: its better half."""
+    num_startup: int = Field(default=5, ge=1)
+    """Finished trials before `median` ends one. `median` only."""
+
+    @model_validator(mode="after")
+    def _startup_has_an_effect(self) -> Self:
+        if self.name != "median" and self.num_startup != type(self).model_fields["num_startup"].default:
+            msg = f"num_startup has no effect on pruner {self.name!r}; remove it, or set name: median"
+            raise ValueError(msg)
+        return self
+
+
 class SweepSpec(FrozenModel):
     """A named search: how many trials, scored how, over which space."""
 
@@ -71,8 +88,13 @@ class SweepSpec(FrozenModel):
     """Trials that run at the same time; None: as many as the resources allow."""
     sampler: SamplerConfig = SamplerConfig()
     """How the next trial is proposed."""
+    rungs: RungsConfig = RungsConfig()
+    """Fidelity levels that trials climb; one by default."""
+    pruner: PrunerConfig = PrunerConfig()
+    """Which trials climb, where there are several rungs."""
     order: Literal["completion", "fixed"] = "completion"
-    """`completion`: a proposal sees all results so far. `fixed`: proposal n sees those up to n - concurrency."""
+    """`completion`: a proposal sees all results so far. `fixed`: proposal n sees those up to n - concurrency, and a
+    trial is pruned by what the trials before it scored, whatever the timing."""
     tasks: JsonObject | None = None
     """The user's own tasks: written as a list of task files, kept as name -> task (`spaces.own_tasks`)."""
     trial: JsonObject = Field(default_factory=dict[str, JsonValue])
@@ -138,7 +160,15 @@ def make_sweep_spec(document: Mapping[str, JsonValue]) -> SweepSpec:
     space = make_space(spec)
     check_space(space)
     _check_grid(spec, space=space)
+    check_rungs(spec.rungs, space=space)
+    _refuse_idle_pruner(spec)
     return spec
+
+
+def _refuse_idle_pruner(spec: SweepSpec) -> None:
+    if spec.rungs.num == 1 and spec.pruner != PrunerConfig():
+        rule = "there is one rung, so that no trial can end before it"
+        raise ConfigError("pruner", f"has no effect: {rule}; remove it, or set rungs.num to 2 or more")
 
 
 def _check_grid(spec: SweepSpec, *, space: Space) -> None:
@@ -154,7 +184,8 @@ def _check_grid(spec: SweepSpec, *, space: Space) -> None:
 def _known_names(path: str) -> list[str]:
     if path.startswith("families"):
         return list(Family.__args__)
-    return list(SamplerConfig.model_fields if path.startswith("sampler") else SweepSpec.model_fields)
+    parts: dict[str, type[FrozenModel]] = {"sampler": SamplerConfig, "rungs": RungsConfig, "pruner": PrunerConfig}
+    return list(parts.get(path.split(".", maxsplit=1)[0], SweepSpec).model_fields)
 
 
 def make_space(spec: SweepSpec) -> Space:

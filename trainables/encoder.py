@@ -33,6 +33,7 @@ from trainables import attention
 from trainables.data.locate import ENCODER_FAMILIES
 from trainables.dropout import use_cheap_dropout
 from trainables.errors import CheckpointError, ConfigError
+from trainables.kept_weights import KeptModules, folder_stamp
 from trainables.text_towers import TextTower, read_text_tower
 from trainables.weights import read_renamed
 
@@ -47,6 +48,9 @@ TOKENIZER_FILES = (
     "vocab.txt",
 )
 """Files of a checkpoint's folder that make its tokenizer; each is copied where it exists."""
+
+
+_kept = KeptModules()
 
 
 class EncodedText(NamedTuple):
@@ -173,12 +177,16 @@ def load_encoder(folder: Path, *, dropout: float, gradient_checkpointing: bool =
     Raises:
         CheckpointError: The folder lacks a part, or holds another kind of model.
     """
-    config = read_config(folder)
-    _set_dropout(config, dropout)
-    model = _read_model(folder, config=config)
+    model = _kept.load((folder_stamp(folder), dropout), read=lambda: _read_with_dropout(folder, dropout))
     if gradient_checkpointing:
         model.activation_checkpointing_enable({"use_reentrant": False})
     return Encoder(model)
+
+
+def _read_with_dropout(folder: Path, dropout: float) -> PreTrainedModel:
+    config = read_config(folder)
+    _set_dropout(config, dropout)
+    return _read_model(folder, config=config)
 
 
 def new_encoder(config: Mapping[str, object], *, dropout: float, seed: int = 0) -> Encoder:

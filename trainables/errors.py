@@ -15,6 +15,7 @@
         ├── NonFiniteLossError             the loss became NaN or infinite
         ├── RankLostError                  a rank's process ended
         ├── StoppedError                   it was asked to stop, and left a checkpoint
+        ├── StageBusyError                 another trial makes a stage that this one needs
         ├── StageDamagedError              a stage's files do not match its manifest
         ├── LeaseLostError                 another process has taken over a stage
         └── StorageError                   a bucket that worked does not answer
@@ -155,6 +156,18 @@ class StoppedError(RunError):
     def __init__(self, step: int) -> None:
         super().__init__(f"stopped after step {step}, as asked; a checkpoint is kept, run the same command to go on")
         self.step = step
+
+
+class StageBusyError(RunError):
+    """Another trial is making a stage that this one needs, and this one is not to wait for it.
+
+    Args:
+        key: The stage's key.
+    """
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"stage {key[:12]} is being made by another trial; run this one again once it is complete")
+        self.key = key
 
 
 class StageDamagedError(RunError):

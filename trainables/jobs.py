@@ -54,8 +54,8 @@ class TrainJob(FrozenModel):
     """Task name -> specification, for the mixture's tasks."""
     engine: EngineConfig
     """How it is spread over ranks."""
-    end: int | None = Field(default=None, ge=1)
-    """Steps of the phase after which a trunk ends, whose training state is kept; None trains and saves the phase."""
+    is_trunk: bool = False
+    """Whether to stop where the learning rate begins to fall, and to keep the training state instead of the phase."""
     places: JobPlaces
     """Where."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from trainables.config import FrozenModel, TrialConfig
+from trainables.config import FrozenModel, RungsConfig, TrialConfig
 from trainables.tasks.spec import TaskSpec
 
 
@@ -18,7 +18,13 @@ class TrialOrder(FrozenModel):
     number: int = Field(ge=0)
     """The trial's number in it."""
     config: TrialConfig
-    """The trial."""
+    """The trial, as it is at its last rung."""
+    rungs: RungsConfig = RungsConfig()
+    """Its rungs."""
+    rung: int = Field(default=0, ge=0)
+    """The first rung to run; those below have been measured."""
+    expired: str | None = None
+    """A lease that the driver has seen expire, which the trial may take (`StageStore.expired_lease`)."""
     tasks: tuple[TaskSpec, ...] = ()
     """The user's own tasks, which no process of Ray's would know otherwise."""
     record: str

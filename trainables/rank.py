@@ -33,6 +33,7 @@ from trainables.data.opening import open_task
 from trainables.data.shuffled import with_shuffled_images
 from trainables.encoder import Encoder, load_encoder, load_tokenizer, save_encoder
 from trainables.engine import Engine, EngineRequest
+from trainables.errors import ConfigError
 from trainables.evaluation import predict
 from trainables.heads import MeanStateHead
 from trainables.items import Item, items_of
@@ -41,10 +42,11 @@ from trainables.mixture import languages_of
 from trainables.model import TaskModel, build_task_model, encoder_state, parameter_groups
 from trainables.predictions import PREDICTIONS, write_predictions
 from trainables.progress import ProgressFile, ProgressSink, ignore_progress
+from trainables.schedule import trunk_end, warmup_length
 from trainables.scoring import score_items
 from trainables.tasks.spec import TaskSpec
 from trainables.training import Pace, Rank, Stretch, Trainer, TrainingRun, training_data
-from trainables.training_state import TrainingState, put_weights, read_state, write_state
+from trainables.training_state import put_weights, read_state, write_state
 from trainables.vision_features import FrozenTower, making_features, with_vision_features
 from trainables.weights import read_weights, write_weights
 
@@ -76,9 +78,9 @@ def _train(job: TrainJob, *, rank: Rank) -> JobResult:
     tasks = _open_all(job, split="train", model=model, rank=rank)
     run = _train_and_save(job, model=model, tasks=tasks, rank=rank)
     dist.barrier()
-    scores = _dev_scores(job, rank=rank) if job.end is None else {}
+    scores = _dev_scores(job, rank=rank) if not job.is_trunk else {}
     dist.barrier()
-    if rank.number == 0 and job.end is None and job.phase != "target":
+    if rank.number == 0 and not job.is_trunk and job.phase != "target":
         (job.places.output / HEADS).unlink()
     return JobResult(
         steps=len(run.losses),
@@ -107,9 +109,10 @@ def _train_and_save(job: TrainJob, *, model: TaskModel, tasks: Mapping[str, Enco
     try:
         data = training_data(job.work, tasks)
         trainer = Trainer(engine, data=data, rank=rank, tokens_per_micro_batch=job.engine.tokens_per_micro_batch)
-        run = _run(job, trainer=trainer, num_steps=data.num_steps, state=state, rank=rank)
-        kept = trainer.state(run) if job.end is not None else None
-        weights = engine.weights() if job.end is None else {}
+        end = _trunk_end(job, num_steps=data.num_steps) if job.is_trunk else data.num_steps
+        run = _run(job, trainer=trainer, stretch=Stretch(state=state, end=end), rank=rank)
+        kept = trainer.state(run) if job.is_trunk else None
+        weights = engine.weights() if not job.is_trunk else {}
     finally:
         engine.destroy()
     if kept is not None:
@@ -122,14 +125,23 @@ def _train_and_save(job: TrainJob, *, model: TaskModel, tasks: Mapping[str, Enco
     return run
 
 
-def _run(job: TrainJob, *, trainer: Trainer, num_steps: int, state: TrainingState | None, rank: Rank) -> TrainingRun:
-    first = state.step if state is not None else 0
-    report = _report(job.places, rank=rank)
-    pace = Pace(phase=job.phase, num_steps=job.end or num_steps, report=report, first_step=first)
+def _trunk_end(job: TrainJob, *, num_steps: int) -> int:
+    schedule = job.work.schedule
+    if warmup_length(schedule, num_steps=num_steps) < (schedule.warmup_steps or 0):
+        msg = f"{schedule.warmup_steps} warm-up steps do not fit the {num_steps} steps of a rung, so that no higher one"
+        raise ConfigError(
+            f"{job.phase}.schedule.warmup_steps", f"{msg} can continue it; lower them, or take fewer rungs"
+        )
+    return trunk_end(schedule, num_steps=num_steps)
+
+
+def _run(job: TrainJob, *, trainer: Trainer, stretch: Stretch, rank: Rank) -> TrainingRun:
+    first = stretch.state.step if stretch.state is not None else 0
+    pace = Pace(phase=job.phase, num_steps=stretch.end, report=_report(job.places, rank=rank), first_step=first)
     folder = job.places.checkpoints if rank.number == 0 else None
     checkpoints = CheckpointWriter(folder, seconds=job.engine.checkpoint_seconds)
     try:
-        return trainer.run(Stretch(state=state, end=job.end), pace=pace, checkpoints=checkpoints)
+        return trainer.run(stretch, pace=pace, checkpoints=checkpoints)
     finally:
         checkpoints.finish()
 

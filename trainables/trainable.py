@@ -1,4 +1,7 @@
-"""A trial as Ray Tune sees it: a class Trainable whose one step is the whole trial.
+"""A trial as Ray Tune sees it: a class Trainable, each of whose steps is one rung.
+
+It never waits for a stage that another trial makes: it gives its place back, and the driver starts it again when the
+stage is there.
 
 Tune reuses the actor for trial after trial (`reuse_actors=True`), and the actor keeps its ranks. So `reset_config` only
 takes the new order: whatever can fail is done in `step`, because Tune loses the next trial when `reset_config` raises,
@@ -13,7 +16,7 @@ from typing import Any, Protocol  # Any: Tune's configurations and results are f
 from ray import tune
 
 from trainables.config import EngineConfig
-from trainables.errors import TrainablesError
+from trainables.errors import StageBusyError, TrainablesError
 from trainables.order import TrialOrder
 from trainables.results import StageRun, TrialResult
 from trainables.stage_store import StageStore
@@ -24,6 +27,9 @@ from trainables.worker_group import RayGroup
 ORDER = "order"
 """Key of the order in Tune's configuration of a trial."""
 
+RUNG = "rung"
+"""Key, in what Tune is told of a step, of the rung that it was."""
+
 
 class Publisher(Protocol):
     """Told what becomes of a trial, inside the trial actor, before Tune is."""
@@ -32,12 +38,16 @@ class Publisher(Protocol):
         """The trial starts."""
         ...
 
-    def staged(self, order: TrialOrder, stage: StageRun, /) -> None:
+    def staged(self, order: TrialOrder, stage: StageRun, /, *, rung: int) -> None:
         """A stage is complete."""
         ...
 
-    def finished(self, order: TrialOrder, result: TrialResult, /) -> None:
-        """The trial is done; returns when that is durable."""
+    def measured(self, order: TrialOrder, result: TrialResult, /, *, rung: int) -> None:
+        """The trial was measured at a rung, at the last of which it is done; returns when that is durable."""
+        ...
+
+    def waits(self, order: TrialOrder, error: StageBusyError, /) -> None:
+        """The trial gives its place back until a stage is there; returns when that is durable."""
         ...
 
     def failed(self, order: TrialOrder, error: str, /) -> None:
@@ -52,42 +62,54 @@ class TrialTrainable(tune.Trainable):
 
     def setup(self, config: dict[str, Any]) -> None:
         """Take the first order."""
-        self._order = TrialOrder.model_validate_json(config[ORDER])
+        self._take(config)
         self._group: RayGroup | None = None
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take the next order."""
-        self._order = TrialOrder.model_validate_json(new_config[ORDER])
+        self._take(new_config)
         return True
 
     def step(self) -> dict[str, Any]:
-        """Run the trial. A trial that fails is told to the publisher; to Tune it is merely done."""
-        order = self._order
-        self.publisher.started(order)
+        """Run the trial's next rung. A trial that fails is told to the publisher; to Tune it is merely done."""
+        order, rung = self._order, self._rung
+        is_done = True
+        if rung == order.rung:
+            self.publisher.started(order)
         try:
             adopt(order.tasks)
-            result = run_trial(order.config, workplace=self._workplace(order))
+            result = run_trial(order.config, workplace=self._workplace(order, rung), rungs=order.rungs, rung=rung)
+        except StageBusyError as error:
+            self.publisher.waits(order, error)
         except Exception as error:  # noqa: BLE001  (the edge of the process: Tune would run it again and lose the cause)
             if not isinstance(error, TrainablesError):
                 traceback.print_exc()
             self.publisher.failed(order, f"{type(error).__name__}: {error}")
         else:
-            self.publisher.finished(order, result)
+            self.publisher.measured(order, result, rung=rung)
+            is_done = rung == order.rungs.last
         finally:
             order.progress.unlink(missing_ok=True)
-        return {"done": True}
+        self._rung += 1
+        return {"done": is_done, RUNG: rung}
+
+    def _take(self, config: dict[str, Any]) -> None:
+        self._order = TrialOrder.model_validate_json(config[ORDER])
+        self._rung = self._order.rung
 
     def cleanup(self) -> None:
         """End the ranks."""
         if self._group is not None:
             self._group.close()
 
-    def _workplace(self, order: TrialOrder) -> Workplace:
+    def _workplace(self, order: TrialOrder, rung: int) -> Workplace:
         return Workplace(
             store=StageStore(order.store, cache=order.downloads),
             group=self._kept_group(order.config.engine),
             progress=order.progress,
-            on_stage=lambda stage: self.publisher.staged(order, stage),
+            on_stage=lambda stage: self.publisher.staged(order, stage, rung=rung),
+            waits=False,
+            expired=order.expired,
         )
 
     def _kept_group(self, config: EngineConfig) -> RayGroup:

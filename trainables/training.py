@@ -23,12 +23,13 @@ from trainables.checkpointing import GO_ON, STOP_NOW, CheckpointWriter
 from trainables.config import PhaseConfig
 from trainables.data.batching import BatchPlan, Block, TaskShape, num_steps_for_epochs, split_block
 from trainables.data.encoded import EncodedTask
-from trainables.engine import Engine, learning_rate_factor
+from trainables.engine import Engine
 from trainables.errors import NonFiniteLossError, StoppedError
 from trainables.mixture import mixture_weights, num_examples_of_an_epoch
 from trainables.model import TaskModel
 from trainables.progress import Progress, ProgressSink
 from trainables.results import Phase, TaskTraining
+from trainables.schedule import learning_rate_factor
 from trainables.tally import Tally, TaskTally
 from trainables.tasks.spec import TaskSpec
 from trainables.training_state import TrainingState, capture, restore_generators
@@ -70,8 +71,8 @@ class Stretch:
 
     state: TrainingState | None = None
     """What was done before, its weights already in the model; None starts the phase."""
-    end: int | None = None
-    """Steps of the phase that are done at its end; None goes to the phase's last."""
+    end: int
+    """Steps of the phase that are done at its end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +138,7 @@ class Trainer:
         before = stretch.state.seconds if stretch.state else 0.0
         self._started = time.monotonic() - before
         losses, tally = self._begin(stretch.state)
-        first, end = len(losses), stretch.end or self._data.num_steps
+        first, end = len(losses), stretch.end
         self._engine.train()
         for step in range(first, end):
             blocks = self._data.plan.step(step)

@@ -1,12 +1,18 @@
-"""What runs next: interrupted trials first, then new proposals. No Ray here."""
+"""What runs next: trials that wait, the best order first, then new proposals. No Ray here.
+
+A trial runs one rung after another. It waits, without holding a device, where the first stage that it lacks is being
+made by another trial, and in fixed order where it is not decided yet whether it climbs.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from search.driver.ordering import Candidate, in_order
+from search.driver.planning import Plans
+from search.driver.promotion import Promotion
 from search.record import Proposal, Record, Seen, TrialRow
 from search.sampler import PastTrial, Sampler, make_sampler
 from spaces.binding import bind
@@ -19,6 +25,11 @@ log = logging.getLogger(__name__)
 MAX_ATTEMPTS = 3
 """How often a trial is started before a lost actor counts as its failure."""
 
+MAX_AHEAD = 256
+"""Trials that a sampler which learns nothing proposes before they can start, so that their order can be chosen."""
+
+ENDED = frozenset({"finished", "failed", "pruned"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
@@ -30,6 +41,28 @@ class Finished:
     """Nothing is left to start."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """A trial to start."""
+
+    trial: TrialRow
+    rung: int
+    """The first rung that it runs."""
+    expired: str | None = None
+    """A lease that it may take because its holder was seen to be dead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pending:
+    """A trial that waits."""
+
+    trial: TrialRow
+    rung: int
+    """The rung that it runs next."""
+    is_decided: bool = True
+    """Whether it is to run there; else what it scored at the rung below has not been judged."""
+
+
 class Proposer:
     """Hands out the trials of a sweep, each recorded before it is handed out.
 
@@ -38,57 +71,135 @@ class Proposer:
         name: The sweep's name.
         spec: The sweep's spec.
         concurrency: Trials that may run at a time.
+        plans: What is known of their stages.
     """
 
-    def __init__(self, record: Record, *, name: str, spec: SweepSpec, concurrency: int) -> None:
-        self._record, self._name, self._spec = record, name, spec
+    def __init__(self, record: Record, *, name: str, spec: SweepSpec, concurrency: int, plans: Plans) -> None:
+        self._record, self._name, self._spec, self._plans = record, name, spec, plans
         self._concurrency = concurrency
         self._space = make_space(spec)
         self._sampler: Sampler = make_sampler(spec)
+        self._promotion = Promotion(record, name=name, spec=spec)
         self._planned = record.sweep(name).planned_trials
-        again = record.trials(name, states=("proposed", "running", "interrupted"))
-        self._again: deque[int] = deque(trial.number for trial in again)
-        self._running: set[int] = set()
+        self._pending: dict[int, _Pending] = {}
+        self._running: dict[int, Candidate] = {}
+        self._loaded: frozenset[str] = frozenset()
+        for trial in record.trials(name, states=("proposed", "running", "interrupted")):
+            self._put_back(trial)
 
-    def next(self) -> TrialRow | Wait | Finished:
+    def next(self) -> Start | Wait | Finished:
         """Return the next trial to start."""
         if len(self._running) >= self._concurrency:
             return Wait()
-        if self._again:
-            trial = self._record.trial(self._name, number=self._again.popleft())
-        else:
-            proposed = self._propose()
-            if not isinstance(proposed, TrialRow):
-                return proposed
-            trial = proposed
-        self._running.add(trial.number)
-        return trial
+        self._decide_pending()
+        self._propose_ahead()
+        candidate = self._choose() or self._choose_among_more()
+        if candidate is None:
+            return Wait() if self._running or self._pending or self._has_more() else Finished()
+        pending = self._pending.pop(candidate.number)
+        self._running[candidate.number] = candidate
+        expired = self._plans.expired(candidate.first) if candidate.first else None
+        return Start(trial=pending.trial, rung=pending.rung, expired=expired)
+
+    def climbs(self, number: int, *, rung: int) -> bool:
+        """Return whether a trial that was just measured at a rung runs the next one at once.
+
+        Else it ends there, which is then on record, or it waits until the trials before it have been measured too.
+        """
+        trial = self._record.trial(self._name, number=number)
+        decision = self._promotion.decide(trial, rung=rung)
+        if decision == "prune":
+            self._record.prune(self._name, number=number)
+            return False
+        if decision == "wait":
+            self._record.wait(self._name, number=number, reason="trials before it are not measured at its rung yet")
+            return False
+        self._running[number] = self._plans.candidate(trial, rung=rung + 1)
+        return True
 
     def ended(self, number: int) -> None:
         """Take note that a trial's actor is done with it, or gone.
 
-        One that is not recorded as ended lost its actor: it is tried again, and failed after its last attempt.
+        One that is not recorded as ended either waits, or has lost its actor: it is tried again, and failed after its
+        last attempt.
         """
-        self._running.discard(number)
+        self._loaded = frozenset(start for start in self._running.pop(number).starts if start)
         trial = self._record.trial(self._name, number=number)
-        if trial.state not in {"proposed", "running", "interrupted"}:
-            return
-        if trial.attempts < MAX_ATTEMPTS:
-            log.warning("trial %d lost its process; it starts again", number)
-            self._again.append(number)
+        if trial.state in ENDED:
+            self._free_trunks(trial)
+        elif trial.state == "interrupted" or trial.attempts < MAX_ATTEMPTS:
+            if trial.state != "interrupted":
+                log.warning("trial %d lost its process; it starts again", number)
+            self._put_back(trial)
         else:
             self._record.fail(self._name, number=number, error=f"its process ended {trial.attempts} times")
 
-    def _propose(self) -> TrialRow | Wait | Finished:
+    def _put_back(self, trial: TrialRow) -> None:
+        rung = 0 if trial.rung is None else trial.rung + 1
+        self._pending[trial.number] = _Pending(trial=trial, rung=rung, is_decided=trial.rung is None)
+
+    def _decide_pending(self) -> None:
+        """Judge what waits for a decision, in the order of numbers: one decision can make the next possible."""
+        for number in sorted(self._pending):
+            pending = self._pending[number]
+            if pending.is_decided:
+                continue
+            decision = self._promotion.decide(pending.trial, rung=pending.rung - 1)
+            if decision == "prune":
+                self._record.prune(self._name, number=number)
+                del self._pending[number]
+                self._free_trunks(pending.trial)
+            elif decision == "climb":
+                self._pending[number] = replace(pending, is_decided=True)
+
+    def _choose(self) -> Candidate | None:
+        candidates = [
+            self._plans.candidate(one.trial, rung=one.rung) for one in self._pending.values() if one.is_decided
+        ]
+        in_flight = {key for one in self._running.values() for key in one.missing}
+        ordered = in_order(candidates, in_flight=in_flight, loaded=self._loaded)
+        return next((one for one in ordered if one.first is None or not self._plans.is_held(one.first)), None)
+
+    def _choose_among_more(self) -> Candidate | None:
+        """Propose more trials while none that waits can start, but no more than would be started at once."""
+        while sum(one.is_decided for one in self._pending.values()) <= self._concurrency:
+            if not self._propose():
+                return None
+            if (found := self._choose()) is not None:
+                return found
+        return None
+
+    def _propose_ahead(self) -> None:
+        """Let a sampler that learns nothing propose what is left, so that the order of all can be chosen."""
+        if self._spec.sampler.name == "tpe" or self._spec.order == "fixed":
+            return
+        while len(self._pending) < MAX_AHEAD and self._propose():
+            pass
+
+    def _free_trunks(self, trial: TrialRow) -> None:
+        """Drop the training states that only a higher rung of an ended trial would have continued."""
+        if trial.state == "failed" or self._spec.rungs.num == 1:
+            return
+        trunks = set(self._plans.trunks(trial))
+        for other in self._record.trials(self._name, states=("proposed", "running", "interrupted", "failed")):
+            if not trunks:
+                return
+            trunks -= self._plans.trunks(other)
+        for key in sorted(trunks):
+            self._plans.drop(key)
+
+    def _has_more(self) -> bool:
+        return len(self._record.trials(self._name)) < self._planned
+
+    def _propose(self) -> bool:
+        """Let the sampler propose a trial, which then waits; returns False when it cannot, yet or at all."""
         trials = self._record.trials(self._name)
         number = len(trials)
-        if number >= self._planned:
-            return Finished() if not self._running else Wait()
-        seen = self._visible(trials, number=number)
+        seen = self._visible(trials, number=number) if number < self._planned else None
         if seen is None:
-            return Wait()
+            return False
         proposal = self._sampler.propose(number, history=[_past(trial) for trial in seen])
-        return self._record.propose(
+        trial = self._record.propose(
             self._name,
             proposal=Proposal(
                 family=proposal.assignment[FAMILY_PATH],  # pyright: ignore[reportArgumentType]  (the model checks it)
@@ -99,6 +210,8 @@ class Proposer:
                 seen=_seen(seen),
             ),
         )
+        self._put_back(trial)
+        return True
 
     def _visible(self, trials: Sequence[TrialRow], *, number: int) -> Sequence[TrialRow] | None:
         """Return the trials that a proposal may see, or None while one of them has to end first."""
@@ -106,11 +219,11 @@ class Proposer:
             return trials
         # Fixed order: proposal n sees the results of exactly the trials up to n - concurrency, whatever the timing.
         visible = trials[: max(0, number - self._concurrency + 1)]
-        return visible if all(trial.state in {"finished", "failed", "pruned"} for trial in visible) else None
+        return visible if all(trial.state in ENDED for trial in visible) else None
 
 
 def _seen(trials: Sequence[TrialRow]) -> Seen:
-    running = tuple(trial.number for trial in trials if trial.state in {"proposed", "running", "interrupted"})
+    running = tuple(trial.number for trial in trials if trial.state not in ENDED)
     return Seen(num_trials=len(trials), running=running)
 
 

@@ -9,15 +9,16 @@ import threading
 from collections.abc import Generator
 from dataclasses import dataclass
 
-from search.driver.proposing import Proposer
-from search.errors import InputError, RunError
+from search.driver.planning import StagePlans
+from search.driver.proposing import Proposer, Start
+from search.errors import InputError, RunError, UnknownSweepError
 from search.home import Home, check_home
 from search.progress import LiveView
-from search.record import Record, TrialRow, open_record
+from search.record import JsonObject, Record, open_record
 from spaces.binding import bind
 from spaces.drawing import default_assignment
 from spaces.own_tasks import own_tasks
-from spaces.sweep_spec import SweepSpec, make_space
+from spaces.sweep_spec import SweepSpec, make_space, make_sweep_spec
 from trainables.checks import check_trial
 from trainables.config import EngineConfig, TrialConfig
 from trainables.local_group import check_ranks_fit
@@ -61,7 +62,7 @@ def run_sweep(request: SweepRequest) -> None:
     with open_record(request.home.record) as record, _sole_driver(request):
         record.put_sweep(
             request.name,
-            spec=request.spec.model_dump(mode="json"),
+            spec=_as_recorded(request, record=record),
             objective=request.spec.objective,
             planned_trials=request.trials,
         )
@@ -94,27 +95,42 @@ def _tune(record: Record, request: SweepRequest) -> None:
     with RayCluster() as cluster:
         engine = _with_threads(engine, num_cpus=cluster.num_cpus, concurrency=request.spec.concurrency)
         concurrency = request.spec.concurrency or cluster.num_trials_that_fit(engine)
-        proposer = Proposer(record, name=request.name, spec=request.spec, concurrency=concurrency)
+        plans = StagePlans(request.home.open_store(), rungs=request.spec.rungs)
+        proposer = Proposer(record, name=request.name, spec=request.spec, concurrency=concurrency, plans=plans)
         with _view(request):
             tune_trials(
                 proposer,
-                order=lambda trial: _order(trial, request, engine=engine),
+                order=lambda start: _order(start, request, engine=engine),
                 engine=engine,
                 scratch=request.home.scratch,
             )
 
 
-def _order(trial: TrialRow, request: SweepRequest, *, engine: EngineConfig) -> TrialOrder:
+def _order(start: Start, request: SweepRequest, *, engine: EngineConfig) -> TrialOrder:
+    trial = start.trial
     return TrialOrder(
         sweep=request.name,
         number=trial.number,
         config=trial.trial_config.model_copy(update={"engine": engine}),
+        rungs=request.spec.rungs,
+        rung=start.rung,
+        expired=start.expired,
         tasks=own_tasks(request.spec.tasks),
         record=request.home.record,
         store=request.home.store,
         downloads=request.home.downloads,
         progress=request.home.progress_path(request.name, number=trial.number),
     )
+
+
+def _as_recorded(request: SweepRequest, *, record: Record) -> JsonObject:
+    """Return the spec as the record has it, if it says the same: an older version wrote fewer fields."""
+    written = request.spec.model_dump(mode="json")
+    try:
+        known = record.sweep(request.name).spec
+    except UnknownSweepError:
+        return written
+    return known if make_sweep_spec(known) == request.spec else written
 
 
 def _with_threads(engine: EngineConfig, *, num_cpus: float, concurrency: int | None) -> EngineConfig:

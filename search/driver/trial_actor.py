@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 from search.record import Record, open_record
+from trainables.errors import StageBusyError
 from trainables.order import TrialOrder
 from trainables.results import StageRun, TrialResult
 from trainables.trainable import TrialTrainable
@@ -17,13 +18,19 @@ class RecordPublisher:
         """Note that the trial runs."""
         self._record(order).start(order.sweep, number=order.number)
 
-    def staged(self, order: TrialOrder, stage: StageRun, /) -> None:
+    def staged(self, order: TrialOrder, stage: StageRun, /, *, rung: int) -> None:
         """Note a complete stage."""
-        self._record(order).add_stage(order.sweep, number=order.number, rung=0, stage=stage)
+        self._record(order).add_stage(order.sweep, number=order.number, rung=rung, stage=stage)
 
-    def finished(self, order: TrialOrder, result: TrialResult, /) -> None:
+    def measured(self, order: TrialOrder, result: TrialResult, /, *, rung: int) -> None:
         """Note the result; durable on return."""
-        self._record(order).finish(order.sweep, number=order.number, result=result)
+        record = self._record(order)
+        write = record.finish if rung == order.rungs.last else record.measure
+        write(order.sweep, number=order.number, result=result, rung=rung)
+
+    def waits(self, order: TrialOrder, error: StageBusyError, /) -> None:
+        """Note that it gives its place back; durable on return."""
+        self._record(order).wait(order.sweep, number=order.number, reason=str(error))
 
     def failed(self, order: TrialOrder, error: str, /) -> None:
         """Note the failure; durable on return."""

@@ -9,8 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self  # Any: Ray is untyped
 
-from search.driver.proposing import Proposer
-from search.record import TrialRow
+from search.driver.proposing import Proposer, Start
 from trainables.config import EngineConfig
 from trainables.order import TrialOrder
 from trainables.trainable import TrialTrainable
@@ -25,7 +24,7 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 import ray
 from ray import tune
 
-from search.driver.searcher import RecordSearcher
+from search.driver.searcher import RecordSearcher, RungScheduler
 from search.driver.trial_actor import SweepTrainable
 
 
@@ -58,7 +57,7 @@ class RayCluster:
 def tune_trials(
     proposer: Proposer,
     *,
-    order: Callable[[TrialRow], TrialOrder],
+    order: Callable[[Start], TrialOrder],
     engine: EngineConfig,
     scratch: Path,
     trainable: type[TrialTrainable] = SweepTrainable,
@@ -72,10 +71,14 @@ def tune_trials(
         scratch: Folder for Tune's own state, which nobody reads again.
         trainable: What runs a trial and says how it ended.
     """
+    searcher = RecordSearcher(proposer, order=order)
     tuner = tune.Tuner(
         tune.with_resources(trainable, trial_resources(engine)),
         tune_config=tune.TuneConfig(
-            search_alg=RecordSearcher(proposer, order=order), num_samples=-1, reuse_actors=True
+            search_alg=searcher,
+            scheduler=RungScheduler(proposer, searcher=searcher),
+            num_samples=-1,
+            reuse_actors=True,
         ),
         run_config=tune.RunConfig(
             name="tune",

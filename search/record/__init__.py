@@ -3,6 +3,7 @@
 from search.record.record import Record, open_record
 from search.record.rows import (
     STATES,
+    Curve,
     Event,
     JsonObject,
     Measurement,
@@ -18,6 +19,7 @@ from search.record.rows import (
 
 __all__ = [
     "STATES",
+    "Curve",
     "Event",
     "JsonObject",
     "Measurement",

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, RowMapping, func, select
 
 from search.errors import UnknownSweepError, UnknownTrialError
 from search.record import schema
-from search.record.rows import Event, Measurement, StageRow, State, SweepRow, TrialRow
+from search.record.rows import Curve, Event, Measurement, StageRow, State, SweepRow, TrialRow
 
 
 def read_sweep(connection: Connection, name: str, *, lock: bool = False) -> SweepRow:
@@ -73,6 +73,18 @@ def read_measurements(connection: Connection, sweep: str, *, number: int | None 
         query = query.where(table.c.trial == number)
     rows = connection.execute(query.order_by(table.c.trial, table.c.rung))
     return tuple(Measurement(**_without_sweep(row)) for row in rows.mappings())
+
+
+def read_curves(connection: Connection, sweep: str, *, last_rung: int) -> tuple[Curve, ...]:
+    """Return what each measured trial of a sweep scored at its rungs, ordered by number."""
+    table = schema.measurements.c
+    query = select(table.trial, table.rung, table.score).where(table.sweep == sweep).order_by(table.trial, table.rung)
+    scores: dict[int, dict[int, float]] = {}
+    for trial, rung, score in connection.execute(query):
+        scores.setdefault(trial, {})[rung] = score
+    return tuple(
+        Curve(number=number, scores=of_trial, is_finished=last_rung in of_trial) for number, of_trial in scores.items()
+    )
 
 
 def read_stages(connection: Connection, sweep: str, *, number: int | None = None) -> tuple[StageRow, ...]:

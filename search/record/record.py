@@ -17,7 +17,7 @@ import platform
 import time
 from collections.abc import Collection, Generator
 from pathlib import Path
-from typing import Self
+from typing import Any, Self  # Any: column values have no shared static type
 
 from pydantic import JsonValue
 from sqlalchemy import Connection, Engine, select, update
@@ -29,6 +29,7 @@ from search.record.opening import open_engine
 from search.record.opening import writing as writing_engine
 from search.record.rows import (
     STATES,
+    Curve,
     Event,
     JsonObject,
     Measurement,
@@ -140,8 +141,8 @@ class Record:
         """
         with self._change(sweep, number) as (connection, trial):
             payload: JsonObject = {"attempt": trial.attempts, "host": platform.node(), "process": os.getpid()}
-            again = {"attempts": trial.attempts + 1, "started_at": time.time(), "ended_at": None, "error": None}
-            writing.move(connection, trial, state="running", payload=payload, **again)
+            again: dict[str, Any] = {"attempts": trial.attempts + 1, "started_at": time.time()}
+            writing.move(connection, trial, state="running", payload=payload, **again, ended_at=None, error=None)
             return reading.read_trial(connection, sweep, number=number)
 
     def add_stage(self, sweep: str, *, number: int, rung: int, stage: StageRun) -> None:
@@ -208,6 +209,29 @@ class Record:
             payload: JsonObject = {"error": error}
             writing.move(connection, trial, state="failed", payload=payload, ended_at=time.time(), error=error)
             return reading.read_trial(connection, sweep, number=number)
+
+    def wait(self, sweep: str, *, number: int, reason: str) -> TrialRow:
+        """Return the trial, which gave its place back before it had ended; starting it again is no new attempt.
+
+        Raises:
+            UnknownTrialError: There is no such trial.
+            StateError: It has ended.
+        """
+        with self._change(sweep, number) as (connection, trial):
+            attempts = max(0, trial.attempts - 1)
+            payload: JsonObject = {"reason": reason}
+            writing.move(connection, trial, state="interrupted", payload=payload, kind="waiting", attempts=attempts)
+            return reading.read_trial(connection, sweep, number=number)
+
+    def curves(self, sweep: str, *, last_rung: int) -> tuple[Curve, ...]:
+        """Return what the sweep's trials scored at their rungs, ordered by number; trials without a score are left out.
+
+        Args:
+            sweep: The sweep's name.
+            last_rung: The rung at which a trial is finished.
+        """
+        with self.engine.begin() as connection:
+            return reading.read_curves(connection, sweep, last_rung=last_rung)
 
     def interrupt_running(self, sweep: str) -> tuple[int, ...]:
         """Return the numbers of the trials that were running and are now interrupted; `start` runs them again.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -115,6 +116,17 @@ class Measurement:
     def trial_result(self) -> TrialResult:
         """The result, checked."""
         return TrialResult.model_validate(self.result)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """What one trial scored at its rungs."""
+
+    number: int
+    scores: Mapping[int, float]
+    """Rung -> the sweep's objective; higher is better."""
+    is_finished: bool = False
+    """Whether it was measured at its last rung."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from search.record.reading import read_stages, read_trial
 from search.record.rows import JsonObject, Proposal, StageRow, State, TrialRow
 from trainables.results import StageRun, TrialResult
 
+_NOT_IN_TABLE = {"further", "is_trunk", "steps_before", "seconds_before"}
 _FROM: dict[State, frozenset[State]] = {
     # A trial that runs may start again: its process may have been killed without a word.
     "running": frozenset({"proposed", "running", "interrupted", "failed"}),
@@ -43,8 +44,10 @@ def add_trial(connection: Connection, sweep: str, *, number: int, proposal: Prop
     add_event(connection, sweep, number=number, kind="proposed", payload=kept)
 
 
-def move(connection: Connection, trial: TrialRow, *, state: State, payload: JsonObject, **columns: Any) -> None:
-    """Bring a trial into a state.
+def move(
+    connection: Connection, trial: TrialRow, *, state: State, payload: JsonObject, kind: str = "", **columns: Any
+) -> None:
+    """Bring a trial into a state, told by an event of that name or of the kind given.
 
     Raises:
         StateError: It cannot go there from where it is.
@@ -52,7 +55,7 @@ def move(connection: Connection, trial: TrialRow, *, state: State, payload: Json
     if trial.state not in _FROM[state]:
         raise StateError(trial.sweep, number=trial.number, state=trial.state, wanted=state)
     change_trial(connection, trial, state=state, **columns)
-    add_event(connection, trial.sweep, number=trial.number, kind=state, payload=payload)
+    add_event(connection, trial.sweep, number=trial.number, kind=kind or state, payload=payload)
 
 
 def change_trial(connection: Connection, trial: TrialRow, **columns: Any) -> None:
@@ -97,8 +100,8 @@ def put_stages(connection: Connection, trial: TrialRow, *, rung: int, stages: Se
     # Stages of an earlier attempt that are not in the lineage stay, behind it: they were paid for.
     new_keys = {stage.key for stage in stages}
     left = [stage for stage in before if stage.rung == rung and stage.key not in new_keys and not stage.reused]
-    # The table has no column for the further target; the measurement's result says it.
-    dumped = [stage.model_dump(exclude={"further"}) | {"reused": stage.key not in paid} for stage in stages]
+    # The table has no columns for the rest; the measurement's result says it.
+    dumped = [stage.model_dump(exclude=_NOT_IN_TABLE) | {"reused": stage.key not in paid} for stage in stages]
     rows = dumped + [asdict(row) for row in left]
     fixed = {"sweep": trial.sweep, "trial": trial.number, "rung": rung}
     _insert(connection, schema.stages, [row | fixed | {"position": position} for position, row in enumerate(rows)])
@@ -107,7 +110,7 @@ def put_stages(connection: Connection, trial: TrialRow, *, rung: int, stages: Se
 
 def stage_run(row: StageRow) -> StageRun:
     """Return a stored stage as trials report it."""
-    columns = (name for name in StageRun.model_fields if name != "further")
+    columns = (name for name in StageRun.model_fields if name not in _NOT_IN_TABLE)
     return StageRun.model_validate({name: getattr(row, name) for name in columns})
 
 

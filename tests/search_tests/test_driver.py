@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from search.driver.proposing import MAX_ATTEMPTS, Finished, Proposer, Wait
+from search.driver.ordering import Candidate
+from search.driver.planning import Plans
+from search.driver.proposing import MAX_ATTEMPTS, Finished, Proposer, Start, Wait
 from search.home import Home
 from search.record import Record, TrialRow, open_record
 from spaces.sweep_spec import SweepSpec, make_sweep_spec
@@ -28,16 +31,53 @@ def spec_of(**fields: Any) -> SweepSpec:
     return make_sweep_spec(DOCUMENT | fields)
 
 
-def proposer(record: Record, *, spec: SweepSpec | None = None, concurrency: int = 2) -> Proposer:
+def proposer(
+    record: Record, *, spec: SweepSpec | None = None, concurrency: int = 2, plans: Plans | None = None
+) -> Proposer:
     """Return a new proposer of the sweep `demo`, as a driver that starts makes it."""
-    return Proposer(record, name="demo", spec=spec or spec_of(), concurrency=concurrency)
+    spec = spec or spec_of()
+    return Proposer(record, name="demo", spec=spec, concurrency=concurrency, plans=plans or Table())
+
+
+@dataclass
+class Table:
+    """Plans as a table: the stages themselves are somebody else's business."""
+
+    missing: dict[tuple[int, int], tuple[str, ...]] = field(default_factory=dict)
+    """Trial and rung -> keys that it lacks, in order."""
+    starts: dict[str, str] = field(default_factory=dict)
+    """Stage -> the one that it starts from."""
+    held: set[str] = field(default_factory=set)
+    """Stages that another sweep is making."""
+    dead: set[str] = field(default_factory=set)
+    """Stages whose holders were seen to be dead."""
+    of_trunks: dict[int, set[str]] = field(default_factory=dict)
+    """Trial -> its trunks."""
+    dropped: list[str] = field(default_factory=list)
+
+    def candidate(self, trial: TrialRow, *, rung: int) -> Candidate:
+        missing = self.missing.get((trial.number, rung), ())
+        starts = tuple(self.starts.get(key) for key in missing)
+        return Candidate(number=trial.number, missing=missing, starts=starts)
+
+    def is_held(self, key: str) -> bool:
+        return key in self.held
+
+    def expired(self, key: str) -> str | None:
+        return f"lease of {key}" if key in self.dead else None
+
+    def trunks(self, trial: TrialRow) -> frozenset[str]:
+        return frozenset(self.of_trunks.get(trial.number, set()))
+
+    def drop(self, key: str) -> None:
+        self.dropped.append(key)
 
 
 def started(proposer: Proposer, record: Record) -> TrialRow:
     """Take the next trial and start it, as its actor does."""
-    trial = proposer.next()
-    assert isinstance(trial, TrialRow)
-    return record.start("demo", number=trial.number)
+    start = proposer.next()
+    assert isinstance(start, Start)
+    return record.start("demo", number=start.trial.number)
 
 
 def finish(proposer: Proposer, record: Record, number: int, *, average: float = 0.5) -> None:
@@ -47,9 +87,9 @@ def finish(proposer: Proposer, record: Record, number: int, *, average: float = 
 
 
 def test_a_trial_is_on_record_before_it_is_handed_out(record: Record) -> None:
-    trial = proposer(record).next()
+    start = proposer(record).next()
 
-    assert trial == record.trial("demo", number=0)
+    assert start == Start(trial=record.trial("demo", number=0), rung=0)
     assert record.trial("demo", number=0).state == "proposed"
 
 
@@ -186,6 +226,144 @@ def test_in_order_of_completion_a_proposal_sees_everything_at_once(record: Recor
     finish(sweep, record, 1)
 
     assert started(sweep, record).seen == {"num_trials": 2, "running": [0]}
+
+
+RUNGS = {"num": 3, "eta": 2}
+CLIMBING = {"target": {"mixture": {"mnli": 1.0}, "steps": 16}, "evaluation": {"languages": ["de", "en", "sw"]}}
+
+
+def climbing(**fields: Any) -> SweepSpec:
+    """Return the spec with three rungs."""
+    return spec_of(trial=CLIMBING, rungs=RUNGS, **fields)
+
+
+def measure(proposer: Proposer, record: Record, number: int, *, rung: int, average: float) -> bool:
+    """Measure a trial at a rung, then ask whether it climbs, as actor and Tune do."""
+    record.measure("demo", number=number, rung=rung, result=result(average))
+    climbs = proposer.climbs(number, rung=rung)
+    if not climbs:
+        proposer.ended(number)
+    return climbs
+
+
+def test_of_the_trials_at_a_rung_the_better_ones_climb_and_the_others_are_pruned(record: Record) -> None:
+    sweep = proposer(record, spec=climbing(), concurrency=4)
+    for _ in range(4):
+        started(sweep, record)
+
+    climbed = [measure(sweep, record, number, rung=0, average=SCORES[number]) for number in range(4)]
+
+    # Asynchronous: the first is the best so far; then a trial must be in the better half of those measured.
+    assert climbed == [True, True, False, True]
+    assert [trial.state for trial in record.trials("demo")] == ["running", "running", "pruned", "running"]
+
+
+def test_without_a_pruner_every_trial_climbs(record: Record) -> None:
+    sweep = proposer(record, spec=climbing(pruner={"name": "none"}), concurrency=2)
+    started(sweep, record)
+    started(sweep, record)
+
+    assert [measure(sweep, record, number, rung=0, average=0.1) for number in (0, 1)] == [True, True]
+
+
+def test_a_trial_that_was_measured_before_a_crash_is_judged_before_it_goes_on(record: Record) -> None:
+    spec = climbing()
+    first = proposer(record, spec=spec, concurrency=2)
+    for number, average in ((0, 0.7), (1, 0.3)):
+        started(first, record)
+        record.measure("demo", number=number, rung=0, result=result(average))
+    record.interrupt_running("demo")
+
+    second = proposer(record, spec=spec, concurrency=2)
+    start = second.next()
+
+    assert isinstance(start, Start)
+    assert (start.trial.number, start.rung) == (0, 1)
+    assert record.trial("demo", number=1).state == "pruned"
+
+
+def test_in_fixed_order_a_trial_is_judged_by_those_before_it_whatever_the_timing(tmp_path: Path) -> None:
+    def states(name: str, *, order: tuple[int, ...]) -> list[str]:
+        with open_record(tmp_path / name) as record:
+            record.put_sweep("demo", spec={}, objective="average", planned_trials=4)
+            sweep = proposer(record, spec=climbing(order="fixed"), concurrency=4)
+            for _ in range(4):
+                started(sweep, record)
+            for number in order:
+                measure(sweep, record, number, rung=0, average=SCORES[number])
+            sweep.next()  # judges what waited
+            return [trial.state for trial in record.trials("demo")]
+
+    in_turn = states("turn.db", order=(0, 1, 2, 3))
+    assert [state == "pruned" for state in in_turn] == [False, False, True, False]
+    for name, order in (("back.db", (3, 2, 1, 0)), ("mixed.db", (2, 0, 3, 1))):
+        assert [state == "pruned" for state in states(name, order=order)] == [False, False, True, False]
+
+
+def test_a_trial_that_waits_for_its_judgement_holds_no_place_and_loses_no_attempt(record: Record) -> None:
+    sweep = proposer(record, spec=climbing(order="fixed"), concurrency=2)
+    started(sweep, record)
+    started(sweep, record)
+
+    assert not measure(sweep, record, 1, rung=0, average=0.9)
+
+    waiting = record.trial("demo", number=1)
+    assert (waiting.state, waiting.attempts) == ("interrupted", 0)
+    assert isinstance(sweep.next(), Wait)
+    assert measure(sweep, record, 0, rung=0, average=0.5)
+    start = sweep.next()
+    assert isinstance(start, Start)
+    assert (start.trial.number, start.rung) == (1, 1)
+
+
+def test_a_trial_waits_while_another_makes_the_stage_that_it_lacks_and_the_next_one_starts(record: Record) -> None:
+    table = Table(missing={(0, 0): ("shared", "a"), (1, 0): ("shared", "b"), (2, 0): ("own", "c")})
+    sweep = proposer(record, concurrency=2, plans=table)
+
+    assert [started(sweep, record).number for _ in range(2)] == [0, 2]
+
+    table.missing |= {(0, 0): (), (1, 0): ("b",)}
+    finish(sweep, record, 0)
+    assert started(sweep, record).number == 1
+
+
+def test_a_stage_that_another_sweep_is_making_is_waited_for(record: Record) -> None:
+    table = Table(missing={(0, 0): ("theirs", "a"), (1, 0): ("own", "b")}, held={"theirs"})
+    sweep = proposer(record, concurrency=1, plans=table)
+
+    assert started(sweep, record).number == 1
+    finish(sweep, record, 1)
+    table.held.clear()
+    table.dead.add("theirs")
+    start = sweep.next()
+    assert isinstance(start, Start)
+    assert (start.trial.number, start.expired) == (0, "lease of theirs")
+
+
+def test_the_stage_that_most_trials_lack_is_made_first_and_siblings_follow_it(record: Record) -> None:
+    table = Table(
+        missing={(0, 0): ("x", "a"), (1, 0): ("y", "b"), (2, 0): ("y", "c"), (3, 0): ("y", "d")},
+        starts={"a": "x", "b": "y", "c": "y", "d": "y"},
+    )
+    sweep = proposer(record, spec=spec_of(sampler={"name": "random"}), concurrency=1, plans=table)
+
+    assert started(sweep, record).number == 1
+    table.missing |= {(1, 0): (), (2, 0): ("c",), (3, 0): ("d",)}
+    finish(sweep, record, 1)
+    assert started(sweep, record).number == 2  # all lack a stage that nobody else lacks, but y's weights are loaded
+
+
+def test_a_trunk_is_dropped_when_no_trial_extends_it_any_more(record: Record) -> None:
+    table = Table(of_trunks={0: {"mine", "ours"}, 1: {"ours"}})
+    sweep = proposer(record, spec=climbing(pruner={"name": "none"}), concurrency=2, plans=table)
+    started(sweep, record)
+    started(sweep, record)
+
+    for number in (0, 1):
+        record.finish("demo", number=number, rung=2, result=result(0.5))
+        sweep.ended(number)
+
+    assert table.dropped == ["mine", "ours"]
 
 
 SCORES = (0.4, 0.6, 0.5, 0.7, 0.3, 0.55, 0.65, 0.45)

@@ -8,8 +8,9 @@ import pytest
 
 from tests.trainables_tests.tiny_jobs import VISION, Bench, engine, phase
 from trainables.checkpointing import STOP
-from trainables.errors import StoppedError
+from trainables.errors import InputError, StoppedError
 from trainables.local_group import LocalGroup
+from trainables.schedule import trunk_end
 
 pytestmark = pytest.mark.usefixtures("tiny_world")
 
@@ -20,7 +21,11 @@ DROPPED = phase(
     weight_decay=0.1,
     schedule={"kind": "warmup_stable_decay", "warmup_steps": 4},
 )
-PLAIN = phase(mixture={"commonsense_qa": 0.25, "mnli": 0.75}, weight_decay=0.1)
+PLAIN = phase(
+    mixture={"commonsense_qa": 0.25, "mnli": 0.75},
+    weight_decay=0.1,
+    schedule={"kind": "warmup_stable_decay", "warmup_steps": 2, "decay_fraction": 0.5},
+)
 
 
 @pytest.fixture(scope="module")
@@ -28,20 +33,27 @@ def bench(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Bench
     return Bench(encoder=tiny_encoder, folder=tmp_path_factory.mktemp("bench"))
 
 
-@pytest.mark.parametrize("end", [1, 16])
-def test_a_phase_that_continues_a_trunk_is_the_unbroken_one_bit_for_bit(
-    end: int, bench: Bench, one_rank: LocalGroup
+@pytest.mark.parametrize("steps", [6, 20])
+def test_a_phase_that_continues_the_trunk_of_a_shorter_one_is_the_unbroken_one_bit_for_bit(
+    steps: int, bench: Bench, one_rank: LocalGroup
 ) -> None:
+    shorter = DROPPED.model_copy(update={"steps": steps})
     unbroken = bench.train(one_rank, DROPPED)
 
-    trunk = bench.train(one_rank, DROPPED, end=end)
+    trunk = bench.train(one_rank, shorter, is_trunk=True)
     continued = bench.train(one_rank, DROPPED, state=trunk.folder)
 
+    end = trunk_end(DROPPED.schedule, num_steps=steps)
     assert (trunk.result.first_step, trunk.result.steps) == (0, end)
     assert (continued.result.first_step, continued.result.steps) == (end, 20)
     assert continued.losses == unbroken.losses
     assert continued.checksum == unbroken.checksum
     assert continued.result.tasks == unbroken.result.tasks
+
+
+def test_a_trunk_shorter_than_its_warm_up_is_refused(bench: Bench, one_rank: LocalGroup) -> None:
+    with pytest.raises(InputError, match=r"target.schedule.warmup_steps: 4 warm-up steps do not fit the 3 steps"):
+        bench.train(one_rank, DROPPED.model_copy(update={"steps": 3}), is_trunk=True)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +78,7 @@ def test_training_goes_on_with_other_ranks_and_at_another_zero_stage(
         engine(num_workers=ranks, zero_stage=zero, tokens_per_micro_batch=128) for ranks, zero in (before, after)
     ]
 
-    trunk = bench.train(groups[before[0]], PLAIN, config=configs[0], end=9)
+    trunk = bench.train(groups[before[0]], PLAIN, config=configs[0], is_trunk=True)
     continued = bench.train(groups[after[0]], PLAIN, config=configs[1], state=trunk.folder)
 
     assert continued.losses == pytest.approx(losses_of_one_rank, abs=1e-5)

@@ -62,11 +62,11 @@ class Bench:
         work: PhaseConfig,
         *,
         config: EngineConfig | None = None,
-        end: int | None = None,
+        is_trunk: bool = False,
         state: Path | None = None,
         checkpoints: Path | None = None,
     ) -> Trained:
-        """Train a phase, or a stretch of it, and return what came of it."""
+        """Train a phase, the rest of it, or its trunk, and return what came of it."""
         output = self.folder / f"job-{len(list(self.folder.glob('job-*')))}"
         output.mkdir(parents=True)
         places = JobPlaces(
@@ -83,7 +83,7 @@ class Bench:
             work=work,
             specs=phase_specs(work),
             engine=config or engine(),
-            end=end,
+            is_trunk=is_trunk,
             places=places,
         )
         return Trained(result=group.run(job), folder=output)

@@ -5,6 +5,7 @@ from trainables.config.evaluation import XNLI_LANGUAGES, EvaluationConfig
 from trainables.config.frozen import FrozenModel, canonical_json, content_key
 from trainables.config.further import FurtherTarget
 from trainables.config.phases import PhaseConfig, ScheduleConfig, VisionConfig
+from trainables.config.rungs import RungsConfig
 from trainables.config.sampling import SamplingConfig
 from trainables.config.trial import EncoderConfig, EngineConfig, TrialConfig
 
@@ -18,6 +19,7 @@ __all__ = [
     "FurtherTarget",
     "MaskedLmBeside",
     "PhaseConfig",
+    "RungsConfig",
     "SamplingConfig",
     "ScheduleConfig",
     "TrialConfig",

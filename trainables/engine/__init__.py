@@ -3,7 +3,6 @@
 from trainables.engine.engine import Engine, EngineRequest
 from trainables.engine.optimizer_state import MOMENTS, OptimizerState
 from trainables.engine.process_group import ProcessGroupConfig, join_process_group, leave_process_group
-from trainables.engine.schedule import learning_rate_factor
 
 __all__ = [
     "MOMENTS",
@@ -12,6 +11,5 @@ __all__ = [
     "OptimizerState",
     "ProcessGroupConfig",
     "join_process_group",
-    "learning_rate_factor",
     "leave_process_group",
 ]

@@ -11,6 +11,7 @@ A holder that was taken for dead (a suspended laptop, a lost network) notices by
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 import uuid
@@ -56,6 +57,11 @@ class Generation:
     content: bytes
     """Its file: what has to change for the holder to be alive."""
 
+    @property
+    def fingerprint(self) -> str:
+        """What tells this generation, at this heartbeat, from any other."""
+        return hashlib.sha256(self.content).hexdigest()
+
 
 class Lease:
     """The right to make a stage, held until `release` or the end of a `with` block."""
@@ -100,18 +106,38 @@ class Leases:
         self._storage, self.timing = storage, timing
         self._observed: dict[str, tuple[bytes, float]] = {}
 
-    def try_lease(self, key: str) -> Lease | None:
-        """Return the lease of a stage, or None when another holder has it."""
+    def try_lease(self, key: str, *, expired: str | None = None) -> Lease | None:
+        """Return the lease of a stage, or None when another holder has it. See `StageStore.try_lease`."""
         lock = self._storage.lock(f"leases/{key}")
         if lock is None:
             return None
         lease = None
         try:
-            lease = self._claim(key, lock=lock)
+            lease = self._claim(key, lock=lock, expired=expired)
         finally:
             if lease is None:
                 lock.release()
         return lease
+
+    def is_free(self, key: str) -> bool:
+        """Return whether nobody holds a lease, without taking it."""
+        newest = self.newest(key)
+        if newest is None or (newest.holder is not None and not newest.holder.held):
+            return True
+        lock = self._storage.lock(f"leases/{key}")
+        if lock is None:
+            return False
+        try:
+            return self._is_free(newest, key=key)
+        finally:
+            lock.release()
+
+    def expired(self, key: str) -> str | None:
+        """Return the fingerprint of a lease whose holder this object has seen stand still for the expiry, or None."""
+        newest = self.newest(key)
+        if newest is None or newest.holder is None or not newest.holder.held or not self._is_free(newest, key=key):
+            return None
+        return newest.fingerprint
 
     def holder(self, key: str) -> Holder | None:
         """Return who holds a lease as far as its file tells, or None when it was given back or never taken."""
@@ -136,9 +162,9 @@ class Leases:
         """Write what a holder says. Only the holder writes its generation's file."""
         self._storage.write(_name(key, number), holder.model_dump_json().encode())
 
-    def _claim(self, key: str, *, lock: HostLock) -> Lease | None:
+    def _claim(self, key: str, *, lock: HostLock, expired: str | None) -> Lease | None:
         newest = self.newest(key)
-        if newest is not None and not self._is_free(newest, key=key):
+        if newest is not None and not self._is_free(newest, key=key) and newest.fingerprint != expired:
             return None
         number = newest.number + 1 if newest else 1
         holder = Holder(token=uuid.uuid4().hex, host=node(), machine=this_machine(), pid=os.getpid(), since=time.time())

@@ -17,8 +17,8 @@ from trainables.stage_store.checksums import FileEntry, file_entry
 MANIFEST = "manifest.json"
 """Name of the file that is written last."""
 
-MANIFEST_VERSION = 2
-"""1 had neither seal, nor parent digest, nor part; it is still read."""
+MANIFEST_VERSION = 3
+"""1 had neither seal, nor parent digest, nor part; 2 knew its parent alone, and no trunks. Both are still read."""
 
 
 class StageFacts(FrozenModel):
@@ -27,11 +27,19 @@ class StageFacts(FrozenModel):
     phase: Phase
     """Phase that it is."""
     parent: str | None
-    """Key of the stage it started from."""
+    """Key of the stage whose encoder it started from; None is the trial's own."""
     steps: int = Field(ge=0)
-    """Optimiser steps taken."""
+    """Optimiser steps that making it took, without those of the trunk that it continued."""
     seconds: float = Field(ge=0)
     """Wall time that making it took."""
+    is_trunk: bool = False
+    """Whether it is a phase's stable part, with its training state."""
+    trunk: str | None = None
+    """Key of the trunk that it continued; it has the same parent."""
+    steps_before: int = Field(default=0, ge=0)
+    """Optimiser steps of the trunk that it continued, from the phase's beginning."""
+    seconds_before: float = Field(default=0.0, ge=0)
+    """Wall time that making that trunk took, from the phase's beginning."""
     scores: dict[str, float]
     """Task or language -> score (0..1)."""
     counts: dict[str, int]
@@ -104,6 +112,8 @@ class Manifest(Sealed):
     """What its maker says."""
     parent_digest: str | None = None
     """Digest of the parent's manifest that it was made from; None without a parent, and in version 1."""
+    lineage: dict[str, str] = Field(default_factory=dict)
+    """Key -> digest of every stage that it was made from, directly or not; empty in versions before 3."""
     part: str = ""
     """Folder, below the stage's, that holds the files; empty where they lie beside the manifest."""
 
@@ -124,6 +134,8 @@ class StoredStage(FrozenModel):
     """What its maker said."""
     digest: str
     """What its files hold, in one checksum."""
+    lineage: dict[str, str] = Field(default_factory=dict)
+    """Key -> digest of every stage that it was made from."""
 
 
 class StoredCheckpoint(FrozenModel):

@@ -50,6 +50,8 @@ from trainables.storage import open_storage
 log = logging.getLogger(__name__)
 
 _FOLDERS = ("stages", "work", "leases", "damaged")
+_KNOWS_LINEAGE = 3
+"""Version of the manifest from which it lists all that a stage was made from."""
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.05, 1.0
 
 
@@ -80,7 +82,7 @@ class StageStore:
         self._uses = Uses(self._storage, timing=self.timing)
         self._checkpoints = Checkpoints(storage=self._storage, contents=self._contents, leases=self._leases)
         self._held: dict[str, Lease] = {}
-        self._digests: dict[str, str] = {}
+        self._lineages: dict[str, dict[str, str]] = {}
 
     def find(self, key: str) -> StoredStage | None:
         """Return the complete stage with this key, or None. It is whole, and so is what it was made from.
@@ -95,7 +97,7 @@ class StageStore:
         if isinstance(found, str):
             found = self._look_with_lease(key, problem=found)
         if found is not None:
-            self._digests[key] = found.digest
+            self._lineages[key] = {**found.lineage, key: found.digest}
         return found
 
     def using(self) -> contextlib.AbstractContextManager[None]:
@@ -114,15 +116,34 @@ class StageStore:
         with lease:
             yield lease
 
-    def try_lease(self, key: str) -> Lease | None:
+    def try_lease(self, key: str, *, expired: str | None = None) -> Lease | None:
         """Return the right to make a stage, or None when another holder has it; `holder` says who.
 
         The caller releases it, or uses it in a `with` block.
+
+        Args:
+            key: The stage's key.
+            expired: What `expired_lease` of another process returned: that holder is dead unless it has stirred since.
         """
-        lease = self._leases.try_lease(key)
+        lease = self._leases.try_lease(key, expired=expired)
         if lease is not None:
             self._held[key] = lease
         return lease
+
+    def has(self, key: str) -> bool:
+        """Return whether a stage looks complete: its manifest is there, unverified."""
+        return self._storage.read(f"{stage_folder(key)}/{MANIFEST}") is not None
+
+    def could_lease(self, key: str) -> bool:
+        """Return whether nobody holds a stage's lease, so that whoever takes it now is likely to get it.
+
+        As `try_lease`, it notices by itself when a holder on another host has died: keep one store object to ask.
+        """
+        return self._leases.is_free(key)
+
+    def expired_lease(self, key: str) -> str | None:
+        """Return what names the lease of a stage that this object has seen expire, for another process to take it."""
+        return self._leases.expired(key)
 
     def holder(self, key: str) -> Holder | None:
         """Return who holds a stage's lease, or None. It may have died since its last heartbeat."""
@@ -165,7 +186,7 @@ class StageStore:
         self._require_lease(key)  # hashing took its time
         stored = self._publish(manifest, folder=folder)
         self._checkpoints.remove(key)
-        self._digests[key] = stored.digest
+        self._lineages[key] = {**stored.lineage, key: stored.digest}
         return stored
 
     def put_checkpoint(self, key: str, *, step: int, folder: Path, token: str | None = None) -> None:
@@ -222,15 +243,28 @@ class StageStore:
 
     def _problem_of_parents(self, manifest: Manifest) -> str | None:
         """Return what is wrong with what a stage was made from, as far as the store still has it."""
+        if manifest.version < _KNOWS_LINEAGE:
+            return self._problem_of_parent_chain(manifest)
+        for key, digest in manifest.lineage.items():
+            ancestor = self._read_manifest(key)
+            if ancestor is not None and ancestor.digest != digest:
+                return _made_anew(ancestor)
+        return None
+
+    def _problem_of_parent_chain(self, manifest: Manifest) -> str | None:
         while manifest.facts.parent is not None:
-            data = self._storage.read(f"{stage_folder(manifest.facts.parent)}/{MANIFEST}")
-            parent = Manifest.read(data, key=manifest.facts.parent) if data is not None else None
-            if not isinstance(parent, Manifest):
+            parent = self._read_manifest(manifest.facts.parent)
+            if parent is None:
                 return None
             if manifest.parent_digest not in {None, parent.digest}:
-                return f"{parent.facts.phase} stage {parent.key[:12]} in its lineage was since made with other files"
+                return _made_anew(parent)
             manifest = parent
         return None
+
+    def _read_manifest(self, key: str) -> Manifest | None:
+        data = self._storage.read(f"{stage_folder(key)}/{MANIFEST}")
+        manifest = Manifest.read(data, key=key) if data is not None else None
+        return manifest if isinstance(manifest, Manifest) else None
 
     def _look_with_lease(self, key: str, *, problem: str) -> StoredStage | None:
         held = self._held.get(key)
@@ -273,20 +307,24 @@ class StageStore:
             raise LeaseLostError(key)
 
     def _manifest(self, key: str, *, folder: Path, facts: StageFacts) -> Manifest:
+        lineage = {
+            key: digest for one in (facts.parent, facts.trunk) if one for key, digest in self._lineage(one).items()
+        }
         return Manifest(
             version=MANIFEST_VERSION,
             key=key,
             facts=facts,
             files=files_of(folder),
-            parent_digest=self._digest(facts.parent) if facts.parent else None,
+            parent_digest=lineage.get(facts.parent) if facts.parent else None,
+            lineage=lineage,
             part=self._storage.part(),
         )
 
-    def _digest(self, parent: str) -> str | None:
-        """Return what the parent held when it was found here: it may have been made again since."""
-        if parent not in self._digests and isinstance(found := self._look(parent), StoredStage):
-            self._digests[parent] = found.digest
-        return self._digests.get(parent)
+    def _lineage(self, key: str) -> dict[str, str]:
+        """Return what a stage and its ancestors held when it was found here: they may have been made again since."""
+        if key not in self._lineages and isinstance(found := self._look(key), StoredStage):
+            self._lineages[key] = {**found.lineage, key: found.digest}
+        return self._lineages.get(key, {})
 
     def _publish(self, manifest: Manifest, *, folder: Path) -> StoredStage:
         key = manifest.key
@@ -301,7 +339,11 @@ class StageStore:
 
 
 def _stored(manifest: Manifest, *, folder: Path) -> StoredStage:
-    return StoredStage(folder=folder, facts=manifest.facts, digest=manifest.digest)
+    return StoredStage(folder=folder, facts=manifest.facts, digest=manifest.digest, lineage=manifest.lineage)
+
+
+def _made_anew(ancestor: Manifest) -> str:
+    return f"{ancestor.facts.phase} stage {ancestor.key[:12]} in its lineage was since made with other files"
 
 
 def _cache_folder(url: str, *, cache: Path | None) -> Path:

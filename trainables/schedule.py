@@ -29,7 +29,33 @@ def learning_rate_factor(schedule: ScheduleConfig, *, step: int, num_steps: int)
         return (step + 1) / (warmup + 1)
     if schedule.kind == "constant":
         return 1.0
-    decay = num_steps - warmup
+    return min(1.0, (num_steps - step) / max(1, _decay_length(schedule, warmup=warmup, num_steps=num_steps)))
+
+
+def has_trunk(schedule: ScheduleConfig) -> bool:
+    """Return whether a shorter phase's stable part is the beginning of a longer one's.
+
+    It is where the rate stays at its peak and warm-up is in steps: a fraction of the total would differ with it.
+    """
+    return schedule.kind != "linear" and (schedule.warmup_steps is not None or not schedule.warmup_fraction)
+
+
+def trunk_end(schedule: ScheduleConfig, *, num_steps: int) -> int:
+    """Return how many of a phase's steps are over when its rate begins to fall; longer phases begin with the same.
+
+    Args:
+        schedule: One that has a trunk.
+        num_steps: Steps of the whole phase.
+    """
+    warmup = warmup_length(schedule, num_steps=num_steps)
+    return (
+        num_steps
+        if schedule.kind == "constant"
+        else num_steps - _decay_length(schedule, warmup=warmup, num_steps=num_steps)
+    )
+
+
+def _decay_length(schedule: ScheduleConfig, *, warmup: int, num_steps: int) -> int:
     if schedule.kind == "warmup_stable_decay":
-        decay = min(decay, max(1, round(schedule.decay_fraction * num_steps)))
-    return min(1.0, (num_steps - step) / max(1, decay))
+        return min(num_steps - warmup, max(1, round(schedule.decay_fraction * num_steps)))
+    return num_steps - warmup

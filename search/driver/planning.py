@@ -1,0 +1,123 @@
+"""What the trials of a sweep need of the store, as the driver sees it: a hint, never a promise.
+
+A stage that the driver takes for missing may be there by the time the trial looks, and the other way round; the trial
+itself finds, leases and makes. Where a trial's data is not on the driver's machine nothing is known of its stages, and
+it simply starts.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Protocol
+
+from search.driver.ordering import Candidate
+from search.record import TrialRow
+from trainables.checkpoints import with_absolute_folders
+from trainables.config import RungsConfig
+from trainables.errors import TrainablesError
+from trainables.provenance import read_provenance
+from trainables.stage_store import StageStore
+from trainables.stages import Stage, missing_stages, plan_stages
+
+log = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_LOOKS = 1.0
+"""A stage that was not there, or that another held, is looked at again after this."""
+
+
+class Plans(Protocol):
+    """What the driver knows of the stages of trials."""
+
+    def candidate(self, trial: TrialRow, *, rung: int) -> Candidate:
+        """Return what a trial would have to make at a rung."""
+        ...
+
+    def is_held(self, key: str) -> bool:
+        """Return whether a process is making a stage, of this sweep or of another."""
+        ...
+
+    def expired(self, key: str) -> str | None:
+        """Return what names a stage's lease if its holder was seen to be dead."""
+        ...
+
+    def trunks(self, trial: TrialRow) -> frozenset[str]:
+        """Return the keys of a trial's trunks, at all rungs."""
+        ...
+
+    def drop(self, key: str) -> None:
+        """Free the space of a trunk that no trial extends any more."""
+        ...
+
+
+class StagePlans:
+    """Plans of trials over one store.
+
+    Args:
+        store: The sweep's store.
+        rungs: Rungs of the sweep's trials.
+    """
+
+    def __init__(self, store: StageStore, *, rungs: RungsConfig) -> None:
+        self._store, self._rungs = store, rungs
+        self._plans: dict[tuple[int, int], tuple[Stage, ...]] = {}
+        self._complete: set[str] = set()
+        self._looked: dict[str, float] = {}
+        self._held: dict[str, tuple[float, bool]] = {}
+
+    def candidate(self, trial: TrialRow, *, rung: int) -> Candidate:
+        """Return what a trial would have to make at a rung."""
+        missing = missing_stages(self._plan(trial, rung=rung), is_complete=self._is_complete)
+        return Candidate(
+            number=trial.number,
+            missing=tuple(stage.key for stage in missing),
+            starts=tuple(stage.parent for stage in missing),
+        )
+
+    def is_held(self, key: str) -> bool:
+        """Return whether a process is making a stage, of this sweep or of another."""
+        looked, held = self._held.get(key, (float("-inf"), False))
+        if time.monotonic() - looked >= SECONDS_BETWEEN_LOOKS:
+            held = not self._store.could_lease(key)
+            self._held[key] = (time.monotonic(), held)
+        return held
+
+    def expired(self, key: str) -> str | None:
+        """Return what names a stage's lease if its holder was seen to be dead."""
+        return self._store.expired_lease(key)
+
+    def trunks(self, trial: TrialRow) -> frozenset[str]:
+        """Return the keys of a trial's trunks, at all rungs."""
+        return frozenset(stage.key for stage in self._plan(trial, rung=self._rungs.last) if stage.is_trunk)
+
+    def drop(self, key: str) -> None:
+        """Free the space of a trunk that no trial extends any more; one that is being read stays."""
+        self._complete.discard(key)
+        self._looked.pop(key, None)
+        self._store.space.remove(key)
+
+    def _plan(self, trial: TrialRow, *, rung: int) -> tuple[Stage, ...]:
+        known = self._plans.get((trial.number, rung))
+        if known is None:
+            known = self._plans[trial.number, rung] = self._planned(trial, rung=rung)
+        return known
+
+    def _planned(self, trial: TrialRow, *, rung: int) -> tuple[Stage, ...]:
+        try:
+            config = with_absolute_folders(trial.trial_config)
+            return plan_stages(config, provenance=read_provenance(config), rungs=self._rungs, rung=rung)
+        except TrainablesError as error:
+            log.info(
+                "the stages of trial %d cannot be told here (%s); it starts when there is room", trial.number, error
+            )
+            return ()
+
+    def _is_complete(self, key: str) -> bool:
+        if key in self._complete:
+            return True
+        if time.monotonic() - self._looked.get(key, float("-inf")) < SECONDS_BETWEEN_LOOKS:
+            return False
+        self._looked[key] = time.monotonic()
+        if self._store.has(key):
+            self._complete.add(key)
+        return key in self._complete

@@ -1,0 +1,49 @@
+"""Whether a trial climbs to the next rung, from what the record has of all of them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from search.pruner import make_pruner
+from search.record import Curve, Record, TrialRow
+from spaces.sweep_spec import SweepSpec
+
+Decision = Literal["climb", "prune", "wait"]
+"""`wait`: in fixed order, a trial before it has not been measured at its rung and may still be."""
+
+
+class Promotion:
+    """Decides for the trials of one sweep.
+
+    In order of completion a trial is compared with whatever is measured. In fixed order it is compared with the trials
+    before it, each measured at its rung or ended below it, so that timing decides nothing. Who waits holds no device,
+    and waits for lower numbers only: the lowest that runs never waits.
+
+    Args:
+        record: Holds what they scored.
+        name: The sweep's name.
+        spec: The sweep's spec.
+    """
+
+    def __init__(self, record: Record, *, name: str, spec: SweepSpec) -> None:
+        self._record, self._name, self._spec = record, name, spec
+        self._pruner = make_pruner(spec)
+
+    def decide(self, trial: TrialRow, *, rung: int) -> Decision:
+        """Return what becomes of a trial that was measured at a rung below the last."""
+        if self._pruner is None:
+            return "climb"
+        curves = {curve.number: curve for curve in self._record.curves(self._name, last_rung=self._spec.rungs.last)}
+        others = [curve for number, curve in curves.items() if number != trial.number]
+        if self._spec.order == "fixed":
+            if not self._is_decidable(trial, rung=rung, curves=curves):
+                return "wait"
+            others = [curve for curve in others if curve.number < trial.number]
+        curve = curves[trial.number]
+        known = Curve(number=curve.number, scores={at: score for at, score in curve.scores.items() if at <= rung})
+        return "prune" if self._pruner.is_pruned(known, others=others) else "climb"
+
+    def _is_decidable(self, trial: TrialRow, *, rung: int, curves: dict[int, Curve]) -> bool:
+        unfinished = self._record.trials(self._name, states=("proposed", "running", "interrupted"))
+        before = [one.number for one in unfinished if one.number < trial.number]
+        return all(number in curves and rung in curves[number].scores for number in before)

@@ -1,0 +1,51 @@
+"""Optuna's pruners behind the contract: a study rebuilt for every decision."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import optuna
+from optuna.pruners import BasePruner, MedianPruner, SuccessiveHalvingPruner
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from search.record import Curve
+from spaces.sweep_spec import PrunerConfig
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptunaPruner:
+    """Asynchronous successive halving (Li et al. 2020, arXiv 1810.05934), or the median rule (Golovin et al. 2017).
+
+    Args:
+        config: Which.
+        eta: Factor between two rungs: of the trials at a rung, one in `eta` climbs.
+    """
+
+    config: PrunerConfig
+    eta: int
+
+    def is_pruned(self, curve: Curve, *, others: Sequence[Curve]) -> bool:
+        """Return whether a trial ends at its highest rung; see `Pruner.is_pruned`."""
+        rung = max(curve.scores)
+        study = optuna.create_study(direction="maximize")
+        ordered = sorted((one for one in others if one.number != curve.number), key=lambda one: one.number)
+        study.add_trials(self._frozen(one, completed=range(rung + 1)) for one in ordered if rung in one.scores)
+        # Its own rung is what Optuna is to decide, so it must not look completed yet.
+        study.add_trial(self._frozen(curve, completed=range(rung)))
+        return self._pruner().prune(study, study.get_trials(deepcopy=False)[-1])
+
+    def _pruner(self) -> BasePruner:
+        if self.config.name == "median":
+            return MedianPruner(n_startup_trials=self.config.num_startup)
+        return SuccessiveHalvingPruner(min_resource=1, reduction_factor=self.eta)
+
+    def _frozen(self, curve: Curve, *, completed: range) -> FrozenTrial:
+        return create_trial(
+            state=TrialState.COMPLETE if curve.is_finished else TrialState.RUNNING,
+            value=curve.scores[max(curve.scores)] if curve.is_finished else None,
+            intermediate_values={self.eta**rung: score for rung, score in curve.scores.items()},
+            system_attrs={f"completed_rung_{rung}": curve.scores[rung] for rung in completed if rung in curve.scores},
+        )

@@ -1,0 +1,87 @@
+"""Fidelity levels: a trial is measured with short phases first, and with longer ones if it is worth it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from trainables.config.frozen import FrozenModel
+
+if TYPE_CHECKING:
+    from trainables.config.evaluation import EvaluationConfig
+    from trainables.config.phases import PhaseConfig
+    from trainables.config.trial import TrialConfig
+
+GrowingPhase = Literal["pretraining", "intermediate", "target"]
+"""A phase that can be longer at a higher rung."""
+
+
+class RungsConfig(FrozenModel):
+    """The rungs of a trial: at each, the growing phases are `eta` times as long as at the one below."""
+
+    num: int = Field(default=1, ge=1, le=10)
+    """Fidelity levels; at the last one a trial is what its configuration says."""
+    eta: int = Field(default=3, ge=2, le=16)
+    """Factor between two rungs (Jamieson and Talwalkar 2016, arXiv 1502.07943: 3 or 4)."""
+    grow: tuple[GrowingPhase, ...] = Field(default=("target",), min_length=1, strict=False)
+    """Phases that grow; the others have their full length at every rung."""
+    num_items: int | None = Field(default=None, ge=1)
+    """Evaluation items a language at rung 0, `eta` times as many a rung; None scores as many at every rung."""
+
+    @field_validator("grow")
+    @classmethod
+    def _distinct(cls, grow: tuple[GrowingPhase, ...]) -> tuple[GrowingPhase, ...]:
+        if len(set(grow)) != len(grow):
+            msg = f"a phase stands twice in {', '.join(grow)}; list each once"
+            raise ValueError(msg)
+        return grow
+
+    @model_validator(mode="after")
+    def _every_setting_has_an_effect(self) -> Self:
+        if self.num > 1:
+            return self
+        for name in ("eta", "grow", "num_items"):
+            if getattr(self, name) != type(self).model_fields[name].default:
+                msg = f"{name} has no effect on a single rung; remove it, or set num: 2 or more"
+                raise ValueError(msg)
+        return self
+
+    @property
+    def last(self) -> int:
+        """The highest rung."""
+        return self.num - 1
+
+    def share(self, rung: int) -> float:
+        """Return the share (0..1] of its full length that a growing phase has at a rung."""
+        return float(self.eta ** (rung - self.last))
+
+    def at(self, rung: int, *, config: TrialConfig) -> TrialConfig:
+        """Return what a trial is at a rung: shorter phases, fewer items, and no further targets below the last.
+
+        Args:
+            rung: From 0 to `last`.
+            config: The trial at its last rung.
+        """
+        if rung == self.last:
+            return config
+        phases: dict[str, PhaseConfig] = {}
+        for phase in self.grow:
+            work: PhaseConfig | None = getattr(config, phase)
+            if work is not None:
+                phases[phase] = self._shortened(work, rung)
+        evaluation = self._with_fewer_items(config.evaluation, rung)
+        return config.model_copy(update={**phases, "evaluation": evaluation, "further": {}})
+
+    def _shortened(self, work: PhaseConfig, rung: int) -> PhaseConfig:
+        if work.steps is not None:
+            return work.model_copy(update={"steps": max(1, round(work.steps * self.share(rung)))})
+        return work.model_copy(update={"epochs": (work.epochs or 1.0) * self.share(rung)})
+
+    def _with_fewer_items(self, evaluation: EvaluationConfig, rung: int) -> EvaluationConfig:
+        if self.num_items is None:
+            return evaluation
+        num_items = self.num_items * self.eta**rung
+        if evaluation.num_items is not None:
+            num_items = min(num_items, evaluation.num_items)
+        return evaluation.model_copy(update={"num_items": num_items})

@@ -1,0 +1,222 @@
+"""Stages of one trial: taken from the store, or made there by the trial's ranks while it holds the stage's lease."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from trainables.checkpoint_keeper import StopRequest, keeping_checkpoints
+from trainables.checkpoints import encoder_folder, vision_folder
+from trainables.config import EvaluationConfig, PhaseConfig, TrialConfig
+from trainables.errors import StageBusyError
+from trainables.jobs import EvaluateJob, Job, JobPlaces, JobResult, TrainJob
+from trainables.local_group import WorkerGroup
+from trainables.mixture import phase_tasks
+from trainables.results import StageRun
+from trainables.stage_store import StageFacts, StageStore, StoredStage
+from trainables.stages import Provenance, Stage
+
+log = logging.getLogger(__name__)
+
+
+def _ignore_stage(stage: StageRun) -> None:
+    del stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workplace:
+    """Where a trial works and who works for it."""
+
+    store: StageStore
+    """Holds finished stages."""
+    group: WorkerGroup
+    """Ranks; started only if a stage has to be made."""
+    progress: Path | None = None
+    """File that rank 0 keeps its progress in, or None."""
+    stop: StopRequest = field(default_factory=StopRequest)
+    """Once made, a stage that trains leaves a checkpoint and ends with StoppedError."""
+    on_stage: Callable[[StageRun], None] = _ignore_stage
+    """Told of every stage as soon as it is complete, so that a trial that dies later has its cost on record."""
+    waits: bool = True
+    """Whether it waits for a stage that another makes; else StageBusyError says which, and it can be run again."""
+    expired: str | None = None
+    """A lease that another process has seen expire (`StageStore.expired_lease`); only where it does not wait."""
+
+    @property
+    def cache(self) -> Path:
+        """Folder of encoded data sets, beside the stages."""
+        return self.store.root / "cache"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Obtained:
+    """A complete stage, and whether this trial made it."""
+
+    stage: Stage
+    stored: StoredStage
+    reused: bool
+
+    @property
+    def run(self) -> StageRun:
+        """What the trial's lineage says of it."""
+        facts = self.stored.facts
+        return StageRun(
+            phase=facts.phase,
+            key=self.stage.key,
+            steps=facts.steps,
+            seconds=facts.seconds,
+            reused=self.reused,
+            further=self.stage.further,
+            is_trunk=self.stage.is_trunk,
+            steps_before=facts.steps_before,
+            seconds_before=facts.seconds_before,
+        )
+
+
+class StageMaker:
+    """Obtains the stages of one trial.
+
+    Args:
+        config: The trial.
+        provenance: What its inputs are.
+        plan: All its stages.
+        workplace: Store, ranks, progress.
+    """
+
+    def __init__(
+        self, config: TrialConfig, *, provenance: Provenance, plan: Sequence[Stage], workplace: Workplace
+    ) -> None:
+        self._config, self._provenance, self._workplace = config, provenance, workplace
+        self._plan = {stage.key: stage for stage in plan}
+        self._store = workplace.store
+        self.obtained: dict[str, Obtained] = {}
+        """Key -> stage, in the order in which they were obtained."""
+
+    def obtain(self, stage: Stage) -> Obtained:
+        """Return a stage from the store, or make it there; its parent has been obtained.
+
+        A trunk that it would continue is obtained first, but only if the stage itself is missing.
+
+        Raises:
+            InputError: Data or checkpoint do not fit.
+            RunError: It failed.
+            StageBusyError: Another makes it, and the workplace does not wait.
+            StoppedError: It was asked to stop; what was done is in the store.
+        """
+        one = self._found(stage)
+        if one is None:
+            if stage.continues and stage.continues not in self.obtained:
+                self.obtain(self._plan[stage.continues])
+            with self._lease(stage.key):
+                # Another trial may have made it while this one waited.
+                one = self._found(stage) or self._make(stage)
+        self.obtained[stage.key] = one
+        self._workplace.on_stage(one.run)
+        _tell_left_out(one)
+        return one
+
+    def _found(self, stage: Stage) -> Obtained | None:
+        found = self._store.find(stage.key)
+        return Obtained(stage=stage, stored=found, reused=True) if found else None
+
+    @contextlib.contextmanager
+    def _lease(self, key: str) -> Generator[None]:
+        if self._workplace.waits:
+            with self._store.lease(key):
+                yield
+            return
+        lease = self._store.try_lease(key, expired=self._workplace.expired)
+        if lease is None:
+            raise StageBusyError(key)
+        with lease:
+            yield
+
+    def _make(self, stage: Stage) -> Obtained:
+        with self._store.work_folder(stage.key) as output:
+            started = time.monotonic()
+            trunk = self.obtained[stage.continues] if stage.continues else None
+            result = self._run(self._job(stage, places=self._places(stage, output=output)), stage=stage, trunk=trunk)
+            seconds = result.seconds_before + time.monotonic() - started
+            facts = _facts(stage, result, seconds=seconds, trunk=trunk)
+            stored = self._store.commit(stage.key, folder=output, facts=facts)
+        return Obtained(stage=stage, stored=stored, reused=False)
+
+    def _run(self, job: Job, *, stage: Stage, trunk: Obtained | None) -> JobResult:
+        """Give a job to the ranks; training continues from the stage's last checkpoint, and leaves new ones."""
+        group, store = self._workplace.group, self._store
+        if isinstance(job, EvaluateJob):
+            return group.run(job)
+        folder = job.places.output.with_name(f"{job.places.output.name}-checkpoints")
+        before = store.newest_checkpoint(stage.key) or (trunk.stored if trunk else None)
+        places = {"checkpoints": folder} | ({"state": before.folder} if before else {})
+        job = job.model_copy(update={"places": job.places.model_copy(update=places)})
+        with keeping_checkpoints(store, key=stage.key, folder=folder, stop=self._workplace.stop):
+            return group.run(job)
+
+    def _places(self, stage: Stage, *, output: Path) -> JobPlaces:
+        encoder = self._config.encoder
+        start = encoder_folder(encoder.name, revision=encoder.revision)
+        vision = stage.work.vision if isinstance(stage.work, PhaseConfig) else None
+        return JobPlaces(
+            encoder=self.obtained[stage.parent].stored.folder if stage.parent else start,
+            tokenizer=start,
+            output=output,
+            cache=self._workplace.cache,
+            progress=self._workplace.progress,
+            vision=vision_folder(vision.tower) if vision else None,
+        )
+
+    def _job(self, stage: Stage, *, places: JobPlaces) -> Job:
+        specs = self._provenance.specs
+        if isinstance(stage.work, EvaluationConfig):
+            spec = specs[stage.work.task]
+            parent = self._plan[stage.parent] if stage.parent else None
+            target = None if spec.is_retrieval or parent is None else parent.work
+            assert not isinstance(target, EvaluationConfig)  # noqa: S101  (nothing starts from an evaluation)
+            head_spec = specs[next(iter(target.mixture))] if target else spec
+            return EvaluateJob(work=stage.work, target=target, spec=spec, head_spec=head_spec, places=places)
+        return TrainJob(
+            phase=stage.phase,
+            work=stage.work,
+            specs={name: specs[name] for name in phase_tasks(stage.work)},
+            engine=self._config.engine,
+            is_trunk=stage.is_trunk,
+            places=places,
+        )
+
+
+def _facts(stage: Stage, result: JobResult, *, seconds: float, trunk: Obtained | None) -> StageFacts:
+    before = trunk.stored.facts if trunk else None
+    steps_before = before.steps_before + before.steps if before else 0
+    return StageFacts(
+        phase=stage.phase,
+        parent=stage.parent,
+        is_trunk=stage.is_trunk,
+        trunk=stage.continues,
+        steps=result.steps - steps_before,
+        seconds=seconds,
+        steps_before=steps_before,
+        seconds_before=before.seconds_before + before.seconds if before else 0.0,
+        scores=result.scores,
+        counts=result.counts,
+        tasks=result.tasks,
+        made_with=result.made_with,
+        metrics=result.metrics,
+    )
+
+
+def _tell_left_out(one: Obtained) -> None:
+    facts = one.stored.facts
+    for name, training in facts.tasks.items():
+        if training.num_unreadable:
+            log.warning(
+                "%s phase: %d examples of %s are left out, an image of theirs cannot be decoded; %d are trained on",
+                facts.phase,
+                training.num_unreadable,
+                name,
+                training.size,
+            )
