@@ -95,22 +95,9 @@ def _on_disk(location: Location, *, revision: str | None) -> Path:
         return _cached_revision(location.path.parent, revision=revision)
     if location.path is not None:
         return location.path
-    return _downloaded(location.repository, revision=revision)
+    from trainables.data.hub import download_model
 
-
-def _downloaded(repository: str, *, revision: str | None) -> Path:
-    from huggingface_hub import snapshot_download
-
-    from trainables.data.hub import HUB_ERRORS, Wanted, hub_refusal
-
-    try:
-        return Path(snapshot_download(repository, revision=revision, allow_patterns=list(_FILES)))
-    except HUB_ERRORS as error:
-        refusal = hub_refusal(error, wanted=Wanted(repository=repository, folder="models", revision=revision))
-        if refusal is None:
-            msg = f"cannot download model {repository!r}: {error}; give a repository of the hub, or a folder"
-            refusal = UnavailableError(msg)
-        raise refusal from error
+    return download_model(location.repository, revision=revision, files=_FILES)
 
 
 def _cached_revision(snapshots: Path, *, revision: str) -> Path:

@@ -1,4 +1,4 @@
-"""What the hub's refusals mean to a user: one error of ours for what its loaders raise. A door to `huggingface_hub`.
+"""Downloads from the hub, and what its refusals mean to a user. The door to `huggingface_hub`.
 
 `snapshot_download` and `datasets.load_dataset` raise some twenty classes, several of which are no common base's, and
 `datasets` wraps them again. What counts is one of four things: an agreement to accept, no such revision, no such
@@ -8,10 +8,12 @@ repository, or a hub that does not answer as it should.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
+from huggingface_hub import snapshot_download
 from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
@@ -39,6 +41,27 @@ class Wanted:
     """What it is, as a mirror's folders are named."""
     revision: str | None
     """Commit, branch or tag; None is the newest."""
+
+
+def download_model(repository: str, *, revision: str | None, files: Sequence[str]) -> Path:
+    """Return the folder in Hugging Face's cache that holds a model repository, downloading what it lacks.
+
+    Args:
+        repository: `owner/name`.
+        revision: Commit, branch or tag, or None for the newest.
+        files: Patterns of the names of files that are wanted.
+
+    Raises:
+        UnavailableError: The hub does not give it; says why and what to do.
+    """
+    try:
+        return Path(snapshot_download(repository, revision=revision, allow_patterns=list(files)))
+    except HUB_ERRORS as error:
+        refusal = hub_refusal(error, wanted=Wanted(repository=repository, folder="models", revision=revision))
+        if refusal is None:
+            msg = f"cannot download model {repository!r}: {error}; give a repository of the hub, or a folder"
+            refusal = UnavailableError(msg)
+        raise refusal from error
 
 
 def hub_refusal(error: BaseException, *, wanted: Wanted) -> UnavailableError | None:
