@@ -78,7 +78,9 @@ class Bench:
         seconds = time.perf_counter() - started
         dev = self._open(spec, language="en", max_length=work.max_length, num_items=work.num_dev_items)
         score = result.scores[spec.name]
-        return Outcome(result=result, score=score, guess=best_guess(dev), num_items=len(dev), seconds=seconds)
+        # The windows of one long context are one question.
+        num_items = len(set(dev.columns["row"])) if spec.kind == "span_qa" else len(dev)
+        return Outcome(result=result, score=score, guess=best_guess(dev), num_items=num_items, seconds=seconds)
 
     def evaluate(
         self, spec: TaskSpec, work: EvaluationConfig, *, head: TaskSpec | None, target: PhaseConfig
