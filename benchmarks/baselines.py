@@ -53,6 +53,12 @@ def _own_image(task: EncodedTask) -> list[Guess]:
     return [Guess("one of the images", 1 / min(NUM_CANDIDATES, len(task)))]
 
 
+def _any_candidate(task: EncodedTask) -> list[Guess]:
+    from trainables.tasks.text_retrieval import Pool
+
+    return [Guess("one of the sentences", 1 / len(Pool.of(task.columns).candidates))]
+
+
 def _frequent_token(task: EncodedTask) -> list[Guess]:
     tokens = Counter(int(token) for ids in task.columns["input_ids"] for token in ids[1:-1])
     return [Guess("most frequent token", max(tokens.values()) / tokens.total())]
@@ -89,4 +95,5 @@ _GUESSES: dict[str, Callable[[EncodedTask], list[Guess]]] = {
     "image_classification": _majority_class,
     "image_text_retrieval": _own_image,
     "masked_lm": _frequent_token,
+    "text_retrieval": _any_candidate,
 }

@@ -6,7 +6,7 @@ import hashlib
 from functools import lru_cache
 from pathlib import Path
 
-from trainables.config import PhaseConfig, TrialConfig
+from trainables.config import FurtherTarget, PhaseConfig, TrialConfig
 from trainables.data.locate import MINIATURE, Location, check_encoder_folder, locate_model, locate_vision
 from trainables.errors import UnavailableError
 from trainables.stages import TRAINING_PHASES
@@ -46,19 +46,29 @@ def with_absolute_folders(config: TrialConfig) -> TrialConfig:
     Ray runs a trial in another working directory, and a sweep may be continued from anywhere.
     """
     encoder = config.encoder.model_copy(update={"name": _absolute(config.encoder.name)})
-    phases = {phase: _with_absolute_texts(_with_absolute_tower(getattr(config, phase))) for phase in TRAINING_PHASES}
-    return config.model_copy(update={"encoder": encoder, **phases})
+    works: dict[str, PhaseConfig | None] = {phase: getattr(config, phase) for phase in TRAINING_PHASES}
+    phases = {phase: _with_absolute_phase(work) if work else None for phase, work in works.items()}
+    further = {name: _with_absolute_target(one) for name, one in config.further.items()}
+    return config.model_copy(update={"encoder": encoder, "further": further, **phases})
 
 
-def _with_absolute_tower(work: PhaseConfig | None) -> PhaseConfig | None:
-    if work is None or work.vision is None or work.vision.tower == "small":
+def _with_absolute_target(further: FurtherTarget) -> FurtherTarget:
+    return further.model_copy(update={"target": tuple(_with_absolute_phase(work) for work in further.target)})
+
+
+def _with_absolute_phase(work: PhaseConfig) -> PhaseConfig:
+    return _with_absolute_texts(_with_absolute_tower(work))
+
+
+def _with_absolute_tower(work: PhaseConfig) -> PhaseConfig:
+    if work.vision is None or work.vision.tower == "small":
         return work
     vision = work.vision.model_copy(update={"tower": _absolute(work.vision.tower)})
     return work.model_copy(update={"vision": vision})
 
 
-def _with_absolute_texts(work: PhaseConfig | None) -> PhaseConfig | None:
-    if work is None or work.beside is None or work.beside.masked_lm is None:
+def _with_absolute_texts(work: PhaseConfig) -> PhaseConfig:
+    if work.beside is None or work.beside.masked_lm is None:
         return work
     masked_lm = work.beside.masked_lm
     masked_lm = masked_lm.model_copy(update={"texts": _absolute(masked_lm.texts)})
@@ -85,9 +95,9 @@ def _on_disk(location: Location, *, revision: str | None) -> Path:
         return _cached_revision(location.path.parent, revision=revision)
     if location.path is not None:
         return location.path
-    from huggingface_hub import snapshot_download
+    from trainables.data.hub import download_model
 
-    return Path(snapshot_download(location.repository, revision=revision, allow_patterns=list(_FILES)))
+    return download_model(location.repository, revision=revision, files=_FILES)
 
 
 def _cached_revision(snapshots: Path, *, revision: str) -> Path:

@@ -12,11 +12,8 @@ from search.cli.options import json_option
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
+    from trainables.tasks.declared import DeclaredTask
     from trainables.tasks.spec import TaskSpec
-
-NOTHING = "-"
-LICENCE_WIDTH = 14
-REVISION_WIDTH = 7
 
 
 class TasksGroup(click.Group):
@@ -39,13 +36,18 @@ def tasks(context: click.Context, as_json: bool) -> None:  # noqa: FBT001  click
 
     "here" says where this machine would read a task from: `mirror` (the folder
     in XSTILTS_MIRROR), `cache` (Hugging Face's), `files` (yours), `generated`,
-    `hub` (to be downloaded), or `missing`.
+    `hub` (to be downloaded), or `missing`, with the reason below the list.
 
     Packages can offer tasks of their own, by entry points in the group
     `xstilts.tasks`.
     """
-    if context.invoked_subcommand is None:
-        _list_tasks(as_json=as_json)
+    from search.cli.output import print_json
+    from search.cli.task_list import declared_entry, declared_tasks, known_tasks, print_tasks, task_entry
+
+    if context.invoked_subcommand is None and as_json:
+        print_json([*map(task_entry, known_tasks()), *map(declared_entry, declared_tasks())])
+    elif context.invoked_subcommand is None:
+        print_tasks()
     elif as_json:
         context.obj = {"as_json": True}
 
@@ -57,15 +59,19 @@ def tasks(context: click.Context, as_json: bool) -> None:  # noqa: FBT001  click
 def card(context: click.Context, name: str, as_json: bool) -> None:  # noqa: FBT001  click passes it by name
     """Describe the task NAME, with an example where its rows are here."""
     from search.cli.output import print_json
+    from search.cli.task_list import declared_entry, task_entry
     from trainables.data.availability import availability
 
+    as_json = as_json or bool(context.obj)
+    if declared := _declared(name):
+        print_json({**declared_entry(declared), "example": None}) if as_json else _print_declared(declared)
+        return
     spec = _known_task(name)
-    here = availability(spec)
-    example = None if here in {"hub", "missing"} else _example(spec)
-    if as_json or context.obj:
-        print_json({**_entry(spec), "example": example})
+    example = None if availability(spec) in {"hub", "missing"} else _example(spec)
+    if as_json:
+        print_json({**task_entry(spec), "example": example})
     else:
-        _print_card(spec, here=here, example=example)
+        _print_card(spec, example=example)
 
 
 @tasks.command(short_help="Check a task file of yours.")
@@ -102,6 +108,13 @@ def _known_task(name: str) -> TaskSpec:
         raise UnknownTaskError(name, [*tasks(), "check"]) from None
 
 
+def _declared(name: str) -> DeclaredTask | None:
+    from search.cli.task_list import declared_tasks
+    from trainables.tasks.entry_points import offered_names
+
+    return None if name in offered_names() else next((one for one in declared_tasks() if one.name == name), None)
+
+
 def _task_of(file: str) -> TaskSpec:
     from trainables.errors import TaskDataError, TaskFileError
     from trainables.task_file import load_task_file
@@ -118,77 +131,6 @@ def _task_of(file: str) -> TaskSpec:
     return spec
 
 
-def _list_tasks(*, as_json: bool) -> None:
-    from search.cli.output import print_json, print_next
-    from trainables.errors import InputError
-    from trainables.tasks import registry
-    from trainables.tasks.entry_points import offered_names
-
-    for name in offered_names():
-        try:
-            registry.task(name)
-        except InputError as error:
-            click.echo(f"xstilts: {error}", err=True)
-    found = list(registry.tasks().values())
-    if as_json:
-        print_json([_entry(spec) for spec in found])
-        return
-    sections = {title: specs for title, specs in _sections(found).items() if specs}
-    for number, (title, specs) in enumerate(sections.items()):
-        click.echo("\n" * (number > 0) + f"{title}:")
-        _print_section(specs)
-    print_next(f"xstilts tasks {found[0].name}", what="its source, columns and an example")
-
-
-def _sections(found: list[TaskSpec]) -> dict[str, list[TaskSpec]]:
-    from trainables.tasks.spec import GeneratedSource
-
-    real = [spec for spec in found if not isinstance(spec.source, GeneratedSource)]
-    return {
-        "Text": [spec for spec in real if not spec.has_images],
-        "Multimodal (images and text)": [spec for spec in real if spec.has_images],
-        "Generated (the miniature)": [spec for spec in found if isinstance(spec.source, GeneratedSource)],
-    }
-
-
-def _print_section(specs: list[TaskSpec]) -> None:
-    from search.cli.output import Table, print_table
-    from trainables.data.availability import availability
-    from trainables.tasks.spec import HubSource
-
-    rows = [
-        (
-            spec.name,
-            spec.kind,
-            _short_count(spec.num_train_examples),
-            _cut(spec.licence, LICENCE_WIDTH),
-            availability(spec),
-            ((isinstance(spec.source, HubSource) and spec.source.revision) or NOTHING)[:REVISION_WIDTH],
-        )
-        for spec in specs
-    ]
-    print_table(Table(headings=("task", "kind", "train", "licence", "here", "commit"), rows=rows, right=frozenset({2})))
-
-
-def _entry(spec: TaskSpec) -> dict[str, JsonValue]:
-    from trainables.data.availability import availability
-
-    family = "multimodal" if spec.has_images else "text"
-    return {**spec.model_dump(mode="json"), "family": family, "available": availability(spec)}
-
-
-def _short_count(count: int | None) -> str:
-    if count is None:
-        return NOTHING
-    if count < 1000:  # noqa: PLR2004  thousands
-        return str(count)
-    return f"{count / 1e3:.0f}k" if count < 1e6 else f"{count / 1e6:.1f}M"  # noqa: PLR2004  millions
-
-
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: width - 1]}…"
-
-
 def _example(spec: TaskSpec) -> dict[str, JsonValue] | None:
     from trainables.errors import InputError
     from trainables.examine import example_cells
@@ -200,23 +142,33 @@ def _example(spec: TaskSpec) -> dict[str, JsonValue] | None:
         return None
 
 
-def _print_card(spec: TaskSpec, *, here: str, example: dict[str, JsonValue] | None) -> None:
-    import yaml
-
+def _print_card(spec: TaskSpec, *, example: dict[str, JsonValue] | None) -> None:
     from search.cli.examined import print_cells
     from search.cli.output import print_next
-    from trainables.tasks.spec import CorpusSource
+    from trainables.data.availability import availability, why_missing
 
-    shown = spec.model_dump(mode="json", exclude_defaults=True)
-    click.echo(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True, width=70).rstrip())
-    corpus = spec.source.variable if isinstance(spec.source, CorpusSource) else None
-    hints = {
-        "hub": " (to be downloaded)",
-        "missing": f": set {corpus or 'XSTILTS_MIRROR'} to a folder that has it" + ("" if corpus else ", or go online"),
-    }
+    here = availability(spec)
+    _print_fields(spec.model_dump(mode="json", exclude_defaults=True))
     click.echo(f"family: {'multimodal' if spec.has_images else 'text'}")
-    click.echo(f"here: {here}{hints.get(here, '')}")
+    click.echo(f"here: {here}{' (to be downloaded)' if here == 'hub' else ''}")
+    if reason := why_missing(spec):
+        _print_fields({"reason": reason})
     if example is not None:
         click.echo("\nFirst row:")
         print_cells({name: str(value) for name, value in example.items()})
     print_next(f"xstilts tasks check {spec.name}", what="its sizes, lengths and classes")
+
+
+def _print_declared(one: DeclaredTask) -> None:
+    from search.cli.output import print_next
+
+    fields = one.model_dump(mode="json")
+    reason = fields.pop("reason")
+    _print_fields({**fields, "family": "text", "here": "missing", "reason": reason})
+    print_next(f"xstilts tasks check {one.name}.task.yaml", what="your own copy, described in a file of that name")
+
+
+def _print_fields(fields: dict[str, JsonValue]) -> None:
+    import yaml
+
+    click.echo(yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, width=70).rstrip())

@@ -16,10 +16,18 @@ from search.home import find_home
 from search.progress import LiveView
 from search.record import Record, open_record
 from tests.search_tests.building import proposal, result
+from trainables.config.literature import GROUPS, OUT_OF_REACH
 from trainables.progress import Progress, ProgressFile
 
 ROOT = Path(__file__).parents[2]
 HELP = ROOT / "tests" / "golden" / "help"
+NAMED_BY_THE_PAPERS = {
+    *("anli", "anli_plus", "mnli", "snli", "qqp", "squad", "squad_v2", "hellaswag", "cosmos_qa", "commonsense_qa"),
+    *("ccg", "social_i_qa", "rte", "boolq", "paws"),
+    *("flickr30k", "coco_captions", "snli_ve", "nlvr2", "nlvr", "vqa_v2"),
+    *GROUPS["xtreme"],
+    *GROUPS["xtreme_r"],
+}
 HEAVY = ("torch", "ray", "deepspeed", "transformers", "datasets", "optuna", "pandas", "numpy")
 
 
@@ -157,6 +165,41 @@ def test_a_wrong_trial_file_is_refused_at_its_field(
     (tmp_path / "trial.yaml").write_text(body)
     assert exit_code(["run", str(tmp_path / "trial.yaml"), *settings]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_every_task_of_the_literature_is_listed_also_what_cannot_be_had(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("XSTILTS_MIRROR", "XSTILTS_CCG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert exit_code(["tasks", "--json"]) == 0
+    listed = {entry["name"]: entry for entry in json.loads(capsys.readouterr().out)}
+
+    assert set(listed) >= NAMED_BY_THE_PAPERS
+    assert len({frozenset(entry) for entry in listed.values()}) == 1  # every entry has the same keys
+    assert all((entry["available"] == "missing") == bool(entry["reason"]) for entry in listed.values())
+    assert "XSTILTS_CCG" in listed["ccg"]["reason"]
+    assert {"nlvr@shuffled", "nlvr@captions_only", "nlvr@equal_compute"} <= set(listed["nlvr"]["controls"])
+    assert listed["squad"]["controls"] == ["squad@equal_compute"]
+    assert listed["xquad"]["controls"] == []
+
+
+@pytest.mark.parametrize("name", sorted(OUT_OF_REACH))
+def test_the_card_of_a_task_that_cannot_be_had_says_why_and_a_run_refuses_it(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str
+) -> None:
+    assert exit_code(["tasks", name]) == 0
+    card = " ".join(capsys.readouterr().out.split())
+    assert exit_code(["tasks", name, "--json"]) == 0
+    entry = json.loads(capsys.readouterr().out)
+    (tmp_path / "trial.yaml").write_text(f"encoder: {{name: miniature}}\nevaluation: {{task: {name}}}\n")
+    assert exit_code(["run", str(tmp_path / "trial.yaml")]) == 2
+    refusal = capsys.readouterr().err
+
+    assert (entry["available"], entry["reason"]) == ("missing", OUT_OF_REACH[name])
+    assert OUT_OF_REACH[name].replace("'", "") in card.replace("'", "")
+    assert OUT_OF_REACH[name] in refusal
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,31 @@ def test_texts_in_a_folder_are_named_by_its_absolute_path(tmp_path: Path, monkey
     assert found.beside.masked_lm.texts == str(tmp_path / "texts")
 
 
+def test_folders_of_further_targets_are_named_by_their_absolute_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "towers").mkdir()
+    (tmp_path / "texts").mkdir()
+    monkeypatch.chdir(tmp_path)
+    towers = {"mixture": {"nlvr": 1.0}, "steps": 1, "vision": {"tower": "towers"}}
+    texts = {
+        "mixture": {"copa": 1.0},
+        "steps": 1,
+        "beside": {"masked_lm": {"texts": "./texts", "languages": ["th"], "ratio": 0.5}},
+    }
+    config = TrialConfig.model_validate({"further": {"xcopa": {"target": [towers, texts]}, "tatoeba": {}}})
+
+    found = with_absolute_folders(config)
+
+    first, second = found.further["xcopa"].target
+    assert first.vision is not None
+    assert first.vision.tower == str(tmp_path / "towers")
+    assert second.beside is not None
+    assert second.beside.masked_lm is not None
+    assert second.beside.masked_lm.texts == str(tmp_path / "texts")
+    assert found.further["tatoeba"] == config.further["tatoeba"]
+
+
 @pytest.mark.parametrize("name", ["miniature", "FacebookAI/xlm-roberta-base"])
 def test_a_name_that_is_no_folder_stays(name: str) -> None:
     config = TrialConfig(encoder=EncoderConfig(name=name))

@@ -8,10 +8,11 @@ import sys
 import pytest
 
 from trainables.errors import TaskDataError, UnknownTaskError
+from trainables.miniature.rows import NUM_ROWS
 from trainables.tasks.catalogue import CATALOGUE, NLI_LABELS
 from trainables.tasks.kinds import kind
 from trainables.tasks.registry import family_of, register, task, tasks
-from trainables.tasks.spec import HubSource, TaskSpec
+from trainables.tasks.spec import GeneratedSource, HubSource, TaskSpec
 
 
 @pytest.mark.parametrize("spec", CATALOGUE, ids=lambda spec: spec.name)
@@ -26,6 +27,11 @@ def test_inference_labels_have_one_order_everywhere() -> None:
     three_way = [spec for spec in CATALOGUE if len(spec.labels) == 3]
     assert {spec.labels for spec in three_way} == {NLI_LABELS}
     assert {"mnli", "xnli", "snli", "anli", "anli_plus"} < {spec.name for spec in three_way}
+
+
+def test_generated_tasks_say_how_many_rows_they_have() -> None:
+    sizes = {spec.name: spec.num_train_examples for spec in CATALOGUE if isinstance(spec.source, GeneratedSource)}
+    assert sizes == {name: splits["train"] for name, splits in NUM_ROWS.items()}
 
 
 def test_an_unknown_name_lists_near_matches() -> None:

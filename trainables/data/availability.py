@@ -47,9 +47,36 @@ def availability(spec: TaskSpec) -> Availability:
             return "generated"
 
 
-def _files(spec: TaskSpec) -> Availability:
+def why_missing(spec: TaskSpec) -> str | None:
+    """Return why a task's rows are nowhere that this machine may look, and what to do; None where they are somewhere.
+
+    Raises:
+        UnavailableError: `XSTILTS_MIRROR` names no folder.
+    """
+    if availability(spec) != "missing":
+        return None
+    match spec.source:
+        case CorpusSource():
+            return f"it is licensed and read from your own copy; set {spec.source.variable} to its folder"
+        case CompositeSource():
+            parts = {name: why_missing(task(name)) for name in spec.source.parts}
+            return "; ".join(f"its part {name}: {reason}" for name, reason in parts.items() if reason)
+        case FileSource():
+            return _missing_file(spec)
+        case _:
+            return (
+                "neither mirror nor Hugging Face cache has it, and HF_HUB_OFFLINE is set; set XSTILTS_MIRROR to a "
+                "folder that has it, or go online"
+            )
+
+
+def _missing_file(spec: TaskSpec) -> str | None:
     try:
         files_digest(spec)
-    except TaskDataError:
-        return "missing"
-    return "files"
+    except TaskDataError as error:
+        return str(error)
+    return None
+
+
+def _files(spec: TaskSpec) -> Availability:
+    return "missing" if _missing_file(spec) else "files"

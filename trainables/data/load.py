@@ -9,9 +9,11 @@ from typing import Any  # Any: a raw row's values are the data set's own, and py
 import datasets
 import datasets.config
 import pyarrow as pa
+from datasets.exceptions import DatasetsError
 from datasets.table import InMemoryTable
 
 from trainables.data.cells import file_rows
+from trainables.data.hub import HUB_ERRORS, Wanted, hub_refusal
 from trainables.data.labels import with_class_numbers
 from trainables.data.locate import Location, locate_dataset
 from trainables.data.source import composed_tasks, folder_hash, source_splits
@@ -120,9 +122,12 @@ def _from_hub(spec: TaskSpec, *, location: Location, split: str, language: str) 
             revision=revision,
             cache_dir=_prepared_folder(location),
         )
-    except (ValueError, OSError) as error:
+    except (*HUB_ERRORS, DatasetsError) as error:
         if split.endswith("?") and "Unknown split" in str(error):
             return None
+        wanted = Wanted(repository=source.repository, folder="datasets", revision=revision)
+        if location.path is None and (refusal := hub_refusal(error, wanted=wanted)):
+            raise refusal from error
         msg = (
             f"cannot load task {spec.name!r}: split {split!r}, config {config!r} of {location.target!r}: {error}; the "
             "source must hold every split that the task names; correct the task or the mirror"

@@ -7,7 +7,9 @@ from itertools import islice
 from typing import Any  # Any: a raw row's values are the data set's own
 
 import datasets
+from datasets.exceptions import DatasetsError
 
+from trainables.data.hub import HUB_ERRORS, Wanted, hub_refusal
 from trainables.data.locate import locate_dataset
 from trainables.data.source import text_files
 from trainables.errors import TaskDataError
@@ -54,11 +56,14 @@ def _paragraphs(source: TextsSource, language: str) -> Iterator[str]:
     revision = source.revision if location.path is None else None
     try:
         rows: Any = datasets.load_dataset(location.target, config, split="train", revision=revision, streaming=True)
-    except (ValueError, OSError) as error:
+        for row in rows:
+            yield from _not_empty(row["text"].split("\n"))
+    except (*HUB_ERRORS, DatasetsError) as error:
+        wanted = Wanted(repository=location.repository, folder="datasets", revision=revision)
+        if location.path is None and (refusal := hub_refusal(error, wanted=wanted)):
+            raise refusal from error
         msg = f"cannot read texts in {language!r}: config {config!r} of {location.target!r}: {error}; correct it"
         raise TaskDataError(msg) from error
-    for row in rows:
-        yield from _not_empty(row["text"].split("\n"))
 
 
 def _not_empty(lines: Any) -> Iterator[str]:

@@ -42,6 +42,7 @@ _MINIATURE = (
         columns=PAIR,
         labels=NLI_LABELS,
         languages=XNLI_LANGUAGES,
+        num_train_examples=21_000,
         notes="Generated scenes told in 15 languages. Scores are not XNLI scores.",
     ),
     _miniature(
@@ -49,12 +50,14 @@ _MINIATURE = (
         kind="span_qa",
         columns=_same("context", "question", "answers"),
         metric="f1",
+        num_train_examples=6_000,
         notes="Generated questions whose answers stand in a description of a scene.",
     ),
     _miniature(
         "choice",
         kind="multiple_choice",
         columns=_same("question", "choices", "label"),
+        num_train_examples=6_000,
         notes="Generated questions, each with the same number of answers.",
     ),
     _miniature(
@@ -62,6 +65,7 @@ _MINIATURE = (
         kind="image_classification",
         columns=_same("image", "hypothesis", "label"),
         labels=NLI_LABELS,
+        num_train_examples=9_000,
         notes="A drawn scene as the premise of a sentence.",
     ),
     _miniature(
@@ -69,6 +73,7 @@ _MINIATURE = (
         kind="image_text_retrieval",
         columns=_same("image", "caption"),
         metric="recall_at_1",
+        num_train_examples=6_000,
         notes="Drawn scenes and their captions.",
     ),
     _miniature(
@@ -77,6 +82,7 @@ _MINIATURE = (
         columns=_same("text", "text_pair"),
         metric="masked_accuracy",
         masking=MaskingPolicy(mask_rate=0.45, one_side_probability=0.85, frequency_exponent=-0.5),
+        num_train_examples=448_000,
         notes="Facts told twice, in two of 15 languages; one side is masked so that the other answers it.",
     ),
     _miniature(
@@ -85,6 +91,7 @@ _MINIATURE = (
         columns=_same("text"),
         metric="masked_accuracy",
         masking=MaskingPolicy(),
+        num_train_examples=30_000,
         notes="Descriptions of scenes, each in one of 15 languages.",
     ),
 )

@@ -76,6 +76,19 @@ def derived(base: TaskSpec, *, name: str, control: ControlName, seed: int = 0) -
     return base.model_copy(update=fields)
 
 
+def controls_of(base: TaskSpec) -> tuple[str, ...]:
+    """Return the names of the controls that can be made of a task, without seeds; none of one that is not trained."""
+    return tuple(f"{base.name}@{one}" for one in CONTROLS if "train" in base.splits and _can_be_made(base, control=one))
+
+
+def _can_be_made(base: TaskSpec, *, control: ControlName) -> bool:
+    try:
+        derived(base, name=f"{base.name}@{control}", control=control)
+    except InputError:
+        return False
+    return True
+
+
 def base_of(spec: TaskSpec) -> TaskSpec:
     """Return the task whose examples a control has: itself, but for `shuffled` and `equal_compute` its base."""
     control = spec.control
