@@ -1,8 +1,8 @@
 """A sweep's schedule without training: which stages are made when, with the driver's own plans and order. Pure.
 
 Time passes only while stages are made. A worker runs a trial's rungs one after another and starts the next stage at
-once; where another is making it, the trial gives its worker back and waits, as under the driver (`proposing`); the
-trunks that no trial can extend any more are dropped. What a stage takes, and which trials climb, is the caller's to say.
+once; where another is making it, the trial gives its worker back and waits, as under the driver (`proposing`). Trunks
+that no trial can extend any more are dropped. What a stage takes, and which trials climb, is the caller's to say.
 """
 
 from __future__ import annotations
