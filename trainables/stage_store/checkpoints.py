@@ -73,9 +73,7 @@ class Checkpoints:
             found = self._look(name, key=key, problem_of=problem_of)
             if isinstance(found, StoredCheckpoint):
                 return found
-            log.warning(
-                "checkpoint %s of stage %s is damaged (%s); an older one is taken", name, key[:12], found
-            )
+            log.warning("checkpoint %s of stage %s is damaged (%s); an older one is taken", name, key[:12], found)
             if may_remove:
                 self._remove(name)
         return None
