@@ -6,7 +6,7 @@ import contextlib
 import logging
 import shutil
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
 from trainables.checkpointing import STOP
@@ -47,18 +47,26 @@ class StopRequest:
 
 
 @contextlib.contextmanager
-def keeping_checkpoints(store: StageStore, *, key: str, folder: Path, stop: StopRequest) -> Generator[None]:
+def keeping_checkpoints(
+    store: StageStore, *, key: str, made_from: Sequence[str], folder: Path, stop: StopRequest
+) -> Generator[None]:
     """Put checkpoints into the store while a stage is being made, and the last ones before returning.
 
     Args:
         store: Holds the stage's lease.
         key: The stage's key.
+        made_from: Keys of the stages that its making starts from.
         folder: Where rank 0 leaves them; made here and removed at the end.
         stop: When it is made, the ranks are asked to leave a checkpoint and stop.
     """
     folder.mkdir()
     ended = threading.Event()
-    keeper = threading.Thread(target=_keep, args=(store, key, folder), kwargs={"stop": stop, "ended": ended})
+
+    def put_all() -> None:
+        for path in sorted(folder.glob("[0-9]*")):
+            store.put_checkpoint(key, step=int(path.name), folder=path, made_from=made_from)
+
+    keeper = threading.Thread(target=_keep, args=(key, folder), kwargs={"put": put_all, "stop": stop, "ended": ended})
     keeper.start()
     stop.can_be_kept = True
     try:
@@ -70,20 +78,15 @@ def keeping_checkpoints(store: StageStore, *, key: str, folder: Path, stop: Stop
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _keep(store: StageStore, key: str, folder: Path, *, stop: StopRequest, ended: threading.Event) -> None:
+def _keep(key: str, folder: Path, *, put: Callable[[], None], stop: StopRequest, ended: threading.Event) -> None:
     try:
         while not ended.wait(SECONDS_BETWEEN_LOOKS):
             if stop.is_made:
                 (folder / STOP).touch()
-            _put_all(store, key, folder)
-        _put_all(store, key, folder)
+            put()
+        put()
     except LeaseLostError:
         log.warning("stage %s: another process has taken it over; no more checkpoints are kept here", key[:12])
     except OSError as error:
         # Training goes on: a crash would cost more of it, and the commit says what is wrong with the disk.
         log.warning("stage %s: a checkpoint could not be stored (%s); none are kept until its end", key[:12], error)
-
-
-def _put_all(store: StageStore, key: str, folder: Path) -> None:
-    for path in sorted(folder.glob("[0-9]*")):
-        store.put_checkpoint(key, step=int(path.name), folder=path)

@@ -156,7 +156,9 @@ class StageMaker:
         before = store.newest_checkpoint(stage.key) or (trunk.stored if trunk else None)
         places = {"checkpoints": folder} | ({"state": before.folder} if before else {})
         job = job.model_copy(update={"places": job.places.model_copy(update=places)})
-        with keeping_checkpoints(store, key=stage.key, folder=folder, stop=self._workplace.stop):
+        made_from = [one for one in (stage.parent, stage.continues) if one]
+        stop = self._workplace.stop
+        with keeping_checkpoints(store, key=stage.key, made_from=made_from, folder=folder, stop=stop):
             return group.run(job)
 
     def _places(self, stage: Stage, *, output: Path) -> JobPlaces:

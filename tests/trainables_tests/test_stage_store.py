@@ -259,6 +259,28 @@ def test_a_relative_store_stays_in_its_place_when_the_working_directory_changes(
     assert store.find(KEY) is not None
 
 
+def test_a_checkpoint_is_not_continued_once_what_it_was_made_from_holds_other_files(
+    store: StageStore, tmp_path: Path
+) -> None:
+    made = make(store, KEY)
+    with store.lease(OTHER_KEY):
+        (tmp_path / "state").mkdir()
+        store.put_checkpoint(OTHER_KEY, step=3, folder=tmp_path / "state", made_from=[KEY])
+    truncate(made.folder)
+    before = StageStore(store.root).newest_checkpoint(OTHER_KEY)
+    assert StageStore(store.root).find(KEY) is None
+
+    make(StageStore(store.root), KEY)
+    same = StageStore(store.root).newest_checkpoint(OTHER_KEY)
+    store.space.remove(KEY)
+    make(StageStore(store.root), KEY, text="other weights")
+    other = StageStore(store.root).newest_checkpoint(OTHER_KEY)
+
+    assert before is not None
+    assert same == before
+    assert other is None
+
+
 def test_scratch_of_a_killed_process_is_removed_when_its_stage_is_made_again(tmp_path: Path) -> None:
     store = StageStore(tmp_path)
     left = tmp_path / "work" / "abc-12345678"

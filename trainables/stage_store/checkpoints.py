@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,9 +36,18 @@ class Checkpoints:
     leases: Leases
     """Says who may write them."""
 
-    def put(self, key: str, *, step: int, folder: Path, token: str) -> None:
-        """Store a checkpoint and remove older ones but the last. See `StageStore.put_checkpoint`."""
-        manifest = CheckpointManifest(version=MANIFEST_VERSION, key=key, files=files_of(folder), step=step)
+    def put(self, key: str, *, step: int, folder: Path, token: str, lineage: dict[str, str]) -> None:
+        """Store a checkpoint and remove older ones but the last. See `StageStore.put_checkpoint`.
+
+        Args:
+            key: The stage's key.
+            step: Optimiser steps taken so far.
+            folder: Its files; used up.
+            token: Of the lease's holder.
+            lineage: Key -> digest of what it was made from.
+        """
+        files = files_of(folder)
+        manifest = CheckpointManifest(version=MANIFEST_VERSION, key=key, files=files, step=step, lineage=lineage)
         (folder / MANIFEST).write_bytes(manifest.written())
         newest = self.leases.newest(key)
         if newest is None or newest.holder is None or newest.holder.token != token:
@@ -49,15 +59,18 @@ class Checkpoints:
         for old in whole[:-_KEPT]:
             self._remove(old)
 
-    def newest(self, key: str, *, may_remove: bool) -> StoredCheckpoint | None:
-        """Return the newest checkpoint that is whole, or None.
+    def newest(
+        self, key: str, *, may_remove: bool, problem_of: Callable[[Mapping[str, str]], str | None]
+    ) -> StoredCheckpoint | None:
+        """Return the newest checkpoint that is whole and made from the stages that are there now, or None.
 
         Args:
             key: The stage's key.
-            may_remove: Whether the caller holds the lease, so that what is damaged can go.
+            may_remove: Whether the caller holds the lease, so that what is of no use can go.
+            problem_of: Tells what is wrong with a lineage.
         """
         for name in reversed(self._names(key)):
-            found = self._look(name, key=key)
+            found = self._look(name, key=key, problem_of=problem_of)
             if isinstance(found, StoredCheckpoint):
                 return found
             log.warning("checkpoint %s of stage %s is damaged (%s); an older one is taken", name, key[:12], found)
@@ -86,13 +99,17 @@ class Checkpoints:
         entries = self.storage.entries(f"checkpoints/{key}")
         return sorted(_folder(entry.name) for entry in entries if entry.name.endswith(f"/{MANIFEST}"))
 
-    def _look(self, name: str, *, key: str) -> StoredCheckpoint | str:
+    def _look(
+        self, name: str, *, key: str, problem_of: Callable[[Mapping[str, str]], str | None]
+    ) -> StoredCheckpoint | str:
         data = self.storage.read(f"{name}/{MANIFEST}")
         if data is None:
             return "it was removed"
         manifest = CheckpointManifest.read(data, key=key)
         if isinstance(manifest, str):
             return manifest
+        if problem := problem_of(manifest.lineage):
+            return problem
         folder = self.contents.fetch(name, manifest=manifest)
         return folder if isinstance(folder, str) else StoredCheckpoint(folder=folder, step=manifest.step)
 

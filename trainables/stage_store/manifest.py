@@ -123,6 +123,8 @@ class CheckpointManifest(Sealed):
 
     step: int = Field(ge=0)
     """Optimiser steps taken so far."""
+    lineage: dict[str, str] = Field(default_factory=dict)
+    """Key -> digest of every stage that it was made from, as in a stage's manifest; empty where nobody said."""
 
 
 class StoredStage(FrozenModel):

@@ -26,7 +26,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from trainables.errors import LeaseLostError, StoreUnusableError
@@ -189,7 +189,9 @@ class StageStore:
         self._lineages[key] = {**stored.lineage, key: stored.digest}
         return stored
 
-    def put_checkpoint(self, key: str, *, step: int, folder: Path, token: str | None = None) -> None:
+    def put_checkpoint(
+        self, key: str, *, step: int, folder: Path, token: str | None = None, made_from: Sequence[str] = ()
+    ) -> None:
         """Store a checkpoint of a stage that is being made; the last two are kept.
 
         Args:
@@ -197,18 +199,23 @@ class StageStore:
             step: Optimiser steps taken so far.
             folder: Its files; used up. Best under `root / "work"`, from where it need not be copied.
             token: `Lease.token` of the holder, where that is another process; None: this store object holds it.
+            made_from: Keys of the stages that its making started from; it is not continued once they hold other files.
 
         Raises:
             LeaseLostError: That holder has the lease no more.
         """
         held = self._held.get(key)
         token = token or (held.token if held else "")
-        self._checkpoints.put(key, step=step, folder=folder, token=token)
+        self._checkpoints.put(key, step=step, folder=folder, token=token, lineage=self._joint_lineage(made_from))
 
     def newest_checkpoint(self, key: str) -> StoredCheckpoint | None:
-        """Return the newest whole checkpoint of a stage, or None. Damaged ones are named in a warning."""
+        """Return the newest checkpoint of a stage that can be continued, or None.
+
+        One that is damaged, or was made from a stage that since holds other files, is named in a warning.
+        """
         held = self._held.get(key)
-        return self._checkpoints.newest(key, may_remove=held is not None and held.is_held())
+        is_held = held is not None and held.is_held()
+        return self._checkpoints.newest(key, may_remove=is_held, problem_of=self._problem_of_lineage)
 
     @property
     def space(self) -> Space:
@@ -245,7 +252,10 @@ class StageStore:
         """Return what is wrong with what a stage was made from, as far as the store still has it."""
         if manifest.version < _KNOWS_LINEAGE:
             return self._problem_of_parent_chain(manifest)
-        for key, digest in manifest.lineage.items():
+        return self._problem_of_lineage(manifest.lineage)
+
+    def _problem_of_lineage(self, lineage: Mapping[str, str]) -> str | None:
+        for key, digest in lineage.items():
             ancestor = self._read_manifest(key)
             if ancestor is not None and ancestor.digest != digest:
                 return _made_anew(ancestor)
@@ -307,9 +317,7 @@ class StageStore:
             raise LeaseLostError(key)
 
     def _manifest(self, key: str, *, folder: Path, facts: StageFacts) -> Manifest:
-        lineage = {
-            key: digest for one in (facts.parent, facts.trunk) if one for key, digest in self._lineage(one).items()
-        }
+        lineage = self._joint_lineage([one for one in (facts.parent, facts.trunk) if one])
         return Manifest(
             version=MANIFEST_VERSION,
             key=key,
@@ -319,6 +327,9 @@ class StageStore:
             lineage=lineage,
             part=self._storage.part(),
         )
+
+    def _joint_lineage(self, made_from: Sequence[str]) -> dict[str, str]:
+        return {key: digest for one in made_from for key, digest in self._lineage(one).items()}
 
     def _lineage(self, key: str) -> dict[str, str]:
         """Return what a stage and its ancestors held when it was found here: they may have been made again since."""
