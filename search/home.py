@@ -51,16 +51,6 @@ class Home:
         """Return the file whose existence asks the running trials of a sweep to stop."""
         return self.scratch / "stop" / sweep
 
-    def driver_lock(self, sweep: str) -> Path:
-        """Return the file that a sweep's driver locks: beside the record, so that two homes on one record share it.
-
-        A record on a server has no folder; there only drivers of one home keep each other away.
-        """
-        place = self.record.removeprefix("sqlite:///")
-        if "://" in place:
-            return self.scratch / f"{sweep}.driver"
-        return Path(f"{place}.{sweep}.driver")
-
 
 def check_home(home: Home) -> None:
     """Check that the store and the scratch folder can be made and written, without making anything.

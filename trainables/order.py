@@ -29,6 +29,8 @@ class TrialOrder(FrozenModel):
     """The user's own tasks, which no process of Ray's would know otherwise."""
     record: str
     """Path or URL of the record."""
+    fence: int | None = None
+    """Fencing number of the sweep's driver: what this trial writes once another driver has taken over is refused."""
     store: str
     """Path or URL of the store."""
     downloads: Path = Field(strict=False)

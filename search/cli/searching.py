@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from search.cli.options import json_option, record_option, set_option, store_option, trials_option
+from search.cli.options import (
+    json_option,
+    record_option,
+    set_option,
+    store_option,
+    take_over_option,
+    trials_option,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +33,7 @@ NUM_SHOWN = 5
 @click.option("--name", metavar="N", help="Name of the sweep.  [default: the spec's own]")
 @trials_option
 @set_option
+@take_over_option
 @record_option
 @store_option
 @json_option
@@ -34,7 +42,8 @@ def search(
     name: str | None,
     trials: int | None,
     settings: tuple[str, ...],
-    as_json: bool,  # noqa: FBT001  click passes it by name
+    take_over: bool,  # noqa: FBT001  click passes it by name
+    as_json: bool,  # noqa: FBT001
     **places: str | None,
 ) -> None:
     """Launch the sweep that SPEC describes, or continue it where it stopped.
@@ -55,7 +64,7 @@ def search(
     wanted = with_settings(load_sweep_spec(spec), settings)
     home = find_home(record=places["record"], store=places["store"])
     chosen = wanted.name if name is None else checked_name(name)
-    request = SweepRequest(spec=wanted, name=chosen, home=home, trials=trials or wanted.trials)
+    request = SweepRequest(spec=wanted, name=chosen, home=home, trials=trials or wanted.trials, take_over=take_over)
     _say_if_fewer(chosen, home, trials=trials)
     _run(request)
     _print_outcome(request.name, home, as_json=as_json)
@@ -64,10 +73,11 @@ def search(
 @click.command
 @click.argument("name")
 @trials_option
+@take_over_option
 @record_option
 @store_option
 @json_option
-def resume(name: str, trials: int | None, record: str | None, store: str | None, as_json: bool) -> None:  # noqa: FBT001
+def resume(name: str, trials: int | None, take_over: bool, as_json: bool, **places: str | None) -> None:  # noqa: FBT001
     """Continue the sweep NAME from its record; --trials raises how many it has.
 
     Finished trials are kept, interrupted ones run again from the last stage
@@ -78,12 +88,13 @@ def resume(name: str, trials: int | None, record: str | None, store: str | None,
     from search.record import open_record
     from spaces.sweep_spec import make_sweep_spec
 
-    home = find_home(record=record, store=store)
+    home = find_home(record=places["record"], store=places["store"])
     with open_record(home.record, read_only=True) as opened:
         known = opened.sweep(name)
     spec = make_sweep_spec(known.spec)
     _say_if_fewer(name, home, trials=trials)
-    _run(SweepRequest(spec=spec, name=name, home=home, trials=trials or known.planned_trials))
+    planned = trials or known.planned_trials
+    _run(SweepRequest(spec=spec, name=name, home=home, trials=planned, take_over=take_over))
     _print_outcome(name, home, as_json=as_json)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from search.driver.ordering import Candidate, in_order
 from search.driver.planning import Plans
 from search.driver.promotion import Promotion
-from search.record import Proposal, Record, Seen, TrialRow
+from search.record import History, HistoryRow, Proposal, Record, Seen, TrialRow
 from search.sampler import PastTrial, Sampler, make_sampler
 from spaces.binding import bind
 from spaces.sweep_spec import SweepSpec, make_space
@@ -81,6 +81,7 @@ class Proposer:
         self._sampler: Sampler = make_sampler(spec)
         self._promotion = Promotion(record, name=name, spec=spec)
         self._planned = record.sweep(name).planned_trials
+        self._history = History(record, sweep=name, make=_past)
         self._pending: dict[int, _Pending] = {}
         self._running: dict[int, Candidate] = {}
         self._loaded: frozenset[str] = frozenset()
@@ -202,16 +203,16 @@ class Proposer:
             self._plans.drop(key)
 
     def _has_more(self) -> bool:
-        return len(self._record.trials(self._name)) < self._planned
+        return len(self._history.trials()) < self._planned
 
     def _propose(self) -> bool:
         """Let the sampler propose a trial, which then waits; returns False when it cannot, yet or at all."""
-        trials = self._record.trials(self._name)
+        trials = self._history.trials()
         number = len(trials)
         seen = self._visible(trials, number=number) if number < self._planned else None
         if seen is None:
             return False
-        proposal = self._sampler.propose(number, history=[_past(trial) for trial in seen])
+        proposal = self._sampler.propose(number, history=seen)
         trial = self._record.propose(
             self._name,
             proposal=Proposal(
@@ -226,7 +227,7 @@ class Proposer:
         self._put_back(trial)
         return True
 
-    def _visible(self, trials: Sequence[TrialRow], *, number: int) -> Sequence[TrialRow] | None:
+    def _visible(self, trials: Sequence[PastTrial], *, number: int) -> Sequence[PastTrial] | None:
         """Return the trials that a proposal may see, or None while one of them has to end first."""
         if self._spec.order == "completion":
             return trials
@@ -235,12 +236,12 @@ class Proposer:
         return visible if all(trial.state in ENDED for trial in visible) else None
 
 
-def _seen(trials: Sequence[TrialRow]) -> Seen:
+def _seen(trials: Sequence[PastTrial]) -> Seen:
     running = tuple(trial.number for trial in trials if trial.state not in ENDED)
     return Seen(num_trials=len(trials), running=running)
 
 
-def _past(trial: TrialRow) -> PastTrial:
+def _past(trial: HistoryRow) -> PastTrial:
     return PastTrial(
         number=trial.number,
         assignment=trial.assignment,

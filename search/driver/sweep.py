@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import threading
 from collections.abc import Generator
@@ -15,7 +14,7 @@ from search.driver.stopping import Stopping
 from search.errors import InputError, RunError, UnknownSweepError
 from search.home import Home, check_home
 from search.progress import LiveView
-from search.record import JsonObject, Record, open_record
+from search.record import JsonObject, Ownership, Record, open_record
 from spaces.binding import bind
 from spaces.drawing import default_assignment
 from spaces.own_tasks import own_tasks
@@ -41,10 +40,8 @@ class SweepRequest:
     """Record, store, scratch."""
     trials: int
     """Trials that the sweep shall have."""
-
-
-class SweepBusyError(InputError):
-    """Another process drives this sweep."""
+    take_over: bool = False
+    """Whether to take the sweep from a driver that gives no sign of life."""
 
 
 def run_sweep(request: SweepRequest) -> None:
@@ -60,17 +57,13 @@ def run_sweep(request: SweepRequest) -> None:
         check_ranks_fit(engine)
         _with_threads(engine, num_cpus=len(os.sched_getaffinity(0)), concurrency=request.spec.concurrency)
     check_home(request.home)
-    with open_record(request.home.record) as record, _sole_driver(request):
-        record.put_sweep(
-            request.name,
-            spec=_as_recorded(request, record=record),
-            objective=request.spec.objective,
-            planned_trials=request.trials,
-        )
+    with open_record(request.home.record) as opened, _owned(opened, request) as ownership:
+        record = ownership.record
+        _put_sweep(record, request)
         record.interrupt_running(request.name)
         try:
             if _is_unfinished(record, request.name):
-                _tune(record, request)
+                _tune(record, request, fence=ownership.fence)
         finally:
             record.interrupt_running(request.name)
         _check_any_succeeded(record, request.name)
@@ -89,7 +82,7 @@ def check_families(spec: SweepSpec) -> TrialConfig:
     return configs[-1]
 
 
-def _tune(record: Record, request: SweepRequest) -> None:
+def _tune(record: Record, request: SweepRequest, *, fence: int) -> None:
     from search.driver.tuning import RayCluster, tune_trials
 
     engine = check_families(request.spec).engine
@@ -101,7 +94,7 @@ def _tune(record: Record, request: SweepRequest) -> None:
         with _view(request), Stopping(request.home.stop_path(request.name)) as stopping:
             tune_trials(
                 proposer,
-                order=lambda start: _order(start, request, engine=engine),
+                order=lambda start: _order(start, request, engine=engine, fence=fence),
                 engine=engine,
                 scratch=request.home.scratch,
                 is_stopping=lambda: stopping.is_asked,
@@ -110,7 +103,7 @@ def _tune(record: Record, request: SweepRequest) -> None:
             raise KeyboardInterrupt
 
 
-def _order(start: Start, request: SweepRequest, *, engine: EngineConfig) -> TrialOrder:
+def _order(start: Start, request: SweepRequest, *, engine: EngineConfig, fence: int) -> TrialOrder:
     trial = start.trial
     return TrialOrder(
         sweep=request.name,
@@ -121,6 +114,7 @@ def _order(start: Start, request: SweepRequest, *, engine: EngineConfig) -> Tria
         expired=start.expired,
         tasks=own_tasks(request.spec.tasks),
         record=request.home.record,
+        fence=fence,
         store=request.home.store,
         downloads=request.home.downloads,
         progress=request.home.progress_path(request.name, number=trial.number),
@@ -178,19 +172,27 @@ def _keep_showing(request: SweepRequest, ended: threading.Event) -> None:
             view.update()
 
 
-@contextlib.contextmanager
-def _sole_driver(request: SweepRequest) -> Generator[None]:
-    """Keep a second driver of this sweep away: two would run each other's trials."""
+def _owned(record: Record, request: SweepRequest) -> Ownership:
+    """Return this process's ownership of the sweep: two drivers would run each other's trials.
+
+    Raises:
+        SweepOwnedError: Another process drives it.
+    """
     request.home.scratch.mkdir(parents=True, exist_ok=True)
-    with request.home.driver_lock(request.name).open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            msg = (
-                f"sweep {request.name!r} is being run by another process; watch it with `xstilts status {request.name}`"
-            )
-            raise SweepBusyError(msg) from error
-        yield
+    try:
+        record.sweep(request.name)
+    except UnknownSweepError:
+        _put_sweep(record, request)
+    return record.own(request.name, take_over=request.take_over)
+
+
+def _put_sweep(record: Record, request: SweepRequest) -> None:
+    record.put_sweep(
+        request.name,
+        spec=_as_recorded(request, record=record),
+        objective=request.spec.objective,
+        planned_trials=request.trials,
+    )
 
 
 def _is_unfinished(record: Record, name: str) -> bool:

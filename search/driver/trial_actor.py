@@ -43,7 +43,7 @@ class RecordPublisher:
     def _record(self, order: TrialOrder) -> Record:
         if order.record not in self._records:
             self._records[order.record] = open_record(order.record)
-        return self._records[order.record]
+        return self._records[order.record].fenced(order.sweep, fence=order.fence)
 
 
 class SweepTrainable(TrialTrainable):

@@ -12,7 +12,6 @@ import pytest
 from search.driver.ordering import Candidate
 from search.driver.planning import Plans
 from search.driver.proposing import MAX_ATTEMPTS, Finished, Proposer, Start, Wait
-from search.home import Home
 from search.record import Record, TrialRow, open_record
 from spaces.sweep_spec import SweepSpec, make_sweep_spec
 from tests.search_tests.building import result
@@ -411,12 +410,3 @@ def ended_in_order(record: Record, *, numbers: tuple[int, int]) -> dict[str, Any
 def test_in_fixed_order_timing_decides_nothing(tmp_path: Path) -> None:
     with open_record(tmp_path / "one.db") as one, open_record(tmp_path / "other.db") as other:
         assert ended_in_order(one, numbers=(0, 1)) == ended_in_order(other, numbers=(1, 0))
-
-
-def test_two_homes_on_one_record_share_the_drivers_lock(tmp_path: Path) -> None:
-    record = str(tmp_path / "record.db")
-    homes = [
-        Home(record=place, store="store", scratch=tmp_path / name)
-        for place, name in ((record, "one"), (f"sqlite:///{record}", "other"))
-    ]
-    assert len({home.driver_lock("demo") for home in homes}) == 1

@@ -17,13 +17,14 @@ from search.record.processes import identity, is_known_dead
 from tests.search_tests.building import proposal, result
 
 FAST = Pace(beat_seconds=0.1, stale_seconds=1.5)
-DRIVER = Path(__file__).with_name("owning_driver.py")
+ROOT = Path(__file__).parents[2]
+DRIVER = [sys.executable, "-m", "tests.search_tests.owning_driver"]
 
 
 @pytest.fixture
 def driver(record: Record) -> Iterator[subprocess.Popen[str]]:
     """Another process that owns the sweep `demo`, beats, and proposes a trial for each line it is sent."""
-    command = [sys.executable, str(DRIVER), record.where]
+    command = [*DRIVER, record.where]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "owns 1\n"
@@ -152,7 +153,7 @@ def test_writes_to_other_sweeps_and_without_a_number_are_not_checked(record: Rec
 
 
 def test_of_many_drivers_that_start_at_once_one_owns_the_sweep(record: Record) -> None:
-    command = [sys.executable, str(DRIVER), record.where]
+    command = [*DRIVER, record.where]
     drivers = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     answers = sorted(driver.stdout.readline().strip() for driver in drivers if driver.stdout is not None)
     for driver in drivers:
