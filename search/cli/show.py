@@ -49,7 +49,7 @@ def _print_report(report: TrialReport) -> None:
     _print_stages(report)
     paid = f"{report.steps_paid} steps, {duration(report.cost_paid_seconds)}"
     alone = f"{report.steps_if_alone} steps, {duration(report.cost_if_alone_seconds)}"
-    click.echo(f"\nCost: {paid} paid by this trial; alone, at full length, it would have been {alone}")
+    click.echo(f"\nCost: {paid} paid by this trial\nAlone: {alone}, had nothing been shared")
     _print_configuration(report)
     if report.state == "finished":
         print_next(f"xstilts export {report.sweep} {report.trial} my-model", what="a folder transformers can load")

@@ -105,7 +105,7 @@ def _print_counts(found: SweepStatus) -> None:
         click.echo(f"Best so far: trial {found.best_trial}, {found.objective} {percent(found.best_score)} %")
     click.echo(f"Cost: {found.steps_paid} steps, {duration(found.cost_paid_seconds)} of training and scoring")
     alone = f"{found.steps_if_alone} steps, {duration(found.cost_if_alone_seconds)}"
-    click.echo(f"Alone: {alone}, each trial once by itself up to the rung that it came to")
+    click.echo(f"Alone: {alone}, had nothing been shared")
     click.echo(f"Stages: {found.num_stages_made} made, {found.num_stages_reused} found in the store")
     if found.seconds_left is not None:
         click.echo(f"Time left: about {duration(found.seconds_left)}")

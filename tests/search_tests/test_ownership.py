@@ -25,7 +25,7 @@ DRIVER = [sys.executable, "-m", "tests.search_tests.owning_driver"]
 def driver(record: Record) -> Iterator[subprocess.Popen[str]]:
     """Another process that owns the sweep `demo`, beats, and proposes a trial for each line it is sent."""
     command = [*DRIVER, record.where]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "owns 1\n"
         yield process
@@ -154,7 +154,9 @@ def test_writes_to_other_sweeps_and_without_a_number_are_not_checked(record: Rec
 
 def test_of_many_drivers_that_start_at_once_one_owns_the_sweep(record: Record) -> None:
     command = [*DRIVER, record.where]
-    drivers = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    drivers = [
+        subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)
+    ]
     answers = sorted(driver.stdout.readline().strip() for driver in drivers if driver.stdout is not None)
     for driver in drivers:
         driver.kill()
