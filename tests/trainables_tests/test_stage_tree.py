@@ -159,11 +159,26 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_no_history_gives_a_wrong_weight_or_a_step_for_nothing(
     trials: list[Trial], history: list[Event], server: Server, place: Path
 ) -> None:
-    world = fresh_world(place, trials=trials, server=server)
+    live_through(history, world=fresh_world(place, trials=trials, server=server))
 
+
+@pytest.mark.parametrize("ends_at", range(60, 180, 8))
+def test_a_stage_does_not_go_on_from_what_a_parent_that_was_made_anew_had_led_to(
+    ends_at: int, server: Server, place: Path
+) -> None:
+    climbing = trial(
+        rungs=RungsConfig(), intermediate=phase(learning_rate=1e-5, steps=9), target=phase(learning_rate=1e-5, steps=18)
+    )
+    killed = Run(0, 0, variant=1, ends_at=ends_at)
+
+    live_through([killed, Remove(stage=0)], world=fresh_world(place, trials=[climbing], server=server))
+
+
+def live_through(history: list[Event], *, world: World) -> None:
+    """Let the events happen, then all trials run at all rungs, until nothing is left to do; all of it as foretold."""
     for event in history:
         happen(event, world=world)
-    runs = [Run(number, rung) for number, one in enumerate(trials) for rung in range(one.rungs.num)]
+    runs = [Run(number, rung) for number, one in enumerate(world.trials) for rung in range(one.rungs.num)]
     everything = [order_of(run, world) for run in runs]
     for order in everything:
         run_as_foretold(order, world=world)
