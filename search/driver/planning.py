@@ -49,6 +49,10 @@ class Plans(Protocol):
         """Free the space of a trunk that no trial extends any more."""
         ...
 
+    def forget(self, number: int) -> None:
+        """Keep nothing of a trial that has ended."""
+        ...
+
 
 class StagePlans:
     """Plans of trials over one store.
@@ -95,6 +99,11 @@ class StagePlans:
         self._complete.discard(key)
         self._looked.pop(key, None)
         self._store.space.remove(key)
+
+    def forget(self, number: int) -> None:
+        """Keep nothing of a trial that has ended."""
+        for rung in range(self._rungs.num):
+            self._plans.pop((number, rung), None)
 
     def _plan(self, trial: TrialRow, *, rung: int) -> tuple[Stage, ...]:
         known = self._plans.get((trial.number, rung))

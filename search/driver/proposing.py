@@ -138,6 +138,7 @@ class Proposer:
         trial = self._record.trial(self._name, number=number)
         if trial.state in ENDED:
             self._free_trunks(trial)
+            self._plans.forget(number)
         elif trial.state == "interrupted" or trial.attempts < MAX_ATTEMPTS:
             if trial.state != "interrupted":
                 log.warning("trial %d lost its process; it starts again", number)
@@ -163,6 +164,7 @@ class Proposer:
                 self._record.prune(self._name, number=number)
                 del self._pending[number]
                 self._free_trunks(pending.trial)
+                self._plans.forget(number)
             elif decision == "climb":
                 self._pending[number] = replace(pending, is_decided=True)
 

@@ -71,6 +71,9 @@ class Table:
     def drop(self, key: str) -> None:
         self.dropped.append(key)
 
+    def forget(self, number: int) -> None:
+        self.of_trunks.pop(number, None)
+
 
 def started(proposer: Proposer, record: Record) -> TrialRow:
     """Take the next trial and start it, as its actor does."""
