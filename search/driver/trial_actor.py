@@ -30,7 +30,8 @@ class RecordPublisher:
 
     def waits(self, order: TrialOrder, error: StageBusyError | StoppedError, /) -> None:
         """Note that it gives its place back; durable on return."""
-        self._record(order).wait(order.sweep, number=order.number, reason=str(error))
+        was_at_work = isinstance(error, StoppedError)
+        self._record(order).wait(order.sweep, number=order.number, reason=str(error), counts=was_at_work)
 
     def failed(self, order: TrialOrder, error: str, /) -> None:
         """Note the failure; durable on return."""

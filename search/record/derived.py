@@ -150,8 +150,7 @@ def _run(trial: DerivedTrial, payload: dict[str, Any], time: float) -> None:
 
 
 def _wait(trial: DerivedTrial, payload: dict[str, Any], time: float) -> None:
-    del payload
-    attempts = max(0, trial.columns["attempts"] - 1)
+    attempts = trial.columns["attempts"] if payload["counts"] else max(0, trial.columns["attempts"] - 1)
     trial.columns |= {"state": "interrupted", "attempts": attempts, "ended_at": time}
 
 

@@ -288,16 +288,22 @@ class Record:
         self._trial_ended()
         return ended
 
-    def wait(self, sweep: str, *, number: int, reason: str) -> TrialRow:
-        """Return the trial, which gave its place back before it had ended; starting it again is no new attempt.
+    def wait(self, sweep: str, *, number: int, reason: str, counts: bool = False) -> TrialRow:
+        """Return the trial, which gave its place back before it had ended.
+
+        Args:
+            sweep: The sweep's name.
+            number: The trial's number.
+            reason: What it waits for.
+            counts: Whether this was an attempt; one that could not begin is none.
 
         Raises:
             UnknownTrialError: There is no such trial.
             StateError: It has ended.
         """
         with self._change(sweep, number) as (connection, trial):
-            attempts = max(0, trial.attempts - 1)
-            payload: JsonObject = {"reason": reason}
+            attempts = trial.attempts if counts else max(0, trial.attempts - 1)
+            payload: JsonObject = {"reason": reason, "counts": counts}
             writing.move(
                 connection,
                 trial,

@@ -84,6 +84,8 @@ def test_every_kind_of_change_follows_from_its_event(tmp_path: Path) -> None:
             record.start("demo", number=number)
         record.add_stage("demo", number=0, rung=0, stage=result().stages[0])
         record.wait("demo", number=0, reason="its stage is being made")
+        record.start("demo", number=0)
+        record.wait("demo", number=0, reason="it was asked to stop", counts=True)
         record.measure("demo", number=1, result=result(0.3))
         record.measure("demo", number=1, rung=1, result=result(0.4, key="b", reused=True))
         record.prune("demo", number=1)
