@@ -1,6 +1,6 @@
 """What the stage tree saves: the same trials through it, and each by itself, in one command.
 
-    python benchmarks/stage_sharing.py [--unit 27] [--families text ...] [--save]
+    python benchmarks/stage_sharing.py [--unit 20] [--families text ...] [--save]
 
 64 trials of the generated world: 4 families x 2 intermediate configurations x 8 target configurations. The
 intermediate phase has four times the target's steps, and the target grows over 3 rungs of eta 3. Every trial climbs to
@@ -232,7 +232,7 @@ def report(bench: Bench, *, second: Side, second_alone: int) -> list[str]:
 def main() -> int:
     """Run the benchmark; returns the exit code."""
     parser = argparse.ArgumentParser(description="The stage tree beside independent trials.")
-    parser.add_argument("--unit", type=int, default=27, help="steps of the target phase at rung 0 (default 27)")
+    parser.add_argument("--unit", type=int, default=20, help="steps of the target phase at rung 0 (default 20)")
     parser.add_argument("--families", nargs="+", choices=FAMILIES, default=list(FAMILIES), help="default: all four")
     parser.add_argument("--save", type=Path, metavar="FILE", help=f"keep the result, for example in {WHERE.name}/")
     options = parser.parse_args()
