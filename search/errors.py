@@ -13,6 +13,7 @@
     │   ├── RecordDamagedError               the record's file is no database any more
     │   └── RecordUnusableError              the record cannot be opened, read or written
     └── RunError (trainables.RunError)       the run failed: exit code 1
+        ├── RecordFullError                  the record's disk is full
         ├── FencedError                      another process has taken the sweep over
         ├── ResultDiffersError               a finished trial was given another result
         └── StateError                       a trial cannot go from its state to the one asked for
@@ -154,6 +155,21 @@ class RecordUnusableError(InputError):
 
 class RunError(SearchError, errors.RunError):
     """A run that had started failed."""
+
+
+class RecordFullError(RunError):
+    """The record's disk is full; the record is whole and holds what was written before.
+
+    Args:
+        record: Where it is.
+    """
+
+    def __init__(self, record: str) -> None:
+        super().__init__(
+            f"record {record} could not be written: database or disk is full; free some space, then run the same "
+            "command again, which goes on from what is recorded"
+        )
+        self.record = record
 
 
 class FencedError(RunError):

@@ -47,6 +47,10 @@ class Home:
         """Return the progress file of one trial."""
         return self.progress_folder(sweep) / f"{number}.json"
 
+    def log_path(self, sweep: str, *, number: int) -> Path:
+        """Return the file that takes what is worth knowing of a trial's failures."""
+        return self.scratch / "logs" / sweep / f"{number}.log"
+
     def stop_path(self, sweep: str) -> Path:
         """Return the file whose existence asks the running trials of a sweep to stop."""
         return self.scratch / "stop" / sweep

@@ -13,7 +13,10 @@
     │   └── StoreUnusableError             a store that cannot be written
     └── RunError (RuntimeError)            the run failed: exit code 1
         ├── NonFiniteLossError             the loss became NaN or infinite
+        ├── MemoryExhaustedError           a rank had not enough memory
+        ├── DiskFullError                  a disk or a quota has no space left
         ├── RankLostError                  a rank's process ended
+        │   └── HangError                  the ranks made no progress
         ├── StoppedError                   it was asked to stop, and left a checkpoint
         ├── StageBusyError                 another trial makes a stage that this one needs
         ├── StageDamagedError              a stage's files do not match its manifest
@@ -140,10 +143,59 @@ class NonFiniteLossError(RunError):
             "lower the learning rate or lengthen the warm-up"
         )
         self.step, self.last_finite = step, last_finite
+        self.stage: str | None = None
+        """Key of the stage that was being made, where that is known: whoever needs it fails in the same way."""
+
+
+class MemoryExhaustedError(RunError):
+    """A rank asked for more memory than its device, or its host, had.
+
+    Args:
+        said: What the allocator said.
+    """
+
+    def __init__(self, said: str) -> None:
+        super().__init__(
+            f"a rank ran out of memory ({said}); lower engine.tokens_per_micro_batch, set "
+            "engine.gradient_checkpointing, or raise engine.zero_stage and engine.num_workers"
+        )
+        self.said = said
+
+
+class DiskFullError(RunError):
+    """A disk or a quota has no space left; what was being written is not there, what was there before is whole.
+
+    Args:
+        place: What was being written.
+        said: What the system said.
+    """
+
+    def __init__(self, place: str, said: str) -> None:
+        super().__init__(
+            f"no space is left for {place} ({said}); free some (`xstilts stages gc` removes stages that no trial "
+            "needs), then run the same command again"
+        )
+        self.place, self.said = place, said
 
 
 class RankLostError(RunError):
     """A rank's process ended before its work was done."""
+
+
+class HangError(RankLostError):
+    """The ranks made no progress for too long, and were ended.
+
+    Args:
+        seconds: How long.
+        stacks: Where each rank was, as text.
+    """
+
+    def __init__(self, seconds: float, stacks: str) -> None:
+        super().__init__(
+            f"the ranks made no progress for {seconds:g} s and were ended; their stacks are in the trial's log. Raise "
+            "engine.hang_seconds if a step or a data set takes that long"
+        )
+        self.seconds, self.stacks = seconds, stacks
 
 
 class StoppedError(RunError):

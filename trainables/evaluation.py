@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from trainables.data.batching import length_batches
+from trainables.hangs import goes_on
 from trainables.training import Pace, Rank
 
 Outputs = dict[str, np.ndarray]
@@ -59,6 +60,7 @@ def predict(
     for indices in mine:
         found.append((indices, _outputs(model, task, head=head, indices=indices, device=rank.device)))
         num_done += len(indices)
+        goes_on()
         if pace is not None:
             pace.tell(min(num_done * rank.num_ranks, len(task.lengths)), [])
     if rank.num_ranks > 1:

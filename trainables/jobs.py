@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from trainables.config import EngineConfig, EvaluationConfig, FrozenModel, PhaseConfig
+from trainables.hangs import Watch
 from trainables.results import Phase, TaskTraining
 from trainables.tasks.spec import TaskSpec
 
@@ -58,6 +59,8 @@ class TrainJob(FrozenModel):
     """Whether to stop where the learning rate begins to fall, and to keep the training state instead of the phase."""
     places: JobPlaces
     """Where."""
+    watch: Watch | None = None
+    """How the ranks are watched while they do it, or None."""
 
 
 class EvaluateJob(FrozenModel):
@@ -74,6 +77,8 @@ class EvaluateJob(FrozenModel):
     """The task whose head is used: the target's, or the evaluation task itself where it needs no trained one."""
     places: JobPlaces
     """Where; `encoder` is the folder of the stage that is scored."""
+    watch: Watch | None = None
+    """How the ranks are watched while they do it, or None."""
 
 
 Job = TrainJob | EvaluateJob

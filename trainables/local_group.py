@@ -15,6 +15,7 @@ from typing import IO, Protocol
 
 from trainables.config import EngineConfig
 from trainables.errors import ConfigError, RankLostError
+from trainables.hangs import Watch, Watcher
 from trainables.jobs import Job, JobResult
 from trainables.rank_process import Answer
 
@@ -68,7 +69,7 @@ class LocalGroup:
                 self._start()
             for rank in self._ranks:
                 _send(rank, job.model_dump_json())
-            return self._gather()
+            return self._gather(job.watch)
         except BaseException:
             self.close()  # the others may hang in a collective that will never complete
             raise
@@ -121,16 +122,20 @@ class LocalGroup:
             log.close()
         return _RankProcess(process=process, answers=os.fdopen(read_end, "rb"))
 
-    def _gather(self) -> JobResult:
+    def _gather(self, watch: Watch | None) -> JobResult:
         """Return rank 0's result once every rank has answered; fail at the first that fails."""
         results: dict[int, JobResult] = {}
+        watcher = Watcher(watch)
         with selectors.DefaultSelector() as selector:
             for number, rank in enumerate(self._ranks):
                 selector.register(rank.answers, selectors.EVENT_READ, number)
             while len(results) < len(self._ranks):
-                for key, _ in selector.select():
+                answered = selector.select(watcher.seconds_between_looks)
+                for key, _ in answered:
                     results[key.data] = self._answer(key.data)
                     selector.unregister(key.fileobj)
+                if not answered:
+                    watcher.check()
         return results[0]
 
     def _answer(self, number: int) -> JobResult:

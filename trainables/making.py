@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import shutil
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
@@ -12,15 +13,35 @@ from pathlib import Path
 from trainables.checkpoint_keeper import StopRequest, keeping_checkpoints
 from trainables.checkpoints import encoder_folder, vision_folder
 from trainables.config import EvaluationConfig, PhaseConfig, TrialConfig
-from trainables.errors import StageBusyError, StoppedError
+from trainables.errors import (
+    DiskFullError,
+    MemoryExhaustedError,
+    NonFiniteLossError,
+    RankLostError,
+    StageBusyError,
+    StoppedError,
+)
+from trainables.hangs import Watch
 from trainables.jobs import EvaluateJob, Job, JobPlaces, JobResult, TrainJob
 from trainables.local_group import WorkerGroup
+from trainables.micro_batches import MicroBatches
 from trainables.mixture import phase_tasks
 from trainables.results import StageRun
+from trainables.retries import Retries, ignore_lost
 from trainables.stage_store import StageFacts, StageStore, StoredStage
 from trainables.stages import Provenance, Stage
 
 log = logging.getLogger(__name__)
+
+WATCHED = "watched"
+"""Name of the folder in a stage's work folder through which its ranks are watched; it does not become part of it."""
+
+_FULL_BYTES = 1 << 20
+"""A disk with less than this free counts as full where a rank ended without a word."""
+
+
+class _SmallerPass(Exception):  # noqa: N818  (no error: it is tried again)
+    """A stage's ranks ran out of memory, and a smaller pass is possible."""
 
 
 def _ignore_stage(stage: StageRun) -> None:
@@ -41,6 +62,8 @@ class Workplace:
     """Once made, a stage that trains leaves a checkpoint and ends with StoppedError."""
     on_stage: Callable[[StageRun], None] = _ignore_stage
     """Told of every stage as soon as it is complete, so that a trial that dies later has its cost on record."""
+    on_lost: Callable[[str, RankLostError], None] = ignore_lost
+    """Told the stage and the reason whenever its ranks were lost and it is tried again from its last checkpoint."""
     waits: bool = True
     """Whether it waits for a stage that another makes; else StageBusyError says which, and it can be run again."""
     expired: str | None = None
@@ -50,6 +73,11 @@ class Workplace:
     def cache(self) -> Path:
         """Folder of encoded data sets, beside the stages."""
         return self.store.root / "cache"
+
+    @property
+    def micro_batches(self) -> MicroBatches:
+        """What is known of the memory of this host."""
+        return MicroBatches(folder=self.cache / "micro_batches")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,20 +164,55 @@ class StageMaker:
             yield
 
     def _make(self, stage: Stage) -> Obtained:
-        if self._workplace.stop.is_made:
-            raise StoppedError(0)
+        """Make a stage; when its ranks are lost, or run out of memory, again from its last checkpoint."""
+        retries = Retries()
+        while True:
+            if self._workplace.stop.is_made:
+                raise StoppedError(0)
+            try:
+                return self._try_to_make(stage)
+            except NonFiniteLossError as error:
+                error.stage = stage.key
+                raise
+            except _SmallerPass:
+                continue
+            except RankLostError as error:
+                self._tell_if_full(error)
+                retries.add(error, reached=self._reached(stage))
+                self._workplace.on_lost(stage.key, error)
+
+    def _reached(self, stage: Stage) -> int:
+        kept = self._store.newest_checkpoint(stage.key)
+        return kept.step if kept else 0
+
+    def _tell_if_full(self, error: RankLostError) -> None:
+        """Say that the disk is full where that may have ended a rank: writing into a mapped file does."""
+        if shutil.disk_usage(self._store.root).free < _FULL_BYTES:
+            place = f"the store's disk, {str(self._store.root)!r}"
+            raise DiskFullError(place, "less than 1 MiB is free") from error
+
+    def _try_to_make(self, stage: Stage) -> Obtained:
         with self._store.work_folder(stage.key) as output:
             started = time.monotonic()
             trunk = self.obtained[stage.continues] if stage.continues else None
-            result = self._run(self._job(stage, places=self._places(stage, output=output)), stage=stage, trunk=trunk)
+            job = self._workplace.micro_batches.fitting(self._job(stage, places=self._places(stage, output=output)))
+            try:
+                result = self._run(job, stage=stage, trunk=trunk)
+            except MemoryExhaustedError as error:
+                if self._workplace.micro_batches.halve(job):
+                    raise _SmallerPass from error
+                raise
             seconds = result.seconds_before + time.monotonic() - started
             facts = _facts(stage, result, seconds=seconds, trunk=trunk)
+            shutil.rmtree(output / WATCHED)
             stored = self._store.commit(stage.key, folder=output, facts=facts)
         return Obtained(stage=stage, stored=stored, reused=False)
 
     def _run(self, job: Job, *, stage: Stage, trunk: Obtained | None) -> JobResult:
         """Give a job to the ranks; training continues from the stage's last checkpoint, and leaves new ones."""
         group, store = self._workplace.group, self._store
+        watch = self._watch(job)
+        job = job.model_copy(update={"watch": watch})
         if isinstance(job, EvaluateJob):
             return group.run(job)
         folder = job.places.output.with_name(f"{job.places.output.name}-checkpoints")
@@ -160,6 +223,11 @@ class StageMaker:
         stop = self._workplace.stop
         with keeping_checkpoints(store, key=stage.key, made_from=made_from, folder=folder, stop=stop):
             return group.run(job)
+
+    def _watch(self, job: Job) -> Watch:
+        folder = job.places.output / WATCHED
+        folder.mkdir()
+        return Watch(folder=folder, seconds=self._config.engine.hang_seconds)
 
     def _places(self, stage: Stage, *, output: Path) -> JobPlaces:
         encoder = self._config.encoder

@@ -37,5 +37,7 @@ class TrialOrder(FrozenModel):
     """Folder on the trial's host for what is downloaded from a store in a bucket."""
     progress: Path = Field(strict=False)
     """File for the trial's progress."""
+    log: Path = Field(strict=False)
+    """File for what is worth knowing of a failure: the stack of an unexpected error, those of hung ranks."""
     stop: Path | None = Field(default=None, strict=False)
     """File whose existence asks the trial to leave a checkpoint and stop."""

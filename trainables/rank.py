@@ -35,6 +35,7 @@ from trainables.encoder import Encoder, load_encoder, load_tokenizer, save_encod
 from trainables.engine import Engine, EngineRequest
 from trainables.errors import ConfigError
 from trainables.evaluation import predict
+from trainables.hangs import goes_on, showing_life
 from trainables.heads import MeanStateHead
 from trainables.items import Item, items_of
 from trainables.jobs import HEADS, LOSSES, TASK_LOSSES, EvaluateJob, Job, JobPlaces, JobResult, TrainJob
@@ -66,7 +67,8 @@ def run_job(job: Job, *, rank: Rank) -> JobResult:
         RunError: Training failed.
         InputError: Data or checkpoint do not fit.
     """
-    result = _train(job, rank=rank) if isinstance(job, TrainJob) else _evaluate(job, rank=rank)
+    with showing_life(job.watch, rank=rank.number):
+        result = _train(job, rank=rank) if isinstance(job, TrainJob) else _evaluate(job, rank=rank)
     return result.model_copy(update={"memory_bytes": psutil.Process().memory_info().rss})
 
 
@@ -254,12 +256,13 @@ def _open(job: TrainJob, spec: TaskSpec, *, split: str, pixels: PixelFormat | No
 def _with_features(task: EncodedTask, *, tower: FrozenTower, rank: Rank) -> EncodedTask:
     """Return a task with its images' features; rank 0 makes those that are missing while the others hear of it."""
     making = making_features(task, frozen=tower) if rank.number == 0 else iter(())
-    goes_on = torch.ones(1, device=rank.device)
+    is_making = torch.ones(1, device=rank.device)
     # A word after each batch, for a collective that is left waiting counts as broken after half an hour.
-    while goes_on.item():
+    while is_making.item():
         if rank.number == 0:
-            goes_on.fill_(next(making, _DONE) is not _DONE)
-        dist.broadcast(goes_on, src=0)
+            is_making.fill_(next(making, _DONE) is not _DONE)
+        dist.broadcast(is_making, src=0)
+        goes_on()
     for _ in making_features(task, frozen=tower):  # nothing, unless this rank does not see rank 0's disk
         pass
     return with_vision_features(task, frozen=tower)
@@ -312,4 +315,10 @@ def _report(places: JobPlaces, *, rank: Rank) -> ProgressSink:
 def _made_with(job: Job, *, rank: Rank) -> dict[str, str]:
     facts = {"ranks": str(rank.num_ranks), "threads": str(torch.get_num_threads()), "device": rank.device.type}
     facts |= {package: version(package) for package in ("deepspeed", "torch", "transformers")}
-    return facts | ({"zero_stage": str(job.engine.zero_stage)} if isinstance(job, TrainJob) else {})
+    if isinstance(job, EvaluateJob):
+        return facts
+    engine = job.engine
+    return facts | {
+        "zero_stage": str(engine.zero_stage),
+        "tokens_per_micro_batch": str(engine.tokens_per_micro_batch),
+    }

@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, TextIO
 from pydantic import TypeAdapter
 
 from trainables.config.frozen import FrozenModel
-from trainables.errors import InputError, NonFiniteLossError, RunError, StoppedError
+from trainables.errors import (
+    DiskFullError,
+    InputError,
+    MemoryExhaustedError,
+    NonFiniteLossError,
+    RunError,
+    StoppedError,
+)
+from trainables.failures import is_disk_full, is_out_of_memory
 from trainables.jobs import EvaluateJob, Job, JobResult, TrainJob
 
 if TYPE_CHECKING:
@@ -34,7 +42,10 @@ class Answer(FrozenModel):
     """Why, when the run failed."""
     not_finite: tuple[int, float | None] | None = None
     """Step and last finite loss, when the loss became NaN or infinite."""
-
+    out_of_memory: str | None = None
+    """What the allocator said, when there was not enough memory."""
+    disk_full: str | None = None
+    """What the system said, when there was no space left."""
     stopped: int | None = None
     """Steps that its checkpoint holds, when it was asked to stop."""
 
@@ -51,6 +62,10 @@ class Answer(FrozenModel):
             raise NonFiniteLossError(*self.not_finite)
         if self.stopped is not None:
             raise StoppedError(self.stopped)
+        if self.out_of_memory is not None:
+            raise MemoryExhaustedError(self.out_of_memory)
+        if self.disk_full is not None:
+            raise DiskFullError("what a rank writes", self.disk_full)
         if self.input_error is not None:
             raise InputError(self.input_error)
         raise RunError(self.run_error or "a rank failed without a message; see the log")
@@ -70,7 +85,10 @@ def answer(job: Job, *, rank: Rank) -> Answer:
         return Answer(input_error=str(error))
     except Exception as error:  # noqa: BLE001  (a rank answers whatever happens; the trace goes to its log)
         traceback.print_exc()
-        return Answer(run_error=f"{type(error).__name__}: {error}")
+        said = f"{type(error).__name__}: {error}"
+        if is_out_of_memory(error):
+            return Answer(out_of_memory=said.splitlines()[0])
+        return Answer(disk_full=said) if is_disk_full(error) else Answer(run_error=said)
 
 
 def join(config: ProcessGroupConfig) -> Rank:

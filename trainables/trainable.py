@@ -11,18 +11,29 @@ and hangs when it returns False (ray 2.60, docs/decisions/0001).
 from __future__ import annotations
 
 import traceback
+from dataclasses import dataclass
 from typing import Any, Protocol  # Any: Tune's configurations and results are free-form dicts
 
 from ray import tune
 
 from trainables.checkpoint_keeper import StopRequest
 from trainables.config import EngineConfig
-from trainables.errors import StageBusyError, StoppedError, TrainablesError
+from trainables.errors import (
+    DiskFullError,
+    HangError,
+    NonFiniteLossError,
+    RankLostError,
+    StageBusyError,
+    StoppedError,
+    TrainablesError,
+)
+from trainables.failures import FailureKind, failure_kind
 from trainables.order import TrialOrder
 from trainables.results import StageRun, TrialResult
 from trainables.stage_store import StageStore
 from trainables.tasks.registry import adopt
 from trainables.trial import Workplace, run_trial
+from trainables.trial_log import add_to_log
 from trainables.worker_group import RayGroup
 
 ORDER = "order"
@@ -30,6 +41,22 @@ ORDER = "order"
 
 RUNG = "rung"
 """Key, in what Tune is told of a step, of the rung that it was."""
+
+
+IS_DISK_FULL = "is_disk_full"
+"""Key, in what Tune is told of a step, of whether it ended for want of disk space."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a trial has failed."""
+
+    error: str
+    """In words."""
+    kind: FailureKind
+    """What kind of failure it is."""
+    stage: str | None = None
+    """Key of the stage that can be made by no trial, as far as is known."""
 
 
 class Publisher(Protocol):
@@ -47,11 +74,15 @@ class Publisher(Protocol):
         """The trial was measured at a rung, at the last of which it is done; returns when that is durable."""
         ...
 
-    def waits(self, order: TrialOrder, error: StageBusyError | StoppedError, /) -> None:
+    def lost(self, order: TrialOrder, stage: str, error: RankLostError, /) -> None:
+        """The ranks were lost while they made a stage; it is tried again from its last checkpoint."""
+        ...
+
+    def waits(self, order: TrialOrder, error: StageBusyError | StoppedError | DiskFullError, /) -> None:
         """The trial gives its place back until a stage is there or the sweep goes on; returns when that is durable."""
         ...
 
-    def failed(self, order: TrialOrder, error: str, /) -> None:
+    def failed(self, order: TrialOrder, failure: Failure, /) -> None:
         """The trial has failed; returns when that is durable."""
         ...
 
@@ -74,25 +105,27 @@ class TrialTrainable(tune.Trainable):
     def step(self) -> dict[str, Any]:
         """Run the trial's next rung. A trial that fails is told to the publisher; to Tune it is merely done."""
         order, rung = self._order, self._rung
-        is_done = True
+        is_done, is_disk_full = True, False
         if rung == order.rung:
             self.publisher.started(order)
         try:
             adopt(order.tasks)
             result = run_trial(order.config, workplace=self._workplace(order, rung), rungs=order.rungs, rung=rung)
-        except (StageBusyError, StoppedError) as error:
+        except (StageBusyError, StoppedError, DiskFullError) as error:
+            is_disk_full = isinstance(error, DiskFullError)
             self.publisher.waits(order, error)
         except Exception as error:  # noqa: BLE001  (the edge of the process: Tune would run it again and lose the cause)
-            if not isinstance(error, TrainablesError):
-                traceback.print_exc()
-            self.publisher.failed(order, f"{type(error).__name__}: {error}")
+            self._log(error)
+            stage = error.stage if isinstance(error, NonFiniteLossError) else None
+            said = f"{type(error).__name__}: {error}"
+            self.publisher.failed(order, Failure(error=said, kind=failure_kind(error), stage=stage))
         else:
             self.publisher.measured(order, result, rung=rung)
             is_done = rung == order.rungs.last
         finally:
             order.progress.unlink(missing_ok=True)
         self._rung += 1
-        return {"done": is_done, RUNG: rung}
+        return {"done": is_done, RUNG: rung, IS_DISK_FULL: is_disk_full}
 
     def _take(self, config: dict[str, Any]) -> None:
         self._order = TrialOrder.model_validate_json(config[ORDER])
@@ -108,11 +141,23 @@ class TrialTrainable(tune.Trainable):
             store=StageStore(order.store, cache=order.downloads),
             group=self._kept_group(order.config.engine),
             progress=order.progress,
+            on_lost=self._lost,
             on_stage=lambda stage: self.publisher.staged(order, stage, rung=rung),
             stop=StopRequest(order.stop),
             waits=False,
             expired=order.expired,
         )
+
+    def _lost(self, stage: str, error: RankLostError) -> None:
+        self._log(error)
+        self.publisher.lost(self._order, stage, error)
+
+    def _log(self, error: Exception) -> None:
+        """Keep what the message of an error does not say."""
+        if isinstance(error, HangError):
+            add_to_log(self._order.log, title=str(error), text=error.stacks)
+        elif not isinstance(error, TrainablesError):
+            add_to_log(self._order.log, title=repr(error), text="".join(traceback.format_exception(error)))
 
     def _kept_group(self, config: EngineConfig) -> RayGroup:
         if self._group is None or self._group.config != config:

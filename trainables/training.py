@@ -25,6 +25,7 @@ from trainables.data.batching import BatchPlan, Block, TaskShape, num_steps_for_
 from trainables.data.encoded import EncodedTask
 from trainables.engine import Engine
 from trainables.errors import NonFiniteLossError, StoppedError
+from trainables.hangs import goes_on
 from trainables.mixture import mixture_weights, num_examples_of_an_epoch
 from trainables.model import TaskModel
 from trainables.progress import Progress, ProgressSink
@@ -144,6 +145,7 @@ class Trainer:
             blocks = self._data.plan.step(step)
             loss, loss_sums, wish = self._step(step, blocks, wish=checkpoints.wish())
             losses.append(loss)
+            goes_on()
             if not math.isfinite(loss):
                 raise NonFiniteLossError(step, losses[-2] if step else None)
             tally.add(step, blocks=blocks, loss_sums=loss_sums)

@@ -9,10 +9,13 @@ lacks is made by the trial's ranks while it holds the stage's lease.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Generator, Sequence
 
 from trainables.checkpoints import with_absolute_folders
 from trainables.config import EvaluationConfig, RungsConfig, TrialConfig
+from trainables.errors import DiskFullError
+from trainables.failures import is_disk_full
 from trainables.making import Obtained, StageMaker, Workplace
 from trainables.provenance import read_provenance
 from trainables.results import TrialResult
@@ -40,16 +43,30 @@ def run_trial(
         RunError: A stage failed.
         StageBusyError: Another makes a stage, and the workplace does not wait.
         StoppedError: It was asked to stop; what was done is in the store.
+        DiskFullError: A disk is full; run it again when there is space.
     """
     config = with_absolute_folders(config)
     provenance = read_provenance(config)
     plan = plan_stages(config, provenance=provenance, rungs=rungs, rung=rung)
     maker = StageMaker(config, provenance=provenance, plan=plan, workplace=workplace)
-    with workplace.store.using():  # until the end nobody may free the space of a stage that this trial found
+    # Until the end nobody may free the space of a stage that this trial found.
+    with _telling_of_a_full_disk(workplace.store.url), workplace.store.using():
         for stage in plan:
             if not stage.is_trunk:
                 maker.obtain(stage)
     return _result(list(maker.obtained.values()), provenance=provenance)
+
+
+@contextlib.contextmanager
+def _telling_of_a_full_disk(store: str) -> Generator[None]:
+    try:
+        yield
+    except DiskFullError:
+        raise
+    except Exception as error:
+        if is_disk_full(error):
+            raise DiskFullError(f"the store {store!r}", str(error)) from error
+        raise
 
 
 def _result(done: Sequence[Obtained], *, provenance: Provenance) -> TrialResult:

@@ -16,7 +16,8 @@ from ray.util.placement_group import get_current_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from trainables.config import EngineConfig
-from trainables.errors import RankLostError
+from trainables.errors import MemoryExhaustedError, RankLostError
+from trainables.hangs import START_SECONDS, Watch, Watcher
 from trainables.jobs import EvaluateJob, Job, JobResult, TrainJob
 from trainables.local_group import device_of, free_port, rank_environment, threads_per_rank
 from trainables.rank_process import Answer
@@ -26,6 +27,17 @@ log = logging.getLogger(__name__)
 MEMORY_GROWTH_LIMIT_BYTES = 2 << 30
 """Ranks are replaced when one has grown by this much since its first job (ZeRO 3 of deepspeed 0.19.8 leaks about 10
 bytes a parameter each time an engine is built)."""
+
+PING_SECONDS = 30.0
+"""Longest wait for the answer of a rank that has nothing to do."""
+
+_LOST = (
+    ray.exceptions.RayActorError,
+    ray.exceptions.WorkerCrashedError,
+    ray.exceptions.NodeDiedError,
+    ray.exceptions.ObjectLostError,
+)
+"""What Ray raises when a process or host went away."""
 
 
 class RankActor:
@@ -77,7 +89,8 @@ class RayGroup:
         """
         self.ready()
         try:
-            result = self._gather([rank.run.remote(job.model_dump_json(), trains=_trains(job)) for rank in self._ranks])
+            pending = [rank.run.remote(job.model_dump_json(), trains=_trains(job)) for rank in self._ranks]
+            result = self._gather(pending, watch=job.watch)
         except BaseException:
             self.close()  # the others may hang in a collective that will never complete
             raise
@@ -109,7 +122,7 @@ class RayGroup:
         threads = threads_per_rank(self.config)
         self._ranks = [_start_rank(number, self.config, threads=threads) for number in range(self.config.num_workers)]
         try:
-            host, port = ray.get(self._ranks[0].address.remote())
+            host, port = ray.get(self._ranks[0].address.remote(), timeout=START_SECONDS)
             groups = [
                 ProcessGroupConfig(
                     rank=number,
@@ -123,7 +136,7 @@ class RayGroup:
                 for number in range(self.config.num_workers)
             ]
             joins = zip(self._ranks, groups, strict=True)
-            ray.get([rank.join.remote(group.model_dump_json()) for rank, group in joins])
+            ray.get([rank.join.remote(group.model_dump_json()) for rank, group in joins], timeout=START_SECONDS)
         except BaseException as error:
             self.close()
             if isinstance(error, ray.exceptions.RayError):
@@ -133,16 +146,18 @@ class RayGroup:
 
     def _all_answer(self) -> bool:
         try:
-            ray.get([rank.ping.remote() for rank in self._ranks])
-        except ray.exceptions.RayActorError:
+            ray.get([rank.ping.remote() for rank in self._ranks], timeout=PING_SECONDS)
+        except (*_LOST, ray.exceptions.GetTimeoutError):
             return False
         return True
 
-    def _gather(self, pending: list[Any]) -> JobResult:
+    def _gather(self, pending: list[Any], *, watch: Watch | None) -> JobResult:
         """Return rank 0's result once every rank has answered; fail at the first that fails."""
-        first, results = pending[0], {}
+        first, results, watcher = pending[0], {}, Watcher(watch)
         while pending:
-            done, pending = ray.wait(pending)
+            done, pending = ray.wait(pending, timeout=watcher.seconds_between_looks)
+            if not done:
+                watcher.check()
             for reference in done:
                 results[reference] = _unwrapped(reference)
         return results[first]
@@ -173,9 +188,17 @@ def _start_rank(number: int, config: EngineConfig, *, threads: int) -> Any:
 def _unwrapped(reference: Any) -> JobResult:
     try:
         return Answer.model_validate_json(ray.get(reference)).unwrap()
-    except ray.exceptions.RayActorError as error:
-        msg = f"a rank ended before it answered ({error}); the trial can be run again"
+    except ray.exceptions.OutOfMemoryError as error:
+        raise MemoryExhaustedError(_first_line(error)) from error
+    except _LOST as error:
+        if "running low on memory" in str(error):  # Ray's memory monitor ended it before the kernel would
+            raise MemoryExhaustedError(_first_line(error)) from error
+        msg = f"a rank ended before it answered ({_first_line(error)}); the trial can be run again"
         raise RankLostError(msg) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
 
 
 def _trains(job: Job) -> bool:

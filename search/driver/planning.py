@@ -25,12 +25,19 @@ log = logging.getLogger(__name__)
 SECONDS_BETWEEN_LOOKS = 1.0
 """A stage that was not there, or that another held, is looked at again after this."""
 
+_A_STAGE, _A_RUNG = 1 << 40, 1 << 50
+"""More than the steps of any stage, and than the stages of any trial."""
+
 
 class Plans(Protocol):
     """What the driver knows of the stages of trials."""
 
     def candidate(self, trial: TrialRow, *, rung: int) -> Candidate:
         """Return what a trial would have to make at a rung."""
+        ...
+
+    def reached(self, trial: TrialRow, *, rung: int) -> int:
+        """Return a number that grows while a trial gets further at a rung: stages first, then steps of the next one."""
         ...
 
     def is_held(self, key: str) -> bool:
@@ -77,6 +84,13 @@ class StagePlans:
             missing=tuple(stage.key for stage in missing),
             starts=tuple(stage.parent for stage in missing),
         )
+
+    def reached(self, trial: TrialRow, *, rung: int) -> int:
+        """Return a number that grows while a trial gets further at a rung: stages first, then steps of the next one."""
+        plan = self._plan(trial, rung=rung)
+        missing = missing_stages(plan, is_complete=self._store.has)
+        kept = self._store.newest_checkpoint(missing[0].key) if missing else None
+        return (trial.rung or 0) * _A_RUNG + (len(plan) - len(missing)) * _A_STAGE + (kept.step if kept else 0)
 
     def is_held(self, key: str) -> bool:
         """Return whether a process is making a stage, of this sweep or of another."""

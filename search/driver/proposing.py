@@ -6,11 +6,12 @@ made by another trial, and in fixed order where it is not decided yet whether it
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from search.driver.lost_trials import LostTrials
 from search.driver.ordering import Candidate, in_order
+from search.driver.pausing import DiskPause
 from search.driver.planning import Plans
 from search.driver.promotion import Promotion
 from search.record import History, HistoryRow, Proposal, Record, Seen, TrialRow
@@ -19,11 +20,6 @@ from spaces.binding import bind
 from spaces.sweep_spec import SweepSpec, make_space
 from spaces.tree import FAMILY_PATH
 from trainables.checkpoints import with_absolute_folders
-
-log = logging.getLogger(__name__)
-
-MAX_ATTEMPTS = 3
-"""How often a trial is started before a lost actor counts as its failure."""
 
 MAX_AHEAD = 64
 """Trials that a sampler which learns nothing proposes before they can start, so that their order can be chosen."""
@@ -72,10 +68,13 @@ class Proposer:
         spec: The sweep's spec.
         concurrency: Trials that may run at a time.
         plans: What is known of their stages.
+        pause: Says when nothing may be started because a disk is full.
     """
 
-    def __init__(self, record: Record, *, name: str, spec: SweepSpec, concurrency: int, plans: Plans) -> None:
-        self._record, self._name, self._spec, self._plans = record, name, spec, plans
+    def __init__(
+        self, record: Record, *, name: str, spec: SweepSpec, concurrency: int, plans: Plans, pause: DiskPause
+    ) -> None:
+        self._record, self._name, self._spec, self._plans, self._pause = record, name, spec, plans, pause
         self._concurrency = concurrency
         self._space = make_space(spec)
         self._sampler: Sampler = make_sampler(spec)
@@ -85,6 +84,8 @@ class Proposer:
         self._pending: dict[int, _Pending] = {}
         self._running: dict[int, Candidate] = {}
         self._loaded: frozenset[str] = frozenset()
+        self._lost = LostTrials(plans)
+        self._hopeless = record.hopeless_stages(name)
         self._is_stopped = False
         self._has_news = True
         for trial in record.trials(name, states=("proposed", "running", "interrupted")):
@@ -94,9 +95,15 @@ class Proposer:
         """Start nothing more; what runs may end."""
         self._is_stopped = True
 
+    def pause(self, reason: str) -> None:
+        """Start nothing until there is space again."""
+        self._pause.begin(reason)
+
     def next(self) -> Start | Wait | Finished:
         """Return the next trial to start."""
-        if self._is_stopped:
+        if self._pause.holds() and not self._pause.has_given_up:
+            return Wait()
+        if self._is_stopped or self._pause.has_given_up:
             return Wait() if self._running else Finished()
         if len(self._running) >= self._concurrency:
             return Wait()
@@ -107,6 +114,7 @@ class Proposer:
             return Wait() if self._running or self._pending or self._has_more() else Finished()
         pending = self._pending.pop(candidate.number)
         self._running[candidate.number] = candidate
+        self._lost.starts(pending.trial)
         expired = self._plans.expired(candidate.first) if candidate.first else None
         return Start(trial=pending.trial, rung=pending.rung, expired=expired)
 
@@ -116,6 +124,7 @@ class Proposer:
         Else it ends there, which is then on record, or it waits until the trials before it have been measured too.
         """
         self._has_news = True
+        self._pause.progressed()
         trial = self._record.trial(self._name, number=number)
         decision = self._promotion.decide(trial, rung=rung)
         if decision == "prune":
@@ -127,24 +136,50 @@ class Proposer:
         self._running[number] = self._plans.candidate(trial, rung=rung + 1)
         return True
 
-    def ended(self, number: int) -> None:
+    def ended(self, number: int, *, is_disk_full: bool = False) -> None:
         """Take note that a trial's actor is done with it, or gone.
 
-        One that is not recorded as ended either waits, or has lost its actor: it is tried again, and failed after its
-        last attempt.
+        One that is not recorded as ended either waits, or has lost its actor: it is tried again, and failed when it was
+        lost too often without getting any further.
+
+        Args:
+            number: The trial's number.
+            is_disk_full: Whether it gave its place back because something could not be written.
         """
         self._has_news = True
-        self._loaded = frozenset(start for start in self._running.pop(number).starts if start)
+        if (running := self._running.pop(number, None)) is not None:  # None: it could not be noted the first time
+            self._loaded = frozenset(start for start in running.starts if start)
         trial = self._record.trial(self._name, number=number)
         if trial.state in ENDED:
             self._free_trunks(trial)
             self._plans.forget(number)
-        elif trial.state == "interrupted" or trial.attempts < MAX_ATTEMPTS:
-            if trial.state != "interrupted":
-                log.warning("trial %d lost its process; it starts again", number)
+            self._lost.forget(number)
+            self._learn_from(trial)
+        elif is_disk_full:
+            self._pause.begin(f"trial {number} could not write: the disk is full.")
+            self._put_back(trial)
+        elif trial.state == "interrupted" or (error := self._lost.error(trial)) is None:
             self._put_back(trial)
         else:
-            self._record.fail(self._name, number=number, error=f"its process ended {trial.attempts} times")
+            self._record.fail(self._name, number=number, error=error, kind="lost")
+
+    def _learn_from(self, trial: TrialRow) -> None:
+        if trial.state == "failed":
+            self._hopeless = self._record.hopeless_stages(self._name)
+        else:
+            self._pause.progressed()
+
+    def _fail_hopeless(self) -> None:
+        """Fail the trials that need a stage at which another has failed for good: it would fail at the same step."""
+        if not self._hopeless:
+            return
+        for number, pending in sorted(self._pending.items()):
+            missing = self._plans.candidate(pending.trial, rung=pending.rung).missing if pending.is_decided else ()
+            if stage := next((key for key in missing if key in self._hopeless), None):
+                del self._pending[number]
+                error = f"stage {stage[:12]} cannot be made, as a trial before has found: {self._hopeless[stage]}"
+                self._record.fail(self._name, number=number, error=error, kind="not_finite")
+                self._has_news = True
 
     def _put_back(self, trial: TrialRow) -> None:
         rung = 0 if trial.rung is None else trial.rung + 1
@@ -169,6 +204,7 @@ class Proposer:
                 self._pending[number] = replace(pending, is_decided=True)
 
     def _choose(self) -> Candidate | None:
+        self._fail_hopeless()
         candidates = [
             self._plans.candidate(one.trial, rung=one.rung) for one in self._pending.values() if one.is_decided
         ]

@@ -7,14 +7,17 @@ Ray's own OptunaSearch tells early-stopped trials as complete, swallows failed t
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any  # Tune's configurations and results are free-form dicts
+from typing import Any, TypeVar  # Any: Tune's configurations and results are free-form dicts
 
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from search.driver.proposing import Finished, Proposer, Start, Wait
+from search.errors import RecordFullError
 from trainables.order import TrialOrder
-from trainables.trainable import ORDER, RUNG
+from trainables.trainable import IS_DISK_FULL, ORDER, RUNG
+
+T = TypeVar("T")
 
 
 class RecordSearcher(Searcher):
@@ -32,13 +35,14 @@ class RecordSearcher(Searcher):
         super().__init__()
         self._proposer, self._order, self._is_stopping = proposer, order, is_stopping
         self._numbers: dict[str, int] = {}
+        self._ended: list[tuple[int, bool]] = []
 
     def suggest(self, trial_id: str) -> Any:
         """Return the configuration of the next trial, None to be asked again, or FINISHED."""
         if self._is_stopping():
             self._proposer.stop()
-        start = self._proposer.next()
-        if isinstance(start, Wait):
+        start = self._pausing_if_full(self._next)
+        if start is None or isinstance(start, Wait):
             return None
         if isinstance(start, Finished):
             return Searcher.FINISHED
@@ -51,8 +55,27 @@ class RecordSearcher(Searcher):
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:  # noqa: FBT001, FBT002  (Tune's signature)
         """Let the next trial start. An exception here would make Tune run the finished trial again."""
-        del result, error  # the record knows
-        self._proposer.ended(self._numbers.pop(trial_id))
+        is_disk_full = not error and bool(result and result.get(IS_DISK_FULL))  # all else the record knows
+        self._ended.append((self._numbers.pop(trial_id), is_disk_full))
+        self._pausing_if_full(self._take_notes)
+
+    def _next(self) -> Start | Wait | Finished:
+        self._take_notes()
+        return self._proposer.next()
+
+    def _take_notes(self) -> None:
+        """Tell the proposer which trials have ended, also those that could not be noted on a full disk."""
+        while self._ended:
+            number, is_disk_full = self._ended[0]
+            self._proposer.ended(number, is_disk_full=is_disk_full)
+            del self._ended[0]
+
+    def _pausing_if_full(self, act: Callable[[], T]) -> T | None:
+        try:
+            return act()
+        except RecordFullError as error:
+            self._proposer.pause(str(error))
+            return None
 
     def __getstate__(self) -> dict[str, Any]:
         """Return nothing: the Tuner pickles itself when it is made, and nobody reads that pickle."""
@@ -82,7 +105,11 @@ class RungScheduler(FIFOScheduler):
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Return whether Tune goes on with a trial."""
         del tune_controller
-        climbs = self._proposer.climbs(self._searcher.number(trial.trial_id), rung=result[RUNG])
+        try:
+            climbs = self._proposer.climbs(self._searcher.number(trial.trial_id), rung=result[RUNG])
+        except RecordFullError as error:
+            self._proposer.pause(str(error))  # it is decided when the trial is put back
+            return self.STOP
         return self.CONTINUE if climbs else self.STOP
 
     def __getstate__(self) -> dict[str, Any]:

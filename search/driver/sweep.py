@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import threading
 from collections.abc import Generator
 from dataclasses import dataclass
+from pathlib import Path
 
+from search.driver.pausing import DiskPause, free_bytes
 from search.driver.planning import StagePlans
 from search.driver.proposing import Proposer, Start
 from search.driver.stopping import Stopping
@@ -15,14 +18,19 @@ from search.errors import InputError, RunError, UnknownSweepError
 from search.home import Home, check_home
 from search.progress import LiveView
 from search.record import JsonObject, Ownership, Record, open_record
+from search.stages import Limits, collect
 from spaces.binding import bind
 from spaces.drawing import default_assignment
 from spaces.own_tasks import own_tasks
 from spaces.sweep_spec import SweepSpec, make_space, make_sweep_spec
 from trainables.checks import check_trial
 from trainables.config import EngineConfig, TrialConfig
+from trainables.errors import TrainablesError
 from trainables.local_group import check_ranks_fit
 from trainables.order import TrialOrder
+from trainables.stage_store import StageStore
+
+log = logging.getLogger(__name__)
 
 UNFINISHED = ("proposed", "running", "interrupted")
 SECONDS_BETWEEN_VIEWS = 0.5
@@ -89,8 +97,16 @@ def _tune(record: Record, request: SweepRequest, *, fence: int) -> None:
     with RayCluster() as cluster:
         engine = _with_threads(engine, num_cpus=cluster.num_cpus, concurrency=request.spec.concurrency)
         concurrency = request.spec.concurrency or cluster.num_trials_that_fit(engine)
-        plans = StagePlans(request.home.open_store(), rungs=request.spec.rungs)
-        proposer = Proposer(record, name=request.name, spec=request.spec, concurrency=concurrency, plans=plans)
+        store = request.home.open_store()
+        pause = _pause(record, request, store=store)
+        proposer = Proposer(
+            record,
+            name=request.name,
+            spec=request.spec,
+            concurrency=concurrency,
+            plans=StagePlans(store, rungs=request.spec.rungs),
+            pause=pause,
+        )
         with _view(request), Stopping(request.home.stop_path(request.name)) as stopping:
             tune_trials(
                 proposer,
@@ -101,6 +117,31 @@ def _tune(record: Record, request: SweepRequest, *, fence: int) -> None:
             )
         if stopping.is_asked:
             raise KeyboardInterrupt
+        if pause.has_given_up:
+            msg = (
+                f"sweep {request.name!r} has stopped: the disk is full, and no space came free; everything finished is "
+                f"kept. Free some (`xstilts stages gc`), then go on with `xstilts resume {request.name}`"
+            )
+            raise RunError(msg)
+
+
+def _pause(record: Record, request: SweepRequest, *, store: StageStore) -> DiskPause:
+    folders = [request.home.scratch, store.root]
+    if "://" not in request.home.record:
+        folders.append(Path(request.home.record).parent)
+
+    def make_room() -> int:
+        try:
+            return collect(record, store=store, limits=Limits()).freed_bytes
+        except TrainablesError as error:
+            log.warning("nothing could be removed: %s", error)
+            return 0
+
+    return DiskPause(
+        free=lambda: free_bytes(folders),
+        make_room=make_room,
+        note=lambda reason: record.note(request.name, kind="paused", payload={"reason": reason}),
+    )
 
 
 def _order(start: Start, request: SweepRequest, *, engine: EngineConfig, fence: int) -> TrialOrder:
@@ -118,6 +159,7 @@ def _order(start: Start, request: SweepRequest, *, engine: EngineConfig, fence: 
         store=request.home.store,
         downloads=request.home.downloads,
         progress=request.home.progress_path(request.name, number=trial.number),
+        log=request.home.log_path(request.name, number=trial.number),
         stop=request.home.stop_path(request.name),
     )
 

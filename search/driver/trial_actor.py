@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from search.record import Record, open_record
-from trainables.errors import StageBusyError, StoppedError
+from search.record import JsonObject, Record, open_record
+from trainables.errors import DiskFullError, RankLostError, StageBusyError, StoppedError
+from trainables.failures import failure_kind
 from trainables.order import TrialOrder
 from trainables.results import StageRun, TrialResult
-from trainables.trainable import TrialTrainable
+from trainables.trainable import Failure, TrialTrainable
 
 
 class RecordPublisher:
@@ -28,14 +29,20 @@ class RecordPublisher:
         write = record.finish if rung == order.rungs.last else record.measure
         write(order.sweep, number=order.number, result=result, rung=rung)
 
-    def waits(self, order: TrialOrder, error: StageBusyError | StoppedError, /) -> None:
+    def lost(self, order: TrialOrder, stage: str, error: RankLostError, /) -> None:
+        """Note that ranks were lost."""
+        payload: JsonObject = {"stage": stage, "kind": failure_kind(error), "error": str(error)}
+        self._record(order).note(order.sweep, number=order.number, kind="lost", payload=payload)
+
+    def waits(self, order: TrialOrder, error: StageBusyError | StoppedError | DiskFullError, /) -> None:
         """Note that it gives its place back; durable on return."""
         was_at_work = isinstance(error, StoppedError)
         self._record(order).wait(order.sweep, number=order.number, reason=str(error), counts=was_at_work)
 
-    def failed(self, order: TrialOrder, error: str, /) -> None:
+    def failed(self, order: TrialOrder, failure: Failure, /) -> None:
         """Note the failure; durable on return."""
-        self._record(order).fail(order.sweep, number=order.number, error=error)
+        record = self._record(order)
+        record.fail(order.sweep, number=order.number, error=failure.error, kind=failure.kind, stage=failure.stage)
 
     @cached_property
     def _records(self) -> dict[str, Record]:

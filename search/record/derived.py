@@ -160,6 +160,11 @@ def _stage(trial: DerivedTrial, payload: dict[str, Any], time: float) -> None:
     _put_stages(trial, rung=rung, stages=with_stage(trial.all_stages, rung=rung, stage=stage))
 
 
+def _note(trial: DerivedTrial, payload: dict[str, Any], time: float) -> None:
+    """Change nothing: the event itself is all there is to know."""
+    del trial, payload, time
+
+
 def _end(state: str) -> _Change:
     def end(trial: DerivedTrial, payload: dict[str, Any], time: float) -> None:
         trial.columns |= {"state": state, "ended_at": time}
@@ -180,5 +185,6 @@ _CHANGES: dict[str, _Change] = {
     "running": _run,
     "waiting": _wait,
     "stage": _stage,
+    "lost": _note,
     **{state: _end(state) for state in ("finished", "pruned", "failed", "interrupted")},
 }

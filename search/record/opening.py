@@ -16,6 +16,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from search.errors import (
     RecordDamagedError,
+    RecordFullError,
     RecordMissingError,
     RecordNewerError,
     RecordOlderError,
@@ -254,6 +255,8 @@ def _of_sqlite(error: sqlite3.Error, shown: str) -> SearchError | None:
             f"record {shown} is damaged ({error}); SQLite cannot read it: restore a copy, or move the file away and "
             "search again (finished stages in the store are reused)"
         )
+    if primary == sqlite3.SQLITE_FULL:
+        return RecordFullError(shown)
     if isinstance(error, sqlite3.OperationalError) and primary != sqlite3.SQLITE_ERROR:
         return RecordUnusableError(
             f"record {shown} cannot be used ({error}); its file and folder must be writable, with free space, and on "

@@ -55,6 +55,7 @@ class Ownership:
         """The record, for this owner's writes."""
         self._owner, self._pace = owner, pace
         self._lost: FencedError | None = None
+        record.reserve.keep()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._keep_beating, name=f"owner of {owner.sweep}", daemon=True)
         self._thread.start()
@@ -78,6 +79,7 @@ class Ownership:
         """Stop beating and let the sweep go, so that the next driver need not wait."""
         self._ended.set()
         self._thread.join()
+        self.record.reserve.release()
         with contextlib.suppress(FencedError), self.record.writing_to(self._owner.sweep) as connection:
             owning.let_go(connection, self._owner)
 
@@ -86,6 +88,7 @@ class Ownership:
             try:
                 with self.record.writing_to(self._owner.sweep) as connection:
                     owning.beat(connection, self._owner)
+                self.record.reserve.keep()
             except FencedError as error:
                 self._lost = error
                 return

@@ -133,5 +133,13 @@ def read_events(connection: Connection, sweep: str, *, after: int = 0) -> tuple[
     return tuple(Event(**row) for row in rows.mappings())
 
 
+def read_hopeless_stages(connection: Connection, sweep: str) -> dict[str, str]:
+    """Return key -> error of the stages that no trial of the sweep can make."""
+    table = schema.events
+    failed = select(table.c.payload).where(table.c.sweep == sweep, table.c.kind == "failed").order_by(table.c.id)
+    payloads = connection.scalars(failed)
+    return {payload["stage"]: payload["error"] for payload in payloads if payload.get("stage")}
+
+
 def _without_sweep(row: RowMapping) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name != "sweep"}

@@ -21,7 +21,7 @@ import time
 from collections.abc import Collection, Generator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self  # Any: column values have no shared static type
+from typing import Any, Literal, Self  # Any: column values have no shared static type
 
 from pydantic import JsonValue
 from sqlalchemy import Connection, select, update
@@ -35,6 +35,7 @@ from search.record.opening import Opened, open_database
 from search.record.opening import writing as writing_engine
 from search.record.ownership import Ownership, Pace, take
 from search.record.owning import Owner
+from search.record.reserve import Reserve, with_reserve
 from search.record.rows import (
     STATES,
     Curve,
@@ -51,6 +52,7 @@ from search.record.rows import (
 )
 from trainables.config.frozen import canonical_json
 from trainables.errors import ConfigError
+from trainables.failures import FailureKind
 from trainables.results import StageRun, TrialResult
 
 
@@ -93,6 +95,9 @@ class Record:
         self._opened = opened
         self._writes = writing_engine(opened.engine)
         self._fence = fence
+        is_file = opened.engine.dialect.name == "sqlite"
+        self.reserve = Reserve(Path(opened.engine.url.database or "") if is_file else None)
+        """Space that is kept for it while a sweep runs."""
 
     def __enter__(self) -> Self:
         return self
@@ -154,6 +159,7 @@ class Record:
             return self
         return Record(self._opened, where=self.where, fence=Fence(sweep=sweep, number=fence))
 
+    @with_reserve
     def put_sweep(self, name: str, *, spec: JsonObject, objective: Objective, planned_trials: int) -> SweepRow:
         """Return the sweep of this name, made when there is none. An existing one's planned trials only grow.
 
@@ -171,6 +177,7 @@ class Record:
         _check_same_sweep(sweep, spec=spec, objective=objective)
         return sweep
 
+    @with_reserve
     def plan(self, name: str, *, planned_trials: int) -> SweepRow:
         """Return the sweep after raising its planned trials to this number; a lower one changes nothing.
 
@@ -186,6 +193,7 @@ class Record:
                 writing.add_event(connection, name, number=None, kind="planned", payload=payload, at=time.time())
             return reading.read_sweep(connection, name)
 
+    @with_reserve
     def propose(self, sweep: str, *, proposal: Proposal) -> TrialRow:
         """Return a new trial with the sweep's next number.
 
@@ -202,6 +210,7 @@ class Record:
             writing.add_trial(connection, sweep, number=number, proposal=proposal)
             return reading.read_trial(connection, sweep, number=number)
 
+    @with_reserve
     def start(self, sweep: str, *, number: int) -> TrialRow:
         """Return the trial, now running in this process's name, one attempt more.
 
@@ -215,6 +224,7 @@ class Record:
             writing.move(connection, trial, state="running", payload=payload, time_column="started_at", **again)
             return reading.read_trial(connection, sweep, number=number)
 
+    @with_reserve
     def add_stage(self, sweep: str, *, number: int, rung: int, stage: StageRun) -> None:
         """Record a stage as soon as it is made or found, so that a killed trial's cost is not lost.
 
@@ -231,6 +241,7 @@ class Record:
             payload: JsonObject = {"rung": rung, "stage": stage.model_dump(mode="json")}
             writing.add_event(connection, sweep, number=number, kind="stage", payload=payload, at=time.time())
 
+    @with_reserve
     def measure(self, sweep: str, *, number: int, result: TrialResult, rung: int = 0) -> TrialRow:
         """Return the trial after adding what it scored at a rung, while it goes on.
 
@@ -242,6 +253,7 @@ class Record:
             _measure(connection, trial, result=result, rung=rung)
             return reading.read_trial(connection, sweep, number=number)
 
+    @with_reserve
     def finish(self, sweep: str, *, number: int, result: TrialResult, rung: int = 0) -> TrialRow:
         """Return the trial, now finished with the result of its last rung. The same result again does nothing.
 
@@ -259,6 +271,7 @@ class Record:
         self._trial_ended()
         return ended
 
+    @with_reserve
     def prune(self, sweep: str, *, number: int) -> TrialRow:
         """Return the trial, stopped for good after its highest measured rung. Again, it does nothing.
 
@@ -274,20 +287,54 @@ class Record:
         self._trial_ended()
         return ended
 
-    def fail(self, sweep: str, *, number: int, error: str) -> TrialRow:
-        """Return the trial, failed with an error's text; `start` runs it again.
+    @with_reserve
+    def fail(
+        self, sweep: str, *, number: int, error: str, kind: FailureKind = "other", stage: str | None = None
+    ) -> TrialRow:
+        """Return the trial, failed; `start` runs it again.
+
+        Args:
+            sweep: The sweep's name.
+            number: The trial's number.
+            error: Why, in words.
+            kind: What kind of failure it is.
+            stage: Key of the stage that no trial can make, where that is known.
 
         Raises:
             UnknownTrialError: There is no such trial.
             StateError: It has finished or was pruned.
         """
         with self._change(sweep, number) as (connection, trial):
-            payload: JsonObject = {"error": error}
+            payload: JsonObject = {"error": error, "kind": kind, "stage": stage}
             writing.move(connection, trial, state="failed", payload=payload, time_column="ended_at", error=error)
             ended = reading.read_trial(connection, sweep, number=number)
         self._trial_ended()
         return ended
 
+    def hopeless_stages(self, sweep: str) -> dict[str, str]:
+        """Return key -> error of the stages that a trial of the sweep has failed at and no other could make."""
+        with self.engine.begin() as connection:
+            return reading.read_hopeless_stages(connection, sweep)
+
+    @with_reserve
+    def note(
+        self, sweep: str, *, number: int | None = None, kind: Literal["lost", "paused"], payload: JsonObject
+    ) -> None:
+        """Note what happened to a sweep or a trial and changes nothing else.
+
+        Args:
+            sweep: The sweep's name.
+            number: The trial's number, or None.
+            kind: `lost`: a trial's ranks; `paused`: the sweep, for want of disk space.
+            payload: The rest of it.
+
+        Raises:
+            UnknownSweepError: There is no such sweep.
+        """
+        with self.writing_to(sweep) as connection:
+            writing.add_event(connection, sweep, number=number, kind=kind, payload=payload, at=time.time())
+
+    @with_reserve
     def wait(self, sweep: str, *, number: int, reason: str, counts: bool = False) -> TrialRow:
         """Return the trial, which gave its place back before it had ended.
 
@@ -325,6 +372,7 @@ class Record:
         with self.engine.begin() as connection:
             return reading.read_curves(connection, sweep, last_rung=last_rung)
 
+    @with_reserve
     def interrupt_running(self, sweep: str) -> tuple[int, ...]:
         """Return the numbers of the trials that were running and are now interrupted; `start` runs them again.
 

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from search.driver.ordering import Candidate
+from search.driver.pausing import DiskPause
 from search.driver.planning import Plans
-from search.driver.proposing import MAX_ATTEMPTS, Finished, Proposer, Start, Wait
+from search.driver.proposing import Finished, Proposer, Start, Wait
 from search.record import Record, TrialRow, open_record
 from spaces.sweep_spec import SweepSpec, make_sweep_spec
 from tests.search_tests.building import result
@@ -31,11 +32,17 @@ def spec_of(**fields: Any) -> SweepSpec:
 
 
 def proposer(
-    record: Record, *, spec: SweepSpec | None = None, concurrency: int = 2, plans: Plans | None = None
+    record: Record,
+    *,
+    spec: SweepSpec | None = None,
+    concurrency: int = 2,
+    plans: Plans | None = None,
+    pause: DiskPause | None = None,
 ) -> Proposer:
     """Return a new proposer of the sweep `demo`, as a driver that starts makes it."""
     spec = spec or spec_of()
-    return Proposer(record, name="demo", spec=spec, concurrency=concurrency, plans=plans or Table())
+    pause = pause or DiskPause(free=lambda: 1 << 30, make_room=lambda: 0, note=lambda _: None)
+    return Proposer(record, name="demo", spec=spec, concurrency=concurrency, plans=plans or Table(), pause=pause)
 
 
 @dataclass
@@ -52,7 +59,12 @@ class Table:
     """Stages whose holders were seen to be dead."""
     of_trunks: dict[int, set[str]] = field(default_factory=dict)
     """Trial -> its trunks."""
+    progress: dict[int, int] = field(default_factory=dict)
+    """Trial -> how far it has got."""
     dropped: list[str] = field(default_factory=list)
+
+    def reached(self, trial: TrialRow, *, rung: int) -> int:
+        return self.progress.get(trial.number, 0) + rung
 
     def candidate(self, trial: TrialRow, *, rung: int) -> Candidate:
         missing = self.missing.get((trial.number, rung), ())
@@ -187,14 +199,115 @@ def test_a_trial_whose_process_ended_is_tried_again(record: Record) -> None:
 
 def test_a_trial_that_keeps_losing_its_process_fails_and_the_sweep_goes_on(record: Record) -> None:
     sweep = proposer(record, concurrency=1)
-    for _ in range(MAX_ATTEMPTS):
+    for _ in range(3):
         started(sweep, record)
         sweep.ended(0)
 
     trial = record.trial("demo", number=0)
-    assert (trial.state, trial.attempts) == ("failed", MAX_ATTEMPTS)
-    assert "its process ended 3 times" in str(trial.error)
+    assert (trial.state, trial.attempts) == ("failed", 3)
+    assert "its process ended 3 times, and it got no further" in str(trial.error)
     assert started(sweep, record).number == 1
+
+
+def test_a_trial_that_gets_further_may_lose_its_process_any_number_of_times(record: Record) -> None:
+    table = Table()
+    sweep = proposer(record, concurrency=1, plans=table)
+    for steps in range(20):
+        table.progress[0] = steps
+        assert started(sweep, record).number == 0
+        sweep.ended(0)
+
+    assert record.trial("demo", number=0).state == "running"
+
+
+def test_an_actor_lost_while_it_had_nothing_to_do_is_no_loss_of_the_trial(record: Record) -> None:
+    sweep = proposer(record, concurrency=1)
+    for _ in range(5):
+        start = sweep.next()
+        assert isinstance(start, Start)
+        sweep.ended(start.trial.number)
+
+    assert record.trial("demo", number=0).state == "proposed"
+
+
+def test_a_trial_that_needs_a_stage_at_which_another_diverged_fails_before_it_starts(record: Record) -> None:
+    table = Table(missing={(0, 0): ("same", "a"), (1, 0): ("same", "b"), (2, 0): ("other",)})
+    sweep = proposer(record, concurrency=1, plans=table)
+    started(sweep, record)
+    record.fail("demo", number=0, error="the loss is not finite at step 3", kind="not_finite", stage="same")
+    sweep.ended(0)
+
+    assert started(sweep, record).number == 2
+    assert record.trial("demo", number=1).state == "failed"
+    assert "not finite at step 3" in str(record.trial("demo", number=1).error)
+
+
+def test_what_cannot_be_made_is_known_after_a_restart(record: Record) -> None:
+    first = proposer(record, concurrency=1)
+    started(first, record)
+    record.fail("demo", number=0, error="the loss is not finite at step 3", kind="not_finite", stage="same")
+
+    table = Table(missing={(1, 0): ("same",), (2, 0): ("other",)})
+
+    assert started(proposer(record, concurrency=1, plans=table), record).number == 2
+
+
+@dataclass
+class Disk:
+    """A disk whose free space a test sets, and a clock."""
+
+    free: int = 100 << 20
+    removable: int = 0
+    now: float = 0.0
+    notes: list[str] = field(default_factory=list)
+
+    def pause(self) -> DiskPause:
+        return DiskPause(
+            free=lambda: self.free, make_room=self._make_room, note=self.notes.append, clock=lambda: self.now
+        )
+
+    def _make_room(self) -> int:
+        freed, self.removable = self.removable, 0
+        self.free += freed
+        return freed
+
+
+def test_while_a_disk_is_full_nothing_starts_and_then_the_trial_goes_on(record: Record) -> None:
+    disk = Disk(free=0)
+    sweep = proposer(record, concurrency=1, pause=disk.pause())
+    started(sweep, record)
+    record.wait("demo", number=0, reason="full")
+    sweep.ended(0, is_disk_full=True)
+
+    assert isinstance(sweep.next(), Wait)
+    disk.free, disk.now = 50 << 20, 30.0
+    assert started(sweep, record).number == 0
+    assert len(disk.notes) == 1
+
+
+def test_what_nobody_needs_is_removed_from_a_full_disk(record: Record) -> None:
+    disk = Disk(free=0, removable=5 << 20)
+    sweep = proposer(record, concurrency=1, pause=disk.pause())
+    started(sweep, record)
+    record.wait("demo", number=0, reason="full")
+
+    sweep.ended(0, is_disk_full=True)
+
+    assert started(sweep, record).number == 0
+
+
+def test_a_sweep_whose_disk_stays_full_stops(record: Record) -> None:
+    disk = Disk(free=0)
+    pause = disk.pause()
+    sweep = proposer(record, concurrency=1, pause=pause)
+    started(sweep, record)
+    record.wait("demo", number=0, reason="full")
+    sweep.ended(0, is_disk_full=True)
+    disk.now = 121.0
+
+    assert isinstance(sweep.next(), Finished)
+    assert pause.has_given_up
+    assert record.trial("demo", number=0).state == "interrupted"
 
 
 def test_a_result_that_came_in_before_the_process_ended_counts(record: Record) -> None:

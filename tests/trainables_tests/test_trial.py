@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -20,7 +18,7 @@ from trainables.config import TrialConfig
 from trainables.data.encoded import EncodedRequest, EncodedTask, PixelFormat, TokenizerSource, open_encoded_task
 from trainables.data.shuffled import with_shuffled_images
 from trainables.encoder import load_tokenizer
-from trainables.errors import InputError, RankLostError
+from trainables.errors import InputError
 from trainables.local_group import LocalGroup
 from trainables.progress import ProgressFile
 from trainables.results import StageRun, TrialResult
@@ -149,33 +147,6 @@ def test_wrong_data_reaches_the_caller_as_its_own_mistake(
 
     assert list(store.keys()) == []
     assert list((store.root / "work").iterdir()) == []
-
-
-def test_a_killed_rank_fails_the_trial_and_the_next_one_runs(
-    tiny_encoder: Path, store: StageStore, tmp_path: Path
-) -> None:
-    progress = tmp_path / "progress.json"
-    config = engine(num_workers=2)
-
-    def kill_a_rank() -> None:
-        wait_for_a_step(progress)
-        mine = [rank for rank in rank_processes(psutil.Process().pid) if rank.pid not in before]
-        mine[1].send_signal(signal.SIGKILL)
-
-    before = {rank.pid for rank in rank_processes(psutil.Process().pid)}
-    with contextlib.closing(LocalGroup(config)) as group:
-        killer = threading.Thread(target=kill_a_rank)
-        killer.start()
-        workplace = Workplace(store=store, group=group, progress=progress)
-        with pytest.raises(RankLostError, match=r"rank \d ended with exit code .*can be run again"):
-            run_trial(trial(tiny_encoder, target=ENDLESS, engine=config), workplace=workplace)
-        killer.join()
-        assert list(store.keys()) == []
-
-        result = run_trial(trial(tiny_encoder, engine=config), workplace=workplace)
-
-    assert [stage.reused for stage in result.stages] == [False, False]
-    assert {rank.pid for rank in rank_processes(psutil.Process().pid)} == before
 
 
 def test_ranks_end_with_their_parent_and_its_stage_can_be_made(

@@ -67,6 +67,19 @@ class Bench:
         checkpoints: Path | None = None,
     ) -> Trained:
         """Train a phase, the rest of it, or its trunk, and return what came of it."""
+        job = self.job(work, config=config, is_trunk=is_trunk, state=state, checkpoints=checkpoints)
+        return Trained(result=group.run(job), folder=job.places.output)
+
+    def job(
+        self,
+        work: PhaseConfig,
+        *,
+        config: EngineConfig | None = None,
+        is_trunk: bool = False,
+        state: Path | None = None,
+        checkpoints: Path | None = None,
+    ) -> TrainJob:
+        """Return the job of training a phase, with a folder of its own for what comes of it."""
         output = self.folder / f"job-{len(list(self.folder.glob('job-*')))}"
         output.mkdir(parents=True)
         places = JobPlaces(
@@ -78,7 +91,7 @@ class Bench:
             state=state,
             checkpoints=checkpoints,
         )
-        job = TrainJob(
+        return TrainJob(
             phase="target",
             work=work,
             specs=phase_specs(work),
@@ -86,7 +99,6 @@ class Bench:
             is_trunk=is_trunk,
             places=places,
         )
-        return Trained(result=group.run(job), folder=output)
 
     @property
     def cache(self) -> Path:

@@ -40,6 +40,8 @@ class EngineConfig(FrozenModel):
     """Recompute activations in the backward pass: less memory, about a third more time."""
     checkpoint_seconds: float = Field(default=180.0, gt=0)
     """Time between two checkpoints inside a training stage; a crash loses at most this."""
+    hang_seconds: float = Field(default=1800.0, gt=0)
+    """Time without a step, a scored batch or a read data set after which the ranks count as hung and are replaced."""
     offload: Literal["none", "optimizer", "all"] = "none"
     """What ZeRO keeps in CPU memory: `optimizer` needs stage 1 or above, `all` stage 3."""
     device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -18,6 +18,7 @@ from trainables.config.frozen import FrozenModel
 from trainables.data.images import UNREADABLE, ImageWriter
 from trainables.data.request import EncodedRequest
 from trainables.errors import TaskDataError
+from trainables.hangs import goes_on
 from trainables.tasks.answers import commonest_answers
 from trainables.tasks.kind import EncodingContext
 from trainables.tasks.kinds import kind
@@ -113,6 +114,7 @@ class _SplitWriter:
                 writer = writer or pa.ipc.new_file(file, table.schema)
                 writer.write_table(table)
                 self._num_examples += table.num_rows
+                goes_on()
             if writer is not None:
                 writer.close()
             file.flush()

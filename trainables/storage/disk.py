@@ -157,10 +157,14 @@ class DiskStorage:
     def _partial(self, path: Path, data: bytes) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.parent / f"{_PARTIAL}{uuid.uuid4().hex}"
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with partial.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            partial.unlink(missing_ok=True)  # a full disk: what fits of it would stay
+            raise
         return partial
 
     def _rename_in(self, source: Path, target: Path) -> None:

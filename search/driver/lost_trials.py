@@ -1,0 +1,53 @@
+"""Trials whose processes went away: tried again while they get further."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from search.driver.planning import Plans
+from search.record import TrialRow
+from trainables.errors import RankLostError
+from trainables.retries import MAX_LOST, Retries
+
+MAX_UNSTARTED = 10
+"""How often a trial's process may end before the trial has begun, before that counts as its failure."""
+
+
+class LostTrials:
+    """Counts how often trials lost their process without getting any further.
+
+    Args:
+        plans: Tells how far a trial has got.
+    """
+
+    def __init__(self, plans: Plans) -> None:
+        self._plans = plans
+        self._retries: dict[int, Retries] = {}
+        self._unstarted: Counter[int] = Counter()
+        self._attempts: dict[int, int] = {}
+
+    def starts(self, trial: TrialRow) -> None:
+        """Take note that a trial is handed out."""
+        self._attempts[trial.number] = trial.attempts
+
+    def forget(self, number: int) -> None:
+        """Keep nothing of a trial that has ended."""
+        self._retries.pop(number, None)
+        self._unstarted.pop(number, None)
+        self._attempts.pop(number, None)
+
+    def error(self, trial: TrialRow) -> str | None:
+        """Return why a trial that lost its process is not tried again; None when it is."""
+        if trial.attempts <= self._attempts[trial.number]:
+            self._unstarted[trial.number] += (
+                1  # an actor that was lost while it waited for work: the trial knows nothing
+            )
+            times = self._unstarted[trial.number]
+            return f"its process ended {times} times before it had begun" if times >= MAX_UNSTARTED else None
+        rung = 0 if trial.rung is None else trial.rung + 1
+        lost = RankLostError(f"trial {trial.number} lost its process")
+        try:
+            self._retries.setdefault(trial.number, Retries()).add(lost, reached=self._plans.reached(trial, rung=rung))
+        except RankLostError:
+            return f"its process ended {MAX_LOST} times, and it got no further in between"
+        return None

@@ -1,0 +1,251 @@
+"""What becomes of a trial whose ranks are lost, hang, run out of memory or find the disk full: real faults."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from tests.trainables_tests.tiny_jobs import Bench, engine, phase, trial
+from trainables.errors import DiskFullError, HangError, MemoryExhaustedError, NonFiniteLossError, RankLostError
+from trainables.failures import failure_kind, is_disk_full, is_out_of_memory
+from trainables.hangs import Watch
+from trainables.jobs import TrainJob
+from trainables.local_group import LocalGroup
+from trainables.micro_batches import MicroBatches, tokens_of
+from trainables.results import TrialResult
+from trainables.stage_store import StageStore
+from trainables.trial import Workplace, run_trial
+
+pytestmark = pytest.mark.usefixtures("tiny_world")
+
+LONG = phase(steps=400, dropout=0.1)
+ENDLESS = phase(steps=100_000)
+SECONDS = 120
+
+
+@pytest.fixture
+def group() -> Iterator[LocalGroup]:
+    """Ranks of this test alone: it breaks them."""
+    with contextlib.closing(LocalGroup(engine())) as made:
+        yield made
+
+
+def rank_process() -> psutil.Process:
+    """Return this test's newest rank, once there is one."""
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
+        found = [one for one in psutil.Process().children() if "trainables.rank_process" in " ".join(one.cmdline())]
+        if found:
+            return max(found, key=lambda one: one.create_time())
+        time.sleep(0.02)
+    raise AssertionError("no rank was started")
+
+
+def wait_for(holds: Callable[[], object]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def in_background(work: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
+
+
+def results_of(result: TrialResult) -> tuple[object, ...]:
+    return result.languages, result.trained
+
+
+def test_a_lost_rank_is_replaced_and_the_stage_goes_on_from_its_checkpoint(
+    tiny_encoder: Path, group: LocalGroup, tmp_path: Path
+) -> None:
+    config = trial(tiny_encoder, target=LONG, engine=engine(checkpoint_seconds=0.01))
+    unbroken = run_trial(config, workplace=Workplace(store=StageStore(tmp_path / "unbroken"), group=group))
+    store, lost = StageStore(tmp_path / "broken"), list[str]()
+
+    def kill() -> None:
+        wait_for(lambda: list((tmp_path / "broken").glob("checkpoints/*/*/manifest.json")))
+        rank_process().send_signal(signal.SIGKILL)
+
+    killer = in_background(kill)
+    place = Workplace(store=store, group=group, on_lost=lambda stage, error: lost.append(f"{stage} {error}"))
+    result = run_trial(config, workplace=place)
+    killer.join()
+
+    assert results_of(result) == results_of(unbroken)
+    assert [line.partition(" ")[0] for line in lost] == [result.stages[0].key]
+
+
+def test_a_stage_that_always_loses_its_ranks_fails_and_the_next_trial_runs(
+    tiny_encoder: Path, group: LocalGroup, tmp_path: Path
+) -> None:
+    store, progress, killed = StageStore(tmp_path / "store"), tmp_path / "progress.json", set[int]()
+
+    def kill_three() -> None:
+        for _ in range(3):
+            wait_for(lambda: progress.exists() and rank_process().pid not in killed)
+            killed.add(rank_process().pid)
+            rank_process().send_signal(signal.SIGKILL)
+            progress.unlink()
+
+    killer = in_background(kill_three)
+    place = Workplace(store=store, group=group, progress=progress)
+    with pytest.raises(RankLostError, match=r"rank 0 ended with exit code -9 .*can be run again"):
+        run_trial(trial(tiny_encoder, target=ENDLESS), workplace=place)
+    killer.join()
+
+    assert list(store.keys()) == []
+    assert run_trial(trial(tiny_encoder), workplace=place).languages.keys() == {"en", "de"}
+
+
+def test_ranks_that_make_no_progress_are_ended_with_their_stacks(
+    tiny_encoder: Path, group: LocalGroup, tmp_path: Path
+) -> None:
+    encoder = tmp_path / "encoder"
+    encoder.mkdir()
+    for path in tiny_encoder.iterdir():
+        (encoder / path.name).symlink_to(path)
+    (encoder / "model.safetensors").unlink()
+    os.mkfifo(encoder / "model.safetensors")  # whoever opens it waits for a writer, for ever
+    job = some_job(tiny_encoder, tmp_path).model_copy(
+        update={"watch": Watch(folder=made(tmp_path / "watched"), seconds=1.0)}
+    )
+    stuck = job.model_copy(update={"places": job.places.model_copy(update={"encoder": encoder})})
+
+    with pytest.raises(HangError) as caught:
+        group.run(stuck)
+
+    assert "load_encoder" in caught.value.stacks
+    assert failure_kind(caught.value) == "hang"
+    assert group.run(job).steps == 4
+
+
+def test_a_pass_that_does_not_fit_is_halved_and_the_next_trial_begins_with_what_fitted(
+    tiny_encoder: Path, group: LocalGroup, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = StageStore(tmp_path / "store")
+    place = Workplace(store=store, group=group)
+    run_trial(trial(tiny_encoder), workplace=place)  # the rank is there, and has all its libraries loaded
+    limit_memory(rank_process(), more_bytes=100 << 20)
+    large = engine(tokens_per_micro_batch=1 << 19)
+    wide = phase(steps=1, batch_size=8000)
+
+    first = run_trial(trial(tiny_encoder, target=wide, engine=large), workplace=place)
+    halvings = num_halvings(caplog)
+    second = run_trial(
+        trial(tiny_encoder, target=phase(steps=1, seed=1, batch_size=8000), engine=large), workplace=place
+    )
+
+    assert halvings == num_halvings(caplog) == 1
+    assert [passes_of(store, result) for result in (first, second)] == ["262144", "262144"]
+
+
+def test_what_cannot_be_cut_smaller_is_out_of_memory(tiny_encoder: Path, tmp_path: Path) -> None:
+    known = MicroBatches(folder=tmp_path / "known")
+    job = some_job(tiny_encoder, tmp_path, tokens_per_micro_batch=256)
+
+    halved = [known.halve(known.fitting(job)) for _ in range(3)]
+
+    assert halved == [True, True, False]
+    assert tokens_of(known.fitting(job)) == 64
+
+
+def test_a_loss_that_is_not_finite_names_the_stage(tiny_encoder: Path, group: LocalGroup, tmp_path: Path) -> None:
+    broken = Path(shutil.copytree(tiny_encoder, tmp_path / "broken"))
+    weights = load_file(broken / "model.safetensors")
+    weights["embeddings.word_embeddings.weight"][:] = torch.nan
+    save_file(weights, broken / "model.safetensors", {"format": "pt"})
+
+    with pytest.raises(NonFiniteLossError, match="at step 0") as caught:
+        run_trial(trial(broken), workplace=Workplace(store=StageStore(tmp_path / "store"), group=group))
+
+    assert caught.value.stage is not None
+    assert failure_kind(caught.value) == "not_finite"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 16 MB."""
+    folder = made(tmp_path / "disk")
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", folder], check=False)
+    if mounted.returncode:
+        pytest.skip("mounting a small file system needs root")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def test_a_full_disk_ends_a_trial_whole_and_it_goes_on_when_there_is_space(
+    tiny_encoder: Path, group: LocalGroup, small_disk: Path, tmp_path: Path
+) -> None:
+    config = trial(tiny_encoder, intermediate=phase(mixture={"commonsense_qa": 1.0}, steps=10))
+    unbroken = run_trial(config, workplace=Workplace(store=StageStore(tmp_path / "unbroken"), group=group))
+    store = StageStore(small_disk / "store")
+    place = Workplace(store=store, group=group)
+    ballast = small_disk / "ballast"
+    fill(ballast)
+
+    with pytest.raises(DiskFullError, match="free some"):
+        run_trial(config, workplace=place)
+    assert list(store.keys()) == []
+    ballast.unlink()
+    result = run_trial(config, workplace=place)
+
+    assert results_of(result) == results_of(unbroken)
+
+
+def test_what_libraries_say_of_memory_and_disks_is_understood() -> None:
+    assert is_out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 4 bytes."))
+    assert is_out_of_memory(RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB."))
+    assert not is_out_of_memory(RuntimeError("size mismatch"))
+    assert is_disk_full(OSError(28, "No space left on device"))
+    assert not is_disk_full(OSError(13, "Permission denied"))
+    assert failure_kind(MemoryExhaustedError("x")) == "out_of_memory"
+
+
+def some_job(encoder: Path, folder: Path, *, tokens_per_micro_batch: int = 4096) -> TrainJob:
+    """Return a job of four steps on mnli."""
+    config = engine(tokens_per_micro_batch=tokens_per_micro_batch)
+    return Bench(encoder=encoder, folder=folder).job(phase(steps=4), config=config)
+
+
+def made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def fill(path: Path) -> None:
+    """Write a file until the disk is full."""
+    with contextlib.suppress(OSError), path.open("wb", buffering=0) as file:
+        while file.write(bytes(1 << 16)):
+            pass
+
+
+def limit_memory(process: psutil.Process, *, more_bytes: int) -> None:
+    """Let a process have this much more address space than it has now."""
+    size = process.memory_info().vms + more_bytes
+    process.rlimit(psutil.RLIMIT_AS, (size, size))
+
+
+def num_halvings(caplog: pytest.LogCaptureFixture) -> int:
+    return sum("does not fit the memory" in record.message for record in caplog.records)
+
+
+def passes_of(store: StageStore, result: TrialResult) -> str:
+    """Return the tokens of a pass with which a trial's target was trained."""
+    found = store.find(result.stages[0].key)
+    assert found is not None
+    return found.facts.made_with["tokens_per_micro_batch"]

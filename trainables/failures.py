@@ -1,0 +1,74 @@
+"""What kind of failure an error is, as whoever decides what happens next needs to know it. Pure."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from typing import Literal
+
+from trainables.errors import (
+    DiskFullError,
+    HangError,
+    InputError,
+    MemoryExhaustedError,
+    NonFiniteLossError,
+    RankLostError,
+)
+
+FailureKind = Literal["input", "not_finite", "out_of_memory", "lost", "hang", "disk_full", "other"]
+"""`input`: data, checkpoint or configuration; `not_finite`: the loss; `lost`: a process or host went away."""
+
+_KINDS: tuple[tuple[type[Exception], FailureKind], ...] = (
+    (NonFiniteLossError, "not_finite"),
+    (MemoryExhaustedError, "out_of_memory"),
+    (HangError, "hang"),
+    (RankLostError, "lost"),
+    (DiskFullError, "disk_full"),
+    (InputError, "input"),
+)
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+# What says so without an error number: safetensors, Arrow, SQLite.
+_FULL_WORDS = ("no space left on device", "disk quota exceeded", "database or disk is full")
+
+# torch's allocators: the CUDA one has a class of its own, whose name stands first in its text; the CPU one has none.
+_MEMORY_WORDS = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "cannot allocate memory",
+    "unable to allocate",
+)
+
+
+def failure_kind(error: BaseException) -> FailureKind:
+    """Return what kind of failure an error is."""
+    kinds: list[FailureKind] = [kind for error_type, kind in _KINDS if isinstance(error, error_type)]
+    return kinds[0] if kinds else "other"
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Return whether an error, or what caused it, is a disk or quota without space."""
+    return any(
+        (isinstance(one, OSError) and one.errno in _FULL) or any(words in str(one).lower() for words in _FULL_WORDS)
+        for one in _causes(error)
+    )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error, or what caused it, is a lack of memory, of the device or of the host."""
+    return any(
+        isinstance(one, MemoryError)
+        or (isinstance(one, RuntimeError | OSError) and any(words in str(one).lower() for words in _MEMORY_WORDS))
+        for one in _causes(error)
+    )
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    one: BaseException | None = error
+    while one is not None and id(one) not in seen:
+        seen.add(id(one))
+        yield one
+        one = one.__cause__ or one.__context__
