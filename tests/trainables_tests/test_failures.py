@@ -26,6 +26,7 @@ from trainables.local_group import LocalGroup
 from trainables.micro_batches import MicroBatches, tokens_of
 from trainables.results import TrialResult
 from trainables.stage_store import StageStore
+from trainables.training_state import FACTS
 from trainables.trial import Workplace, run_trial
 
 pytestmark = pytest.mark.usefixtures("tiny_world")
@@ -115,23 +116,19 @@ def test_a_stage_that_always_loses_its_ranks_fails_and_the_next_trial_runs(
 def test_ranks_that_make_no_progress_are_ended_with_their_stacks(
     tiny_encoder: Path, group: LocalGroup, tmp_path: Path
 ) -> None:
-    encoder = tmp_path / "encoder"
-    encoder.mkdir()
-    for path in tiny_encoder.iterdir():
-        (encoder / path.name).symlink_to(path)
-    (encoder / "model.safetensors").unlink()
-    os.mkfifo(encoder / "model.safetensors")  # whoever opens it waits for a writer, for ever
-    job = some_job(tiny_encoder, tmp_path).model_copy(
-        update={"watch": Watch(folder=made(tmp_path / "watched"), seconds=1.0)}
-    )
-    stuck = job.model_copy(update={"places": job.places.model_copy(update={"encoder": encoder})})
+    state = made(tmp_path / "state")
+    os.mkfifo(state / FACTS)  # whoever opens it waits for a writer, for ever
+    job = some_job(tiny_encoder, tmp_path)
+    watch = Watch(folder=made(tmp_path / "watched"), seconds=1.0)
+    places = job.places.model_copy(update={"state": state})
+    stuck = job.model_copy(update={"watch": watch, "places": places})
 
     with pytest.raises(HangError) as caught:
         group.run(stuck)
 
-    assert "load_encoder" in caught.value.stacks
+    assert "read_state" in caught.value.stacks
     assert failure_kind(caught.value) == "hang"
-    assert group.run(job).steps == 4
+    assert group.run(some_job(tiny_encoder, tmp_path)).steps == 4
 
 
 def test_a_pass_that_does_not_fit_is_halved_and_the_next_trial_begins_with_what_fitted(

@@ -1,0 +1,122 @@
+"""Loaded by every Python process of a sweep under test: ends the process at a named point of its work.
+
+The sweep's code knows nothing of this. What it calls to make something durable is wrapped here: renames, links, syncs
+of files, commits of the record. The harness (`tests/faults/killing.py`) arms one point at a time by a file; the first
+process of the right role that comes to it renames that file, which only one can, and kills itself.
+
+It also notes which stages are begun and published, for the harness to see whether a finished one was made again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+import signal
+import sqlite3
+import sys
+from collections.abc import Callable
+from typing import Any
+
+_FOLDER = os.environ.get("XSTILTS_FAULTS", "")
+_ARMED, _FIRED, _STAGES = (f"{_FOLDER}/{name}" for name in ("armed.json", "fired.json", "stages.log"))
+
+
+def _role() -> str:
+    if sys.argv[:1] and sys.argv[0].endswith("/xstilts"):
+        return "driver"
+    if "trainables.rank" in sys.modules or "trainables.engine" in sys.modules:
+        return "rank"
+    return "actor" if "search.driver.trial_actor" in sys.modules else "other"
+
+
+class _Points:
+    """Counts the calls of this process since a point was armed."""
+
+    def __init__(self) -> None:
+        self._serial, self._num = -1, 0
+
+    def passes(self, call: str, when: str) -> bool:
+        """Return whether this process has claimed the armed point, and is to end here."""
+        try:
+            with _open(_ARMED) as file:
+                point = json.load(file)
+        except (OSError, ValueError):
+            return False
+        if point["call"] != call or point["when"] != when or point["role"] != _role():
+            return False
+        if point["serial"] != self._serial:
+            self._serial, self._num = point["serial"], 0
+        self._num += 1
+        if self._num < point["nth"]:
+            return False
+        try:
+            _rename(_ARMED, _FIRED)
+        except OSError:
+            return False
+        return True
+
+
+_points = _Points()
+_open, _rename, _fsync = open, os.rename, os.fsync
+
+
+def _end() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _note(line: str) -> None:
+    descriptor = os.open(_STAGES, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    os.write(descriptor, f"{line}\n".encode())
+    os.close(descriptor)
+
+
+def _wrapped(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(call)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        if _points.passes(name, "before"):
+            _end()
+        result = call(*args, **kwargs)
+        if name == "rename" and "/stages/" in (to := os.fspath(args[1])):
+            _note(f"published {to.rpartition('/')[2]}")
+        if _points.passes(name, "after"):
+            _end()
+        return result
+
+    return wrapper
+
+
+def _torn_fsync(descriptor: Any) -> None:
+    """Sync; at its point, leave half of the file and end: what a crash of the machine leaves of a write."""
+    if _points.passes("fsync", "torn"):
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, os.fstat(descriptor).st_size // 2)
+        _end()
+    _fsync(descriptor)
+
+
+def _noting_mkdir(path: Any, *args: Any, **kwargs: Any) -> None:
+    _mkdir(path, *args, **kwargs)
+    folder, _, name = str(path).rpartition("/")
+    if folder.endswith("/work") and not name.endswith("-checkpoints"):
+        _note(f"begun {name.partition('-')[0]}")
+
+
+class _Connection(sqlite3.Connection):
+    def commit(self) -> None:
+        if _points.passes("commit", "before"):
+            _end()
+        super().commit()
+        if _points.passes("commit", "after"):
+            _end()
+
+
+if _FOLDER:
+    _mkdir = os.mkdir
+    os.mkdir = _noting_mkdir
+    os.rename = _wrapped("rename", os.rename)
+    os.replace = _wrapped("rename", os.replace)
+    os.link = _wrapped("link", os.link)
+    os.fsync = _wrapped("fsync", _torn_fsync)
+    sqlite3.connect = functools.partial(sqlite3.connect, factory=_Connection)
