@@ -98,9 +98,9 @@ class SweepDiffersError(InputError):
     def __init__(self, name: str, fields: Iterable[str]) -> None:
         self.name, self.fields = name, tuple(fields)
         super().__init__(
-            f"sweep {name!r} exists with another spec: {', '.join(self.fields)} differ; a sweep's spec never changes, "
-            f"so that its trials stay comparable; continue it with `xstilts resume {name}`, or give the new one "
-            "another name with --name"
+            f"sweep {name!r} exists with another spec: {', '.join(self.fields)} differ; these decide what its scores "
+            f"mean, so a sweep keeps them: continue it with `xstilts resume {name}`, or give the new one another name "
+            "with --name; it finds the finished stages in the store"
         )
 
 

@@ -73,6 +73,8 @@ def print_answers(answers: Sequence[BestTrial], *, with_languages: bool = True) 
     click.echo(f"Best of {first.sweep} by {first.metric}: {score_words(first.config)} in %")
     families = [answer for answer in answers if isinstance(answer, BestOfFamily)]
     print_table(_family_table(families) if families else _trial_table(answers))
+    if any(answer.set_aside for answer in answers):
+        click.echo("* set aside: does not count, because the sweep was changed; `xstilts show` says why")
     if with_languages:
         click.echo(f"\nTrial {first.trial} by language:")
         print_languages(first.languages)
@@ -105,7 +107,7 @@ def _trial_table(answers: Sequence[BestTrial]) -> Table:
 
     rows = [
         (
-            str(answer.trial),
+            f"{answer.trial}{'*' if answer.set_aside else ''}",
             percent(answer.score),
             percent(answer.languages.get("en")),
             percent(min(answer.languages.values())),

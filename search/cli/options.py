@@ -17,6 +17,9 @@ set_option = click.option(
 trials_option = click.option(
     "--trials", type=click.IntRange(min=1), metavar="K", help="Number of trials the sweep is to have."
 )
+dry_run_option = click.option(
+    "--dry-run", is_flag=True, help="Say what would run and what has changed, and change nothing."
+)
 take_over_option = click.option(
     "--take-over", is_flag=True, help="Take the sweep from a driver that gives no sign of life for 20 s."
 )

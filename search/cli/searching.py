@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import statistics
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
 from search.cli.options import (
+    dry_run_option,
     json_option,
     record_option,
     set_option,
@@ -28,11 +29,21 @@ NUM_SHOWN = 5
 """Best trials that a sweep prints at its end."""
 
 
+class _Options(TypedDict):
+    """Options of `xstilts search` that say where and how."""
+
+    dry_run: bool
+    take_over: bool
+    record: str | None
+    store: str | None
+
+
 @click.command
 @click.argument("spec")
 @click.option("--name", metavar="N", help="Name of the sweep.  [default: the spec's own]")
 @trials_option
 @set_option
+@dry_run_option
 @take_over_option
 @record_option
 @store_option
@@ -42,15 +53,16 @@ def search(
     name: str | None,
     trials: int | None,
     settings: tuple[str, ...],
-    take_over: bool,  # noqa: FBT001  click passes it by name
-    as_json: bool,  # noqa: FBT001
-    **places: str | None,
+    as_json: bool,  # noqa: FBT001  click passes it by name
+    **options: Unpack[_Options],
 ) -> None:
     """Launch the sweep that SPEC describes, or continue it where it stopped.
 
     SPEC is a shipped name (`xstilts spaces` lists them) or the path of a YAML
     file. Interrupt it at any time: what was finished is kept, and the same
-    command continues.
+    command continues. The spec may have changed since: the difference is
+    printed, trials that are still of its space count, and the others are set
+    aside. While another process drives the sweep, this one shows its progress.
 
     \b
     Example:
@@ -62,9 +74,13 @@ def search(
     from spaces.sweep_spec import checked_name, load_sweep_spec
 
     wanted = with_settings(load_sweep_spec(spec), settings)
-    home = find_home(record=places["record"], store=places["store"])
+    home = find_home(record=options["record"], store=options["store"])
     chosen = wanted.name if name is None else checked_name(name)
-    request = SweepRequest(spec=wanted, name=chosen, home=home, trials=trials or wanted.trials, take_over=take_over)
+    planned = trials or wanted.trials
+    request = SweepRequest(spec=wanted, name=chosen, home=home, trials=planned, take_over=options["take_over"])
+    if options["dry_run"]:
+        _print_preview(request, as_json=as_json)
+        return
     _say_if_fewer(chosen, home, trials=trials)
     _run(request)
     _print_outcome(request.name, home, as_json=as_json)
@@ -116,12 +132,62 @@ def _say_if_fewer(name: str, home: Home, *, trials: int | None) -> None:
 
 def _run(request: SweepRequest) -> None:
     from search.driver.sweep import run_sweep
+    from search.errors import SweepOwnedError
 
     try:
         run_sweep(request)
+    except SweepOwnedError:
+        if request.take_over:
+            raise
+        _follow(request)
     except KeyboardInterrupt:
         click.echo(f"\nStopped. What was finished is kept; continue with: xstilts resume {request.name}", err=True)
         raise
+
+
+def _follow(request: SweepRequest) -> None:
+    """Show a sweep that another process drives, until it is complete."""
+    from search.driver.following import follow_sweep
+
+    try:
+        is_complete = follow_sweep(request)
+    except KeyboardInterrupt:
+        click.echo(f"\nThe sweep {request.name} goes on; look at it with: xstilts status {request.name}", err=True)
+        raise
+    if not is_complete:
+        click.echo(
+            f"\nNobody drives the sweep {request.name} any more, and it is not complete; what was finished is kept. "
+            f"Continue with: xstilts resume {request.name}",
+            err=True,
+        )
+        raise KeyboardInterrupt
+
+
+def _print_preview(request: SweepRequest, *, as_json: bool) -> None:
+    from search.cli.output import print_json, print_next
+    from search.driver.sweep import preview_sweep
+
+    preview = preview_sweep(request)
+    changes = preview.changes
+    if as_json:
+        fields = [{"field": one.field, "before": one.before, "after": one.after} for one in changes.fields]
+        print_json(
+            {
+                "sweep": request.name,
+                "is_new": preview.is_new,
+                "changes": fields,
+                "num_counting": changes.num_counting,
+                "set_aside": {str(number): reason for number, reason in changes.set_aside.items()},
+                "counts_again": list(changes.back),
+                "num_to_propose": preview.num_to_propose,
+            }
+        )
+        return
+    for line in changes.lines():
+        click.echo(line)
+    state = "new" if preview.is_new else "on record" if changes.revision else "on record, and unchanged"
+    click.echo(f"Sweep {request.name} is {state}; {preview.num_to_propose} trials are left to be proposed.")
+    print_next(f"xstilts status {request.name}", what="how it stands; the same command without --dry-run runs it")
 
 
 def _print_outcome(name: str, home: Home, *, as_json: bool) -> None:

@@ -42,6 +42,8 @@ def _print_report(report: TrialReport) -> None:
     at = "" if report.score is None else f": {report.objective} {percent(report.score)} % at rung {report.rung}"
     click.echo(f"Trial {report.trial} of sweep {report.sweep} is {report.state}{at}")
     click.echo(f"Family {report.family}; intermediate tasks: {weights(report.tasks)}; attempts: {report.attempts}")
+    if report.set_aside:
+        click.echo(f"Set aside: {report.set_aside}")
     if report.error:
         click.echo(f"Error: {report.error}")
     _print_scores(report)

@@ -15,7 +15,7 @@ from search.driver.pausing import DiskPause
 from search.driver.planning import Plans
 from search.driver.promotion import Promotion
 from search.record import History, HistoryRow, Proposal, Record, Seen, TrialRow
-from search.sampler import PastTrial, Sampler, make_sampler
+from search.sampler import PastTrial, Proposed, Sampler, make_sampler
 from spaces.binding import bind
 from spaces.sweep_spec import SweepSpec, make_space
 from spaces.tree import FAMILY_PATH
@@ -77,7 +77,7 @@ class Proposer:
         self._record, self._name, self._spec, self._plans, self._pause = record, name, spec, plans, pause
         self._concurrency = concurrency
         self._space = make_space(spec)
-        self._sampler: Sampler = make_sampler(spec)
+        self._sampler: Sampler = make_sampler(spec, proposed=_proposed_before(record, name))
         self._promotion = Promotion(record, name=name, spec=spec)
         self._planned = record.sweep(name).planned_trials
         self._history = History(record, sweep=name, make=_past)
@@ -88,8 +88,10 @@ class Proposer:
         self._hopeless = record.hopeless_stages(name)
         self._is_stopped = False
         self._has_news = True
+        self._num_aside = record.num_set_aside(name)
         for trial in record.trials(name, states=("proposed", "running", "interrupted")):
-            self._put_back(trial)
+            if trial.set_aside is None:
+                self._put_back(trial)
 
     def stop(self) -> None:
         """Start nothing more; what runs may end."""
@@ -241,13 +243,13 @@ class Proposer:
             self._plans.drop(key)
 
     def _has_more(self) -> bool:
-        return len(self._history.trials()) < self._planned
+        return len(self._history.trials()) < self._planned + self._num_aside
 
     def _propose(self) -> bool:
         """Let the sampler propose a trial, which then waits; returns False when it cannot, yet or at all."""
         trials = self._history.trials()
         number = len(trials)
-        seen = self._visible(trials, number=number) if number < self._planned else None
+        seen = self._visible(trials, number=number) if number < self._planned + self._num_aside else None
         if seen is None:
             return False
         proposal = self._sampler.propose(number, history=seen)
@@ -274,6 +276,16 @@ class Proposer:
         return visible if all(trial.state in ENDED for trial in visible) else None
 
 
+def _proposed_before(record: Record, name: str) -> Proposed:
+    """Return what was proposed before the last change of the space."""
+    revision = record.last_revision(name)
+    if revision is None:
+        return Proposed()
+    before = [trial for trial in record.trials(name) if trial.number < revision.num_trials]
+    counting = tuple(trial.assignment for trial in before if trial.set_aside is None)
+    return Proposed(num_trials=revision.num_trials, assignments=counting)
+
+
 def _seen(trials: Sequence[PastTrial]) -> Seen:
     running = tuple(trial.number for trial in trials if trial.state not in ENDED)
     return Seen(num_trials=len(trials), running=running)
@@ -283,7 +295,8 @@ def _past(trial: HistoryRow) -> PastTrial:
     return PastTrial(
         number=trial.number,
         assignment=trial.assignment,
-        state=trial.state,
+        # What is set aside says nothing of this space: samplers leave failed trials out.
+        state="failed" if trial.set_aside else trial.state,
         score=trial.score,
         rung=trial.rung or 0,
         attributes=trial.sampler,

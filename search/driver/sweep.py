@@ -5,16 +5,18 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import sys
 import threading
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
+from search.driver.changes import Changes, changes_of
 from search.driver.pausing import DiskPause, free_bytes
 from search.driver.planning import StagePlans
 from search.driver.proposing import Proposer, Start
 from search.driver.stopping import Stopping
-from search.errors import InputError, RunError, UnknownSweepError
+from search.errors import InputError, RecordMissingError, RunError, UnknownSweepError
 from search.home import Home, check_home
 from search.progress import LiveView
 from search.record import JsonObject, Ownership, Record, open_record
@@ -67,14 +69,46 @@ def run_sweep(request: SweepRequest) -> None:
     check_home(request.home)
     with open_record(request.home.record) as opened, _owned(opened, request) as ownership:
         record = ownership.record
+        _revise(record, request)
         _put_sweep(record, request)
         record.interrupt_running(request.name)
         try:
-            if _is_unfinished(record, request.name):
+            if is_unfinished(record, request.name):
                 _tune(record, request, fence=ownership.fence)
         finally:
             record.interrupt_running(request.name)
         _check_any_succeeded(record, request.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What a sweep would do."""
+
+    changes: Changes
+    """Against the sweep as it is on record."""
+    is_new: bool
+    """Whether there is no sweep of this name yet."""
+    num_to_propose: int
+    """Trials that are left to be proposed."""
+
+
+def preview_sweep(request: SweepRequest) -> Preview:
+    """Return what `run_sweep` would do, after the same checks, without changing anything.
+
+    Raises:
+        InputError: As `run_sweep`.
+    """
+    check_families(request.spec)
+    check_home(request.home)
+    new = Preview(changes=Changes(), is_new=True, num_to_propose=request.trials)
+    try:
+        with open_record(request.home.record, read_only=True) as record:
+            changes = changes_of(record, request.name, spec=request.spec)
+            planned = max(request.trials, record.sweep(request.name).planned_trials)
+            num_known = len(record.trials(request.name)) - len(changes.set_aside)
+    except (RecordMissingError, UnknownSweepError):
+        return new
+    return Preview(changes=changes, is_new=False, num_to_propose=max(0, planned - num_known))
 
 
 def check_families(spec: SweepSpec) -> TrialConfig:
@@ -88,6 +122,16 @@ def check_families(spec: SweepSpec) -> TrialConfig:
     for config in configs:
         check_trial(config)
     return configs[-1]
+
+
+def _revise(record: Record, request: SweepRequest) -> None:
+    """Take in what has changed of the sweep, and say so."""
+    changes = changes_of(record, request.name, spec=request.spec)
+    if changes.revision is None:
+        return
+    for line in changes.lines():
+        sys.stderr.write(f"{line}\n")
+    record.revise(request.name, revision=changes.revision)
 
 
 def _tune(record: Record, request: SweepRequest, *, fence: int) -> None:
@@ -237,13 +281,14 @@ def _put_sweep(record: Record, request: SweepRequest) -> None:
     )
 
 
-def _is_unfinished(record: Record, name: str) -> bool:
-    trials = record.trials(name)
+def is_unfinished(record: Record, name: str) -> bool:
+    """Return whether a sweep has trials to run or to propose."""
+    trials = [trial for trial in record.trials(name) if trial.set_aside is None]
     return len(trials) < record.sweep(name).planned_trials or any(trial.state in UNFINISHED for trial in trials)
 
 
 def _check_any_succeeded(record: Record, name: str) -> None:
-    trials = record.trials(name)
+    trials = [trial for trial in record.trials(name) if trial.set_aside is None]
     if trials and all(trial.state == "failed" for trial in trials):
         msg = f"every trial of sweep {name!r} failed, the last with: {trials[-1].error}; see `xstilts status {name}`"
         raise RunError(msg)

@@ -58,6 +58,8 @@ class BestTrial(Answer):
     """Parameter of the space -> value."""
     evaluations: dict[str, dict[str, dict[str, float]]] = Field(default_factory=dict)
     """Evaluation task -> metric (its own first) -> language -> score: the trial's own, then further targets'."""
+    set_aside: str | None = None
+    """Why the trial does not count in the sweep as it is now; None for one that counts."""
 
 
 class BestOfFamily(BestTrial):
@@ -79,7 +81,9 @@ class SweepStatus(Answer):
     planned_trials: int
     """Trials that it is to have."""
     states: dict[State, int]
-    """State -> number of trials."""
+    """State -> number of trials that count."""
+    num_set_aside: int = 0
+    """Trials that do not count, because the sweep was changed."""
     best_trial: int | None
     """Number of the best finished trial."""
     best_score: float | None
@@ -184,6 +188,8 @@ class TrialReport(Answer):
     """How often it was started."""
     error: str | None
     """Why it failed."""
+    set_aside: str | None = None
+    """Why it does not count in the sweep as it is now; None for one that counts."""
     proposed_at: float
     """When it was proposed, in seconds since 1970."""
     started_at: float | None

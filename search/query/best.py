@@ -22,7 +22,7 @@ def best(
     where: str | None = None,
     states: Sequence[State] = ("finished",),
 ) -> tuple[BestTrial, ...]:
-    """Return a sweep's best trials, the best first; among equals the one proposed first.
+    """Return a sweep's best trials, the best first; among equals the one proposed first. Those set aside come last.
 
     Args:
         record: Where the sweep is.
@@ -40,7 +40,8 @@ def best(
         row = read_sweep(connection, sweep)
         score = _score(row, metric)
         query = select(schema.trials, score.label("metric_value")).where(*_counting(row, score, where, states))
-        query = query.order_by(score.desc(), schema.trials.c.number).limit(top)
+        aside = schema.trials.c.set_aside.is_not(None)
+        query = query.order_by(aside, score.desc(), schema.trials.c.number).limit(top)
         found = connection.execute(query).mappings().all()
         return _answers(connection, found, metric=metric or row.objective)
 
@@ -72,7 +73,7 @@ def best_of_families(
         num = func.count().over(partition_by=trials.family).label("num_in_family")
         mean = func.avg(score).over(partition_by=trials.family).label("mean_in_family")
         ranked = select(schema.trials, score.label("metric_value"), ranks.label("place"), num, mean)
-        inner = ranked.where(*_counting(row, score, where, states)).subquery()
+        inner = ranked.where(*_counting(row, score, where, states), trials.set_aside.is_(None)).subquery()
         outer = select(inner).where(inner.c.place <= top)
         first = func.max(inner.c.metric_value).over(partition_by=inner.c.family)
         found = connection.execute(outer.order_by(first.desc(), inner.c.family, inner.c.place)).mappings().all()
@@ -105,7 +106,7 @@ def _answers(connection: Connection, rows: Sequence[RowMapping], *, metric: str)
 
 def _answer(row: RowMapping, measured: RowMapping, *, metric: str) -> BestTrial:
     result = measured["result"]
-    copied = ("sweep", "state", "rung", "family", "config", "seed", "assignment")
+    copied = ("sweep", "state", "rung", "family", "config", "seed", "assignment", "set_aside")
     costs = ("cost_paid_seconds", "cost_if_alone_seconds", "steps_paid", "steps_if_alone")
     return BestTrial(
         **{name: row[name] for name in copied + costs},

@@ -6,7 +6,15 @@ from sqlalchemy import Connection, RowMapping, case, func, select
 
 from search.query.answers import RungScore, StageOfTrial, SweepStatus, TrialReport, tasks_of
 from search.record import Measurement, Record, StageRow, State, SweepRow, schema
-from search.record.reading import count_states, read_measurements, read_stages, read_sweep, read_sweeps, read_trial
+from search.record.reading import (
+    count_set_aside,
+    count_states,
+    read_measurements,
+    read_stages,
+    read_sweep,
+    read_sweeps,
+    read_trial,
+)
 
 
 def sweep_statuses(record: Record) -> tuple[SweepStatus, ...]:
@@ -76,6 +84,7 @@ def _status(connection: Connection, sweep: SweepRow) -> SweepStatus:
         objective=sweep.objective,
         planned_trials=sweep.planned_trials,
         states=states,
+        num_set_aside=count_set_aside(connection, sweep.name),
         best_trial=best[0] if best else None,
         best_score=best[1] if best else None,
         cost_paid_seconds=costs["cost_paid_seconds"] or 0.0,
@@ -93,7 +102,13 @@ def _status(connection: Connection, sweep: SweepRow) -> SweepStatus:
 def _best(connection: Connection, sweep: str) -> tuple[int, float] | None:
     trials = schema.trials.c
     finished = (trials.sweep == sweep, trials.state == "finished", trials.score.is_not(None))
-    query = select(trials.number, trials.score).where(*finished).order_by(trials.score.desc(), trials.number).limit(1)
+    counting = trials.set_aside.is_(None)
+    query = (
+        select(trials.number, trials.score)
+        .where(*finished, counting)
+        .order_by(trials.score.desc(), trials.number)
+        .limit(1)
+    )
     row = connection.execute(query).one_or_none()
     return (row[0], row[1]) if row else None
 

@@ -12,7 +12,7 @@ from search.record.reading import read_sweep
 
 _PLAIN = (
     *("number", "state", "family", "rung", "score", "attempts", "seed", "proposed_at", "started_at", "ended_at"),
-    *("cost_paid_seconds", "cost_if_alone_seconds", "steps_paid", "steps_if_alone", "error"),
+    *("cost_paid_seconds", "cost_if_alone_seconds", "steps_paid", "steps_if_alone", "error", "set_aside"),
 )
 
 

@@ -88,8 +88,17 @@ class DerivedSweep:
             self.columns = {**payload, "spec": digest(canonical_json(payload["spec"])), "created_at": time}
         elif kind in {"planned", "adopted"}:
             self.columns |= payload
+        elif kind == "revised":
+            self._revise(payload)
         elif kind == "owned":
             self.fence = payload["fence"]
+
+    def _revise(self, payload: dict[str, Any]) -> None:
+        self.columns["spec"] = digest(canonical_json(payload["spec"]))
+        for number, trial in self.trials.items():
+            trial.columns["set_aside"] = payload["set_aside"].get(str(number))
+            if (assignment := payload["assignments"].get(str(number))) is not None:
+                trial.columns["assignment"] = digest(canonical_json(assignment))
 
     def _measure(self, trial: DerivedTrial, *, payload: str, time: float) -> None:
         # {"result":<as measurements has it>,"rung":<number>}: sliced, for parsing and writing it again takes longer.
@@ -118,7 +127,7 @@ def digest(what: str | Iterable[tuple[Any, ...]]) -> int:
 
 
 def _proposed(number: int, *, payload: dict[str, Any], time: float) -> DerivedTrial:
-    columns = dict.fromkeys(("rung", "score", "error", "started_at", "ended_at"))
+    columns = dict.fromkeys(("rung", "score", "error", "started_at", "ended_at", "set_aside"))
     costs = dict.fromkeys(("attempts", "cost_paid_seconds", "cost_if_alone_seconds", "steps_paid", "steps_if_alone"), 0)
     texts = {name: digest(canonical_json(payload[name])) for name in JSON_COLUMNS if name in payload}
     known = {"number": number, "state": "proposed", "proposed_at": time}

@@ -31,6 +31,7 @@ class HistoryRow:
     score: float | None
     rung: int | None
     sampler: JsonObject
+    set_aside: str | None
 
 
 _COLUMNS = tuple(trials.c[name] for name in HistoryRow.__slots__)

@@ -24,6 +24,9 @@ _ADDED_IN_2 = {
 }
 
 
+_ADDED_IN_3 = {"trials": ("set_aside TEXT",)}
+
+
 def migrate(connection: Connection, *, version: int) -> None:
     """Bring a record to the newest schema.
 
@@ -31,7 +34,9 @@ def migrate(connection: Connection, *, version: int) -> None:
         connection: A transaction that nobody else writes beside.
         version: Schema version that the record has.
     """
-    if version < 2:  # noqa: PLR2004  the schema's version
+    if version < 3:  # noqa: PLR2004  the schema's version
+        _add_columns(connection, _ADDED_IN_3)
+    if version < 2:  # noqa: PLR2004
         _add_columns(connection, _ADDED_IN_2)
         owners.create(connection)
         _link_events(connection)

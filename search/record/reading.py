@@ -9,7 +9,7 @@ from sqlalchemy import Connection, RowMapping, Select, Table, bindparam, func, s
 
 from search.errors import UnknownSweepError, UnknownTrialError
 from search.record import schema
-from search.record.rows import Curve, Event, Measurement, StageRow, State, SweepRow, TrialRow
+from search.record.rows import Curve, Event, Measurement, Revision, StageRow, State, SweepRow, TrialRow
 
 # Made once: building a statement costs SQLAlchemy more than SQLite takes to answer it.
 _SWEEP = select(schema.sweeps).where(schema.sweeps.c.name == bindparam("sweep"))
@@ -73,10 +73,26 @@ def read_trials(connection: Connection, sweep: str, *, states: Collection[State]
     return tuple(TrialRow(**row) for row in rows.mappings())
 
 
-def count_states(connection: Connection, sweep: str) -> dict[State, int]:
-    """Return state -> number of the sweep's trials in it, ordered by state."""
+def read_newest_measured(connection: Connection, sweep: str) -> tuple[TrialRow, ...]:
+    """Return the newest measured trial of each family that counts, ordered by number."""
     trials = schema.trials.c
-    query = select(trials.state, func.count()).where(trials.sweep == sweep).group_by(trials.state)
+    counting = (trials.sweep == sweep, trials.rung.is_not(None), trials.set_aside.is_(None))
+    numbers = select(func.max(trials.number)).where(*counting).group_by(trials.family)
+    query = select(schema.trials).where(trials.sweep == sweep, trials.number.in_(numbers)).order_by(trials.number)
+    return tuple(TrialRow(**row) for row in connection.execute(query).mappings())
+
+
+def count_set_aside(connection: Connection, sweep: str) -> int:
+    """Return how many of the sweep's trials are set aside."""
+    trials = schema.trials.c
+    return connection.scalar(select(func.count()).where(trials.sweep == sweep, trials.set_aside.is_not(None))) or 0
+
+
+def count_states(connection: Connection, sweep: str) -> dict[State, int]:
+    """Return state -> number of the sweep's trials in it that count, ordered by state."""
+    trials = schema.trials.c
+    mine = (trials.sweep == sweep, trials.set_aside.is_(None))
+    query = select(trials.state, func.count()).where(*mine).group_by(trials.state)
     return {row[0]: row[1] for row in connection.execute(query.order_by(trials.state))}
 
 
@@ -97,9 +113,11 @@ def read_measurements(connection: Connection, sweep: str, *, number: int | None 
 
 
 def read_curves(connection: Connection, sweep: str, *, last_rung: int) -> tuple[Curve, ...]:
-    """Return what each measured trial of a sweep scored at its rungs, ordered by number."""
-    table = schema.measurements.c
-    query = select(table.trial, table.rung, table.score).where(table.sweep == sweep).order_by(table.trial, table.rung)
+    """Return what each measured trial of a sweep that counts scored at its rungs, ordered by number."""
+    table, trials = schema.measurements.c, schema.trials.c
+    aside = select(trials.number).where(trials.sweep == sweep, trials.set_aside.is_not(None))
+    mine = (table.sweep == sweep, table.trial.not_in(aside))
+    query = select(table.trial, table.rung, table.score).where(*mine).order_by(table.trial, table.rung)
     scores: dict[int, dict[int, float]] = {}
     for trial, rung, score in connection.execute(query):
         scores.setdefault(trial, {})[rung] = score
@@ -131,6 +149,14 @@ def read_events(connection: Connection, sweep: str, *, after: int = 0) -> tuple[
     table = schema.events
     rows = connection.execute(select(table).where(table.c.sweep == sweep, table.c.id > after).order_by(table.c.id))
     return tuple(Event(**row) for row in rows.mappings())
+
+
+def read_last_revision(connection: Connection, sweep: str) -> Revision | None:
+    """Return the last change of a sweep's spec, or None when there was none."""
+    table = schema.events
+    revised = select(table.c.payload).where(table.c.sweep == sweep, table.c.kind == "revised")
+    payload = connection.scalar(revised.order_by(table.c.id.desc()).limit(1))
+    return Revision.model_validate(payload) if payload is not None else None
 
 
 def read_hopeless_stages(connection: Connection, sweep: str) -> dict[str, str]:

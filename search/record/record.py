@@ -44,6 +44,7 @@ from search.record.rows import (
     Measurement,
     Objective,
     Proposal,
+    Revision,
     StageRow,
     State,
     SweepRow,
@@ -176,6 +177,24 @@ class Record:
         sweep = self.plan(name, planned_trials=planned_trials)
         _check_same_sweep(sweep, spec=spec, objective=objective)
         return sweep
+
+    @with_reserve
+    def revise(self, name: str, *, revision: Revision) -> SweepRow:
+        """Return the sweep with another spec; its trials count or are set aside as the revision says.
+
+        Raises:
+            UnknownSweepError: There is no such sweep.
+            FencedError: Another process has taken the sweep over.
+        """
+        with self.writing_to(name) as connection:
+            reading.read_sweep(connection, name)
+            writing.revise(connection, name, revision=revision)
+            return reading.read_sweep(connection, name)
+
+    def last_revision(self, name: str) -> Revision | None:
+        """Return the sweep's last change of spec, or None when there was none."""
+        with self.engine.begin() as connection:
+            return reading.read_last_revision(connection, name)
 
     @with_reserve
     def plan(self, name: str, *, planned_trials: int) -> SweepRow:
@@ -415,6 +434,16 @@ class Record:
         """Return the sweep's trials in these states, ordered by number."""
         with self.engine.begin() as connection:
             return reading.read_trials(connection, sweep, states=states)
+
+    def num_set_aside(self, sweep: str) -> int:
+        """Return how many of the sweep's trials do not count."""
+        with self.engine.begin() as connection:
+            return reading.count_set_aside(connection, sweep)
+
+    def newest_measured(self, sweep: str) -> tuple[TrialRow, ...]:
+        """Return the newest measured trial of each family that counts, ordered by number."""
+        with self.engine.begin() as connection:
+            return reading.read_newest_measured(connection, sweep)
 
     def count_states(self, sweep: str) -> dict[State, int]:
         """Return state -> number of the sweep's trials in it, for the states that some are in."""

@@ -102,11 +102,26 @@ class TrialRow:
     """Optimiser steps of the stages that it made, over all rungs and attempts."""
     steps_if_alone: int
     """Optimiser steps of the whole lineage of its highest rung."""
+    set_aside: str | None
+    """Why it does not count in the sweep as it is now; None for a trial that counts."""
 
     @property
     def trial_config(self) -> TrialConfig:
         """The configuration, checked."""
         return TrialConfig.model_validate(self.config)
+
+
+class Revision(FrozenModel):
+    """A change of a sweep's spec, and what it means for its trials."""
+
+    spec: JsonObject
+    """The spec from now on."""
+    set_aside: dict[str, str] = Field(default_factory=dict)
+    """Number of each trial that does not count from now on -> why; all others count."""
+    assignments: dict[str, JsonObject] = Field(default_factory=dict)
+    """Number of each trial whose assignment is another one in the new space -> that assignment."""
+    num_trials: int = Field(default=0, ge=0)
+    """Trials that the sweep has now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import SchemaItem
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Version of the tables below."""
 
 METADATA = MetaData()
@@ -67,6 +67,7 @@ trials = Table(
     Column("cost_if_alone_seconds", Float, nullable=False),
     Column("steps_paid", Integer, nullable=False, server_default="0"),
     Column("steps_if_alone", Integer, nullable=False, server_default="0"),
+    Column("set_aside", Text),
     ForeignKeyConstraint(["sweep"], ["sweeps.name"]),
     Index("trials_by_score", "sweep", "state", "score"),
 )

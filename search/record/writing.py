@@ -13,7 +13,7 @@ from search.record import schema
 from search.record.chain import START, canonical_payload, link
 from search.record.lineage import merge
 from search.record.reading import read_stages
-from search.record.rows import JsonObject, Proposal, StageRow, State, TrialRow
+from search.record.rows import JsonObject, Proposal, Revision, StageRow, State, TrialRow
 from trainables.results import StageRun, TrialResult
 
 _FROM: dict[State, frozenset[State]] = {
@@ -104,6 +104,20 @@ def move(
     now = time.time()
     change_trial(connection, trial, state=state, **{time_column: now}, **columns)
     add_event(connection, trial.sweep, number=trial.number, kind=kind or state, payload=payload, at=now)
+
+
+def revise(connection: Connection, sweep: str, *, revision: Revision) -> None:
+    """Give a sweep another spec, and set aside the trials that do not count in it."""
+    numbers = schema.trials.c
+    mine = update(schema.trials).where(numbers.sweep == sweep)
+    connection.execute(update(schema.sweeps).where(schema.sweeps.c.name == sweep).values(spec=revision.spec))
+    connection.execute(mine.values(set_aside=None))
+    for number, reason in revision.set_aside.items():
+        connection.execute(mine.where(numbers.number == int(number)).values(set_aside=reason))
+    for number, assignment in revision.assignments.items():
+        connection.execute(mine.where(numbers.number == int(number)).values(assignment=assignment))
+    payload = revision.model_dump(mode="json")
+    add_event(connection, sweep, number=None, kind="revised", payload=payload, at=time.time())
 
 
 def change_trial(connection: Connection, trial: TrialRow, **columns: Any) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from search.sampler.contract import PastTrial, Proposal, Sampler, TrialState, proposal_seed
+from search.sampler.contract import PastTrial, Proposal, Proposed, Sampler, TrialState, proposal_seed
 from spaces.sweep_spec import SweepSpec, make_space
 
-__all__ = ["PastTrial", "Proposal", "Sampler", "TrialState", "make_sampler", "proposal_seed"]
+__all__ = ["PastTrial", "Proposal", "Proposed", "Sampler", "TrialState", "make_sampler", "proposal_seed"]
 
 
-def make_sampler(spec: SweepSpec) -> Sampler:
+def make_sampler(spec: SweepSpec, *, proposed: Proposed = Proposed()) -> Sampler:  # noqa: B008  it is frozen
     """Return the sampler that a sweep spec asks for.
+
+    Args:
+        spec: The sweep's spec.
+        proposed: What was proposed before the space was changed: a grid does not propose it again.
 
     Raises:
         ConfigError: The spec's space is malformed; a loaded spec has been checked.
@@ -18,7 +22,7 @@ def make_sampler(spec: SweepSpec) -> Sampler:
     if spec.sampler.name == "grid":
         from search.sampler.grid import GridSampler
 
-        return GridSampler(space=space, sweep_seed=spec.seed)
+        return GridSampler(space=space, sweep_seed=spec.seed, proposed=proposed)
     from search.sampler.optuna_samplers import OptunaSampler
     from search.sampler.replay import Replay
 

@@ -38,6 +38,16 @@ class PastTrial:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Proposed:
+    """What was proposed before the space of the sweep was changed."""
+
+    num_trials: int = 0
+    """Trials that the sweep had then; later ones have these numbers and above."""
+    assignments: tuple[Assignment, ...] = ()
+    """Of those among them that still count, in the space as it is now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
     """The next trial."""
 

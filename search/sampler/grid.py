@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from search.sampler.contract import PastTrial, Proposal, proposal_seed
+from search.sampler.contract import PastTrial, Proposal, Proposed, proposal_seed
 from spaces.drawing import enumerate_assignments, first_assignments
 from spaces.tree import Space
 from trainables.errors import ConfigError
@@ -18,10 +18,12 @@ class GridSampler:
     Args:
         space: What is searched.
         sweep_seed: Seed of the sweep; the order does not depend on it.
+        proposed: What was proposed before the space was changed, and is not proposed again.
     """
 
     space: Space
     sweep_seed: int
+    proposed: Proposed = field(default_factory=Proposed)
 
     def propose(self, number: int, *, history: Sequence[PastTrial]) -> Proposal:
         """Return the proposal for a trial; see `Sampler.propose`. The history does not matter.
@@ -32,7 +34,9 @@ class GridSampler:
         del history
         points = first_assignments(self.space)
         points += [point for point in enumerate_assignments(self.space) if point not in points]
-        if number >= len(points):
-            raise ConfigError("trials", f"trial {number} of a grid with {len(points)} points; lower trials, or use tpe")
+        points = [point for point in points if point not in self.proposed.assignments]
+        place = number - self.proposed.num_trials
+        if place >= len(points):
+            raise ConfigError("trials", f"trial {place} of a grid with {len(points)} points; lower trials, or use tpe")
         seed = proposal_seed(self.sweep_seed, number=number)
-        return Proposal(assignment=points[number], seed=seed, attributes={})
+        return Proposal(assignment=points[place], seed=seed, attributes={})

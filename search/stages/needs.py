@@ -41,7 +41,8 @@ def read_needs(record: Record, *, complete: Collection[str], keep_best: int | No
     for sweep in record.sweeps():
         adopt_tasks(sweep.own_tasks)
         for trial in record.trials(sweep.name, states=_UNFINISHED):
-            unfinished |= _planned(trial, rungs=sweep.rungs, complete=complete)
+            if trial.set_aside is None:
+                unfinished |= _planned(trial, rungs=sweep.rungs, complete=complete)
         finished = sorted(record.trials(sweep.name, states=("finished",)), key=_rank)
         ends = stages_of(record, sweep.name, with_trunks=False)
         for trial in finished[:keep_best]:
@@ -64,9 +65,9 @@ def stages_of(record: Record, sweep: str, *, with_trunks: bool = True) -> dict[i
     return keys
 
 
-def _rank(trial: TrialRow) -> tuple[float, int]:
-    """Order the best trial first; of equals the earlier."""
-    return (-trial.score if trial.score is not None else float("inf"), trial.number)
+def _rank(trial: TrialRow) -> tuple[bool, float, int]:
+    """Order the best trial first, those set aside last; of equals the earlier."""
+    return (trial.set_aside is not None, -trial.score if trial.score is not None else float("inf"), trial.number)
 
 
 def _planned(trial: TrialRow, *, rungs: RungsConfig, complete: Collection[str]) -> set[str]:

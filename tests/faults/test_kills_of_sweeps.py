@@ -7,6 +7,7 @@ prints a table of what was killed and what came of it.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.slow
 NUM_KILLS = int(os.environ.get("XSTILTS_SWEEP_KILLS", "8"))
 """At both concurrencies together; `make faults` raises it."""
 KILLS_A_SWEEP = 20
-"""A sweep takes about so many before it has finished."""
+"""At most; then it is left to finish."""
 SEED = int(os.environ.get("XSTILTS_SWEEP_SEED", "0"))
 NAME = "demo"
 
@@ -35,10 +36,10 @@ NAME = "demo"
 def short_demo(folder: Path, *, concurrency: int) -> Path:
     """Write the demo with short phases, two rungs, a pruner, and proposals in fixed order; returns its path."""
     spec: dict[str, Any] = yaml.safe_load(shipped_specs()["demo"].read_text())
-    spec |= {"order": "fixed", "concurrency": concurrency, "trials": 8, "rungs": {"num": 2, "eta": 2, "num_items": 40}}
+    spec |= {"order": "fixed", "concurrency": concurrency, "trials": 10, "rungs": {"num": 2, "eta": 2, "num_items": 40}}
     spec["sampler"] = {"name": "tpe", "num_startup": 4}
     trial = spec["trial"]
-    trial["target"] |= {"steps": 60, "num_dev_items": 0}
+    trial["target"] |= {"steps": 120, "num_dev_items": 0}
     trial["target"]["schedule"] = {"kind": "warmup_stable_decay", "warmup_steps": 5}
     trial["intermediate"] |= {"schedule": {"kind": "linear", "warmup_steps": 5}, "num_dev_items": 40}
     trial["evaluation"] |= {"num_items": 60, "languages": ["en", "de", "sw"]}
@@ -66,10 +67,11 @@ def unbroken(concurrency: int, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def best(home: Path) -> list[dict[str, Any]]:
-    """Return what `xstilts best` says, without what was paid: that depends on who was killed when."""
-    command = [XSTILTS, "best", NAME, "--top", "8", "--json"]
+    """Return what `xstilts best` says, without times and who paid for a shared stage: whoever came to it first."""
+    command = [XSTILTS, "best", NAME, "--top", "10", "--json"]
     said = subprocess.run(command, env=environment(home), capture_output=True, text=True, check=True).stdout
-    return [{name: value for name, value in one.items() if "seconds" not in name} for one in json.loads(said)]
+    timing = {"cost_paid_seconds", "cost_if_alone_seconds", "steps_paid"}
+    return [{name: value for name, value in one.items() if name not in timing} for one in json.loads(said)]
 
 
 def test_whatever_is_killed_when_the_sweep_ends_as_the_unbroken_one(
@@ -78,7 +80,9 @@ def test_whatever_is_killed_when_the_sweep_ends_as_the_unbroken_one(
     wanted = NUM_KILLS // 2
     kills, exits = Counter[Kill](), Counter[int]()
     again, changed, differing = list[str](), list[object](), 0
-    for number in range(-(-wanted // KILLS_A_SWEEP)):
+    for number in itertools.count():
+        if kills.total() >= wanted:
+            break
         home = tmp_path / str(number)
         home.mkdir()
         chance = random.Random(f"{SEED} {concurrency} {number}")  # noqa: S311  (kill times are no secrets)

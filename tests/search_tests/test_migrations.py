@@ -21,6 +21,15 @@ from tests.search_tests.building import result
 GOLDEN = Path(__file__).parents[1] / "golden"
 
 
+VERSIONS = (1, 2)
+"""Released versions of the schema before the newest."""
+
+
+@pytest.fixture(params=VERSIONS)
+def version(request: pytest.FixtureRequest) -> int:
+    return request.param
+
+
 def load_golden(place: str, *, version: int) -> None:
     """Write the record of a released schema version to a place."""
     if "://" not in place:
@@ -33,8 +42,8 @@ def load_golden(place: str, *, version: int) -> None:
         connection.execute((GOLDEN / f"record_{version}_postgresql.sql").read_bytes())
 
 
-def test_a_record_of_schema_1_opens_and_keeps_what_it_says(new_place: Callable[[], str]) -> None:
-    load_golden(new_place(), version=1)
+def test_a_record_of_an_older_schema_opens_and_keeps_what_it_says(version: int, new_place: Callable[[], str]) -> None:
+    load_golden(new_place(), version=version)
 
     with open_record(new_place()) as record:
         states = [trial.state for trial in record.trials("old")]
@@ -51,8 +60,8 @@ def test_a_record_of_schema_1_opens_and_keeps_what_it_says(new_place: Callable[[
     assert (status.steps_paid, status.steps_if_alone) == (110, 140)
 
 
-def test_a_record_of_schema_1_goes_on(new_place: Callable[[], str]) -> None:
-    load_golden(new_place(), version=1)
+def test_a_record_of_an_older_schema_goes_on(version: int, new_place: Callable[[], str]) -> None:
+    load_golden(new_place(), version=version)
 
     with open_record(new_place()) as record:
         assert record.interrupt_running("old") == (4,)
@@ -62,8 +71,8 @@ def test_a_record_of_schema_1_goes_on(new_place: Callable[[], str]) -> None:
         assert best(record, sweep="old", top=1)[0].trial == 4
 
 
-def test_a_migrated_record_has_the_tables_of_a_new_one(new_place: Callable[[], str]) -> None:
-    load_golden(new_place(), version=1)
+def test_a_migrated_record_has_the_tables_of_a_new_one(version: int, new_place: Callable[[], str]) -> None:
+    load_golden(new_place(), version=version)
 
     with open_record(new_place()) as record:
         found = inspect(record.engine)
@@ -72,8 +81,8 @@ def test_a_migrated_record_has_the_tables_of_a_new_one(new_place: Callable[[], s
     assert columns == {name: set(table.columns.keys()) for name, table in METADATA.tables.items()}
 
 
-def test_the_events_of_a_migrated_record_give_its_tables(tmp_path: Path) -> None:
-    load_golden(str(tmp_path / "record.db"), version=1)
+def test_the_events_of_a_migrated_record_give_its_tables(version: int, tmp_path: Path) -> None:
+    load_golden(str(tmp_path / "record.db"), version=version)
     open_record(tmp_path / "record.db").close()
 
     head = audit(tmp_path / "record.db")

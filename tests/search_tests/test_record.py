@@ -237,7 +237,7 @@ def test_a_newer_record_is_refused(tmp_path: Path) -> None:
     open_record(tmp_path / "record.db").close()
     with sqlite3.connect(tmp_path / "record.db") as connection:
         connection.execute("UPDATE meta SET schema_version = 99")
-    with pytest.raises(RecordNewerError, match="has version 99, this xstilts knows 2; update xstilts"):
+    with pytest.raises(RecordNewerError, match="has version 99, this xstilts knows 3; update xstilts"):
         open_record(tmp_path / "record.db")
 
 
