@@ -208,8 +208,11 @@ _values = attrgetter(*StageRow.__slots__)
 
 
 def _rows(connection: sqlite3.Connection, table: str, columns: Iterable[str], sweep: str) -> Iterator[dict[str, Any]]:
-    names = tuple(columns)
+    # A record of an older schema lacks columns, which hold nothing then; SQLite would take their names for texts.
+    known = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+    wanted = tuple(columns)
+    names, missing = [name for name in wanted if name in known], [name for name in wanted if name not in known]
     chosen = ", ".join(f'"{column}"' for column in names)
     query = f"SELECT {chosen} FROM {table}" + (" WHERE sweep = ?" if sweep else "")  # noqa: S608  names of ours
     for row in connection.execute(query, (sweep,) if sweep else ()):
-        yield dict(zip(names, row, strict=True))
+        yield dict(zip(names, row, strict=True)) | dict.fromkeys(missing)

@@ -51,6 +51,7 @@ CREATE TABLE trials (
 	cost_if_alone_seconds FLOAT NOT NULL, 
 	steps_paid INTEGER DEFAULT '0' NOT NULL, 
 	steps_if_alone INTEGER DEFAULT '0' NOT NULL, 
+	set_aside TEXT, 
 	PRIMARY KEY (sweep, number), 
 	FOREIGN KEY(sweep) REFERENCES sweeps (name)
 )
