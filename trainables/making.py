@@ -178,7 +178,9 @@ class StageMaker:
                 continue
             except RankLostError as error:
                 self._tell_if_full(error)
-                retries.add(error, reached=self._reached(stage))
+                reached = self._reached(stage)
+                retries.add(error, reached=reached)
+                log.warning("%s; stage %s is tried again from step %d", error, stage.key[:12], reached)
                 self._workplace.on_lost(stage.key, error)
 
     def _reached(self, stage: Stage) -> int:

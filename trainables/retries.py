@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-
 from trainables.errors import RankLostError
-
-log = logging.getLogger(__name__)
 
 MAX_LOST = 3
 """How often ranks may be lost, one time after the other without progress between, before it is not tried again."""
@@ -37,4 +33,3 @@ class Retries:
         self._reached = max(reached, self._reached)
         if self._num >= MAX_LOST:
             raise error
-        log.warning("%s; it is tried again from step %d", error, reached)

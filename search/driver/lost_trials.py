@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 
 from search.driver.planning import Plans
 from search.record import TrialRow
 from trainables.errors import RankLostError
 from trainables.retries import MAX_LOST, Retries
+
+log = logging.getLogger(__name__)
 
 MAX_UNSTARTED = 10
 """How often a trial's process may end before the trial has begun, before that counts as its failure."""
@@ -50,4 +53,5 @@ class LostTrials:
             self._retries.setdefault(trial.number, Retries()).add(lost, reached=self._plans.reached(trial, rung=rung))
         except RankLostError:
             return f"its process ended {MAX_LOST} times, and it got no further in between"
+        log.warning("trial %d lost its process; it starts again", trial.number)
         return None

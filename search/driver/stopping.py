@@ -48,6 +48,11 @@ class Stopping:
             signal.signal(number, handler)
         self.file.unlink(missing_ok=True)
 
+    def stop_now(self) -> None:
+        """End what the main thread does, as by a second signal; from another thread."""
+        self.is_asked = True
+        _thread.interrupt_main()
+
     def _handle(self, number: int, frame: FrameType | None) -> None:
         del number, frame
         if self.is_asked:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from search.driver.changes import Changes, changes_of
 from search.driver.pausing import DiskPause, free_bytes
@@ -31,6 +32,9 @@ from trainables.errors import TrainablesError
 from trainables.local_group import check_ranks_fit
 from trainables.order import TrialOrder
 from trainables.stage_store import StageStore
+
+if TYPE_CHECKING:
+    from search.driver.tuning import RayCluster
 
 log = logging.getLogger(__name__)
 
@@ -151,7 +155,8 @@ def _tune(record: Record, request: SweepRequest, *, fence: int) -> None:
             plans=StagePlans(store, rungs=request.spec.rungs),
             pause=pause,
         )
-        with _view(request), Stopping(request.home.stop_path(request.name)) as stopping:
+        with _losing(cluster), _view(request), Stopping(request.home.stop_path(request.name)) as stopping:
+            cluster.on_lost = stopping.stop_now
             tune_trials(
                 proposer,
                 order=lambda start: _order(start, request, engine=engine, fence=fence),
@@ -167,6 +172,18 @@ def _tune(record: Record, request: SweepRequest, *, fence: int) -> None:
                 f"kept. Free some (`xstilts stages gc`), then go on with `xstilts resume {request.name}`"
             )
             raise RunError(msg)
+
+
+@contextlib.contextmanager
+def _losing(cluster: RayCluster) -> Generator[None]:
+    """Say that Ray is gone where it is: whatever was raised follows from it."""
+    try:
+        yield
+    except (Exception, KeyboardInterrupt) as error:
+        if not cluster.is_lost:
+            raise
+        msg = "Ray's process on this machine (raylet) has ended; what was finished is kept: run the same command again"
+        raise RunError(msg) from error
 
 
 def _pause(record: Record, request: SweepRequest, *, store: StageStore) -> DiskPause:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import _thread
 import logging
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self  # Any: Ray is untyped
+
+import psutil
 
 from search.driver.proposing import Proposer, Start
 from trainables.config import EngineConfig
@@ -27,9 +31,21 @@ from ray import tune
 from search.driver.searcher import RecordSearcher, RungScheduler
 from search.driver.trial_actor import SweepTrainable
 
+SECONDS_BETWEEN_LOOKS = 1.0
+
+# A trial that loses its process is told by our own driver, in a line; Tune would print a stack.
+logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+
 
 class RayCluster:
     """Ray, as long as the sweep needs it: the cluster that RAY_ADDRESS names, or one on this machine's loopback."""
+
+    def __init__(self) -> None:
+        self._ended = threading.Event()
+        self.is_lost = False
+        """Whether Ray's process on this machine has ended by itself."""
+        self.on_lost: Callable[[], None] = _thread.interrupt_main
+        """Called then, in another thread, to end what the main thread does: nothing would run any more."""
 
     def __enter__(self) -> Self:
         # Without "local" Ray would join whatever cluster was started on this machine last.
@@ -37,12 +53,24 @@ class RayCluster:
             {} if os.environ.get("RAY_ADDRESS") else {"address": "local", "_node_ip_address": "127.0.0.1"}
         )
         ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR, **local)
+        if local:
+            self._watched = threading.Thread(target=self._watch, args=(_raylet(),), daemon=True)
+            self._watched.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._ended.set()
         ray.shutdown()
+
+    def _watch(self, raylet: psutil.Process | None) -> None:
+        """Tell when Ray's process on this machine ends."""
+        while raylet is not None and not self._ended.wait(SECONDS_BETWEEN_LOOKS):
+            if not raylet.is_running() or raylet.status() == psutil.STATUS_ZOMBIE:
+                self.is_lost = True
+                self.on_lost()
+                return
 
     @property
     def num_cpus(self) -> float:
@@ -52,6 +80,12 @@ class RayCluster:
     def num_trials_that_fit(self, engine: EngineConfig) -> int:
         """Return how many trials the cluster can run at a time, at least 1."""
         return max(1, int(self.num_cpus // (engine.num_workers * (engine.threads_per_rank or 1))))
+
+
+def _raylet() -> psutil.Process | None:
+    """Return Ray's process that runs the workers of this machine, which this process has started."""
+    children = psutil.Process().children(recursive=True)
+    return next((child for child in children if child.name().startswith("raylet")), None)
 
 
 def tune_trials(

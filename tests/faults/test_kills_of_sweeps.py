@@ -23,7 +23,7 @@ from spaces.sweep_spec import shipped_specs
 from tests.end_to_end.drivers import XSTILTS, environment
 from tests.faults.killing import Kill, Killing, outcome_of
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(4 * 3600)]
 
 NUM_KILLS = int(os.environ.get("XSTILTS_SWEEP_KILLS", "8"))
 """At both concurrencies together; `make faults` raises it."""
