@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from search.record import Record, TrialRow, open_record
-from tests.end_to_end.drivers import XSTILTS, Driver, Ended, environment
+from tests.end_to_end.drivers import SECONDS, XSTILTS, Driver, Ended, environment
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tiny_world")]
 
@@ -58,28 +58,43 @@ def home(tiny_world: None, tiny_encoder: Path, tmp_path_factory: pytest.TempPath
 
 
 @pytest.fixture(scope="module")
-def second_driver() -> dict[str, subprocess.CompletedProcess[str]]:
-    """What became of a second driver that was started beside the first, under `ended`."""
+def beside() -> dict[str, tuple[int, str]]:
+    """Exit code and standard error of commands that ran beside a driver, by the fixture that started them."""
     return {}
 
 
-@pytest.fixture(scope="module")
-def killed(home: Path, second_driver: dict[str, subprocess.CompletedProcess[str]]) -> Ended:
-    """The sweep after its driver was killed, with a trial finished and another running."""
-    command = ["search", str(home / "tiny.yaml")]
-    driver = Driver(home, *command)
-    driver.wait_until(lambda record: bool(record.sweeps()) and bool(in_state(record, "running")))
-    second_driver["ended"] = subprocess.run(
-        [XSTILTS, *command], env=environment(home), capture_output=True, text=True, check=False
+def start_beside(home: Path) -> subprocess.Popen[str]:
+    """Start the command that another process runs already, or just now."""
+    command = [XSTILTS, "search", str(home / "tiny.yaml")]
+    return subprocess.Popen(
+        command, env=environment(home), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
-    driver.wait_until(lambda record: bool(in_state(record, "finished")) and bool(just_started(record)))
-    return driver.end(signal.SIGKILL)
+
+
+def end_of(process: subprocess.Popen[str]) -> tuple[int, str]:
+    _, stderr = process.communicate(timeout=SECONDS)
+    return process.returncode, stderr
 
 
 @pytest.fixture(scope="module")
-def finished(home: Path, killed: Ended) -> Ended:  # noqa: ARG001
-    """The sweep after the same command has run it to its end."""
-    return Driver(home, "search", str(home / "tiny.yaml")).end()
+def killed(home: Path, beside: dict[str, tuple[int, str]]) -> Ended:
+    """The sweep after its driver was killed, with a trial finished and another running."""
+    driver = Driver(home, "search", str(home / "tiny.yaml"))
+    driver.wait_until(lambda record: bool(record.sweeps()) and bool(in_state(record, "running")))
+    second = start_beside(home)
+    driver.wait_until(lambda record: bool(in_state(record, "finished")) and bool(just_started(record)))
+    ended = driver.end(signal.SIGKILL)
+    beside["killed"] = end_of(second)
+    return ended
+
+
+@pytest.fixture(scope="module")
+def finished(home: Path, killed: Ended, beside: dict[str, tuple[int, str]]) -> Ended:  # noqa: ARG001
+    """The sweep after the same command, run twice at once, has run it to its end."""
+    second = start_beside(home)
+    ended = Driver(home, "search", str(home / "tiny.yaml")).end()
+    beside["finished"] = end_of(second)
+    return ended
 
 
 @pytest.fixture(scope="module")
@@ -100,12 +115,26 @@ def test_a_killed_driver_leaves_what_was_finished_and_no_process(killed: Ended) 
     assert {trial.state for trial in killed.trials} >= {"finished", "running"}
 
 
-def test_a_second_driver_of_one_sweep_is_sent_away(
-    killed: Ended, second_driver: dict[str, subprocess.CompletedProcess[str]]
+def test_a_second_command_shows_the_sweep_and_says_when_its_driver_is_gone(
+    killed: Ended, beside: dict[str, tuple[int, str]]
 ) -> None:
-    assert second_driver["ended"].returncode == 2
-    assert "sweep 'tiny' is being run by another process" in second_driver["ended"].stderr
+    exit_code, stderr = beside["killed"]
+
+    assert exit_code == 3
+    assert "Sweep tiny is driven by" in stderr
+    assert "finished" in stderr
+    assert "xstilts resume tiny" in stderr
     assert all(trial.attempts <= 1 for trial in killed.trials)
+
+
+def test_of_two_commands_at_once_one_drives_and_both_end_with_the_result(
+    finished: Ended, beside: dict[str, tuple[int, str]]
+) -> None:
+    exit_code, stderr = beside["finished"]
+
+    assert (finished.exit_code, exit_code) == (0, 0)
+    assert ["is driven by" in said for said in (finished.stderr, stderr)].count(True) == 1
+    assert max(trial.attempts for trial in finished.trials) <= 2
 
 
 def test_the_same_command_finishes_a_killed_sweep_with_the_planned_trials(finished: Ended) -> None:
