@@ -45,7 +45,28 @@ def check_machine(home: Home) -> list[Finding]:
         _check("data", _data),
         _check("store", lambda: _store(home.store)),
         _check("record", lambda: _record(home.record)),
+        Finding(what="leftovers", works=True, said=_leftovers(home)),
     ]
+
+
+def clear_leftovers(home: Home) -> list[str]:
+    """Clear what earlier runs left; returns what it was."""
+    from search.leftovers import find_leftovers
+
+    found = find_leftovers(home)
+    said = [leftover.said for leftover in found]
+    for leftover in found:
+        leftover.clear()
+    return said
+
+
+def _leftovers(home: Home) -> str:
+    from search.leftovers import find_leftovers
+
+    found = find_leftovers(home)
+    if not found:
+        return "none of earlier runs"
+    return f"{'; '.join(leftover.said for leftover in found)}; clear them with `xstilts doctor --clear`"
 
 
 def _machine() -> str:

@@ -15,18 +15,23 @@ if TYPE_CHECKING:
 @click.command
 @record_option
 @store_option
+@click.option("--clear", is_flag=True, help="Clear what crashed runs have left: Ray's processes, files.")
 @json_option
-def doctor(record: str | None, store: str | None, as_json: bool) -> int:  # noqa: FBT001  click passes it by name
+def doctor(record: str | None, store: str | None, clear: bool, as_json: bool) -> int:  # noqa: FBT001  by name
     """Check what this machine can do.
 
     Devices, threads, versions, DeepSpeed, Ray, where data comes from, and
-    whether the store and the record can be used. Exit code 1 means that something a search needs does not work.
+    whether the store and the record can be used, and what crashed runs left
+    behind. Exit code 1 means that something a search needs does not work.
     """
-    from search.cli.checkup import check_machine
+    from search.cli.checkup import check_machine, clear_leftovers
     from search.cli.output import print_json
     from search.home import find_home
 
-    findings = check_machine(find_home(record=record, store=store))
+    home = find_home(record=record, store=store)
+    for said in clear_leftovers(home) if clear else ():
+        click.echo(f"cleared  {said}", err=as_json)
+    findings = check_machine(home)
     healthy = all(finding.works for finding in findings)
     if as_json:
         print_json({"healthy": healthy, "findings": [finding.model_dump(mode="json") for finding in findings]})

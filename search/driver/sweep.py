@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import sys
+import tempfile
 import threading
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from search.driver.proposing import Proposer, Start
 from search.driver.stopping import Stopping
 from search.errors import InputError, RecordMissingError, RunError, UnknownSweepError
 from search.home import Home, check_home
+from search.leftovers import left_sessions, noted_session
 from search.progress import LiveView
 from search.record import JsonObject, Ownership, Record, open_record
 from search.stages import Limits, collect
@@ -142,7 +144,9 @@ def _tune(record: Record, request: SweepRequest, *, fence: int) -> None:
     from search.driver.tuning import RayCluster, tune_trials
 
     engine = check_families(request.spec).engine
-    with RayCluster() as cluster:
+    for left in left_sessions(request.home):
+        left.clear()
+    with RayCluster() as cluster, _scratch(request, cluster) as scratch:
         engine = _with_threads(engine, num_cpus=cluster.num_cpus, concurrency=request.spec.concurrency)
         concurrency = request.spec.concurrency or cluster.num_trials_that_fit(engine)
         store = request.home.open_store()
@@ -161,7 +165,7 @@ def _tune(record: Record, request: SweepRequest, *, fence: int) -> None:
                 proposer,
                 order=lambda start: _order(start, request, engine=engine, fence=fence),
                 engine=engine,
-                scratch=request.home.scratch,
+                scratch=scratch,
                 is_stopping=lambda: stopping.is_asked,
             )
         if stopping.is_asked:
@@ -172,6 +176,20 @@ def _tune(record: Record, request: SweepRequest, *, fence: int) -> None:
                 f"kept. Free some (`xstilts stages gc`), then go on with `xstilts resume {request.name}`"
             )
             raise RunError(msg)
+
+
+@contextlib.contextmanager
+def _scratch(request: SweepRequest, cluster: RayCluster) -> Generator[Path]:
+    """Give a folder for Ray Tune's own state, away from the store's disk, and note the session while it lives."""
+    with tempfile.TemporaryDirectory(prefix="xstilts-tune-", ignore_cleanup_errors=True) as folder:
+        if cluster.session is None:
+            yield Path(folder)
+            return
+        note = noted_session(request.home, folder=cluster.session, scratch=Path(folder))
+        try:
+            yield Path(folder)
+        finally:
+            note.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

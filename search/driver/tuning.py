@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import logging
 import os
+import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -44,6 +45,8 @@ class RayCluster:
         self._ended = threading.Event()
         self.is_lost = False
         """Whether Ray's process on this machine has ended by itself."""
+        self.session: Path | None = None
+        """Folder of the session that was started here; None for a cluster that was there before."""
         self.on_lost: Callable[[], None] = _thread.interrupt_main
         """Called then, in another thread, to end what the main thread does: nothing would run any more."""
 
@@ -54,8 +57,9 @@ class RayCluster:
         )
         ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR, **local)
         if local:
-            self._watched = threading.Thread(target=self._watch, args=(_raylet(),), daemon=True)
-            self._watched.start()
+            raylet = _raylet()
+            self.session = _session_of(raylet)
+            threading.Thread(target=self._watch, args=(raylet,), daemon=True).start()
         return self
 
     def __exit__(
@@ -63,6 +67,8 @@ class RayCluster:
     ) -> None:
         self._ended.set()
         ray.shutdown()
+        if self.session is not None:
+            shutil.rmtree(self.session, ignore_errors=True)
 
     def _watch(self, raylet: psutil.Process | None) -> None:
         """Tell when Ray's process on this machine ends."""
@@ -86,6 +92,15 @@ def _raylet() -> psutil.Process | None:
     """Return Ray's process that runs the workers of this machine, which this process has started."""
     children = psutil.Process().children(recursive=True)
     return next((child for child in children if child.name().startswith("raylet")), None)
+
+
+def _session_of(raylet: psutil.Process | None) -> Path | None:
+    """Return the folder of the session that a raylet belongs to, from where its sockets are."""
+    for argument in raylet.cmdline() if raylet is not None else ():
+        socket = Path(argument.partition("=")[2])
+        if socket.parent.name == "sockets" and socket.parent.parent.name.startswith("session_"):
+            return socket.parent.parent
+    return None
 
 
 def tune_trials(

@@ -35,16 +35,17 @@ class Reserve:
     """
 
     def __init__(self, record: Path | None) -> None:
-        self._path = record.with_name(f"{record.name}.reserve") if record is not None else None
+        self.path = record.with_name(f"{record.name}.reserve") if record is not None else None
+        """The file; None for a record on a server."""
 
     def keep(self) -> None:
         """Make the reserve where it is missing and there is plenty of space."""
-        if self._path is None or self._path.exists():
+        if self.path is None or self.path.exists():
             return
-        if shutil.disk_usage(self._path.parent).free < _PLENTY * RESERVE_BYTES:
+        if shutil.disk_usage(self.path.parent).free < _PLENTY * RESERVE_BYTES:
             return
         with contextlib.suppress(OSError):  # without it the record is as safe, and says less
-            descriptor = os.open(self._path, os.O_CREAT | os.O_WRONLY, 0o644)
+            descriptor = os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o644)
             try:
                 os.posix_fallocate(descriptor, 0, RESERVE_BYTES)
             finally:
@@ -52,9 +53,9 @@ class Reserve:
 
     def release(self) -> None:
         """Give the space free."""
-        if self._path is not None:
+        if self.path is not None:
             with contextlib.suppress(OSError):
-                self._path.unlink(missing_ok=True)
+                self.path.unlink(missing_ok=True)
 
 
 def with_reserve(write: Callable[Concatenate[Record, P], T]) -> Callable[Concatenate[Record, P], T]:
