@@ -186,7 +186,7 @@ class Killing:
             return "raylet"
         if line.startswith("ray::RankActor"):
             return "rank"
-        if line.startswith("ray::SweepTrainable"):
+        if line.startswith(("ray::SweepTrainable", "ray::ResourceTrainable")):  # the latter is Tune's name for it
             return "actor" if ".train" in line else "idle actor"
         return ""
 

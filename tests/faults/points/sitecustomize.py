@@ -26,7 +26,7 @@ _ARMED, _FIRED, _STAGES = (f"{_FOLDER}/{name}" for name in ("armed.json", "fired
 def _role() -> str:
     if sys.argv[:1] and sys.argv[0].endswith("/xstilts"):
         return "driver"
-    if "trainables.rank" in sys.modules or "trainables.engine" in sys.modules:
+    if "trainables.rank" in sys.modules:
         return "rank"
     return "actor" if "search.driver.trial_actor" in sys.modules else "other"
 
