@@ -13,7 +13,7 @@
     │   ├── RecordDamagedError               the record's file is no database any more
     │   └── RecordUnusableError              the record cannot be opened, read or written
     └── RunError (trainables.RunError)       the run failed: exit code 1
-        ├── RecordFullError                  the record's disk is full
+        ├── RecordFullError                  the record's disk is full, or fails
         ├── FencedError                      another process has taken the sweep over
         ├── ResultDiffersError               a finished trial was given another result
         └── StateError                       a trial cannot go from its state to the one asked for
@@ -158,7 +158,7 @@ class RunError(SearchError, errors.RunError):
 
 
 class RecordFullError(RunError):
-    """The record's disk is full; the record is whole and holds what was written before.
+    """The record's disk is full, or failed; the record is whole and holds what was written before.
 
     Args:
         record: Where it is.
@@ -166,8 +166,8 @@ class RecordFullError(RunError):
 
     def __init__(self, record: str) -> None:
         super().__init__(
-            f"record {record} could not be written: database or disk is full; free some space, then run the same "
-            "command again, which goes on from what is recorded"
+            f"record {record} could not be written or read: its disk is full, or fails; free some space or mend it, "
+            "then run the same command again, which goes on from what is recorded"
         )
         self.record = record
 

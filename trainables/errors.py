@@ -14,7 +14,8 @@
     └── RunError (RuntimeError)            the run failed: exit code 1
         ├── NonFiniteLossError             the loss became NaN or infinite
         ├── MemoryExhaustedError           a rank had not enough memory
-        ├── DiskFullError                  a disk or a quota has no space left
+        ├── DiskError                      a disk cannot be used for now
+        │   └── DiskFullError              it, or a quota, has no space left
         ├── RankLostError                  a rank's process ended
         │   └── HangError                  the ranks made no progress
         ├── StoppedError                   it was asked to stop, and left a checkpoint
@@ -162,20 +163,32 @@ class MemoryExhaustedError(RunError):
         self.said = said
 
 
-class DiskFullError(RunError):
-    """A disk or a quota has no space left; what was being written is not there, what was there before is whole.
+class DiskError(RunError):
+    """A disk cannot be written or read for now; what was there before is whole, and work can go on from it.
 
     Args:
-        place: What was being written.
+        place: What was being written or read.
         said: What the system said.
     """
 
     def __init__(self, place: str, said: str) -> None:
-        super().__init__(
+        super().__init__(self._message(place, said))
+        self.place, self.said = place, said
+
+    @staticmethod
+    def _message(place: str, said: str) -> str:
+        return f"{place} cannot be written or read ({said}); mend its disk, then run the same command again"
+
+
+class DiskFullError(DiskError):
+    """A disk or a quota has no space left. Arguments are those of DiskError."""
+
+    @staticmethod
+    def _message(place: str, said: str) -> str:
+        return (
             f"no space is left for {place} ({said}); free some (`xstilts stages gc` removes stages that no trial "
             "needs), then run the same command again"
         )
-        self.place, self.said = place, said
 
 
 class RankLostError(RunError):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from trainables.errors import (
-    DiskFullError,
+    DiskError,
     HangError,
     InputError,
     MemoryExhaustedError,
@@ -15,7 +15,7 @@ from trainables.errors import (
     RankLostError,
 )
 
-FailureKind = Literal["input", "not_finite", "out_of_memory", "lost", "hang", "disk_full", "other"]
+FailureKind = Literal["input", "not_finite", "out_of_memory", "lost", "hang", "disk", "other"]
 """`input`: data, checkpoint or configuration; `not_finite`: the loss; `lost`: a process or host went away."""
 
 _KINDS: tuple[tuple[type[Exception], FailureKind], ...] = (
@@ -23,11 +23,13 @@ _KINDS: tuple[tuple[type[Exception], FailureKind], ...] = (
     (MemoryExhaustedError, "out_of_memory"),
     (HangError, "hang"),
     (RankLostError, "lost"),
-    (DiskFullError, "disk_full"),
+    (DiskError, "disk"),
     (InputError, "input"),
 )
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_UNUSABLE = (errno.EROFS, errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENOTCONN, errno.EREMOTEIO)
+"""Of a disk that cannot be used for now: it fell back to read-only, failed, or its server is gone."""
 
 # What says so without an error number: safetensors, Arrow, SQLite.
 _FULL_WORDS = ("no space left on device", "disk quota exceeded", "database or disk is full")
@@ -54,6 +56,11 @@ def is_disk_full(error: BaseException) -> bool:
         (isinstance(one, OSError) and one.errno in _FULL) or any(words in str(one).lower() for words in _FULL_WORDS)
         for one in _causes(error)
     )
+
+
+def is_disk_unusable(error: BaseException) -> bool:
+    """Return whether an error, or what caused it, is a disk that cannot be written or read for now."""
+    return any(isinstance(one, OSError) and one.errno in _UNUSABLE for one in _causes(error))
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 
 from trainables.config.frozen import FrozenModel
 from trainables.errors import (
+    DiskError,
     DiskFullError,
     InputError,
     MemoryExhaustedError,
@@ -23,7 +24,7 @@ from trainables.errors import (
     RunError,
     StoppedError,
 )
-from trainables.failures import is_disk_full, is_out_of_memory
+from trainables.failures import is_disk_full, is_disk_unusable, is_out_of_memory
 from trainables.jobs import EvaluateJob, Job, JobResult, TrainJob
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ class Answer(FrozenModel):
     """What the allocator said, when there was not enough memory."""
     disk_full: str | None = None
     """What the system said, when there was no space left."""
+    disk_unusable: str | None = None
+    """What the system said, when a disk could not be written or read."""
     stopped: int | None = None
     """Steps that its checkpoint holds, when it was asked to stop."""
 
@@ -66,6 +69,8 @@ class Answer(FrozenModel):
             raise MemoryExhaustedError(self.out_of_memory)
         if self.disk_full is not None:
             raise DiskFullError("what a rank writes", self.disk_full)
+        if self.disk_unusable is not None:
+            raise DiskError("what a rank writes or reads", self.disk_unusable)
         if self.input_error is not None:
             raise InputError(self.input_error)
         raise RunError(self.run_error or "a rank failed without a message; see the log")
@@ -85,10 +90,16 @@ def answer(job: Job, *, rank: Rank) -> Answer:
         return Answer(input_error=str(error))
     except Exception as error:  # noqa: BLE001  (a rank answers whatever happens; the trace goes to its log)
         traceback.print_exc()
-        said = f"{type(error).__name__}: {error}"
-        if is_out_of_memory(error):
-            return Answer(out_of_memory=said.splitlines()[0])
-        return Answer(disk_full=said) if is_disk_full(error) else Answer(run_error=said)
+        return _of_unexpected(error)
+
+
+def _of_unexpected(error: Exception) -> Answer:
+    said = f"{type(error).__name__}: {error}"
+    if is_out_of_memory(error):
+        return Answer(out_of_memory=said.splitlines()[0])
+    if is_disk_unusable(error):
+        return Answer(disk_unusable=said)
+    return Answer(disk_full=said) if is_disk_full(error) else Answer(run_error=said)
 
 
 def join(config: ProcessGroupConfig) -> Rank:

@@ -19,6 +19,7 @@ from ray import tune
 from trainables.checkpoint_keeper import StopRequest
 from trainables.config import EngineConfig
 from trainables.errors import (
+    DiskError,
     DiskFullError,
     HangError,
     NonFiniteLossError,
@@ -43,8 +44,8 @@ RUNG = "rung"
 """Key, in what Tune is told of a step, of the rung that it was."""
 
 
-IS_DISK_FULL = "is_disk_full"
-"""Key, in what Tune is told of a step, of whether it ended for want of disk space."""
+DISK = "disk"
+"""Key, in what Tune is told of a step, of what it ended for: a disk that is `full` or `unusable`, or None."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +79,7 @@ class Publisher(Protocol):
         """The ranks were lost while they made a stage; it is tried again from its last checkpoint."""
         ...
 
-    def waits(self, order: TrialOrder, error: StageBusyError | StoppedError | DiskFullError, /) -> None:
+    def waits(self, order: TrialOrder, error: StageBusyError | StoppedError | DiskError, /) -> None:
         """The trial gives its place back until a stage is there or the sweep goes on; returns when that is durable."""
         ...
 
@@ -105,14 +106,16 @@ class TrialTrainable(tune.Trainable):
     def step(self) -> dict[str, Any]:
         """Run the trial's next rung. A trial that fails is told to the publisher; to Tune it is merely done."""
         order, rung = self._order, self._rung
-        is_done, is_disk_full = True, False
+        is_done, disk = True, None
         if rung == order.rung:
             self.publisher.started(order)
         try:
             adopt(order.tasks)
             result = run_trial(order.config, workplace=self._workplace(order, rung), rungs=order.rungs, rung=rung)
-        except (StageBusyError, StoppedError, DiskFullError) as error:
-            is_disk_full = isinstance(error, DiskFullError)
+        except (StageBusyError, StoppedError) as error:
+            self.publisher.waits(order, error)
+        except DiskError as error:
+            disk = "full" if isinstance(error, DiskFullError) else "unusable"
             self.publisher.waits(order, error)
         except Exception as error:  # noqa: BLE001  (the edge of the process: Tune would run it again and lose the cause)
             self._log(error)
@@ -125,7 +128,7 @@ class TrialTrainable(tune.Trainable):
         finally:
             order.progress.unlink(missing_ok=True)
         self._rung += 1
-        return {"done": is_done, RUNG: rung, IS_DISK_FULL: is_disk_full}
+        return {"done": is_done, RUNG: rung, DISK: disk}
 
     def _take(self, config: dict[str, Any]) -> None:
         self._order = TrialOrder.model_validate_json(config[ORDER])

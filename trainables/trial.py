@@ -14,8 +14,8 @@ from collections.abc import Generator, Sequence
 
 from trainables.checkpoints import with_absolute_folders
 from trainables.config import EvaluationConfig, RungsConfig, TrialConfig
-from trainables.errors import DiskFullError
-from trainables.failures import is_disk_full
+from trainables.errors import DiskError, DiskFullError
+from trainables.failures import is_disk_full, is_disk_unusable
 from trainables.making import Obtained, StageMaker, Workplace
 from trainables.provenance import read_provenance
 from trainables.results import TrialResult
@@ -43,14 +43,14 @@ def run_trial(
         RunError: A stage failed.
         StageBusyError: Another makes a stage, and the workplace does not wait.
         StoppedError: It was asked to stop; what was done is in the store.
-        DiskFullError: A disk is full; run it again when there is space.
+        DiskError: A disk is full or cannot be used; run it again when it can.
     """
     config = with_absolute_folders(config)
     provenance = read_provenance(config)
     plan = plan_stages(config, provenance=provenance, rungs=rungs, rung=rung)
     maker = StageMaker(config, provenance=provenance, plan=plan, workplace=workplace)
     # Until the end nobody may free the space of a stage that this trial found.
-    with _telling_of_a_full_disk(workplace.store.url), workplace.store.using():
+    with _telling_of_the_disk(workplace.store.url), workplace.store.using():
         for stage in plan:
             if not stage.is_trunk:
                 maker.obtain(stage)
@@ -58,14 +58,16 @@ def run_trial(
 
 
 @contextlib.contextmanager
-def _telling_of_a_full_disk(store: str) -> Generator[None]:
+def _telling_of_the_disk(store: str) -> Generator[None]:
     try:
         yield
-    except DiskFullError:
+    except DiskError:
         raise
     except Exception as error:
         if is_disk_full(error):
             raise DiskFullError(f"the store {store!r}", str(error)) from error
+        if is_disk_unusable(error):
+            raise DiskError(f"the store {store!r}", str(error)) from error
         raise
 
 

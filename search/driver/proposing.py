@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from search.driver.lost_trials import LostTrials
 from search.driver.ordering import Candidate, in_order
-from search.driver.pausing import DiskPause
+from search.driver.pausing import Disk, DiskPause
 from search.driver.planning import Plans
 from search.driver.promotion import Promotion
 from search.record import History, HistoryRow, Proposal, Record, Seen, TrialRow
@@ -99,7 +99,7 @@ class Proposer:
 
     def pause(self, reason: str) -> None:
         """Start nothing until there is space again."""
-        self._pause.begin(reason)
+        self._pause.begin(reason, disk="full")
 
     def next(self) -> Start | Wait | Finished:
         """Return the next trial to start."""
@@ -138,7 +138,7 @@ class Proposer:
         self._running[number] = self._plans.candidate(trial, rung=rung + 1)
         return True
 
-    def ended(self, number: int, *, is_disk_full: bool = False) -> None:
+    def ended(self, number: int, *, disk: Disk | None = None) -> None:
         """Take note that a trial's actor is done with it, or gone.
 
         One that is not recorded as ended either waits, or has lost its actor: it is tried again, and failed when it was
@@ -146,7 +146,7 @@ class Proposer:
 
         Args:
             number: The trial's number.
-            is_disk_full: Whether it gave its place back because something could not be written.
+            disk: How the disk was, if it gave its place back because something could not be written or read.
         """
         self._has_news = True
         if (running := self._running.pop(number, None)) is not None:  # None: it could not be noted the first time
@@ -157,8 +157,8 @@ class Proposer:
             self._plans.forget(number)
             self._lost.forget(number)
             self._learn_from(trial)
-        elif is_disk_full:
-            self._pause.begin(f"trial {number} could not write: the disk is full.")
+        elif disk is not None:
+            self._pause.begin(f"trial {number} could not write: the disk is {disk}.", disk=disk)
             self._put_back(trial)
         elif trial.state == "interrupted" or (error := self._lost.error(trial)) is None:
             self._put_back(trial)

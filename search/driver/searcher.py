@@ -12,10 +12,11 @@ from typing import Any, TypeVar  # Any: Tune's configurations and results are fr
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
+from search.driver.pausing import Disk
 from search.driver.proposing import Finished, Proposer, Start, Wait
 from search.errors import RecordFullError
 from trainables.order import TrialOrder
-from trainables.trainable import IS_DISK_FULL, ORDER, RUNG
+from trainables.trainable import DISK, ORDER, RUNG
 
 T = TypeVar("T")
 
@@ -35,7 +36,7 @@ class RecordSearcher(Searcher):
         super().__init__()
         self._proposer, self._order, self._is_stopping = proposer, order, is_stopping
         self._numbers: dict[str, int] = {}
-        self._ended: list[tuple[int, bool]] = []
+        self._ended: list[tuple[int, Disk | None]] = []
 
     def suggest(self, trial_id: str) -> Any:
         """Return the configuration of the next trial, None to be asked again, or FINISHED."""
@@ -55,8 +56,8 @@ class RecordSearcher(Searcher):
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:  # noqa: FBT001, FBT002  (Tune's signature)
         """Let the next trial start. An exception here would make Tune run the finished trial again."""
-        is_disk_full = not error and bool(result and result.get(IS_DISK_FULL))  # all else the record knows
-        self._ended.append((self._numbers.pop(trial_id), is_disk_full))
+        disk = result.get(DISK) if result and not error else None  # all else the record knows
+        self._ended.append((self._numbers.pop(trial_id), disk))
         self._pausing_if_full(self._take_notes)
 
     def _next(self) -> Start | Wait | Finished:
@@ -66,8 +67,8 @@ class RecordSearcher(Searcher):
     def _take_notes(self) -> None:
         """Tell the proposer which trials have ended, also those that could not be noted on a full disk."""
         while self._ended:
-            number, is_disk_full = self._ended[0]
-            self._proposer.ended(number, is_disk_full=is_disk_full)
+            number, disk = self._ended[0]
+            self._proposer.ended(number, disk=disk)
             del self._ended[0]
 
     def _pausing_if_full(self, act: Callable[[], T]) -> T | None:

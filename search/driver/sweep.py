@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.driver.changes import Changes, changes_of
-from search.driver.pausing import DiskPause, free_bytes
+from search.driver.pausing import DiskPause, can_write, free_bytes
 from search.driver.planning import StagePlans
 from search.driver.proposing import Proposer, Start
 from search.driver.stopping import Stopping
-from search.errors import InputError, RecordMissingError, RunError, UnknownSweepError
+from search.errors import InputError, RecordMissingError, RunError, SearchError, UnknownSweepError
 from search.home import Home, check_home
 from search.leftovers import left_sessions, noted_session
 from search.progress import LiveView
@@ -172,8 +172,8 @@ def _tune(record: Record, request: SweepRequest, *, fence: int) -> None:
             raise KeyboardInterrupt
         if pause.has_given_up:
             msg = (
-                f"sweep {request.name!r} has stopped: the disk is full, and no space came free; everything finished is "
-                f"kept. Free some (`xstilts stages gc`), then go on with `xstilts resume {request.name}`"
+                f"sweep {request.name!r} has stopped: its disk stayed full, or could not be used; what was finished is "
+                f"kept. Free some space (`xstilts stages gc`), then go on with `xstilts resume {request.name}`"
             )
             raise RunError(msg)
 
@@ -216,10 +216,15 @@ def _pause(record: Record, request: SweepRequest, *, store: StageStore) -> DiskP
             log.warning("nothing could be removed: %s", error)
             return 0
 
+    def note(reason: str) -> None:
+        with contextlib.suppress(SearchError):  # the record may be on that disk
+            record.note(request.name, kind="paused", payload={"reason": reason})
+
     return DiskPause(
         free=lambda: free_bytes(folders),
         make_room=make_room,
-        note=lambda reason: record.note(request.name, kind="paused", payload={"reason": reason}),
+        works=lambda: can_write(folders),
+        note=note,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 from search.record import JsonObject, Record, open_record
-from trainables.errors import DiskFullError, RankLostError, StageBusyError, StoppedError
+from trainables.errors import DiskError, RankLostError, StageBusyError, StoppedError
 from trainables.failures import failure_kind
 from trainables.order import TrialOrder
 from trainables.results import StageRun, TrialResult
@@ -34,7 +34,7 @@ class RecordPublisher:
         payload: JsonObject = {"stage": stage, "kind": failure_kind(error), "error": str(error)}
         self._record(order).note(order.sweep, number=order.number, kind="lost", payload=payload)
 
-    def waits(self, order: TrialOrder, error: StageBusyError | StoppedError | DiskFullError, /) -> None:
+    def waits(self, order: TrialOrder, error: StageBusyError | StoppedError | DiskError, /) -> None:
         """Note that it gives its place back; durable on return."""
         was_at_work = isinstance(error, StoppedError)
         self._record(order).wait(order.sweep, number=order.number, reason=str(error), counts=was_at_work)

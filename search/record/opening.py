@@ -255,7 +255,7 @@ def _of_sqlite(error: sqlite3.Error, shown: str) -> SearchError | None:
             f"record {shown} is damaged ({error}); SQLite cannot read it: restore a copy, or move the file away and "
             "search again (finished stages in the store are reused)"
         )
-    if primary == sqlite3.SQLITE_FULL:
+    if primary in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}:
         return RecordFullError(shown)
     if isinstance(error, sqlite3.OperationalError) and primary != sqlite3.SQLITE_ERROR:
         return RecordUnusableError(

@@ -67,7 +67,7 @@ def revise(record: Record, spec: SweepSpec) -> Changes:
 
 
 def proposer(record: Record, spec: SweepSpec) -> Proposer:
-    pause = DiskPause(free=lambda: 1 << 30, make_room=lambda: 0, note=lambda _: None)
+    pause = DiskPause(free=lambda: 1 << 30, make_room=lambda: 0, works=lambda: True, note=lambda _: None)
     return Proposer(record, name="demo", spec=spec, concurrency=1, plans=Table(), pause=pause)
 
 

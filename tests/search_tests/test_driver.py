@@ -41,7 +41,7 @@ def proposer(
 ) -> Proposer:
     """Return a new proposer of the sweep `demo`, as a driver that starts makes it."""
     spec = spec or spec_of()
-    pause = pause or DiskPause(free=lambda: 1 << 30, make_room=lambda: 0, note=lambda _: None)
+    pause = pause or DiskPause(free=lambda: 1 << 30, make_room=lambda: 0, works=lambda: True, note=lambda _: None)
     return Proposer(record, name="demo", spec=spec, concurrency=concurrency, plans=plans or Table(), pause=pause)
 
 
@@ -258,12 +258,17 @@ class Disk:
 
     free: int = 100 << 20
     removable: int = 0
+    works: bool = True
     now: float = 0.0
     notes: list[str] = field(default_factory=list)
 
     def pause(self) -> DiskPause:
         return DiskPause(
-            free=lambda: self.free, make_room=self._make_room, note=self.notes.append, clock=lambda: self.now
+            free=lambda: self.free,
+            make_room=self._make_room,
+            works=lambda: self.works,
+            note=self.notes.append,
+            clock=lambda: self.now,
         )
 
     def _make_room(self) -> int:
@@ -277,7 +282,7 @@ def test_while_a_disk_is_full_nothing_starts_and_then_the_trial_goes_on(record: 
     sweep = proposer(record, concurrency=1, pause=disk.pause())
     started(sweep, record)
     record.wait("demo", number=0, reason="full")
-    sweep.ended(0, is_disk_full=True)
+    sweep.ended(0, disk="full")
 
     assert isinstance(sweep.next(), Wait)
     disk.free, disk.now = 50 << 20, 30.0
@@ -291,7 +296,7 @@ def test_what_nobody_needs_is_removed_from_a_full_disk(record: Record) -> None:
     started(sweep, record)
     record.wait("demo", number=0, reason="full")
 
-    sweep.ended(0, is_disk_full=True)
+    sweep.ended(0, disk="full")
 
     assert started(sweep, record).number == 0
 
@@ -302,7 +307,7 @@ def test_a_sweep_whose_disk_stays_full_stops(record: Record) -> None:
     sweep = proposer(record, concurrency=1, pause=pause)
     started(sweep, record)
     record.wait("demo", number=0, reason="full")
-    sweep.ended(0, is_disk_full=True)
+    sweep.ended(0, disk="full")
     disk.now = 121.0
 
     assert isinstance(sweep.next(), Finished)
@@ -526,3 +531,15 @@ def ended_in_order(record: Record, *, numbers: tuple[int, int]) -> dict[str, Any
 def test_in_fixed_order_timing_decides_nothing(tmp_path: Path) -> None:
     with open_record(tmp_path / "one.db") as one, open_record(tmp_path / "other.db") as other:
         assert ended_in_order(one, numbers=(0, 1)) == ended_in_order(other, numbers=(1, 0))
+
+
+def test_a_disk_that_cannot_be_used_pauses_the_sweep_until_it_can(record: Record) -> None:
+    disk = Disk(works=False)
+    sweep = proposer(record, concurrency=1, pause=disk.pause())
+    started(sweep, record)
+    record.wait("demo", number=0, reason="read-only")
+    sweep.ended(0, disk="unusable")
+
+    assert isinstance(sweep.next(), Wait)
+    disk.works, disk.now = True, 5.0
+    assert started(sweep, record).number == 0

@@ -1,0 +1,155 @@
+"""A sweep whose disk becomes full, or read-only, in the middle: it pauses or stops in order, and goes on from there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from search.record import Record
+from search.record.auditing import audit
+from tests.end_to_end.drivers import Driver
+from tests.faults.killing import outcome_of
+from trainables.stage_store import StageStore
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tiny_world")]
+
+NAME = "disk"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 50 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if os.geteuid() != 0 or subprocess.run(mount("size=50m", folder), capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small file system needs root")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def mount(options: str, folder: Path) -> list[str]:
+    return ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+
+
+def write_spec(folder: Path, encoder: Path) -> Path:
+    phase = {"batch_size": 8, "max_length": 48, "num_dev_items": 0}
+    spec = {
+        "name": NAME,
+        "trials": 6,
+        "concurrency": 2,
+        "order": "fixed",
+        "sampler": {"name": "random"},
+        "trial": {
+            "encoder": {"name": str(encoder)},
+            "intermediate": phase,
+            "target": {"mixture": {"mnli": 1.0}, "steps": 150, **phase},
+            "evaluation": {"languages": ["en", "de"], "max_length": 48},
+            "engine": {"threads_per_rank": 1, "device": "cpu", "checkpoint_seconds": 0.2},
+        },
+        "families": {"none": {}, "text": {"mixture": {"commonsense_qa": 1.0}, "steps": 40}},
+        "search": {"target.learning_rate": {"log": [1e-4, 1e-2]}},
+    }
+    path = folder / "disk.yaml"
+    path.write_text(yaml.safe_dump(spec))
+    return path
+
+
+@pytest.fixture
+def unbroken(tiny_encoder: Path, tmp_path: Path) -> list[tuple[object, ...]]:
+    """What comes of the sweep on a disk with space."""
+    home = tmp_path / "unbroken"
+    home.mkdir()
+    ended = Driver(home, "search", str(write_spec(tmp_path, tiny_encoder)), sweep=NAME).end()
+    assert ended.exit_code == 0, ended.stderr
+    return outcome_of(home, NAME)
+
+
+def has_a_result(record: Record) -> bool:
+    return bool(record.sweeps()) and any(trial.state == "finished" for trial in record.trials(NAME))
+
+
+def is_paused(record: Record) -> bool:
+    return "paused" in [event.kind for event in record.events(NAME)] or has_ended_early(record)
+
+
+def has_ended_early(record: Record) -> bool:
+    owner = record.owner(NAME)
+    return owner is not None and owner.token is None
+
+
+def fill(folder: Path) -> Path:
+    """Write a file until the disk is full; returns it."""
+    ballast = folder / "ballast"
+    with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+    return ballast
+
+
+def check_nothing_is_torn(home: Path) -> None:
+    assert audit(home / "record.db").event > 0
+    assert [one.key for one in StageStore(home / "store").space.stages().values() if one.facts is None] == []
+
+
+def test_a_disk_that_fills_up_pauses_the_sweep_which_then_ends_as_on_a_large_one(
+    unbroken: list[tuple[object, ...]], small_disk: Path, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    home = small_disk / "home"
+    home.mkdir()
+    command = ["search", str(write_spec(tmp_path, tiny_encoder))]
+    driver = Driver(home, *command, sweep=NAME)
+    driver.wait_until(has_a_result)
+    ballast = fill(small_disk)
+    driver.wait_until(is_paused)
+    check_nothing_is_torn(home)
+    ballast.unlink()
+    ended = driver.end()
+
+    assert "Paused:" in ended.stderr
+    assert ended.exit_code == 0, ended.stderr
+    assert outcome_of(home, NAME) == unbroken
+    check_nothing_is_torn(home)
+
+
+def test_a_sweep_that_was_killed_on_a_full_disk_is_finished_by_the_same_command(
+    unbroken: list[tuple[object, ...]], small_disk: Path, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    import signal
+
+    home = small_disk / "home"
+    home.mkdir()
+    command = ["search", str(write_spec(tmp_path, tiny_encoder))]
+    driver = Driver(home, *command, sweep=NAME)
+    driver.wait_until(has_a_result)
+    ballast = fill(small_disk)
+    driver.wait_until(is_paused)
+    killed = driver.end(signal.SIGKILL)
+    ballast.unlink()
+    ended = Driver(home, *command, sweep=NAME).end()
+
+    assert killed.exit_code == -signal.SIGKILL
+    assert ended.exit_code == 0, ended.stderr
+    assert outcome_of(home, NAME) == unbroken
+
+
+def test_a_disk_that_becomes_read_only_fails_no_trial(
+    unbroken: list[tuple[object, ...]], small_disk: Path, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    home, store = tmp_path / "home", small_disk / "store"
+    home.mkdir()
+    command = ["search", str(write_spec(tmp_path, tiny_encoder)), "--store", str(store)]
+    driver = Driver(home, *command, sweep=NAME)
+    driver.wait_until(has_a_result)
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=False)
+    driver.wait_until(is_paused)
+    subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
+    ended = driver.end()
+
+    assert ended.exit_code == 0, ended.stderr
+    assert outcome_of(home, NAME) == unbroken
