@@ -10,8 +10,8 @@ demo: .venv/installed          ## a whole search in the generated world, a few m
 test: .venv/installed          ## the tests; those that need real data run where XSTILTS_MIRROR is set
 	HF_HUB_OFFLINE=1 $(BIN)/pytest
 
-faults: .venv/installed        ## trials killed in their stages, damaged records, a thousand histories of stage trees
-	HF_HUB_OFFLINE=1 XSTILTS_KILLS=20 XSTILTS_DAMAGES=200 $(BIN)/pytest tests/faults
+faults: .venv/installed        ## sweeps and trials killed, full disks, damaged records, histories of stage trees
+	HF_HUB_OFFLINE=1 XSTILTS_KILLS=20 XSTILTS_SWEEP_KILLS=200 XSTILTS_DAMAGES=200 $(BIN)/pytest tests/faults
 	HF_HUB_OFFLINE=1 XSTILTS_HISTORIES=1000 $(BIN)/pytest tests/trainables_tests/test_stage_tree.py
 
 check: .venv/installed         ## lint, format, types, layers, generated docs

@@ -1,7 +1,7 @@
 """What a sweep does while a disk is full or cannot be used.
 
-It frees what nobody needs, waits until the disk can be written again, and gives up in the end. Nothing is started during
-a pause; what was being written is not there, and what was there before is whole.
+It frees what nobody needs, waits until the disk can be written again, and gives up in the end. Nothing is started
+during a pause; what was being written is not there, and what was there before is whole.
 """
 
 from __future__ import annotations
