@@ -236,7 +236,8 @@ def _stand_in_line(connection: Connection) -> None:
 def _translate(context: ExceptionContext, shown: str) -> SearchError | None:
     original = context.original_exception
     if isinstance(original, sqlite3.Error):
-        return _of_sqlite(original, shown)
+        writes = context.connection is not None and context.connection.get_execution_options().get("xstilts_writes")
+        return _of_sqlite(original, shown, writes=bool(writes))
     if getattr(original, "sqlstate", None) == _READ_ONLY_SQLSTATE:
         return RecordUnusableError(f"record {shown} was opened read-only and cannot be changed; open it for writing")
     if isinstance(context.sqlalchemy_exception, DBAPIError) and context.connection is None:
@@ -247,7 +248,7 @@ def _translate(context: ExceptionContext, shown: str) -> SearchError | None:
     return None
 
 
-def _of_sqlite(error: sqlite3.Error, shown: str) -> SearchError | None:
+def _of_sqlite(error: sqlite3.Error, shown: str, *, writes: bool) -> SearchError | None:
     code = getattr(error, "sqlite_errorcode", None)
     primary = code & 0xFF if code is not None else None
     if primary in _DAMAGED_CODES:
@@ -255,7 +256,7 @@ def _of_sqlite(error: sqlite3.Error, shown: str) -> SearchError | None:
             f"record {shown} is damaged ({error}); SQLite cannot read it: restore a copy, or move the file away and "
             "search again (finished stages in the store are reused)"
         )
-    if primary in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}:
+    if primary == sqlite3.SQLITE_FULL or (writes and primary == sqlite3.SQLITE_IOERR):
         return RecordFullError(shown)
     if isinstance(error, sqlite3.OperationalError) and primary != sqlite3.SQLITE_ERROR:
         return RecordUnusableError(

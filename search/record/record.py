@@ -23,11 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self  # Any: column values have no shared static type
 
-from pydantic import JsonValue
 from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import IntegrityError
 
-from search.errors import SweepDiffersError
 from search.record import owning, reading, schema, writing
 from search.record.guarding import check_now
 from search.record.lineage import with_stage
@@ -49,9 +47,8 @@ from search.record.rows import (
     State,
     SweepRow,
     TrialRow,
-    score_of,
 )
-from trainables.config.frozen import canonical_json
+from search.record.same_spec import check_same_sweep
 from trainables.errors import ConfigError
 from trainables.failures import FailureKind
 from trainables.results import StageRun, TrialResult
@@ -175,7 +172,7 @@ class Record:
                 connection.execute(schema.sweeps.insert().values(**row, created_at=now))
                 writing.add_event(connection, name, number=None, kind="sweep", payload=row, at=now)
         sweep = self.plan(name, planned_trials=planned_trials)
-        _check_same_sweep(sweep, spec=spec, objective=objective)
+        check_same_sweep(sweep, spec=spec, objective=objective)
         return sweep
 
     @with_reserve
@@ -269,7 +266,7 @@ class Record:
             ResultDiffersError: It was measured at this rung with another result.
         """
         with self._change(sweep, number) as (connection, trial):
-            _measure(connection, trial, result=result, rung=rung)
+            writing.measure(connection, trial, result=result, rung=rung)
             return reading.read_trial(connection, sweep, number=number)
 
     @with_reserve
@@ -282,7 +279,7 @@ class Record:
             StateError: It was pruned.
         """
         with self._change(sweep, number) as (connection, trial):
-            score = _measure(connection, trial, result=result, rung=rung)
+            score = writing.measure(connection, trial, result=result, rung=rung)
             if trial.state != "finished":
                 payload: JsonObject = {"rung": rung, "score": score}
                 writing.move(connection, trial, state="finished", payload=payload, time_column="ended_at", error=None)
@@ -496,37 +493,3 @@ class Record:
     def _change(self, sweep: str, number: int) -> Generator[tuple[Connection, TrialRow]]:
         with self.writing_to(sweep) as connection:
             yield connection, reading.read_trial(connection, sweep, number=number)
-
-
-def _measure(connection: Connection, trial: TrialRow, *, result: TrialResult, rung: int) -> float:
-    """Add a measurement, or check that the one that is there says the same; return its score."""
-    known = reading.read_measurement(connection, trial.sweep, number=trial.number, rung=rung)
-    if known is not None:
-        writing.check_same(trial, rung=rung, stored=known.trial_result, result=result)
-        return known.score
-    score = score_of(result, reading.read_sweep(connection, trial.sweep).objective)
-    writing.add_measurement(connection, trial, rung=rung, score=score, result=result)
-    return score
-
-
-def _check_same_sweep(sweep: SweepRow, *, spec: JsonObject, objective: Objective) -> None:
-    fields = [] if sweep.objective == objective else ["objective"]
-    fields += _differing(_without_extent(sweep.spec), _without_extent(spec), path="")
-    if fields:
-        raise SweepDiffersError(sweep.name, fields)
-
-
-def _without_extent(spec: JsonObject) -> JsonObject:
-    """Return a spec without what says how long and how wide to search: that may change from run to run."""
-    return {name: value for name, value in spec.items() if name not in {"trials", "concurrency", "description"}}
-
-
-def _differing(left: JsonValue, right: JsonValue, *, path: str) -> list[str]:
-    if isinstance(left, dict) and isinstance(right, dict):
-        names = sorted(left.keys() | right.keys())
-        return [
-            field
-            for name in names
-            for field in _differing(left.get(name), right.get(name), path=f"{path}.{name}" if path else name)
-        ]
-    return [] if canonical_json(left) == canonical_json(right) else [path or "spec"]

@@ -12,8 +12,8 @@ from search.errors import ResultDiffersError, StateError
 from search.record import schema
 from search.record.chain import START, canonical_payload, link
 from search.record.lineage import merge
-from search.record.reading import read_stages
-from search.record.rows import JsonObject, Proposal, Revision, StageRow, State, TrialRow
+from search.record.reading import read_measurement, read_stages, read_sweep
+from search.record.rows import JsonObject, Proposal, Revision, StageRow, State, TrialRow, score_of
 from trainables.results import StageRun, TrialResult
 
 _FROM: dict[State, frozenset[State]] = {
@@ -142,6 +142,17 @@ def add_measurement(connection: Connection, trial: TrialRow, *, rung: int, score
     change_trial(connection, trial, **columns)
     payload: JsonObject = {"rung": rung, "result": stored}
     add_event(connection, trial.sweep, number=trial.number, kind="measured", payload=payload, at=now)
+
+
+def measure(connection: Connection, trial: TrialRow, *, result: TrialResult, rung: int) -> float:
+    """Add a measurement, or check that the one that is there says the same; return its score."""
+    known = read_measurement(connection, trial.sweep, number=trial.number, rung=rung)
+    if known is not None:
+        check_same(trial, rung=rung, stored=known.trial_result, result=result)
+        return known.score
+    score = score_of(result, read_sweep(connection, trial.sweep).objective)
+    add_measurement(connection, trial, rung=rung, score=score, result=result)
+    return score
 
 
 def put_stages(

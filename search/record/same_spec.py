@@ -1,0 +1,37 @@
+"""Whether a spec is the one that a sweep has on record."""
+
+from __future__ import annotations
+
+from pydantic import JsonValue
+
+from search.errors import SweepDiffersError
+from search.record.rows import JsonObject, Objective, SweepRow
+from trainables.config.frozen import canonical_json
+
+
+def check_same_sweep(sweep: SweepRow, *, spec: JsonObject, objective: Objective) -> None:
+    """Return when a sweep has this spec and objective, extent apart.
+
+    Raises:
+        SweepDiffersError: It has another one.
+    """
+    fields = [] if sweep.objective == objective else ["objective"]
+    fields += _differing(_without_extent(sweep.spec), _without_extent(spec), path="")
+    if fields:
+        raise SweepDiffersError(sweep.name, fields)
+
+
+def _without_extent(spec: JsonObject) -> JsonObject:
+    """Return a spec without what says how long and how wide to search: that may change from run to run."""
+    return {name: value for name, value in spec.items() if name not in {"trials", "concurrency", "description"}}
+
+
+def _differing(left: JsonValue, right: JsonValue, *, path: str) -> list[str]:
+    if isinstance(left, dict) and isinstance(right, dict):
+        names = sorted(left.keys() | right.keys())
+        return [
+            field
+            for name in names
+            for field in _differing(left.get(name), right.get(name), path=f"{path}.{name}" if path else name)
+        ]
+    return [] if canonical_json(left) == canonical_json(right) else [path or "spec"]
