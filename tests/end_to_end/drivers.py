@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,12 +38,18 @@ class Ended:
 class Driver:
     """A running `xstilts` command that drives a sweep."""
 
-    def __init__(self, home: Path, *arguments: str, sweep: str = "tiny") -> None:
+    def __init__(
+        self, home: Path, *arguments: str, sweep: str = "tiny", variables: Mapping[str, str] | None = None
+    ) -> None:
         self._home, self._sweep = home, sweep
         self._stderr = home / f"stderr-{time.monotonic_ns()}"
+        chosen = environment(home) | (variables or {})
         with self._stderr.open("wb") as stderr:
             self._process = subprocess.Popen(
-                [XSTILTS, *arguments], env=environment(home), stdout=subprocess.DEVNULL, stderr=stderr
+                [XSTILTS, *arguments],
+                env=environment(home) | (variables or {}),
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
             )
         self._children: set[psutil.Process] = set()
 

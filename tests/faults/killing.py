@@ -129,15 +129,11 @@ class Killing:
                 return True
             assert code in {-signal.SIGKILL, 1}, self._stderr()
         self._outcome.num_commands += 1
-        variables = environment(self._home) | {"XSTILTS_FAULTS": str(self._folder), "PYTHONPATH": self._python_path()}
+        variables = environment(self._home) | faults(self._folder)
         with (self._home / "stderr").open("wb") as stderr:
             command = [XSTILTS, "search", str(self._spec)]
             self._process = psutil.Popen(command, env=variables, stdout=subprocess.DEVNULL, stderr=stderr)
         return False
-
-    @staticmethod
-    def _python_path() -> str:
-        return os.pathsep.join(filter(None, (str(POINTS), os.environ.get("PYTHONPATH"))))
 
     def _kill_something(self) -> None:
         if self._chance.random() < 0.5:
@@ -147,12 +143,7 @@ class Killing:
 
     def _kill_at_a_point(self, role: str, call: str, when: str) -> None:
         self._serial += 1
-        point = {"serial": self._serial, "role": role, "call": call, "when": when, "nth": self._chance.randint(1, 3)}
-        fired = self._folder / "fired.json"
-        fired.unlink(missing_ok=True)
-        part = self._folder / "part.json"
-        part.write_text(json.dumps(point))
-        part.rename(self._folder / "armed.json")
+        fired = arm(self._folder, serial=self._serial, role=role, call=call, when=when, nth=self._chance.randint(1, 3))
         deadline = time.monotonic() + SECONDS_TO_FIRE
         while not fired.exists() and time.monotonic() < deadline and self._command().poll() is None:
             time.sleep(0.05)
@@ -214,6 +205,22 @@ class Killing:
 
     def _stderr(self) -> str:
         return (self._home / "stderr").read_text()
+
+
+def faults(folder: Path, *, clock_jumps: bool = False) -> dict[str, str]:
+    """Return the variables with which a command's processes come to armed points."""
+    path = os.pathsep.join(filter(None, (str(POINTS), os.environ.get("PYTHONPATH"))))
+    jumps = {"XSTILTS_CLOCK_JUMPS": "1"} if clock_jumps else {}
+    return {"XSTILTS_FAULTS": str(folder), "PYTHONPATH": path} | jumps
+
+
+def arm(folder: Path, *, serial: int, role: str, call: str, when: str, nth: int) -> Path:
+    """Arm a point; returns the file that is there once a process has come to it."""
+    fired, part = folder / "fired.json", folder / "part.json"
+    fired.unlink(missing_ok=True)
+    part.write_text(json.dumps({"serial": serial, "role": role, "call": call, "when": when, "nth": nth}))
+    part.rename(folder / "armed.json")
+    return fired
 
 
 def outcome_of(home: Path, sweep: str) -> list[tuple[object, ...]]:

@@ -1,10 +1,12 @@
-"""A sweep whose disk becomes full, or read-only, in the middle: it pauses or stops in order, and goes on from there."""
+"""A sweep whose disk becomes full, read-only or fails, or whose clocks jump, ends as the unbroken one."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +16,7 @@ import yaml
 from search.record import Record
 from search.record.auditing import audit
 from tests.end_to_end.drivers import Driver
-from tests.faults.killing import outcome_of
+from tests.faults.killing import arm, faults, outcome_of
 from trainables.stage_store import StageStore
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tiny_world")]
@@ -60,12 +62,15 @@ def write_spec(folder: Path, encoder: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def unbroken(tiny_encoder: Path, tmp_path: Path) -> list[tuple[object, ...]]:
+@pytest.fixture(scope="module")
+def unbroken(
+    tiny_world: None,  # noqa: ARG001  (the sweep's processes read it)
+    tiny_encoder: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> list[tuple[object, ...]]:
     """What comes of the sweep on a disk with space."""
-    home = tmp_path / "unbroken"
-    home.mkdir()
-    ended = Driver(home, "search", str(write_spec(tmp_path, tiny_encoder)), sweep=NAME).end()
+    home = tmp_path_factory.mktemp("unbroken")
+    ended = Driver(home, "search", str(write_spec(home, tiny_encoder)), sweep=NAME).end()
     assert ended.exit_code == 0, ended.stderr
     return outcome_of(home, NAME)
 
@@ -120,8 +125,6 @@ def test_a_disk_that_fills_up_pauses_the_sweep_which_then_ends_as_on_a_large_one
 def test_a_sweep_that_was_killed_on_a_full_disk_is_finished_by_the_same_command(
     unbroken: list[tuple[object, ...]], small_disk: Path, tiny_encoder: Path, tmp_path: Path
 ) -> None:
-    import signal
-
     home = small_disk / "home"
     home.mkdir()
     command = ["search", str(write_spec(tmp_path, tiny_encoder))]
@@ -152,4 +155,48 @@ def test_a_disk_that_becomes_read_only_fails_no_trial(
     ended = driver.end()
 
     assert ended.exit_code == 0, ended.stderr
+    assert outcome_of(home, NAME) == unbroken
+
+
+FAILING = (("actor", "rename"), ("actor", "fsync"), ("actor", "link"), ("rank", "rename"), ("rank", "fsync"))
+
+
+def test_calls_that_fail_with_an_input_output_error_fail_no_trial(
+    unbroken: list[tuple[object, ...]], tiny_encoder: Path, tmp_path: Path
+) -> None:
+    home, folder = tmp_path / "home", tmp_path / "faults"
+    home.mkdir()
+    folder.mkdir()
+    command = ["search", str(write_spec(tmp_path, tiny_encoder))]
+    driver = Driver(home, *command, sweep=NAME, variables=faults(folder))
+    driver.wait_until(lambda record: bool(record.sweeps()) and bool(record.trials(NAME)))
+    num_fired = 0
+    for serial, (role, call) in enumerate(FAILING):
+        fired = arm(folder, serial=serial, role=role, call=call, when="failing", nth=1)
+        deadline = time.monotonic() + 15
+        while not fired.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        num_fired += fired.exists()
+        (folder / "armed.json").unlink(missing_ok=True)
+    ended = driver.end()
+
+    assert num_fired >= 2
+    assert ended.exit_code == 0, ended.stderr
+    assert outcome_of(home, NAME) == unbroken
+
+
+def test_clocks_that_jump_change_nothing(
+    unbroken: list[tuple[object, ...]], tiny_encoder: Path, tmp_path: Path
+) -> None:
+    home, folder = tmp_path / "home", tmp_path / "faults"
+    home.mkdir()
+    folder.mkdir()
+    command = ["search", str(write_spec(tmp_path, tiny_encoder))]
+    jumping = faults(folder, clock_jumps=True)
+    driver = Driver(home, *command, sweep=NAME, variables=jumping)
+    driver.wait_until(has_a_result)
+    killed = driver.end(signal.SIGKILL)
+    ended = Driver(home, *command, sweep=NAME, variables=jumping).end()
+
+    assert (killed.exit_code, ended.exit_code) == (-signal.SIGKILL, 0), ended.stderr
     assert outcome_of(home, NAME) == unbroken

@@ -2,20 +2,24 @@
 
 The sweep's code knows nothing of this. What it calls to make something durable is wrapped here: renames, links, syncs
 of files, commits of the record. The harness (`tests/faults/killing.py`) arms one point at a time by a file; the first
-process of the right role that comes to it renames that file, which only one can, and kills itself.
+process of the right role that comes to it renames that file, which only one can, and kills itself, or has the call fail.
 
-It also notes which stages are begun and published, for the harness to see whether a finished one was made again.
+It also notes which stages are begun and published, for the harness to see whether a finished one was made again; and
+with XSTILTS_CLOCK_JUMPS the clock jumps.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import json
+import math
 import os
 import signal
 import sqlite3
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -77,6 +81,8 @@ def _wrapped(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         if _points.passes(name, "before"):
             _end()
+        if _points.passes(name, "failing"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
         result = call(*args, **kwargs)
         if name == "rename" and "/stages/" in (to := os.fspath(args[1])):
             _note(f"published {to.rpartition('/')[2]}")
@@ -112,6 +118,15 @@ class _Connection(sqlite3.Connection):
             _end()
 
 
+def _jumping_time() -> float:
+    """Return a time that is up to a day off, another offset every two seconds; processes differ, as hosts may."""
+    now = _time()
+    return now + 86_400 * math.sin(1e3 * (now // 2 + os.getpid()))
+
+
+_time = time.time
+if os.environ.get("XSTILTS_CLOCK_JUMPS"):
+    time.time = _jumping_time
 if _FOLDER:
     _mkdir = os.mkdir
     os.mkdir = _noting_mkdir
