@@ -47,7 +47,7 @@ class Driver:
         with self._stderr.open("wb") as stderr:
             self._process = subprocess.Popen(
                 [XSTILTS, *arguments],
-                env=environment(home) | (variables or {}),
+                env=chosen,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
             )

@@ -2,7 +2,8 @@
 
 The sweep's code knows nothing of this. What it calls to make something durable is wrapped here: renames, links, syncs
 of files, commits of the record. The harness (`tests/faults/killing.py`) arms one point at a time by a file; the first
-process of the right role that comes to it renames that file, which only one can, and kills itself, or has the call fail.
+process of the right role that comes to it renames that file, which only one can, and kills itself, or has the call
+fail.
 
 It also notes which stages are begun and published, for the harness to see whether a finished one was made again; and
 with XSTILTS_CLOCK_JUMPS the clock jumps.
