@@ -31,14 +31,18 @@ from typing import Any  # Ray is untyped
 
 from machine import heading, save
 
-from search.driver.proposing import Proposer
+from search.driver.pausing import DiskPause
+from search.driver.planning import StagePlans
+from search.driver.proposing import Proposer, Start
 from search.driver.trial_actor import SweepTrainable
 from search.driver.tuning import tune_trials  # sets what Ray reads when it is imported: so Ray is imported later here
-from search.record import Record, TrialRow, open_record
+from search.record import Record, open_record
 from spaces.sweep_spec import SweepSpec, make_sweep_spec
 from trainables.config import EngineConfig
 from trainables.order import TrialOrder
 from trainables.results import TrialResult
+from trainables.stage_store import StageStore
+from trainables.trainable import DISK, RUNG
 
 TARGET_RATIO = 50
 """What the recipe's seconds per trial are meant to be, as a multiple of ours."""
@@ -66,8 +70,9 @@ class IdleTrial(SweepTrainable):
         """Ask every rank; record a made-up result."""
         self.publisher.started(self._order)
         self._kept_group(self._order.config.engine).ready()
-        self.publisher.finished(self._order, TrialResult(languages={"en": 0.5}, num_items=1, task_scores={}, stages=()))
-        return {"done": True}
+        result = TrialResult(languages={"en": 0.5}, num_items=1, task_scores={}, stages=())
+        self.publisher.measured(self._order, result, rung=self._rung)
+        return {"done": True, RUNG: self._rung, DISK: None}
 
 
 def main() -> None:
@@ -98,18 +103,21 @@ def time_ours(num_workers: int, *, num_trials: int, folder: Path) -> Timing:
     with open_record(str(place)) as record:
         record.put_sweep(name, spec=spec.model_dump(mode="json"), objective=spec.objective, planned_trials=spec.trials)
 
-        def order(trial: TrialRow) -> TrialOrder:
+        def order(start: Start) -> TrialOrder:
             return TrialOrder(
                 sweep=name,
-                number=trial.number,
-                config=trial.trial_config.model_copy(update={"engine": engine}),
+                number=start.trial.number,
+                config=start.trial.trial_config.model_copy(update={"engine": engine}),
                 record=str(place),
                 store=str(folder / "store"),
                 downloads=folder / "downloads",
                 progress=folder / "progress.json",
+                log=folder / "log",
             )
 
-        proposer = Proposer(record, name=name, spec=spec, concurrency=1)
+        pause = DiskPause(free=lambda: 1 << 40, make_room=lambda: 0, works=lambda: True, note=lambda _: None)
+        plans = StagePlans(StageStore(folder / "store"), rungs=spec.rungs)
+        proposer = Proposer(record, name=name, spec=spec, concurrency=1, plans=plans, pause=pause)
         tune_trials(proposer, order=order, engine=engine, scratch=folder / name, trainable=IdleTrial)
         return _timing(started, ends=_ends(record, name))
 

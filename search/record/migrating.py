@@ -9,7 +9,17 @@ from sqlalchemy import Connection, delete, select, text, update
 
 from search.record.chain import START, canonical_payload, link
 from search.record.derived import DerivedSweep, DerivedTrial
-from search.record.schema import SCHEMA_VERSION, events, measurements, meta, owners, stages, sweeps, trials
+from search.record.schema import (
+    SCHEMA_VERSION,
+    events,
+    measurements,
+    meta,
+    owners,
+    stages,
+    sweeps,
+    trials,
+    trials_set_aside,
+)
 from search.record.writing import add_event
 
 _ADDED_IN_2 = {
@@ -36,6 +46,7 @@ def migrate(connection: Connection, *, version: int) -> None:
     """
     if version < 3:  # noqa: PLR2004  the schema's version
         _add_columns(connection, _ADDED_IN_3)
+        trials_set_aside.create(connection)
     if version < 2:  # noqa: PLR2004
         _add_columns(connection, _ADDED_IN_2)
         owners.create(connection)

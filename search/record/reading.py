@@ -91,9 +91,10 @@ def count_set_aside(connection: Connection, sweep: str) -> int:
 def count_states(connection: Connection, sweep: str) -> dict[State, int]:
     """Return state -> number of the sweep's trials in it that count, ordered by state."""
     trials = schema.trials.c
-    mine = (trials.sweep == sweep, trials.set_aside.is_(None))
-    query = select(trials.state, func.count()).where(*mine).group_by(trials.state)
-    return {row[0]: row[1] for row in connection.execute(query.order_by(trials.state))}
+    query = select(trials.state, func.count()).where(trials.sweep == sweep).group_by(trials.state)
+    aside = {row[0]: row[1] for row in connection.execute(query.where(trials.set_aside.is_not(None)))}
+    counts = {row[0]: row[1] - aside.get(row[0], 0) for row in connection.execute(query.order_by(trials.state))}
+    return {state: count for state, count in counts.items() if count}
 
 
 def next_number(connection: Connection, sweep: str) -> int:

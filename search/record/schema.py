@@ -72,6 +72,15 @@ trials = Table(
     Index("trials_by_score", "sweep", "state", "score"),
 )
 
+trials_set_aside = Index(
+    "trials_set_aside",
+    trials.c.sweep,
+    trials.c.state,
+    sqlite_where=trials.c.set_aside.is_not(None),
+    postgresql_where=trials.c.set_aside.is_not(None),
+)
+"""Few or none are: counting them, or leaving them out, reads no trial's row."""
+
 
 def _of_a_trial(name: str, *columns: SchemaItem) -> Table:
     return Table(

@@ -103,3 +103,4 @@ CREATE TABLE task_scores (
 )
 CREATE INDEX events_by_sweep ON events (sweep, id)
 CREATE INDEX trials_by_score ON trials (sweep, state, score)
+CREATE INDEX trials_set_aside ON trials (sweep, state) WHERE set_aside IS NOT NULL
