@@ -102,7 +102,7 @@ def check_nothing_is_torn(home: Path) -> None:
     assert [one.key for one in StageStore(home / "store").space.stages().values() if one.facts is None] == []
 
 
-def test_a_disk_that_fills_up_pauses_the_sweep_which_then_ends_as_on_a_large_one(
+def test_a_full_disk_tears_nothing_and_the_same_command_finishes_once_there_is_space(
     unbroken: list[tuple[object, ...]], small_disk: Path, tiny_encoder: Path, tmp_path: Path
 ) -> None:
     home = small_disk / "home"
@@ -113,35 +113,17 @@ def test_a_disk_that_fills_up_pauses_the_sweep_which_then_ends_as_on_a_large_one
     ballast = fill(small_disk)
     driver.wait_until(is_paused)
     check_nothing_is_torn(home)
-    ballast.unlink()
-    ended = driver.end()
-
-    assert "Paused:" in ended.stderr
-    assert ended.exit_code == 0, ended.stderr
-    assert outcome_of(home, NAME) == unbroken
-    check_nothing_is_torn(home)
-
-
-def test_a_sweep_that_was_killed_on_a_full_disk_is_finished_by_the_same_command(
-    unbroken: list[tuple[object, ...]], small_disk: Path, tiny_encoder: Path, tmp_path: Path
-) -> None:
-    home = small_disk / "home"
-    home.mkdir()
-    command = ["search", str(write_spec(tmp_path, tiny_encoder))]
-    driver = Driver(home, *command, sweep=NAME)
-    driver.wait_until(has_a_result)
-    ballast = fill(small_disk)
-    driver.wait_until(is_paused)
     killed = driver.end(signal.SIGKILL)
     ballast.unlink()
     ended = Driver(home, *command, sweep=NAME).end()
 
-    assert killed.exit_code == -signal.SIGKILL
-    assert ended.exit_code == 0, ended.stderr
+    assert "Paused:" in killed.stderr
+    assert (killed.exit_code, ended.exit_code) == (-signal.SIGKILL, 0), ended.stderr
     assert outcome_of(home, NAME) == unbroken
+    check_nothing_is_torn(home)
 
 
-def test_a_disk_that_becomes_read_only_fails_no_trial(
+def test_a_disk_that_becomes_read_only_pauses_the_sweep_and_fails_no_trial(
     unbroken: list[tuple[object, ...]], small_disk: Path, tiny_encoder: Path, tmp_path: Path
 ) -> None:
     home, store = tmp_path / "home", small_disk / "store"

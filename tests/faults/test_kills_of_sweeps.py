@@ -25,8 +25,10 @@ from tests.faults.killing import Kill, Killing, outcome_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(4 * 3600)]
 
-NUM_KILLS = int(os.environ.get("XSTILTS_SWEEP_KILLS", "8"))
+NUM_KILLS = int(os.environ.get("XSTILTS_SWEEP_KILLS", "6"))
 """At both concurrencies together; `make faults` raises it."""
+NUM_TRIALS = 10 if NUM_KILLS > 50 else 5
+"""A longer sweep gives more room for kills."""
 KILLS_A_SWEEP = 20
 """At most; then it is left to finish."""
 SEED = int(os.environ.get("XSTILTS_SWEEP_SEED", "0"))
@@ -36,7 +38,12 @@ NAME = "demo"
 def short_demo(folder: Path, *, concurrency: int) -> Path:
     """Write the demo with short phases, two rungs, a pruner, and proposals in fixed order; returns its path."""
     spec: dict[str, Any] = yaml.safe_load(shipped_specs()["demo"].read_text())
-    spec |= {"order": "fixed", "concurrency": concurrency, "trials": 10, "rungs": {"num": 2, "eta": 2, "num_items": 40}}
+    spec |= {
+        "order": "fixed",
+        "concurrency": concurrency,
+        "trials": NUM_TRIALS,
+        "rungs": {"num": 2, "eta": 2, "num_items": 40},
+    }
     spec["sampler"] = {"name": "tpe", "num_startup": 4}
     trial = spec["trial"]
     trial["target"] |= {"steps": 120, "num_dev_items": 0}
@@ -68,7 +75,7 @@ def unbroken(concurrency: int, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 def best(home: Path) -> list[dict[str, Any]]:
     """Return what `xstilts best` says, without times and who paid for a shared stage: whoever came to it first."""
-    command = [XSTILTS, "best", NAME, "--top", "10", "--json"]
+    command = [XSTILTS, "best", NAME, "--top", str(NUM_TRIALS), "--json"]
     said = subprocess.run(command, env=environment(home), capture_output=True, text=True, check=True).stdout
     timing = {"cost_paid_seconds", "cost_if_alone_seconds", "steps_paid"}
     return [{name: value for name, value in one.items() if name not in timing} for one in json.loads(said)]
