@@ -1,7 +1,7 @@
 """What a changed spec, or changed code and data, mean for the trials of a sweep.
 
 A trial counts while the sweep's space has it and while its stages would be the same ones today. What does not count is
-set aside, never removed: it comes back when a later change makes it fit again (docs/decisions/0014). The objective and
+set aside, never removed: it comes back when a later change makes it fit again (docs/decisions/0016). The objective and
 the rungs stay: with others, what was measured would mean something else.
 """
 
