@@ -94,7 +94,9 @@ def family_sweep(rng: np.random.Generator) -> tuple[bool, ...]:
     """Return whether any of four families without effect is called better, and the first one's interval holds 0."""
     checkpoints = rng.integers(0, 6, 12)
     arms = [
-        group(f"family {number}", rng.normal(0, PART, 6)[checkpoints] + rng.normal(0, PART, 12), checkpoints=checkpoints)
+        group(
+            f"family {number}", rng.normal(0, PART, 6)[checkpoints] + rng.normal(0, PART, 12), checkpoints=checkpoints
+        )
         for number in range(4)
     ]
     found = verdicts(arms, baseline=group("none", drawn(rng, NUM_BASELINES), checkpoints=range(NUM_BASELINES)))
@@ -194,7 +196,9 @@ def main() -> int:
     started = time.monotonic()
     rows = measure(arguments.sweeps)
     lines += [f"sweeps    {arguments.sweeps} of each kind, {time.monotonic() - started:.0f} s on {hardware()}", ""]
-    lines += [f"{what:<64}{value:>14}  {bound:<9} {'' if holds else 'FAILS'}".rstrip() for what, value, bound, holds in rows]
+    lines += [
+        f"{what:<64}{value:>14}  {bound:<9} {'' if holds else 'FAILS'}".rstrip() for what, value, bound, holds in rows
+    ]
     text = "\n".join(lines)
     print(text)
     if arguments.save:

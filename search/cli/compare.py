@@ -76,14 +76,14 @@ def compare(
     print_json(found) if as_json else print_comparison(found)
 
 
-def print_comparison(found: Comparison) -> None:
+def print_comparison(found: Comparison, *, split: str = "dev") -> None:
     """Print a comparison: a table of groups, their intervals as bars, and what is undecided with the command to run."""
     from search.cli.intervals import interval_lines
     from search.cli.output import print_table
 
     protocol = found.protocol
     level = f"{100 * (1 - protocol.alpha):.3g} %"
-    click.echo(f"{found.sweep} by {protocol.by}, {protocol.metric} dev score, against {protocol.baseline}")
+    click.echo(f"{found.sweep} by {protocol.by}, {protocol.metric} {split} score, against {protocol.baseline}")
     click.echo(f"Effects in points with {level} intervals, p by Holm, margin {protocol.margin:g}:\n")
     print_table(_table(found))
     click.echo()

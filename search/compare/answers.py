@@ -41,8 +41,8 @@ class Protocol(CompareAnswer):
     """How p values are adjusted over the groups (Holm 1979)."""
     selection: Selection = "all"
     """Which trials are compared."""
-    num_looks: int = Field(default=1, ge=1)
-    """Looks at growing data that share the chance of error: this one's `alpha` is the whole one's part."""
+    look: int = Field(default=1, ge=1)
+    """Which look at growing data this is: look k has alpha / (k (k + 1)) of the chance of error."""
 
 
 class GroupComparison(CompareAnswer):
@@ -105,6 +105,23 @@ class Comparison(CompareAnswer):
     """The baseline first, then arms from the largest effect down, each followed by its controls."""
     notes: tuple[str, ...] = Field(default=(), strict=False)
     """What a reader has to know, such as trials that were picked by their scores."""
+
+
+class Confirmation(CompareAnswer):
+    """What became of a sweep's best configurations under fresh seeds, and on the locked test split."""
+
+    sweep: str
+    """Name of the sweep."""
+    confirmation: str
+    """Name of the sweep that holds the fresh trials."""
+    seeds: int
+    """Fresh seeds of each configuration at the last look."""
+    dev: Comparison
+    """Dev scores under fresh seeds."""
+    test: Comparison | None = None
+    """The best arm and the baseline on the test split; None while it is locked."""
+    num_test_openings: int = 0
+    """How often the test split was opened for this confirmation; above 1, its intervals promise too much."""
 
 
 class ProtocolRow(CompareAnswer):

@@ -10,9 +10,16 @@ from search.compare.comparing import compare_groups
 from search.compare.grouping import by_family, by_point, by_task
 from search.compare.reading import RunReader
 from search.compare.runs import Group, Run, make_group
+from search.compare.sequential import look_alpha
 from search.errors import InputError
 from search.record import Record, SweepRow
 from trainables.errors import near_matches
+
+SUFFIX = ".confirmed"
+"""Follows a sweep's name in that of its confirmation."""
+
+LOOK = "look"
+"""Kind of the event that says that a confirmation was looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +39,9 @@ class Question:
     margin: float = 0.5
     """Points within which two groups count as equivalent."""
     alpha: float = 0.05
-    """Chance of a wrong verdict over all groups."""
-    num_looks: int = 1
-    """Looks that share it; `alpha` is this look's part already."""
+    """Chance of a wrong verdict over all groups and, in a confirmation, over all looks."""
+    look: int | None = None
+    """A confirmation's look that this is; None: the last on record."""
 
 
 def compare(record: Record, question: Question, *, store: str | None = None) -> Comparison:
@@ -56,16 +63,19 @@ def compare(record: Record, question: Question, *, store: str | None = None) -> 
     points = point_names(row)
     by = "configuration" if points and question.by == "family" else question.by
     groups = _groups(reader, question, by=by, points=points)
-    name = question.baseline or (points[-1] if by == "configuration" else question.wheres[0] if by == "where" else "none")
+    name = question.baseline or (
+        points[-1] if by == "configuration" else question.wheres[0] if by == "where" else "none"
+    )
     baseline = _baseline(groups, name=name, sweep=row.name)
+    look = question.look or (num_looks(record, row.name) if points else 1)
     protocol = Protocol(
         metric=metric,
         by=by,
         baseline=name,
         margin=question.margin,
-        alpha=question.alpha,
+        alpha=look_alpha(look, alpha=question.alpha) if points else question.alpha,
         selection="fresh" if points else "all",
-        num_looks=question.num_looks,
+        look=look,
     )
     arms = [group for group in groups if group is not baseline]
     answers = compare_groups(arms, baseline=baseline, protocol=protocol, how=_how(row.name, is_fresh=bool(points)))
@@ -84,6 +94,11 @@ def point_names(row: SweepRow) -> list[str]:
     sampler = row.spec.get("sampler")
     points = sampler.get("points") if isinstance(sampler, dict) else None
     return [str(point["name"]) for point in points if isinstance(point, dict)] if isinstance(points, list) else []
+
+
+def num_looks(record: Record, sweep: str) -> int:
+    """Return how often a confirmation was looked at, at least 1."""
+    return max(1, sum(event.kind == LOOK for event in record.events(sweep)))
 
 
 def _groups(reader: RunReader, question: Question, *, by: str, points: Sequence[str]) -> list[Group]:
@@ -130,10 +145,6 @@ def _baseline(groups: Sequence[Group], *, name: str, sweep: str) -> Group:
 def _how(sweep: str, *, is_fresh: bool) -> Callable[[int], str]:
     source = sweep.removesuffix(SUFFIX) if is_fresh else sweep
     return lambda seeds: f"xstilts confirm {source} --top 1 --seeds {seeds}"
-
-
-SUFFIX = ".confirmed"
-"""Follows a sweep's name in that of its confirmation."""
 
 
 def _notes(record: Record, row: SweepRow, *, has_items: bool, is_fresh: bool) -> list[str]:

@@ -56,7 +56,9 @@ class Effect:
         return self.effect - half, self.effect + half
 
 
-def estimate(arm_SC: Floats, baseline_SC: Floats, *, item_variance: float = 0.0, item_freedom: float = np.inf) -> Effect:
+def estimate(
+    arm_SC: Floats, baseline_SC: Floats, *, item_variance: float = 0.0, item_freedom: float = np.inf
+) -> Effect:
     """Return the effect between the means of two groups' checkpoints (Welch 1947).
 
     Args:

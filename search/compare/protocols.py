@@ -54,9 +54,7 @@ def selection_protocols(record: Record, *, sweep: str, store: str | None = None)
         trial = max(sorted(values), key=lambda number: values[number])
         shown = judged[trial] if name == "last" else values[trial]
         regret = POINTS * (best - judged[trial])
-        rows.append(
-            ProtocolRow(protocol=name, trial=trial, selected_by=shown, average=judged[trial], regret=regret)
-        )
+        rows.append(ProtocolRow(protocol=name, trial=trial, selected_by=shown, average=judged[trial], regret=regret))
     return tuple(rows)
 
 

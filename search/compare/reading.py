@@ -66,10 +66,17 @@ class RunReader:
             intermediate_seed=target_seed if is_baseline else intermediate_seed,
             target_seed=target_seed,
             score=score,
-            items_N=self._items(result, key=lineage, score=score),
+            items_N=self.items(result, key=lineage, score=score),
         )
 
-    def _items(self, result: TrialResult, *, key: str, score: float) -> NDArray[np.float64] | None:
+    def items(self, result: TrialResult, *, key: str, score: float) -> NDArray[np.float64] | None:
+        """Return the mean over languages of whether each item was right; None where the store cannot tell.
+
+        Args:
+            result: What was scored.
+            key: Of its evaluation stage.
+            score: The metric, that the items have to add up to.
+        """
         stage = self._store.find(key) if self._store and not key.startswith("trial") else None
         languages = _languages_of(self._metric, result.languages)
         if stage is None or not languages:
