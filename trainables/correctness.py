@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any  # Any: pyarrow makes its functions when it is imported
 
 import numpy as np
-import pyarrow.compute as pc
+import pyarrow.compute
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+
+pc: Any = pyarrow.compute
 
 FILE = "predictions.parquet"
 """Name of the file (`trainables.predictions`), said again because that module loads torch."""

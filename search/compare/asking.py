@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from search.compare.answers import Comparison, Protocol
-from search.compare.comparing import compare_groups
+from search.compare.comparing import MIN_SEEDS, compare_groups
 from search.compare.grouping import by_family, by_point, by_task
 from search.compare.reading import RunReader
 from search.compare.runs import Group, Run, make_group
@@ -78,7 +78,9 @@ def compare(record: Record, question: Question, *, store: str | None = None) -> 
         look=look,
     )
     arms = [group for group in groups if group is not baseline]
-    answers = compare_groups(arms, baseline=baseline, protocol=protocol, how=_how(row.name, is_fresh=bool(points)))
+    answers = compare_groups(
+        arms, baseline=baseline, protocol=protocol, how=_how(row.name, groups, is_fresh=bool(points))
+    )
     items = baseline.items_CN()
     return Comparison(
         sweep=row.name,
@@ -142,9 +144,12 @@ def _baseline(groups: Sequence[Group], *, name: str, sweep: str) -> Group:
     return found
 
 
-def _how(sweep: str, *, is_fresh: bool) -> Callable[[int], str]:
+def _how(sweep: str, groups: Sequence[Group], *, is_fresh: bool) -> Callable[[int], str]:
+    """Return what adds seeds: to a confirmation, or to a sweep by a confirmation of its own, which starts from none."""
+    have = max((group.num_seeds for group in groups), default=0) if is_fresh else 0
     source = sweep.removesuffix(SUFFIX) if is_fresh else sweep
-    return lambda seeds: f"xstilts confirm {source} --top 1 --seeds {seeds}"
+    top = max(1, len(groups) - 1) if is_fresh else 1
+    return lambda more: f"xstilts confirm {source} --top {top} --seeds {max(MIN_SEEDS, have + more)}"
 
 
 def _notes(record: Record, row: SweepRow, *, has_items: bool, is_fresh: bool) -> list[str]:

@@ -1,8 +1,8 @@
 """The trials of a comparison, and a group of them as independent checkpoints.
 
-Trials that start from one intermediate checkpoint share its luck. A group is therefore reduced to one value a checkpoint,
-the mean over its trials, and uncertainty is counted in checkpoints. A trial without an intermediate phase shares
-nothing: its target phase stands for the checkpoint.
+Trials that start from one intermediate checkpoint share its luck. A group is therefore reduced to one value of each
+checkpoint, the mean over its trials, and uncertainty is counted in checkpoints. A trial without an intermediate phase
+shares nothing: its target phase stands for the checkpoint.
 
 Shapes: C checkpoints of a group, N items.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +66,7 @@ class Group:
 
     def points_C(self) -> NDArray[np.float64]:
         """Return each checkpoint's mean score, in points."""
-        return POINTS * np.array([np.mean([run.score for run in runs]) for runs in self.checkpoints])
+        return POINTS * np.array([fmean(run.score for run in runs) for runs in self.checkpoints], dtype=np.float64)
 
     def items_CN(self) -> NDArray[np.float64] | None:
         """Return each checkpoint's mean by item, in points; None unless the items of every run are known."""
