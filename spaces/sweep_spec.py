@@ -39,13 +39,32 @@ _NOT_SEARCHED = {
 }
 
 
+class GivenPoint(FrozenModel):
+    """A configuration that is run again and again, under seeds of its own each time."""
+
+    name: str = Field(min_length=1)
+    """What comparisons call it."""
+    assignment: JsonObject
+    """Parameter of the space -> value; seeds that it leaves out are drawn anew each time."""
+
+
 class SamplerConfig(FrozenModel):
     """How the next trial is proposed."""
 
-    name: Literal["tpe", "random", "grid"] = "tpe"
-    """`tpe`: Optuna's multivariate Parzen estimator (Bergstra et al. 2011); `random`; `grid`: each point once."""
+    name: Literal["tpe", "random", "grid", "given"] = "tpe"
+    """`tpe`: Optuna's multivariate Parzen estimator (Bergstra et al. 2011); `random`; `grid`: each point once;
+    `given`: `points` in turn, again and again with fresh seeds, as `xstilts confirm` does."""
     num_startup: int = Field(default=10, ge=1)
     """Finished trials before `tpe` starts to learn; random until then. The families' defaults count. `tpe` only."""
+    points: tuple[GivenPoint, ...] = Field(default=(), strict=False)
+    """Configurations of `given`, the baseline last. `given` only."""
+
+    @model_validator(mode="after")
+    def _points_are_given(self) -> Self:
+        if (self.name == "given") != bool(self.points):
+            msg = f"sampler {self.name!r} has {len(self.points)} points; points are for name: given, which needs some"
+            raise ValueError(msg)
+        return self
 
     @model_validator(mode="after")
     def _startup_has_an_effect(self) -> Self:

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from trainables.config import EngineConfig, EvaluationConfig, FrozenModel, PhaseConfig
+from trainables.config.locked import LockedEvaluation
 from trainables.hangs import Watch
 from trainables.results import Phase, TaskTraining
 from trainables.tasks.spec import TaskSpec
@@ -67,7 +68,7 @@ class EvaluateJob(FrozenModel):
     """Score an evaluation task in every language."""
 
     type: Literal["evaluate"] = "evaluate"
-    work: EvaluationConfig
+    work: EvaluationConfig | LockedEvaluation
     """What is scored."""
     target: PhaseConfig | None
     """Target phase, for the shape of its head; None where the encoder itself is scored (retrieval)."""

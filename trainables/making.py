@@ -40,7 +40,7 @@ _FULL_BYTES = 1 << 20
 """A disk with less than this free counts as full where a rank ended without a word."""
 
 
-class _SmallerPass(Exception):  # noqa: N818  (no error: it is tried again)
+class _SmallerPass(Exception):
     """A stage's ranks ran out of memory, and a smaller pass is possible."""
 
 

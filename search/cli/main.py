@@ -23,6 +23,8 @@ _COMMANDS = {
     "run": ("search.cli.running:run", "Run one trial, no Ray, no Optuna."),
     "status": ("search.cli.status:status", "How sweeps stand."),
     "best": ("search.cli.best:best", "The best configurations of a sweep."),
+    "compare": ("search.cli.compare:compare", "Groups of trials beside a baseline: effects, verdicts."),
+    "confirm": ("search.cli.confirm:confirm", "The best again with fresh seeds, then the locked test."),
     "show": ("search.cli.show:show", "One trial: configuration, lineage, scores, cost."),
     "export": ("search.cli.export:export", "A model folder that transformers loads."),
     "stages": ("search.cli.stages:stages", "What the store holds: list, verify, gc."),

@@ -23,6 +23,10 @@ def make_sampler(spec: SweepSpec, *, proposed: Proposed = Proposed()) -> Sampler
         from search.sampler.grid import GridSampler
 
         return GridSampler(space=space, sweep_seed=spec.seed, proposed=proposed)
+    if spec.sampler.name == "given":
+        from search.sampler.given import GivenSampler
+
+        return GivenSampler(space=space, points=spec.sampler.points, sweep_seed=spec.seed)
     from search.sampler.optuna_samplers import OptunaSampler
     from search.sampler.replay import Replay
 

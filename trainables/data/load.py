@@ -16,6 +16,7 @@ from trainables.data.cells import file_rows
 from trainables.data.hub import HUB_ERRORS, Wanted, hub_refusal
 from trainables.data.labels import with_class_numbers
 from trainables.data.locate import Location, locate_dataset
+from trainables.data.mirrored import files_of_split
 from trainables.data.source import composed_tasks, folder_hash, source_splits
 from trainables.data.texts import load_texts
 from trainables.errors import TaskDataError
@@ -114,6 +115,7 @@ def _from_hub(spec: TaskSpec, *, location: Location, split: str, language: str) 
     assert isinstance(source, HubSource)  # noqa: S101  (narrows the type; our own bug otherwise)
     config = source.config_of(language)
     revision = source.revision if location.path is None else None
+    files = _files_alone(spec, location=location, config=config, split=split.removesuffix("?"))
     try:
         return datasets.load_dataset(
             location.target,
@@ -121,6 +123,8 @@ def _from_hub(spec: TaskSpec, *, location: Location, split: str, language: str) 
             split=split.removesuffix("?"),
             revision=revision,
             cache_dir=_prepared_folder(location),
+            data_files=files,
+            verification_mode="no_checks" if files else None,  # else it misses the splits that it is not to read
         )
     except (*HUB_ERRORS, DatasetsError) as error:
         if split.endswith("?") and "Unknown split" in str(error):
@@ -133,6 +137,14 @@ def _from_hub(spec: TaskSpec, *, location: Location, split: str, language: str) 
             "source must hold every split that the task names; correct the task or the mirror"
         )
         raise TaskDataError(msg) from error
+
+
+def _files_alone(spec: TaskSpec, *, location: Location, config: str | None, split: str) -> dict[str, list[str]] | None:
+    """Return the files of one split of a task that has a locked one, so that no other split is read."""
+    if location.path is None or "test" not in spec.splits:
+        return None
+    files = files_of_split(location.path, config=config, split=split)
+    return {split: files} if files else None
 
 
 def _prepared_folder(location: Location) -> str | None:

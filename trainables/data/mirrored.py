@@ -53,6 +53,23 @@ def check_mirrored(spec: TaskSpec, *, folder: Path, split: str, language: str) -
         _check_columns(spec, file=files[0])
 
 
+def files_of_split(folder: Path, *, config: str | None, split: str) -> list[str] | None:
+    """Return the files of one split of a mirror's copy, or None where its README does not say.
+
+    `datasets` prepares every split of a configuration when one is asked for. A split that is to stay locked is not
+    read only where the loader is given the files of the other one alone.
+
+    Args:
+        folder: The copy.
+        config: Its configuration; None is the only one, or `default`.
+        split: The source's own split.
+    """
+    configs = _configs(folder) or {}
+    only = next(iter(configs)) if len(configs) == 1 else DEFAULT_CONFIG
+    files = configs.get(config or only, {}).get(split)
+    return list(map(str, files)) if files and all(file.is_file() for file in files) else None
+
+
 def _check_columns(spec: TaskSpec, *, file: Path) -> None:
     if file.suffix != ".parquet":
         return

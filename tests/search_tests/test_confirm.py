@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from search.compare.sequential import next_size
+from search.confirm.planning import confirmation_spec
+from search.errors import InputError
+from search.home import Home
+from search.record import open_record
+from search.sampler import make_sampler
+from spaces.binding import bind
+from spaces.drawing import first_assignments
+from spaces.sweep_spec import GivenPoint, SweepSpec, load_sweep_spec, make_space
+from trainables.config import EvaluationConfig, PhaseConfig
+from trainables.config.locked import LockedEvaluation, locked
+from trainables.errors import ConfigError
+from trainables.jobs import EvaluateJob, JobPlaces
+from trainables.tasks.registry import task
+
+
+@pytest.fixture
+def spec() -> SweepSpec:
+    """The confirmation of two families of the demo."""
+    demo = load_sweep_spec("demo")
+    firsts = {str(one["family"]): one for one in first_assignments(make_space(demo))}
+    points = [GivenPoint(name=family, assignment=firsts[family]) for family in ("multimodal", "none")]
+    return confirmation_spec(demo, name="demo.confirmed", points=points)
+
+
+def test_a_search_cannot_name_the_test_split() -> None:
+    with pytest.raises(ValueError, match="validation"):
+        EvaluationConfig.model_validate({"split": "test"})
+
+
+def test_the_locked_evaluation_reaches_the_ranks_as_it_is(tmp_path: Path) -> None:
+    work = locked(EvaluationConfig(task="miniature_nli", languages=("en", "de"), num_items=5))
+    spec = task("miniature_nli")
+    places = JobPlaces(encoder=tmp_path, tokenizer=tmp_path, output=tmp_path, cache=tmp_path)
+    job = EvaluateJob(work=work, target=None, spec=spec, head_spec=spec, places=places)
+
+    arrived = EvaluateJob.model_validate_json(job.model_dump_json()).work
+    assert arrived == work
+    assert isinstance(arrived, LockedEvaluation)
+    assert (arrived.split, arrived.num_items) == ("test", None)
+
+
+def test_points_take_turns_and_have_fresh_seeds_in_both_phases(spec: SweepSpec) -> None:
+    sampler, space = make_sampler(spec), make_space(spec)
+    configs = [bind(space, sampler.propose(number, history=()).assignment) for number in range(6)]
+
+    assert [config.intermediate is None for config in configs] == [False, True] * 3
+    phases: list[PhaseConfig] = [phase for one in configs for phase in (one.intermediate, one.target) if phase]
+    assert 0 not in {phase.seed for phase in phases}
+    assert len({config.target.seed for config in configs}) == 6
+    same = [config.model_copy(update={"target": config.target.model_copy(update={"seed": 0})}) for config in configs]
+    assert same[1] == same[3] == same[5]
+
+
+def test_a_point_that_leaves_out_more_than_seeds_is_refused(spec: SweepSpec) -> None:
+    bare = GivenPoint(name="bare", assignment={"family": "none"})
+    sampler = make_sampler(spec.model_copy(update={"sampler": spec.sampler.model_copy(update={"points": (bare,)})}))
+
+    with pytest.raises(ConfigError, match="learning_rate"):
+        sampler.propose(0, history=())
+
+
+def test_the_first_look_is_at_three_seeds() -> None:
+    assert next_size((), done=0, seeds=12) == 3
+
+
+def test_a_sweep_without_a_baseline_is_not_confirmed(tmp_path: Path) -> None:
+    from search.confirm.running import ConfirmRequest, confirm
+
+    home = Home(record=str(tmp_path / "record.db"), store=str(tmp_path / "store"), scratch=tmp_path / "scratch")
+    demo = load_sweep_spec("demo")
+    with open_record(home.record) as record:
+        record.put_sweep("demo", spec=demo.model_dump(mode="json"), objective="average", planned_trials=1)
+
+    with pytest.raises(InputError, match="no finished trial"):
+        confirm(ConfirmRequest(sweep="demo", top=1, seeds=3, home=home))
