@@ -84,11 +84,16 @@ def _look_until_decided(record: Record, request: ConfirmRequest, *, spec: SweepS
         run_sweep(
             SweepRequest(spec=spec, name=request.name, home=request.home, trials=trials, take_over=request.take_over)
         )
-        question = Question(
-            sweep=request.name, wheres=(f"number < {trials}",), margin=request.margin, look=diary.look(done)
-        )
+        seen = f"number <= {_last_number(record, request.name, num_trials=trials)}"
+        question = Question(sweep=request.name, wheres=(seen,), margin=request.margin, look=diary.look(done))
         found = compare(record, question, store=request.home.store)
     return found, done
+
+
+def _last_number(record: Record, name: str, *, num_trials: int) -> int:
+    """Return the number of the last of so many trials that count: data may have changed, and trials been set aside."""
+    numbers = [trial.number for trial in record.trials(name) if trial.set_aside is None]
+    return numbers[:num_trials][-1]
 
 
 def _spec(record: Record, request: ConfirmRequest) -> SweepSpec:

@@ -41,7 +41,7 @@ class BestTrial(Answer):
     seed: int
     """Seed that the trial was proposed with."""
     stages: tuple[str, ...]
-    """Keys of the stages of its lineage, in order."""
+    """Keys of the stages of its lineage, in order, trunks left out."""
     cost_paid_seconds: float
     """Seconds of the stages that this trial made."""
     cost_if_alone_seconds: float

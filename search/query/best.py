@@ -120,7 +120,8 @@ def _answer(row: RowMapping, measured: RowMapping, *, metric: str) -> BestTrial:
         languages=result["languages"],
         task_scores=result["task_scores"],
         # The result has the lineage; the rows of `stages` also keep what earlier attempts paid for.
-        stages=tuple(stage["key"] for stage in result["stages"]),
+        # A trunk is a means: who finds the phase complete has not seen it, and it goes when nobody extends it.
+        stages=tuple(stage["key"] for stage in result["stages"] if not stage.get("is_trunk")),
         num_items=measured["num_items"],
         evaluations=result.get("evaluations", {}),
     )

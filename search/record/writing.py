@@ -191,7 +191,7 @@ def check_same(trial: TrialRow, *, rung: int, stored: TrialResult, result: Trial
 
 
 def _essence(result: TrialResult) -> tuple[object, ...]:
-    keys = [stage.key for stage in result.stages]
+    keys = [stage.key for stage in result.stages if not stage.is_trunk]  # who finds a phase made has seen no trunk
     return result.languages, result.num_items, result.task_scores, keys, result.evaluations
 
 
