@@ -75,7 +75,8 @@ class Proposer:
         self, record: Record, *, name: str, spec: SweepSpec, concurrency: int, plans: Plans, pause: DiskPause
     ) -> None:
         self._record, self._name, self._spec, self._plans, self._pause = record, name, spec, plans, pause
-        self._concurrency = concurrency
+        self.concurrency = concurrency
+        """Trials that may run at a time."""
         self._space = make_space(spec)
         self._sampler: Sampler = make_sampler(spec, proposed=_proposed_before(record, name))
         self._promotion = Promotion(record, name=name, spec=spec)
@@ -107,7 +108,7 @@ class Proposer:
             return Wait()
         if self._is_stopped or self._pause.has_given_up:
             return Wait() if self._running else Finished()
-        if len(self._running) >= self._concurrency:
+        if len(self._running) >= self.concurrency:
             return Wait()
         self._decide_pending()
         self._propose_ahead()
@@ -216,7 +217,7 @@ class Proposer:
 
     def _choose_among_more(self) -> Candidate | None:
         """Propose more trials while none that waits can start, but no more than would be started at once."""
-        while sum(one.is_decided for one in self._pending.values()) <= self._concurrency:
+        while sum(one.is_decided for one in self._pending.values()) <= self.concurrency:
             if not self._propose():
                 return None
             if (found := self._choose()) is not None:
@@ -272,7 +273,7 @@ class Proposer:
         if self._spec.order == "completion":
             return trials
         # Fixed order: proposal n sees the results of exactly the trials up to n - concurrency, whatever the timing.
-        visible = trials[: max(0, number - self._concurrency + 1)]
+        visible = trials[: max(0, number - self.concurrency + 1)]
         return visible if all(trial.state in ENDED for trial in visible) else None
 
 

@@ -28,25 +28,38 @@ class RecordSearcher(Searcher):
         proposer: Decides what runs next.
         order: Makes a trial's order.
         is_stopping: Whether the sweep was asked to stop.
+        max_trials: Trials after which it says that there are no more, though there may be: for another one to go on.
     """
 
     def __init__(
-        self, proposer: Proposer, *, order: Callable[[Start], TrialOrder], is_stopping: Callable[[], bool]
+        self,
+        proposer: Proposer,
+        *,
+        order: Callable[[Start], TrialOrder],
+        is_stopping: Callable[[], bool],
+        max_trials: int,
     ) -> None:
         super().__init__()
         self._proposer, self._order, self._is_stopping = proposer, order, is_stopping
+        self._num_left = max_trials
         self._numbers: dict[str, int] = {}
         self._ended: list[tuple[int, Disk | None]] = []
+        self.is_finished = False
+        """Whether nothing is left to start."""
 
     def suggest(self, trial_id: str) -> Any:
         """Return the configuration of the next trial, None to be asked again, or FINISHED."""
+        if self._num_left == 0:
+            return Searcher.FINISHED
         if self._is_stopping():
             self._proposer.stop()
         start = self._pausing_if_full(self._next)
         if start is None or isinstance(start, Wait):
             return None
         if isinstance(start, Finished):
+            self.is_finished = True
             return Searcher.FINISHED
+        self._num_left -= 1
         self._numbers[trial_id] = start.trial.number
         return {ORDER: self._order(start).model_dump_json()}
 
@@ -59,6 +72,14 @@ class RecordSearcher(Searcher):
         disk = result.get(DISK) if result and not error else None  # all else the record knows
         self._ended.append((self._numbers.pop(trial_id), disk))
         self._pausing_if_full(self._take_notes)
+
+    def settle(self) -> None:
+        """Tell the proposer what could not be told yet, when nothing runs any more.
+
+        Raises:
+            RecordFullError: It cannot be told now either.
+        """
+        self._take_notes()
 
     def _next(self) -> Start | Wait | Finished:
         self._take_notes()

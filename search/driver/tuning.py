@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import itertools
 import logging
 import os
 import shutil
@@ -33,6 +34,10 @@ from search.driver.searcher import RecordSearcher, RungScheduler
 from search.driver.trial_actor import SweepTrainable
 
 SECONDS_BETWEEN_LOOKS = 1.0
+
+TRIALS_A_RUN = 500
+"""Trials of one run of Tune at one trial at a time; with more at a time, as many times more. Its driver grows by some
+ten kilobytes a trial, and at the end of a run devices wait for the last trials."""
 
 # A trial that loses its process is told by our own driver, in a line; Tune would print a stack.
 logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
@@ -114,6 +119,8 @@ def tune_trials(
 ) -> None:
     """Run a proposer's trials until it has no more.
 
+    Tune keeps what it knows of every trial, and its driver grows; so it is started anew after some.
+
     Args:
         proposer: Decides what runs next.
         order: Makes a trial's order.
@@ -122,8 +129,24 @@ def tune_trials(
         is_stopping: Whether the sweep was asked to stop: then nothing more is started.
         trainable: What runs a trial and says how it ended.
     """
-    searcher = RecordSearcher(proposer, order=order, is_stopping=is_stopping)
-    tuner = tune.Tuner(
+    max_trials = TRIALS_A_RUN * proposer.concurrency
+    for number in itertools.count():
+        searcher = RecordSearcher(proposer, order=order, is_stopping=is_stopping, max_trials=max_trials)
+        _tuner(searcher, proposer, engine=engine, scratch=scratch / str(number), trainable=trainable).fit()
+        searcher.settle()
+        if searcher.is_finished:
+            return
+
+
+def _tuner(
+    searcher: RecordSearcher,
+    proposer: Proposer,
+    *,
+    engine: EngineConfig,
+    scratch: Path,
+    trainable: type[TrialTrainable],
+) -> tune.Tuner:
+    return tune.Tuner(
         tune.with_resources(trainable, trial_resources(engine)),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
@@ -139,7 +162,6 @@ def tune_trials(
             verbose=0,
         ),
     )
-    tuner.fit()
 
 
 def trial_resources(engine: EngineConfig) -> tune.PlacementGroupFactory:
