@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -543,3 +545,23 @@ def test_a_disk_that_cannot_be_used_pauses_the_sweep_until_it_can(record: Record
     assert isinstance(sweep.next(), Wait)
     disk.works, disk.now = True, 5.0
     assert started(sweep, record).number == 0
+
+
+def test_with_three_failures_in_ten_the_search_still_finds_the_best_rate(record: Record) -> None:
+    record.plan("demo", planned_trials=40)
+    sweep = proposer(record, spec=spec_of(sampler={"name": "tpe", "num_startup": 8}), concurrency=1)
+    for number in range(40):
+        trial = started(sweep, record)
+        rate = float(str(trial.assignment["target.learning_rate"]))
+        if number % 10 in {2, 5, 8}:
+            record.fail("demo", number=number, error="a rank was lost")
+        else:
+            record.finish("demo", number=number, result=result(0.8 - 0.2 * abs(math.log10(rate) + 4)))
+        sweep.ended(number)
+
+    finished = record.trials("demo", states=("finished",))
+    late = [float(str(trial.assignment["target.learning_rate"])) for trial in finished[-10:]]
+    best = max(finished, key=lambda trial: trial.score or 0.0)
+    assert len(finished) == 28
+    assert best.score == pytest.approx(0.8, abs=0.02)
+    assert statistics.median(abs(math.log10(rate) + 4) for rate in late) < 0.5
