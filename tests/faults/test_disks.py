@@ -143,14 +143,14 @@ def test_a_disk_that_becomes_read_only_pauses_the_sweep_and_fails_no_trial(
 FAILING = (("actor", "rename"), ("actor", "fsync"), ("actor", "link"), ("rank", "rename"), ("rank", "fsync"))
 
 
-def test_calls_that_fail_with_an_input_output_error_fail_no_trial(
+def test_failing_calls_and_jumping_clocks_fail_no_trial_and_change_nothing(
     unbroken: list[tuple[object, ...]], tiny_encoder: Path, tmp_path: Path
 ) -> None:
     home, folder = tmp_path / "home", tmp_path / "faults"
     home.mkdir()
     folder.mkdir()
     command = ["search", str(write_spec(tmp_path, tiny_encoder))]
-    driver = Driver(home, *command, sweep=NAME, variables=faults(folder))
+    driver = Driver(home, *command, sweep=NAME, variables=faults(folder, clock_jumps=True))
     driver.wait_until(lambda record: bool(record.sweeps()) and bool(record.trials(NAME)))
     num_fired = 0
     for serial, (role, call) in enumerate(FAILING):
@@ -164,21 +164,4 @@ def test_calls_that_fail_with_an_input_output_error_fail_no_trial(
 
     assert num_fired >= 2
     assert ended.exit_code == 0, ended.stderr
-    assert outcome_of(home, NAME) == unbroken
-
-
-def test_clocks_that_jump_change_nothing(
-    unbroken: list[tuple[object, ...]], tiny_encoder: Path, tmp_path: Path
-) -> None:
-    home, folder = tmp_path / "home", tmp_path / "faults"
-    home.mkdir()
-    folder.mkdir()
-    command = ["search", str(write_spec(tmp_path, tiny_encoder))]
-    jumping = faults(folder, clock_jumps=True)
-    driver = Driver(home, *command, sweep=NAME, variables=jumping)
-    driver.wait_until(has_a_result)
-    killed = driver.end(signal.SIGKILL)
-    ended = Driver(home, *command, sweep=NAME, variables=jumping).end()
-
-    assert (killed.exit_code, ended.exit_code) == (-signal.SIGKILL, 0), ended.stderr
     assert outcome_of(home, NAME) == unbroken

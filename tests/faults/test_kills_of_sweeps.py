@@ -26,8 +26,8 @@ from tests.faults.killing import Kill, Killing, outcome_of
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(4 * 3600)]
 
 NUM_KILLS = int(os.environ.get("XSTILTS_SWEEP_KILLS", "6"))
-"""At both concurrencies together; `make faults` raises it."""
-NUM_TRIALS = 10 if NUM_KILLS > 50 else 5
+"""At all concurrencies together; `make faults` raises it."""
+NUM_TRIALS, CONCURRENCIES = (10, (1, 2)) if NUM_KILLS > 50 else (5, (2,))
 """A longer sweep gives more room for kills."""
 KILLS_A_SWEEP = 20
 """At most; then it is left to finish."""
@@ -58,7 +58,7 @@ def short_demo(folder: Path, *, concurrency: int) -> Path:
     return path
 
 
-@pytest.fixture(scope="module", params=[1, 2], ids=["one at a time", "two at a time"])
+@pytest.fixture(scope="module", params=CONCURRENCIES, ids="{} at a time".format)
 def concurrency(request: pytest.FixtureRequest) -> int:
     return request.param
 
@@ -84,7 +84,7 @@ def best(home: Path) -> list[dict[str, Any]]:
 def test_whatever_is_killed_when_the_sweep_ends_as_the_unbroken_one(
     concurrency: int, unbroken: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    wanted = NUM_KILLS // 2
+    wanted = NUM_KILLS // len(CONCURRENCIES)
     kills, exits = Counter[Kill](), Counter[int]()
     again, changed, differing = list[str](), list[object](), 0
     for number in itertools.count():
