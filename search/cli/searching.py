@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import statistics
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
@@ -19,8 +20,9 @@ from search.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from search.driver.forecasting import Forecast, Range
     from search.driver.sweep import SweepRequest
     from search.home import Home
     from search.query import BestTrial
@@ -165,7 +167,7 @@ def _follow(request: SweepRequest) -> None:
 
 def _print_preview(request: SweepRequest, *, as_json: bool) -> None:
     from search.cli.output import print_json, print_next
-    from search.driver.sweep import preview_sweep
+    from search.driver.previewing import preview_sweep
 
     preview = preview_sweep(request)
     changes = preview.changes
@@ -180,6 +182,7 @@ def _print_preview(request: SweepRequest, *, as_json: bool) -> None:
                 "set_aside": {str(number): reason for number, reason in changes.set_aside.items()},
                 "counts_again": list(changes.back),
                 "num_to_propose": preview.num_to_propose,
+                "forecast": dataclasses.asdict(preview.forecast),
             }
         )
         return
@@ -187,7 +190,37 @@ def _print_preview(request: SweepRequest, *, as_json: bool) -> None:
         click.echo(line)
     state = "new" if preview.is_new else "on record" if changes.revision else "on record, and unchanged"
     click.echo(f"Sweep {request.name} is {state}; {preview.num_to_propose} trials are left to be proposed.")
+    for line in _forecast_lines(preview.forecast):
+        click.echo(line)
     print_next(f"xstilts status {request.name}", what="how it stands; the same command without --dry-run runs it")
+
+
+def _forecast_lines(forecast: Forecast) -> list[str]:
+    """Return what a sweep will cost, a line a quantity, shared and alone."""
+    from search.cli.output import size
+
+    told = "" if forecast.is_exact else "  (lowest to highest of some courses: it depends on scores)"
+    hours = forecast.device_hours
+    lines = [
+        f"\nExpected of {forecast.trials} trials{told}:",
+        f"  stages made     {_range(forecast.stages_made)}",
+        f"  steps           {_range(forecast.steps_paid)}",
+        f"  if alone        {_range(forecast.steps_if_alone)} steps",
+        f"  store           {_range(forecast.peak_bytes, lambda taken: size(round(taken)))}",
+    ]
+    if hours is None:
+        lines.append("  device hours    not known: no stage with this encoder was timed here; run two trials first")
+    else:
+        lines.append(f"  device hours    {_range(hours, '{:.2f}'.format)}")
+        lines.append(f"  if alone        {_range(forecast.device_hours_if_alone, '{:.2f}'.format)} device hours")
+    return lines
+
+
+def _range(told: Range | None, shown: Callable[[float], str] = "{:,.0f}".format) -> str:
+    if told is None:
+        return "not known: a phase has epochs over a task of unknown size"
+    expected, low, high = (shown(value) for value in (told.expected, told.low, told.high))
+    return expected if low == high else f"{expected} ({low} to {high})"
 
 
 def _print_outcome(name: str, home: Home, *, as_json: bool) -> None:

@@ -81,7 +81,7 @@ class Proposer:
         self._sampler: Sampler = make_sampler(spec, proposed=_proposed_before(record, name))
         self._promotion = Promotion(record, name=name, spec=spec)
         self._planned = record.sweep(name).planned_trials
-        self._history = History(record, sweep=name, make=_past)
+        self._history = History(record, sweep=name, make=past_trial)
         self._pending: dict[int, _Pending] = {}
         self._running: dict[int, Candidate] = {}
         self._loaded: frozenset[str] = frozenset()
@@ -292,7 +292,8 @@ def _seen(trials: Sequence[PastTrial]) -> Seen:
     return Seen(num_trials=len(trials), running=running)
 
 
-def _past(trial: HistoryRow) -> PastTrial:
+def past_trial(trial: HistoryRow) -> PastTrial:
+    """Return a trial as samplers see it."""
     return PastTrial(
         number=trial.number,
         assignment=trial.assignment,

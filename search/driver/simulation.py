@@ -81,6 +81,7 @@ class Simulation:
         climbs: Tells whether a trial that was just measured at a rung below its last climbs.
         num_workers: Trials that run at a time.
         max_ahead: Trials that are proposed before they can start.
+        is_made: Tells whether a stage was there before.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class Simulation:
         climbs: Callable[[int, int], bool],
         num_workers: int,
         max_ahead: int,
+        is_made: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._plans, self._seconds, self._climbs = plans, seconds, climbs
         self._num_workers, self._max_ahead = num_workers, max_ahead
@@ -101,7 +103,7 @@ class Simulation:
         self._trunks = {number: {one.key for one in plan[-1] if one.is_trunk} for number, plan in plans.items()}
         self._users: Counter[str] = Counter()
         """Trunk -> trials that were proposed, have not ended, and may extend it."""
-        self._made: set[str] = set()
+        self._made = {stage.key for plan in plans.values() for stages in plan for stage in stages if is_made(stage.key)}
         self._making: set[str] = set()
         self._loaded: frozenset[str] = frozenset()
         self._now = 0.0

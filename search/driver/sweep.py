@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from search.driver.changes import Changes, changes_of
+from search.driver.changes import changes_of
 from search.driver.pausing import DiskPause, can_write, free_bytes
 from search.driver.planning import StagePlans
 from search.driver.proposing import Proposer, Start
 from search.driver.stopping import Stopping
-from search.errors import InputError, RecordMissingError, RunError, SearchError, UnknownSweepError
+from search.errors import InputError, RunError, SearchError, UnknownSweepError
 from search.home import Home, check_home
 from search.leftovers import left_sessions, noted_session
 from search.progress import LiveView
@@ -84,37 +84,6 @@ def run_sweep(request: SweepRequest) -> None:
         finally:
             record.interrupt_running(request.name)
         _check_any_succeeded(record, request.name)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Preview:
-    """What a sweep would do."""
-
-    changes: Changes
-    """Against the sweep as it is on record."""
-    is_new: bool
-    """Whether there is no sweep of this name yet."""
-    num_to_propose: int
-    """Trials that are left to be proposed."""
-
-
-def preview_sweep(request: SweepRequest) -> Preview:
-    """Return what `run_sweep` would do, after the same checks, without changing anything.
-
-    Raises:
-        InputError: As `run_sweep`.
-    """
-    check_families(request.spec)
-    check_home(request.home)
-    new = Preview(changes=Changes(), is_new=True, num_to_propose=request.trials)
-    try:
-        with open_record(request.home.record, read_only=True) as record:
-            changes = changes_of(record, request.name, spec=request.spec)
-            planned = max(request.trials, record.sweep(request.name).planned_trials)
-            num_known = len(record.trials(request.name)) - len(changes.set_aside)
-    except (RecordMissingError, UnknownSweepError):
-        return new
-    return Preview(changes=changes, is_new=False, num_to_propose=max(0, planned - num_known))
 
 
 def check_families(spec: SweepSpec) -> TrialConfig:

@@ -1,0 +1,90 @@
+"""What a command would do to a sweep, and what it would cost: `xstilts search SPEC --dry-run`."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+
+from search.driver.changes import Changes, changes_of
+from search.driver.forecasting import Forecast, Forecaster, Timing, timing_of
+from search.driver.proposing import ENDED, past_trial
+from search.driver.sweep import SweepRequest, check_families
+from search.errors import RecordMissingError, UnknownSweepError
+from search.home import Home, check_home
+from search.record import History, Record, open_record
+from trainables.checkpoints import encoder_folder
+from trainables.config import TrialConfig
+from trainables.storage import is_remote
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What a sweep would do."""
+
+    changes: Changes
+    """Against the sweep as it is on record."""
+    is_new: bool
+    """Whether there is no sweep of this name yet."""
+    num_to_propose: int
+    """Trials that are left to be proposed."""
+    forecast: Forecast
+    """What is left to be done, proposals and trials that have not ended."""
+
+
+def preview_sweep(request: SweepRequest) -> Preview:
+    """Return what `run_sweep` would do, after the same checks, without changing anything.
+
+    Raises:
+        InputError: As `run_sweep`.
+    """
+    config = check_families(request.spec)
+    check_home(request.home)
+    with _record(request.home) as record:
+        try:
+            if record is not None:
+                return _known(record, request, config)
+        except UnknownSweepError:
+            pass
+        forecaster = _forecaster(request, config, record=record)
+    forecast = forecaster.forecast(num_to_propose=request.trials)
+    return Preview(changes=Changes(), is_new=True, num_to_propose=request.trials, forecast=forecast)
+
+
+def _known(record: Record, request: SweepRequest, config: TrialConfig) -> Preview:
+    changes = changes_of(record, request.name, spec=request.spec)
+    planned = max(request.trials, record.sweep(request.name).planned_trials)
+    trials = record.trials(request.name)
+    num_left = max(0, planned - (len(trials) - len(changes.set_aside)))
+    waiting = [one for one in trials if one.state not in ENDED and one.number not in changes.set_aside]
+    forecaster = _forecaster(request, config, record=record)
+    forecaster.know(
+        History(record, sweep=request.name, make=past_trial).trials(),
+        waiting={trial.number: trial.trial_config for trial in waiting},
+    )
+    return Preview(
+        changes=changes, is_new=False, num_to_propose=num_left, forecast=forecaster.forecast(num_to_propose=num_left)
+    )
+
+
+def _forecaster(request: SweepRequest, config: TrialConfig, *, record: Record | None) -> Forecaster:
+    folder = encoder_folder(config.encoder.name, revision=config.encoder.revision)
+    there = is_remote(request.home.store) or Path(request.home.store).is_dir()
+    return Forecaster(
+        request.spec,
+        is_made=request.home.open_store().has if there else lambda _: False,
+        weight_bytes=sum(path.stat().st_size for path in folder.glob("*.safetensors")),
+        timing=Timing() if record is None else timing_of(record, encoder=config.encoder.name),
+    )
+
+
+@contextlib.contextmanager
+def _record(home: Home) -> Generator[Record | None]:
+    try:
+        opened = open_record(home.record, read_only=True)
+    except RecordMissingError:
+        yield None
+        return
+    with opened as record:
+        yield record
