@@ -9,6 +9,7 @@ from typing import Literal, Self
 
 from pydantic import Field, JsonValue, ValidationError, model_validator
 
+from spaces.budget import BudgetConfig
 from spaces.checking import check_space
 from spaces.drawing import size
 from spaces.errors import UnknownSweepSpecError
@@ -105,6 +106,8 @@ class SweepSpec(FrozenModel):
     """Number of trials, failed ones included."""
     concurrency: int | None = Field(default=None, ge=1)
     """Trials that run at the same time; None: as many as the resources allow."""
+    budget: BudgetConfig = BudgetConfig()
+    """What the sweep may cost; `trials` bounds it in any case."""
     sampler: SamplerConfig = SamplerConfig()
     """How the next trial is proposed."""
     rungs: RungsConfig = RungsConfig()
@@ -203,7 +206,12 @@ def _check_grid(spec: SweepSpec, *, space: Space) -> None:
 def _known_names(path: str) -> list[str]:
     if path.startswith("families"):
         return list(Family.__args__)
-    parts: dict[str, type[FrozenModel]] = {"sampler": SamplerConfig, "rungs": RungsConfig, "pruner": PrunerConfig}
+    parts: dict[str, type[FrozenModel]] = {
+        "budget": BudgetConfig,
+        "sampler": SamplerConfig,
+        "rungs": RungsConfig,
+        "pruner": PrunerConfig,
+    }
     return list(parts.get(path.split(".", maxsplit=1)[0], SweepSpec).model_fields)
 
 

@@ -94,6 +94,11 @@ class Proposer:
             if trial.set_aside is None:
                 self._put_back(trial)
 
+    @property
+    def has_room(self) -> bool:
+        """Whether fewer trials run than may."""
+        return len(self._running) < self.concurrency
+
     def stop(self) -> None:
         """Start nothing more; what runs may end."""
         self._is_stopped = True
@@ -108,7 +113,7 @@ class Proposer:
             return Wait()
         if self._is_stopped or self._pause.has_given_up:
             return Wait() if self._running else Finished()
-        if len(self._running) >= self.concurrency:
+        if not self.has_room:
             return Wait()
         self._decide_pending()
         self._propose_ahead()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from search.driver.budgeting import BudgetWatch
 from search.driver.changes import changes_of
 from search.driver.pausing import DiskPause, can_write, free_bytes
 from search.driver.planning import StagePlans
@@ -22,6 +23,7 @@ from search.errors import InputError, RunError, SearchError, UnknownSweepError
 from search.home import Home, check_home
 from search.leftovers import left_sessions, noted_session
 from search.progress import LiveView
+from search.query import sweep_status
 from search.record import JsonObject, Ownership, Record, open_record
 from search.stages import Limits, collect
 from spaces.binding import bind
@@ -130,21 +132,39 @@ def _tune(record: Record, request: SweepRequest, *, fence: int) -> None:
         )
         with _losing(cluster), _view(request), Stopping(request.home.stop_path(request.name)) as stopping:
             cluster.on_lost = stopping.stop_now
+            budget = BudgetWatch(
+                request.spec.budget,
+                status=lambda: sweep_status(record, sweep=request.name),
+                num_ranks=engine.num_workers,
+                on_reached=stopping.file.touch,
+            )
             tune_trials(
                 proposer,
                 order=lambda start: _order(start, request, engine=engine, fence=fence),
                 engine=engine,
                 scratch=scratch,
-                is_stopping=lambda: stopping.is_asked,
+                is_stopping=lambda: stopping.is_asked or budget.is_reached(now=proposer.has_room),
             )
-        if stopping.is_asked:
-            raise KeyboardInterrupt
-        if pause.has_given_up:
-            msg = (
-                f"sweep {request.name!r} has stopped: its disk stayed full, or could not be used; what was finished is "
-                f"kept. Free some space (`xstilts stages gc`), then go on with `xstilts resume {request.name}`"
-            )
-            raise RunError(msg)
+        _tell_end(request, stopping=stopping, budget=budget, pause=pause)
+
+
+def _tell_end(request: SweepRequest, *, stopping: Stopping, budget: BudgetWatch, pause: DiskPause) -> None:
+    """Say why nothing runs any more, where there is more to run.
+
+    Raises:
+        KeyboardInterrupt: The user asked it to stop.
+        RunError: Its disk cannot be used.
+    """
+    if stopping.is_asked:
+        raise KeyboardInterrupt
+    if budget.reached is not None:
+        sys.stderr.write(f"Stopped at {budget.reached}; raise it in the spec, and the same command goes on.\n")
+    if pause.has_given_up:
+        msg = (
+            f"sweep {request.name!r} has stopped: its disk stayed full, or could not be used; what was finished is "
+            f"kept. Free some space (`xstilts stages gc`), then go on with `xstilts resume {request.name}`"
+        )
+        raise RunError(msg)
 
 
 @contextlib.contextmanager

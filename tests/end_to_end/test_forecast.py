@@ -67,3 +67,22 @@ def test_what_is_foretold_of_a_grid_comes_true(home: Path) -> None:
     after = answer(home, "search", str(home / "grid.yaml"), "--dry-run", "--name", "again")["forecast"]
     assert (after["trials"], after["stages_made"]["expected"], after["device_hours"]["expected"]) == (NUM_TRIALS, 0, 0)
     assert after["device_hours_if_alone"]["expected"] > 0
+
+
+def test_a_sweep_stops_at_its_budget_and_goes_on_when_it_is_raised(home: Path) -> None:
+    spec = yaml.safe_load((home / "grid.yaml").read_text()) | {"name": "bounded", "concurrency": 1, "seed": 1}
+    spec["trial"]["target"]["seed"] = 1  # other stages than the grid's
+    path = home / "bounded.yaml"
+    path.write_text(yaml.safe_dump(spec | {"budget": {"steps": 24}}))
+    command = [XSTILTS, "search", str(path)]
+    stopped = subprocess.run(command, env=environment(home), capture_output=True, text=True, check=False)
+
+    assert stopped.returncode == 0, stopped.stderr
+    assert "Stopped at budget.steps (" in stopped.stderr
+    held = answer(home, "status", "bounded")
+    assert 24 <= held["steps_paid"] < 60
+    assert held["states"].get("finished", 0) < NUM_TRIALS
+
+    path.write_text(yaml.safe_dump(spec | {"budget": {"steps": 10_000}}))
+    answer(home, "search", str(path))
+    assert answer(home, "status", "bounded")["states"] == {"finished": NUM_TRIALS}
