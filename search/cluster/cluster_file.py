@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any  # Ray's configuration is a free-form dict
 
-from search.cluster.ray_door import ray_module
+from search.cluster.ray_door import chatter_to_stderr, ray_module
 from search.errors import ClusterFileError
 from trainables.config.yaml_file import read_yaml
 from trainables.errors import near_matches
@@ -30,9 +30,14 @@ class ClusterFile:
         return str(self.config["cluster_name"])
 
     @property
+    def is_local(self) -> bool:
+        """Whether its hosts are the user's own, named in the file."""
+        return self.config["provider"]["type"] == "local"
+
+    @property
     def num_hosts(self) -> int:
         """Hosts that are in the cluster as soon as it is up, the head among them."""
-        if self.config["provider"]["type"] == "local":
+        if self.is_local:
             workers = self.config["provider"]["worker_ips"]
             return 1 + min(self.config.get("min_workers", len(workers)), len(workers))
         types = self.config.get("available_node_types", {})
@@ -49,12 +54,16 @@ def read_cluster_file(path: Path) -> ClusterFile:
     config = read_yaml(path)
     if not isinstance(config, dict):
         raise ClusterFileError(path, "holds no mapping")
-    _check_by_ray(path, config)
+    for key in ("cluster_name", "provider"):
+        if key not in config:
+            raise ClusterFileError(path, f"lacks {key!r}")
     provider = config["provider"]
     if isinstance(provider, dict) and provider.get("type") == "local":
         for key in provider:
             if key not in _LOCAL_PROVIDER:
-                raise ClusterFileError(path, f"has an unknown key {key!r} in provider{near_matches(key, _LOCAL_PROVIDER)}")
+                near = near_matches(key, _LOCAL_PROVIDER)
+                raise ClusterFileError(path, f"has an unknown key {key!r} in provider{near}")
+    _check_by_ray(path, config)
     return ClusterFile(path=path, config=config)
 
 
@@ -62,11 +71,9 @@ def _check_by_ray(path: Path, config: dict[str, Any]) -> None:
     util = ray_module("ray.autoscaler._private.util")
     click = ray_module("click")
     jsonschema = ray_module("jsonschema")
-    for key in ("cluster_name", "provider"):
-        if key not in config:
-            raise ClusterFileError(path, f"lacks {key!r}")
     try:
-        util.validate_config(util.prepare_config(config))
+        with chatter_to_stderr():
+            util.validate_config(util.prepare_config(config))
     except jsonschema.ValidationError as error:
         where = ".".join(str(part) for part in error.absolute_path) or "the file"
         raise ClusterFileError(path, f"does not fit in {where}: {error.message}") from None
