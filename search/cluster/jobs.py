@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import tempfile
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any  # Ray's job client is untyped
 
@@ -149,7 +148,9 @@ class Jobs:
             yield
         except known as error:
             said = str(error).strip().partition("\n")[0]
-            msg = f"the cluster at {self._address} cannot be used: {said}; its token is in ~/.ray/auth_token of the head"
+            msg = (
+                f"the cluster at {self._address} cannot be used: {said}; its token is in ~/.ray/auth_token of the head"
+            )
             raise ClusterError(msg) from error
 
 

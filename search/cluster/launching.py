@@ -82,7 +82,7 @@ def _stop_workers(cluster: ClusterFile) -> str:
     """Return the command that, run on the head, ends Ray on the workers; one that is gone is passed over."""
     user = cluster.config["auth"]["ssh_user"]
     options = "-i ~/ray_bootstrap_key.pem -oBatchMode=yes -oStrictHostKeyChecking=no -oConnectTimeout=5"
-    stop = "bash --login -ic 'ray stop --force'"
+    stop = "bash --login -ic '. ~/.bashrc; ray stop --force'"
     workers = cluster.config["provider"]["worker_ips"]
     commands = [f"ssh {options} {shlex.quote(f'{user}@{worker}')} {shlex.quote(stop)}" for worker in workers]
     return "; ".join([*commands, "true"])

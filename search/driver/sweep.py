@@ -22,6 +22,7 @@ from search.errors import InputError, RecordMissingError, RunError, SearchError,
 from search.home import Home, check_home
 from search.leftovers import left_sessions, noted_session
 from search.progress import LiveView
+from search.published import publishing
 from search.record import JsonObject, Ownership, Record, open_record
 from search.stages import Limits, collect
 from spaces.binding import bind
@@ -80,7 +81,8 @@ def run_sweep(request: SweepRequest) -> None:
         record.interrupt_running(request.name)
         try:
             if is_unfinished(record, request.name):
-                _tune(record, request, fence=ownership.fence)
+                with publishing(request.home, request.name):
+                    _tune(record, request, fence=ownership.fence)
         finally:
             record.interrupt_running(request.name)
         _check_any_succeeded(record, request.name)

@@ -9,7 +9,6 @@ touched. The namespaces have no names: they end with their processes, which end 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import shutil
 import signal
@@ -24,7 +23,6 @@ ROOT = Path(__file__).resolve().parents[2]
 NETWORK = "10.77.0"
 SECONDS = 30.0
 _TOOLS = {"sshd": "openssh-server", "ssh": "openssh-client", "rsync": "rsync", "ip": "iproute2"}
-_PR_SET_PDEATHSIG = 1
 
 # /run and /dev/shm are emptied, /tmp/ray is the host's own; all else of the file system is shared, as a shared disk is.
 _START = """
@@ -80,11 +78,11 @@ class Host:
 
     def processes(self) -> list[str]:
         """Return the command lines of the host's processes, its first one apart."""
-        space = os.readlink(f"/proc/{self.number}/ns/pid")
+        space = Path(f"/proc/{self.number}/ns/pid").readlink()
         found: list[str] = []
         for entry in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                if int(entry.name) != self.number and os.readlink(entry / "ns/pid") == space:
+                if int(entry.name) != self.number and (entry / "ns/pid").readlink() == space:
                     found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip())
         return [line for line in found if line]
 
@@ -119,10 +117,11 @@ class Hosts:
         address = f"{NETWORK}.{len(self.hosts) + 1}"
         folder = self.folder / name
         _write_host(folder, key=self.key, environment=self.environment)
-        command = ["unshare", "--net", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        command = ["setpriv", "--pdeathsig", "KILL"]  # of the process that makes the hosts; unshare then ends its child
+        command += ["unshare", "--net", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"]
         command += ["sh", "-c", _START, "host", str(folder), name, str(shutil.which("sshd", path=_path()))]
         with (folder / "sshd.log").open("wb") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=log, preexec_fn=_die_with_parent)
+            process = subprocess.Popen(command, stdout=log, stderr=log)
         host = Host(name=name, address=address, folder=folder, process=process)
         self.hosts.append(host)
         _wait_for_first_process(host)
@@ -163,9 +162,7 @@ class Hosts:
 
 
 @contextlib.contextmanager
-def running_hosts(
-    folder: Path, names: Sequence[str], *, environment: dict[str, str] | None = None
-) -> Generator[Hosts]:
+def running_hosts(folder: Path, names: Sequence[str], *, environment: dict[str, str] | None = None) -> Generator[Hosts]:
     """Yield a laptop and hosts of the given names, all of which end afterwards.
 
     Args:
@@ -252,7 +249,3 @@ def _ip(host: Host, *words: str) -> None:
 
 def _path() -> str:
     return os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
