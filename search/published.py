@@ -40,8 +40,8 @@ def publishing(home: Home, sweep: str) -> Generator[None]:
         home: Its record and store; a record that is a database server's needs no copy.
         sweep: Name of the sweep.
     """
-    path = Path(home.record.removeprefix("sqlite:///"))
-    if "://" in str(path) or not (is_remote(home.store) or os.environ.get("RAY_ADDRESS")):
+    path = _published_path(home)
+    if path is None:
         yield
         return
     ended = threading.Event()
@@ -52,6 +52,32 @@ def publishing(home: Home, sweep: str) -> Generator[None]:
     finally:
         ended.set()
         thread.join()
+
+
+def restore_copy(home: Home, *, sweep: str) -> None:
+    """Put the store's copy of a sweep's record in the record's place, where there is none: the head is a new one.
+
+    Raises:
+        StoreUnusableError: The store cannot be reached.
+    """
+    path = _published_path(home)
+    if path is None or path.exists():
+        return
+    content = open_storage(home.store).read(f"{FOLDER}/{sweep}{_SUFFIX}")
+    if content is None:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.restoring")
+    draft.write_bytes(content)
+    draft.replace(path)
+    log.warning("there was no record at %s; it goes on from the copy that the store has", path)
+
+
+def _published_path(home: Home) -> Path | None:
+    """Return the path of a record that is to have a copy in the store, or None."""
+    path = home.record.removeprefix("sqlite:///")
+    is_shared = is_remote(home.store) or bool(os.environ.get("RAY_ADDRESS"))
+    return Path(path) if is_shared and "://" not in path else None
 
 
 def publish(path: Path, *, storage: Storage, sweep: str) -> None:

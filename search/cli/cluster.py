@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
-from search.cli.options import json_option, record_option, set_option, store_option, trials_option
+from search.cli.options import json_option, record_option, set_option, store_option, take_over_option, trials_option
 
 if TYPE_CHECKING:
     from search.cluster import ClusterFile, Jobs
@@ -73,6 +73,7 @@ class _Submitted(TypedDict):
     name: str | None
     trials: int | None
     settings: tuple[str, ...]
+    take_over: bool
     record: str | None
     store: str | None
 
@@ -82,6 +83,7 @@ class _Submitted(TypedDict):
 @click.option("--name", metavar="N", help="Name of the sweep.  [default: the spec's own]")
 @trials_option
 @set_option
+@take_over_option
 @record_option
 @store_option
 @file_option
@@ -112,6 +114,7 @@ def submit(spec: str, path: Path, address: str | None, as_json: bool, **given: U
         store=given["store"],
         record=given["record"],
         trials=given["trials"],
+        take_over=given["take_over"],
         settings=given["settings"],
     )
     with _jobs(path, address) as jobs:

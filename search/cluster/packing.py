@@ -30,6 +30,8 @@ class Submission:
     """Record, when it is not on the head's disk; never with a password."""
     trials: int | None = None
     """Trials that the sweep shall have."""
+    take_over: bool = False
+    """Whether to take the sweep from a driver that gives no sign of life: of a head that is gone."""
     settings: tuple[str, ...] = ()
     """What `--set` was given."""
 
@@ -43,6 +45,7 @@ class Submission:
         words += ["--store", self.store] if self.store else []
         words += ["--record", self.record] if self.record else []
         words += ["--trials", str(self.trials)] if self.trials else []
+        words += ["--take-over"] if self.take_over else []
         for setting in self.settings:
             words += ["--set", setting]
         return shlex.join(words)

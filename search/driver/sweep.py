@@ -22,7 +22,7 @@ from search.errors import InputError, RecordMissingError, RunError, SearchError,
 from search.home import Home, check_home
 from search.leftovers import left_sessions, noted_session
 from search.progress import LiveView
-from search.published import publishing
+from search.published import publishing, restore_copy
 from search.record import JsonObject, Ownership, Record, open_record
 from search.stages import Limits, collect
 from spaces.binding import bind
@@ -74,6 +74,7 @@ def run_sweep(request: SweepRequest) -> None:
         check_ranks_fit(engine)
         _with_threads(engine, num_cpus=len(os.sched_getaffinity(0)), concurrency=request.spec.concurrency)
     check_home(request.home)
+    restore_copy(request.home, sweep=request.name)
     with open_record(request.home.record) as opened, _owned(opened, request) as ownership:
         record = ownership.record
         _revise(record, request)

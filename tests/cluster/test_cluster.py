@@ -109,7 +109,7 @@ def test_a_laptop_with_the_stores_place_alone_gets_the_answers(cluster: Cluster,
     status = cluster.answer("status", "spread", "--store", cluster.store)
 
     assert re.search(r"copy in the store, \d+ s old", told.stderr)
-    assert (best["sweep"], status["num_done"]) == ("spread", NUM_TRIALS)
+    assert (best["sweep"], status["states"]["finished"]) == ("spread", NUM_TRIALS)
 
 
 def test_the_same_submission_again_finds_the_sweep_complete(cluster: Cluster, spread: str, tiny_encoder: Path) -> None:  # noqa: ARG001
