@@ -144,6 +144,7 @@ def _revise(record: Record, request: SweepRequest) -> None:
 
 
 def _tune(record: Record, request: SweepRequest, *, fence: int) -> None:
+    from search.driver.record_keeper import record_keeper
     from search.driver.tuning import RayCluster, tune_trials
 
     engine = check_families(request.spec).engine
@@ -162,11 +163,16 @@ def _tune(record: Record, request: SweepRequest, *, fence: int) -> None:
             plans=StagePlans(store, rungs=request.spec.rungs),
             pause=pause,
         )
-        with _losing(cluster), _view(request), Stopping(request.home.stop_path(request.name)) as stopping:
+        with (
+            _losing(cluster),
+            _view(request),
+            record_keeper(request.home.record, is_cluster=cluster.session is None) as keeper,
+            Stopping(request.home.stop_path(request.name)) as stopping,
+        ):
             cluster.on_lost = stopping.stop_now
             tune_trials(
                 proposer,
-                order=lambda start: _order(start, request, engine=engine, fence=fence),
+                order=lambda start: _order(start, request, engine=engine, fence=fence, keeper=keeper),
                 engine=engine,
                 scratch=scratch,
                 is_stopping=lambda: stopping.is_asked,
@@ -231,7 +237,9 @@ def _pause(record: Record, request: SweepRequest, *, store: StageStore) -> DiskP
     )
 
 
-def _order(start: Start, request: SweepRequest, *, engine: EngineConfig, fence: int) -> TrialOrder:
+def _order(
+    start: Start, request: SweepRequest, *, engine: EngineConfig, fence: int, keeper: str | None
+) -> TrialOrder:
     trial = start.trial
     return TrialOrder(
         sweep=request.name,
@@ -242,6 +250,7 @@ def _order(start: Start, request: SweepRequest, *, engine: EngineConfig, fence: 
         expired=start.expired,
         tasks=own_tasks(request.spec.tasks),
         record=request.home.record,
+        keeper=keeper,
         fence=fence,
         store=request.home.store,
         downloads=request.home.downloads,

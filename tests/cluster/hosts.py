@@ -24,12 +24,15 @@ NETWORK = "10.77.0"
 SECONDS = 30.0
 _TOOLS = {"sshd": "openssh-server", "ssh": "openssh-client", "rsync": "rsync", "ip": "iproute2"}
 
-# /run and /dev/shm are emptied, /tmp/ray is the host's own; all else of the file system is shared, as a shared disk is.
+# /run and /dev/shm are emptied, /tmp/ray is the host's own, and no host sees another's folder, its home among it; all
+# else of the file system is shared, as a shared disk is.
 _START = """
 set -e
 mount --make-rprivate /
 mount -t tmpfs tmpfs /run && mkdir /run/sshd
 mount -t tmpfs tmpfs /dev/shm
+mkdir /run/own && mount --bind "$1" /run/own
+mount -t tmpfs tmpfs "$(dirname "$1")" && mkdir "$1" && mount --bind /run/own "$1"
 mount --bind "$1/ray" /tmp/ray
 mount --bind "$1/passwd" /etc/passwd
 hostname "$2"
@@ -110,7 +113,7 @@ class Hosts:
     @property
     def key(self) -> Path:
         """The private key that opens every host."""
-        return self.folder / "key"
+        return self.folder / "laptop" / "key"
 
     def add(self, name: str) -> Host:
         """Start one more host and wait until its sshd answers."""
@@ -177,6 +180,7 @@ def running_hosts(folder: Path, names: Sequence[str], *, environment: dict[str, 
     Path("/tmp/ray").mkdir(exist_ok=True)  # noqa: S108  (Ray's own default, hidden on each host by its own)
     folder.mkdir(parents=True, exist_ok=True)
     hosts = Hosts(folder=folder, environment={"PYTHONPATH": str(ROOT)} | (environment or {}))
+    hosts.key.parent.mkdir()
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(hosts.key)], check=True)
     try:
         for name in ["laptop", *names]:
