@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any  # Any: handles of Ray's actors, and what is sent to them, are untyped
 
 import ray
+from ray.exceptions import RayActorError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from search.errors import RunError, SearchError
@@ -74,9 +75,9 @@ class RemoteRecord:
         try:
             keeper = ray.get_actor(self._keeper)
             ray.get(keeper.write.remote(what, sweep, fence=self._fence, told=told))
-        except ray.exceptions.RayTaskError as error:
+        except RayTaskError as error:
             raise RunError(str(error.cause)) from None
-        except (ValueError, ray.exceptions.RayActorError) as error:
+        except (ValueError, RayActorError) as error:
             raise RunError(f"the sweep's driver, whose host has the record, is gone: {error}") from error
 
 

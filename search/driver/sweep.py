@@ -151,7 +151,11 @@ def _tune(record: Record, request: SweepRequest, *, fence: int) -> None:
     for left in left_sessions(request.home):
         left.clear()
     with RayCluster() as cluster, _scratch(request, cluster) as scratch:
-        engine = _with_threads(engine, num_cpus=cluster.num_cpus, concurrency=request.spec.concurrency)
+        if cluster.session is None:  # a rank stays within a host, and the cluster may yet grow
+            engine = engine.model_copy(update={"threads_per_rank": engine.threads_per_rank or 1})
+            _warn_if_none_fits(cluster, engine)
+        else:
+            engine = _with_threads(engine, num_cpus=cluster.num_cpus, concurrency=request.spec.concurrency)
         concurrency = request.spec.concurrency or cluster.num_trials_that_fit(engine)
         store = request.home.open_store()
         pause = _pause(record, request, store=store)
@@ -163,6 +167,8 @@ def _tune(record: Record, request: SweepRequest, *, fence: int) -> None:
             plans=StagePlans(store, rungs=request.spec.rungs),
             pause=pause,
         )
+        if _follows_cluster(request, cluster):
+            proposer.follow(cluster.room(engine))
         with (
             _losing(cluster),
             _view(request),
@@ -185,6 +191,11 @@ def _tune(record: Record, request: SweepRequest, *, fence: int) -> None:
                 f"kept. Free some space (`xstilts stages gc`), then go on with `xstilts resume {request.name}`"
             )
             raise RunError(msg)
+
+
+def _follows_cluster(request: SweepRequest, cluster: RayCluster) -> bool:
+    """Return whether concurrency grows and shrinks with the cluster; in fixed order proposals depend on it."""
+    return cluster.session is None and request.spec.concurrency is None and request.spec.order == "completion"
 
 
 @contextlib.contextmanager
@@ -237,9 +248,7 @@ def _pause(record: Record, request: SweepRequest, *, store: StageStore) -> DiskP
     )
 
 
-def _order(
-    start: Start, request: SweepRequest, *, engine: EngineConfig, fence: int, keeper: str | None
-) -> TrialOrder:
+def _order(start: Start, request: SweepRequest, *, engine: EngineConfig, fence: int, keeper: str | None) -> TrialOrder:
     trial = start.trial
     return TrialOrder(
         sweep=request.name,
@@ -270,11 +279,22 @@ def _as_recorded(request: SweepRequest, *, record: Record) -> JsonObject:
     return known if make_sweep_spec(known) == request.spec else written
 
 
+def _warn_if_none_fits(cluster: RayCluster, engine: EngineConfig) -> None:
+    if cluster.num_ranks_that_fit(engine) < engine.num_workers:
+        log.warning(
+            "a trial needs %d ranks of %s CPU%s, and the cluster has room for %d; trials wait until hosts join it",
+            engine.num_workers,
+            engine.threads_per_rank,
+            " and 1 GPU" if engine.device == "cuda" else "",
+            cluster.num_ranks_that_fit(engine),
+        )
+
+
 def _with_threads(engine: EngineConfig, *, num_cpus: float, concurrency: int | None) -> EngineConfig:
-    """Return the engine with its threads settled, checked against what the cluster has.
+    """Return the engine with its threads settled, checked against what this machine has.
 
     Raises:
-        InputError: A trial needs more CPUs than the cluster has.
+        InputError: A trial needs more CPUs than it has.
     """
     share = int(num_cpus) // engine.num_workers // (concurrency or 1)
     threads = engine.threads_per_rank or (max(1, share) if concurrency else 1)

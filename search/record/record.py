@@ -241,7 +241,11 @@ class Record:
             StateError: It has finished or was pruned.
         """
         with self._change(sweep, number) as (connection, trial):
-            payload: JsonObject = {"attempt": trial.attempts, "host": host or platform.node(), "process": process or os.getpid()}
+            payload: JsonObject = {
+                "attempt": trial.attempts,
+                "host": host or platform.node(),
+                "process": process or os.getpid(),
+            }
             again: dict[str, Any] = {"attempts": trial.attempts + 1, "ended_at": None, "error": None}
             writing.move(connection, trial, state="running", payload=payload, time_column="started_at", **again)
             return reading.read_trial(connection, sweep, number=number)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,10 +48,14 @@ class Cluster:
 
     def write_file(self) -> None:
         """Write the cluster file that ships, with these hosts in it."""
-        config = yaml.safe_load((ROOT / "clusters/on-premises.yaml").read_text())
+        config = self._config()
         config["provider"].update(head_ip=self.head.address, worker_ips=[worker.address for worker in self.workers])
         config["auth"].update(ssh_user="root", ssh_private_key=str(self.hosts.key))
         (self.hosts.laptop.home / "cluster.yaml").write_text(yaml.safe_dump(config))
+
+    @staticmethod
+    def _config() -> dict[str, Any]:
+        return yaml.safe_load((ROOT / "clusters/on-premises.yaml").read_text())
 
     def xstilts(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a command of ours on the laptop."""
@@ -74,10 +80,25 @@ class Cluster:
 
     def wait_until_finished(self, sweep: str, *, num_trials: int) -> None:
         """Wait until so many trials of a running sweep are finished."""
-        deadline = time.monotonic() + SECONDS
-        while self.num_finished(sweep) < num_trials:
+        self.wait_until(sweep, lambda: self.num_finished(sweep) >= num_trials, seconds=SECONDS)
+
+    def wait_until(self, sweep: str, is_so: Callable[[], bool], *, seconds: float) -> None:
+        """Wait until something is so of a running sweep."""
+        deadline = time.monotonic() + seconds
+        while not is_so():
             assert time.monotonic() < deadline, self.xstilts("cluster", "logs", sweep).stdout
             time.sleep(0.5)
+
+    def join(self, host: Host) -> None:
+        """Have one more host join, as the file has its workers do; returns when it has."""
+        folder = host.home / ".ray"
+        folder.mkdir(exist_ok=True)
+        shutil.copy(self.hosts.laptop.home / ".ray" / "auth_token", folder)
+        (start,) = [line for line in self._config()["worker_start_ray_commands"] if "ray start" in line]
+        path = f"{ROOT / '.venv/bin'}:/usr/bin:/bin"
+        variables = self.environment | {"RAY_HEAD_IP": self.head.address, "PATH": path}
+        started = host.run("bash", "-c", start, environment=variables)
+        assert started.returncode == 0, started.stdout + started.stderr
 
     def num_finished(self, sweep: str) -> int:
         if not self.record.exists():
