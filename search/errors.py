@@ -6,6 +6,7 @@
     │   ├── UnknownTrialError                a trial's number
     │   ├── SweepOwnedError                  another process drives the sweep, or may
     │   ├── SweepDiffersError                the name is taken by a sweep with another spec
+    │   ├── ClusterFileError                 a cluster file has an unknown key or a wrong value
     │   ├── FilterError                      a `--where` expression
     │   ├── RecordMissingError               no record where one is to be read
     │   ├── RecordNewerError                 a record written by a newer xstilts
@@ -13,6 +14,7 @@
     │   ├── RecordDamagedError               the record's file is no database any more
     │   └── RecordUnusableError              the record cannot be opened, read or written
     └── RunError (trainables.RunError)       the run failed: exit code 1
+        ├── ClusterError                     a cluster cannot be launched, reached or used
         ├── RecordFullError                  the record's disk is full, or fails
         ├── FencedError                      another process has taken the sweep over
         ├── ResultDiffersError               a finished trial was given another result
@@ -24,6 +26,7 @@ Messages have four parts: what failed, the value, the rule, the next step.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from trainables import errors
 from trainables.errors import near_matches
@@ -104,6 +107,19 @@ class SweepDiffersError(InputError):
         )
 
 
+class ClusterFileError(InputError):
+    """A cluster file is not as Ray wants it.
+
+    Args:
+        path: The file.
+        problem: What is wrong, as the end of a sentence that begins with the file's name.
+    """
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"cluster file {path} {problem}; correct it (cluster.yaml and clusters/ show what is known)")
+        self.path = path
+
+
 class FilterError(InputError):
     """A `--where` expression that is not understood."""
 
@@ -155,6 +171,10 @@ class RecordUnusableError(InputError):
 
 class RunError(SearchError, errors.RunError):
     """A run that had started failed."""
+
+
+class ClusterError(RunError):
+    """A cluster cannot be launched, reached or used."""
 
 
 class RecordFullError(RunError):

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
+import psutil
+
 from trainables.config import EngineConfig
 from trainables.errors import ConfigError, RankLostError
 from trainables.hangs import Watch, Watcher
@@ -20,6 +22,7 @@ from trainables.jobs import Job, JobResult
 from trainables.rank_process import Answer
 
 SECONDS_TO_END = 5.0
+LOOPBACK = "127.0.0.1"
 
 
 class WorkerGroup(Protocol):
@@ -98,7 +101,7 @@ class LocalGroup:
                 rank=number,
                 num_ranks=self._config.num_workers,
                 local_rank=number,
-                host="127.0.0.1",
+                host=LOOPBACK,
                 port=port,
                 threads=threads,
                 device=device,
@@ -210,11 +213,22 @@ def _num_cuda_devices() -> int:
     return torch.cuda.device_count()
 
 
-def free_port() -> int:
-    """Return a port of the loopback interface that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+def free_port(host: str = LOOPBACK) -> int:
+    """Return a port that is free now on the interface of one of this host's addresses."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.bind((host, 0))
         return int(probe.getsockname()[1])
+
+
+def use_interface_of(host: str) -> None:
+    """Have Gloo and NCCL talk to other hosts over the interface that has this address, unless the user named one.
+
+    Left alone they take what the host's name resolves to, which often is loopback.
+    """
+    for name, addresses in psutil.net_if_addrs().items():
+        if host != LOOPBACK and any(one.address == host for one in addresses):
+            os.environ.setdefault("GLOO_SOCKET_IFNAME", name)
+            os.environ.setdefault("NCCL_SOCKET_IFNAME", name)
 
 
 def _stdin(rank: _RankProcess) -> IO[bytes]:

@@ -29,6 +29,8 @@ class TrialOrder(FrozenModel):
     """The user's own tasks, which no process of Ray's would know otherwise."""
     record: str
     """Path or URL of the record."""
+    keeper: str | None = None
+    """Name of the Ray actor that writes the record, where it is a file of another host; None writes it from here."""
     fence: int | None = None
     """Fencing number of the sweep's driver: what this trial writes once another driver has taken over is refused."""
     store: str

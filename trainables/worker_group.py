@@ -19,7 +19,7 @@ from trainables.config import EngineConfig
 from trainables.errors import MemoryExhaustedError, RankLostError
 from trainables.hangs import START_SECONDS, Watch, Watcher
 from trainables.jobs import EvaluateJob, Job, JobResult, TrainJob
-from trainables.local_group import device_of, free_port, rank_environment, threads_per_rank
+from trainables.local_group import device_of, free_port, rank_environment, threads_per_rank, use_interface_of
 from trainables.rank_process import Answer
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,8 @@ class RankActor:
 
     def address(self) -> tuple[str, int]:
         """Return this host's address and a free port on it."""
-        return ray.util.get_node_ip_address(), free_port()
+        host = ray.util.get_node_ip_address()
+        return host, free_port(host)
 
     def ping(self) -> None:
         """Answer, which shows that this rank lives and is idle."""
@@ -58,6 +59,7 @@ class RankActor:
         from trainables.engine import ProcessGroupConfig
         from trainables.rank_process import join
 
+        use_interface_of(ray.util.get_node_ip_address())
         self._rank = join(ProcessGroupConfig.model_validate_json(config))
 
     def run(self, job: str, *, trains: bool) -> str:
@@ -122,12 +124,14 @@ class RayGroup:
         threads = threads_per_rank(self.config)
         self._ranks = [_start_rank(number, self.config, threads=threads) for number in range(self.config.num_workers)]
         try:
-            host, port = ray.get(self._ranks[0].address.remote(), timeout=START_SECONDS)
+            addresses = ray.get([rank.address.remote() for rank in self._ranks], timeout=START_SECONDS)
+            hosts = [address for address, _ in addresses]
+            host, port = addresses[0]
             groups = [
                 ProcessGroupConfig(
                     rank=number,
                     num_ranks=self.config.num_workers,
-                    local_rank=number,
+                    local_rank=hosts[:number].count(hosts[number]),
                     host=host,
                     port=port,
                     threads=threads,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from search.cli.options import json_option, record_option
+from search.cli.options import copy_option, json_option, record_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 @click.option("--metric", metavar="METRIC", help="average, english, worst or a language.  [default: the objective]")
 @click.option("--where", metavar="EXPR", help="Only trials that meet it, like \"family = 'text' and sw > 0.5\".")
 @record_option
+@copy_option
 @json_option
 def best(name: str, top: int | None, by: Literal["family"] | None, as_json: bool, **choices: str | None) -> None:  # noqa: FBT001
     """Print the best finished trials of the sweep NAME, the best first.
@@ -35,12 +36,13 @@ def best(name: str, top: int | None, by: Literal["family"] | None, as_json: bool
     """
     from search import query
     from search.cli.output import print_json, print_next
-    from search.home import find_home
+    from search.published import record_to_read
     from search.record import open_record
 
     metric, where = choices["metric"], choices["where"]
     ask, default_top = (query.best_of_families, 1) if by == "family" else (query.best, 5)
-    with open_record(find_home(record=choices["record"]).record, read_only=True) as opened:
+    asked = record_to_read(record=choices["record"], store=choices["store"], sweep=name)
+    with open_record(asked, read_only=True) as opened:
         answers = ask(opened, sweep=name, top=top or default_top, metric=metric, where=where)
     if as_json:
         print_json(answers)

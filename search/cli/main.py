@@ -31,6 +31,7 @@ _COMMANDS = {
     "predictions": ("search.cli.predictions:predictions", "What a trial predicted, in XTREME's layout."),
     "tasks": ("search.cli.tasks:tasks", "The catalogue of tasks."),
     "spaces": ("search.cli.shipped:spaces", "The sweep specs that ship."),
+    "cluster": ("search.cli.cluster:cluster", "A Ray cluster from a file, and sweeps on it."),
     "doctor": ("search.cli.doctor:doctor", "What this machine can do."),
 }
 """Command -> its `module:attribute` and its line in the list, in the order of the list.

@@ -23,3 +23,6 @@ dry_run_option = click.option(
 take_over_option = click.option(
     "--take-over", is_flag=True, help="Take the sweep from a driver that gives no sign of life for 20 s."
 )
+copy_option = click.option(
+    "--store", metavar="URL", help="Without --record: ask the copy of the record that a sweep on a cluster keeps there."
+)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from search.cli.options import json_option, record_option
+from search.cli.options import copy_option, json_option, record_option
 
 if TYPE_CHECKING:
     from search.query import StageOfTrial, TrialReport
@@ -16,19 +16,20 @@ if TYPE_CHECKING:
 @click.argument("name")
 @click.argument("trial", type=click.IntRange(min=0))
 @record_option
+@copy_option
 @json_option
-def show(name: str, trial: int, record: str | None, as_json: bool) -> None:  # noqa: FBT001  click passes it by name
+def show(name: str, trial: int, record: str | None, store: str | None, as_json: bool) -> None:  # noqa: FBT001  click passes it by name
     """Print everything about trial TRIAL of the sweep NAME.
 
     Its full configuration as YAML, the stages it was made of (and which of
     them other trials had made), its scores in each language, and its cost.
     """
     from search.cli.output import print_json
-    from search.home import find_home
+    from search.published import record_to_read
     from search.query import report_trial
     from search.record import open_record
 
-    with open_record(find_home(record=record).record, read_only=True) as opened:
+    with open_record(record_to_read(record=record, store=store, sweep=name), read_only=True) as opened:
         report = report_trial(opened, sweep=name, number=trial)
     if as_json:
         print_json(report)

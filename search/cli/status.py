@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from search.cli.options import json_option, record_option
+from search.cli.options import copy_option, json_option, record_option
 
 if TYPE_CHECKING:
     from search.home import Home
@@ -18,16 +18,18 @@ if TYPE_CHECKING:
 @click.command
 @click.argument("name", required=False)
 @record_option
+@copy_option
 @json_option
-def status(name: str | None, record: str | None, as_json: bool) -> None:  # noqa: FBT001  click passes it by name
+def status(name: str | None, record: str | None, store: str | None, as_json: bool) -> None:  # noqa: FBT001  click passes it by name
     """List every sweep, or say how the sweep NAME stands.
 
     For one sweep: its trials by state, what is running now and how far it is,
     an estimate of the time left, and the cost.
     """
     from search.home import find_home
+    from search.published import record_to_read
 
-    home = find_home(record=record)
+    home = find_home(record=record_to_read(record=record, store=store, sweep=name))
     if name is None:
         _print_all(home, as_json=as_json)
     else:

@@ -6,7 +6,7 @@ made by another trial, and in fixed order where it is not decided yet whether it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from search.driver.lost_trials import LostTrials
@@ -75,6 +75,7 @@ class Proposer:
         self, record: Record, *, name: str, spec: SweepSpec, concurrency: int, plans: Plans, pause: DiskPause
     ) -> None:
         self._record, self._name, self._spec, self._plans, self._pause = record, name, spec, plans, pause
+        self._room: Callable[[], int] = lambda: self.concurrency
         self.concurrency = concurrency
         """Trials that may run at a time."""
         self._space = make_space(spec)
@@ -99,6 +100,10 @@ class Proposer:
         """Whether fewer trials run than may."""
         return len(self._running) < self.concurrency
 
+    def follow(self, room: Callable[[], int]) -> None:
+        """Ask before each start how many trials may run at a time: a cluster grows and shrinks."""
+        self._room = room
+
     def stop(self) -> None:
         """Start nothing more; what runs may end."""
         self._is_stopped = True
@@ -113,6 +118,7 @@ class Proposer:
             return Wait()
         if self._is_stopped or self._pause.has_given_up:
             return Wait() if self._running else Finished()
+        self.concurrency = self._room()
         if not self.has_room:
             return Wait()
         self._decide_pending()

@@ -23,6 +23,7 @@ from search.errors import InputError, RunError, SearchError, UnknownSweepError
 from search.home import Home, check_home
 from search.leftovers import left_sessions, noted_session
 from search.progress import LiveView
+from search.published import publishing, restore_copy
 from search.query import sweep_status
 from search.record import JsonObject, Ownership, Record, open_record
 from search.stages import Limits, collect
@@ -75,6 +76,7 @@ def run_sweep(request: SweepRequest) -> None:
         check_ranks_fit(engine)
         _with_threads(engine, num_cpus=len(os.sched_getaffinity(0)), concurrency=request.spec.concurrency)
     check_home(request.home)
+    restore_copy(request.home, sweep=request.name)
     with open_record(request.home.record) as opened, _owned(opened, request) as ownership:
         record = ownership.record
         _revise(record, request)
@@ -82,7 +84,8 @@ def run_sweep(request: SweepRequest) -> None:
         record.interrupt_running(request.name)
         try:
             if is_unfinished(record, request.name):
-                _tune(record, request, fence=ownership.fence)
+                with publishing(request.home, request.name):
+                    _tune(record, request, fence=ownership.fence)
         finally:
             record.interrupt_running(request.name)
         _check_any_succeeded(record, request.name)
@@ -112,13 +115,18 @@ def _revise(record: Record, request: SweepRequest) -> None:
 
 
 def _tune(record: Record, request: SweepRequest, *, fence: int) -> None:
+    from search.driver.record_keeper import record_keeper
     from search.driver.tuning import RayCluster, tune_trials
 
     engine = check_families(request.spec).engine
     for left in left_sessions(request.home):
         left.clear()
     with RayCluster() as cluster, _scratch(request, cluster) as scratch:
-        engine = _with_threads(engine, num_cpus=cluster.num_cpus, concurrency=request.spec.concurrency)
+        if cluster.session is None:  # a rank stays within a host, and the cluster may yet grow
+            engine = engine.model_copy(update={"threads_per_rank": engine.threads_per_rank or 1})
+            _warn_if_none_fits(cluster, engine)
+        else:
+            engine = _with_threads(engine, num_cpus=cluster.num_cpus, concurrency=request.spec.concurrency)
         concurrency = request.spec.concurrency or cluster.num_trials_that_fit(engine)
         store = request.home.open_store()
         pause = _pause(record, request, store=store)
@@ -130,7 +138,14 @@ def _tune(record: Record, request: SweepRequest, *, fence: int) -> None:
             plans=StagePlans(store, rungs=request.spec.rungs),
             pause=pause,
         )
-        with _losing(cluster), _view(request), Stopping(request.home.stop_path(request.name)) as stopping:
+        if _follows_cluster(request, cluster):
+            proposer.follow(cluster.room(engine))
+        with (
+            _losing(cluster),
+            _view(request),
+            record_keeper(request.home.record, is_cluster=cluster.session is None) as keeper,
+            Stopping(request.home.stop_path(request.name)) as stopping,
+        ):
             cluster.on_lost = stopping.stop_now
             budget = BudgetWatch(
                 request.spec.budget,
@@ -140,7 +155,7 @@ def _tune(record: Record, request: SweepRequest, *, fence: int) -> None:
             )
             tune_trials(
                 proposer,
-                order=lambda start: _order(start, request, engine=engine, fence=fence),
+                order=lambda start: _order(start, request, engine=engine, fence=fence, keeper=keeper),
                 engine=engine,
                 scratch=scratch,
                 is_stopping=lambda: stopping.is_asked or budget.is_reached(now=proposer.has_room),
@@ -165,6 +180,11 @@ def _tell_end(request: SweepRequest, *, stopping: Stopping, budget: BudgetWatch,
             f"kept. Free some space (`xstilts stages gc`), then go on with `xstilts resume {request.name}`"
         )
         raise RunError(msg)
+
+
+def _follows_cluster(request: SweepRequest, cluster: RayCluster) -> bool:
+    """Return whether concurrency grows and shrinks with the cluster; in fixed order proposals depend on it."""
+    return cluster.session is None and request.spec.concurrency is None and request.spec.order == "completion"
 
 
 @contextlib.contextmanager
@@ -217,7 +237,7 @@ def _pause(record: Record, request: SweepRequest, *, store: StageStore) -> DiskP
     )
 
 
-def _order(start: Start, request: SweepRequest, *, engine: EngineConfig, fence: int) -> TrialOrder:
+def _order(start: Start, request: SweepRequest, *, engine: EngineConfig, fence: int, keeper: str | None) -> TrialOrder:
     trial = start.trial
     return TrialOrder(
         sweep=request.name,
@@ -228,6 +248,7 @@ def _order(start: Start, request: SweepRequest, *, engine: EngineConfig, fence: 
         expired=start.expired,
         tasks=own_tasks(request.spec.tasks),
         record=request.home.record,
+        keeper=keeper,
         fence=fence,
         store=request.home.store,
         downloads=request.home.downloads,
@@ -247,11 +268,22 @@ def _as_recorded(request: SweepRequest, *, record: Record) -> JsonObject:
     return known if make_sweep_spec(known) == request.spec else written
 
 
+def _warn_if_none_fits(cluster: RayCluster, engine: EngineConfig) -> None:
+    if cluster.num_ranks_that_fit(engine) < engine.num_workers:
+        log.warning(
+            "a trial needs %d ranks of %s CPU%s, and the cluster has room for %d; trials wait until hosts join it",
+            engine.num_workers,
+            engine.threads_per_rank,
+            " and 1 GPU" if engine.device == "cuda" else "",
+            cluster.num_ranks_that_fit(engine),
+        )
+
+
 def _with_threads(engine: EngineConfig, *, num_cpus: float, concurrency: int | None) -> EngineConfig:
-    """Return the engine with its threads settled, checked against what the cluster has.
+    """Return the engine with its threads settled, checked against what this machine has.
 
     Raises:
-        InputError: A trial needs more CPUs than the cluster has.
+        InputError: A trial needs more CPUs than it has.
     """
     share = int(num_cpus) // engine.num_workers // (concurrency or 1)
     threads = engine.threads_per_rank or (max(1, share) if concurrency else 1)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import platform
 from functools import cached_property
+from typing import cast
 
+from search.driver.record_keeper import RemoteRecord
 from search.record import JsonObject, Record, open_record
 from trainables.errors import DiskError, RankLostError, StageBusyError, StoppedError
 from trainables.failures import failure_kind
@@ -13,11 +17,11 @@ from trainables.trainable import Failure, TrialTrainable
 
 
 class RecordPublisher:
-    """Writes into the record that a trial's order names."""
+    """Writes into the record that a trial's order names, or has the keeper write that it names."""
 
     def started(self, order: TrialOrder, /) -> None:
         """Note that the trial runs."""
-        self._record(order).start(order.sweep, number=order.number)
+        self._record(order).start(order.sweep, number=order.number, host=platform.node(), process=os.getpid())
 
     def staged(self, order: TrialOrder, stage: StageRun, /, *, rung: int) -> None:
         """Note a complete stage."""
@@ -49,6 +53,8 @@ class RecordPublisher:
         return {}
 
     def _record(self, order: TrialOrder) -> Record:
+        if order.keeper is not None:
+            return cast("Record", RemoteRecord(order.keeper, fence=order.fence))  # it has the writes that are used here
         if order.record not in self._records:
             self._records[order.record] = open_record(order.record)
         return self._records[order.record].fenced(order.sweep, fence=order.fence)

@@ -8,7 +8,8 @@ import logging
 import os
 import shutil
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self  # Any: Ray is untyped
@@ -34,6 +35,9 @@ from search.driver.searcher import RecordSearcher, RungScheduler
 from search.driver.trial_actor import SweepTrainable
 
 SECONDS_BETWEEN_LOOKS = 1.0
+
+AHEAD_OF_CLUSTER = 1
+"""Trials that are started on a cluster beyond those that fit: what waits for devices makes its autoscaler add hosts."""
 
 TRIALS_A_RUN = 500
 """Trials of one run of Tune at one trial at a time; with more at a time, as many times more. Its driver grows by some
@@ -85,12 +89,39 @@ class RayCluster:
 
     @property
     def num_cpus(self) -> float:
-        """CPUs of the whole cluster."""
+        """CPUs of the whole cluster, as it is now."""
         return float(ray.cluster_resources().get("CPU", 0))
 
     def num_trials_that_fit(self, engine: EngineConfig) -> int:
-        """Return how many trials the cluster can run at a time, at least 1."""
-        return max(1, int(self.num_cpus // (engine.num_workers * (engine.threads_per_rank or 1))))
+        """Return how many trials the cluster can run at a time as it is now, at least 1."""
+        return max(1, self.num_ranks_that_fit(engine) // engine.num_workers)
+
+    def num_ranks_that_fit(self, engine: EngineConfig) -> int:
+        """Return how many ranks the hosts that are alive have room for."""
+        return ranks_that_fit([node["Resources"] for node in ray.nodes() if node["Alive"]], engine=engine)
+
+    def room(self, engine: EngineConfig) -> Callable[[], int]:
+        """Return what tells how many trials to start: as many as fit, and one that waits for the cluster to grow."""
+
+        def look() -> int:
+            nonlocal looked, room
+            if time.monotonic() - looked >= SECONDS_BETWEEN_LOOKS:
+                looked, room = time.monotonic(), self.num_trials_that_fit(engine) + AHEAD_OF_CLUSTER
+            return room
+
+        looked, room = float("-inf"), 1
+        return look
+
+
+def ranks_that_fit(hosts: Iterable[Mapping[str, float]], *, engine: EngineConfig) -> int:
+    """Return how many ranks find room at a time: each stays within a host.
+
+    Args:
+        hosts: Resources of each host, by Ray's names.
+        engine: Threads of a rank; on CUDA each takes one GPU too.
+    """
+    needed = {"CPU": float(engine.threads_per_rank or 1)} | ({"GPU": 1.0} if engine.device == "cuda" else {})
+    return sum(min(int(host.get(name, 0) // wanted) for name, wanted in needed.items()) for host in hosts)
 
 
 def _raylet() -> psutil.Process | None:

@@ -227,15 +227,25 @@ class Record:
             return reading.read_trial(connection, sweep, number=number)
 
     @with_reserve
-    def start(self, sweep: str, *, number: int) -> TrialRow:
-        """Return the trial, now running in this process's name, one attempt more.
+    def start(self, sweep: str, *, number: int, host: str | None = None, process: int | None = None) -> TrialRow:
+        """Return the trial, now running, one attempt more.
+
+        Args:
+            sweep: Name of the sweep.
+            number: The trial's number.
+            host: Name of the host that runs it; None names this one.
+            process: Number of the process that runs it; None names this one.
 
         Raises:
             UnknownTrialError: There is no such trial.
             StateError: It has finished or was pruned.
         """
         with self._change(sweep, number) as (connection, trial):
-            payload: JsonObject = {"attempt": trial.attempts, "host": platform.node(), "process": os.getpid()}
+            payload: JsonObject = {
+                "attempt": trial.attempts,
+                "host": host or platform.node(),
+                "process": process or os.getpid(),
+            }
             again: dict[str, Any] = {"attempts": trial.attempts + 1, "ended_at": None, "error": None}
             writing.move(connection, trial, state="running", payload=payload, time_column="started_at", **again)
             return reading.read_trial(connection, sweep, number=number)

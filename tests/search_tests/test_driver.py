@@ -565,3 +565,18 @@ def test_with_three_failures_in_ten_the_search_still_finds_the_best_rate(record:
     assert len(finished) == 28
     assert best.score == pytest.approx(0.8, abs=0.02)
     assert statistics.median(abs(math.log10(rate) + 4) for rate in late) < 0.5
+
+
+def test_a_sweep_grows_and_shrinks_with_its_cluster(record: Record) -> None:
+    sweep = proposer(record, concurrency=1)
+    room = 2
+    sweep.follow(lambda: room)
+    for _ in range(2):
+        started(sweep, record)
+    assert isinstance(sweep.next(), Wait)
+
+    room = 3
+    started(sweep, record)
+    room = 2
+    finish(sweep, record, 0)
+    assert isinstance(sweep.next(), Wait)

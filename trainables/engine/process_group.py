@@ -37,15 +37,16 @@ def join_process_group(config: ProcessGroupConfig) -> torch.device:
 
     DeepSpeed reads the ranks' environment, so it is set here as torchrun would.
     """
+    on_cuda = config.device == "cuda"
+    index = _device_index(config.local_rank, num_visible=torch.cuda.device_count()) if on_cuda else config.local_rank
     os.environ.update(
         RANK=str(config.rank),
         WORLD_SIZE=str(config.num_ranks),
-        LOCAL_RANK=str(config.local_rank),
+        LOCAL_RANK=str(index),
         MASTER_ADDR=config.host,
         MASTER_PORT=str(config.port),
     )
-    on_cuda = config.device == "cuda"
-    device = torch.device("cuda", config.local_rank) if on_cuda else torch.device("cpu")
+    device = torch.device("cuda", index) if on_cuda else torch.device("cpu")
     if on_cuda:
         torch.cuda.set_device(device)
     else:
@@ -65,6 +66,11 @@ def join_process_group(config: ProcessGroupConfig) -> torch.device:
     )
     deepspeed.init_distributed(dist_backend="nccl" if on_cuda else "gloo", auto_mpi_discovery=False, verbose=False)
     return device
+
+
+def _device_index(local_rank: int, *, num_visible: int) -> int:
+    """Return which of the GPUs that this process sees is its own: under Ray each rank sees one, which is number 0."""
+    return local_rank if local_rank < num_visible else 0
 
 
 def leave_process_group() -> None:

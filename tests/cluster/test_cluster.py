@@ -1,0 +1,178 @@
+"""A cluster of three hosts: the cluster file that ships, the real `ray up` over ssh, sweeps submitted from a laptop.
+
+The hosts are namespaces of this machine (`tests.cluster.hosts`). Tests run in the order in which they stand: the
+cluster loses a host, and then ends.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster.clusters import Cluster, losses
+from tests.cluster.hosts import NoHostsError, running_hosts
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+NUM_TRIALS = 6
+WITHIN = 1e-4
+SECONDS_TO_GET_TRIALS = 30.0
+_ASK_UNKNOWN = """
+import urllib.error, urllib.request
+try:
+    print(urllib.request.urlopen("http://127.0.0.1:8265/api/jobs/").status)
+except urllib.error.HTTPError as error:
+    print(error.code)
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster(tiny_encoder: Path, tiny_mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:  # noqa: ARG001
+    """Three hosts in a cluster."""
+    folder = tmp_path_factory.mktemp("cluster")
+    environment = {
+        "XSTILTS_MIRROR": str(tiny_mirror),
+        "HF_HUB_OFFLINE": "1",
+        "HF_DATASETS_CACHE": str(folder / "datasets-cache"),
+    }
+    try:
+        with running_hosts(folder / "hosts", ["head", "one", "two"], environment=environment) as hosts:
+            made = Cluster(hosts=hosts, shared=folder, environment=environment)
+            made.write_file()
+            yield made
+    except NoHostsError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def joined(cluster: Cluster) -> list[dict[str, Any]]:
+    """The hosts of the cluster after `xstilts cluster up`."""
+    return cluster.answer("cluster", "up", "--wait", "180")
+
+
+@pytest.fixture(scope="module")
+def spread(cluster: Cluster, joined: list[dict[str, Any]], tiny_encoder: Path) -> str:  # noqa: ARG001
+    """What a sweep printed whose trials fit on no single host together."""
+    cluster.submit(spec("spread", tiny_encoder))
+    return cluster.follow("spread")
+
+
+def spec(name: str, encoder: Path, **changes: Any) -> dict[str, Any]:
+    phase = {"batch_size": 8, "max_length": 48, "dropout": 0.0, "num_dev_items": 0}
+    return {
+        "name": name,
+        "trials": NUM_TRIALS,
+        "sampler": {"name": "random"},
+        "trial": {
+            "encoder": {"name": str(encoder)},
+            "target": {"mixture": {"mnli": 1.0}, "steps": changes.pop("steps", 40), **phase},
+            "evaluation": {"languages": ["en", "de"], "max_length": 48},
+            "engine": {"threads_per_rank": 1, "device": "cpu", **changes.pop("engine", {})},
+        },
+        "families": {"none": {}},
+        "search": {"target.learning_rate": {"log": [1e-4, 1e-2]}},
+        **changes,
+    }
+
+
+def hosts_of(cluster: Cluster, sweep: str) -> set[object]:
+    with cluster.opened() as record:
+        return {event.payload["host"] for event in record.events(sweep) if event.kind == "running"}
+
+
+def test_every_host_of_the_file_joins(cluster: Cluster, joined: list[dict[str, Any]]) -> None:
+    assert [host["is_head"] for host in joined] == [True, False, False]
+    assert {host["address"] for host in joined} == {host.address for host in cluster.hosts.hosts[1:]}
+
+
+def test_a_request_without_the_token_is_refused(cluster: Cluster, joined: list[dict[str, Any]]) -> None:  # noqa: ARG001
+    assert cluster.head.run("python3", "-c", _ASK_UNKNOWN).stdout.strip() == "401"
+
+
+def test_the_dashboard_listens_on_the_heads_loopback_alone(cluster: Cluster, joined: list[dict[str, Any]]) -> None:  # noqa: ARG001
+    asked = cluster.hosts.laptop.run("bash", "-c", f"exec 3<>/dev/tcp/{cluster.head.address}/8265")
+
+    assert "Connection refused" in asked.stderr
+
+
+def test_a_submitted_sweep_runs_on_several_hosts(cluster: Cluster, spread: str) -> None:
+    assert f"{NUM_TRIALS} of {NUM_TRIALS} trials done, 0 failed" in spread
+    assert len(hosts_of(cluster, "spread")) >= 2
+
+
+def test_a_laptop_with_the_stores_place_alone_gets_the_answers(cluster: Cluster, spread: str) -> None:  # noqa: ARG001
+    told = cluster.xstilts("best", "spread", "--store", cluster.store)
+    (best,) = cluster.answer("best", "spread", "--top", "1", "--store", cluster.store)
+    status = cluster.answer("status", "spread", "--store", cluster.store)
+
+    assert re.search(r"copy in the store, \d+ s old", told.stderr)
+    assert (best["sweep"], status["states"]["finished"]) == ("spread", NUM_TRIALS)
+
+
+def test_the_same_submission_again_finds_the_sweep_complete(cluster: Cluster, spread: str, tiny_encoder: Path) -> None:  # noqa: ARG001
+    cluster.submit(spec("spread", tiny_encoder))
+    cluster.follow("spread")
+
+    with cluster.opened() as record:
+        assert [trial.attempts for trial in record.trials("spread")] == [1] * NUM_TRIALS
+
+
+def test_two_ranks_on_two_hosts_train_as_on_one(cluster: Cluster, spread: str, tiny_encoder: Path) -> None:  # noqa: ARG001
+    """Each host has room for one rank of as many threads as it has cores, and for two of one thread."""
+    num_cores = int(cluster.answer("cluster", "status")["hosts"][0]["cpus"])
+    for name, threads in (("across", num_cores), ("within", 1)):
+        engine = {"num_workers": 2, "zero_stage": 3, "threads_per_rank": threads}
+        small = spec(name, tiny_encoder, trials=1, steps=20, engine=engine)
+        cluster.submit(small | {"search": {"target.learning_rate": {"choice": [1e-3]}}}, store=cluster.store + name)
+        cluster.follow(name)
+
+    (across,), (within,) = losses(cluster.store + "across"), losses(cluster.store + "within")
+    assert len(across) == 20
+    assert across == pytest.approx(within, rel=0, abs=WITHIN)
+
+
+def test_the_token_is_in_no_record_log_or_answer(cluster: Cluster, spread: str) -> None:
+    token = (cluster.hosts.laptop.home / ".ray" / "auth_token").read_text()
+    shown = cluster.xstilts("show", "spread", "0", "--store", cluster.store, "--json").stdout
+    files = [path for path in (cluster.head.home / "xstilts-home").rglob("*") if path.is_file()]
+    files += [
+        path for host in cluster.hosts.hosts for path in host.folder.glob("ray/session_*/logs/*") if path.is_file()
+    ]
+
+    assert len(files) > 20
+    assert [path for path in files if token.encode() in path.read_bytes()] == []
+    assert token not in spread + shown
+
+
+def test_a_sweep_outlives_a_worker_that_is_cut_off(cluster: Cluster, spread: str, tiny_encoder: Path) -> None:  # noqa: ARG001
+    cluster.submit(spec("survivor", tiny_encoder, steps=150, concurrency=4, trials=8))
+    cluster.wait_until_finished("survivor", num_trials=1)
+    lost = cluster.workers[-1]
+    cluster.hosts.cut(lost)
+    lost.kill()
+    cluster.follow("survivor")
+
+    with cluster.opened() as record:
+        assert [trial.state for trial in record.trials("survivor")] == ["finished"] * 8
+        made = [stage.key for stage in record.stages("survivor") if not stage.reused]
+    assert len(made) == len(set(made))
+
+
+def test_a_host_that_joins_later_gets_trials(cluster: Cluster, spread: str, tiny_encoder: Path) -> None:  # noqa: ARG001
+    cluster.submit(spec("growing", tiny_encoder, steps=100, trials=24))
+    cluster.wait_until_finished("growing", num_trials=1)
+    cluster.join(cluster.hosts.add("late"))
+
+    cluster.wait_until("growing", lambda: "late" in hosts_of(cluster, "growing"), seconds=SECONDS_TO_GET_TRIALS)
+
+
+def test_down_leaves_no_process_on_any_host(cluster: Cluster, joined: list[dict[str, Any]]) -> None:  # noqa: ARG001
+    ended = cluster.xstilts("cluster", "down")
+
+    assert ended.returncode == 0, ended.stderr
+    left = [line for host in (cluster.head, cluster.workers[0]) for line in host.processes()]
+    assert [line for line in left if not line.startswith("sshd")] == []

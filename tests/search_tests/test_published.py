@@ -1,0 +1,59 @@
+"""The record's copy in the store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from search.errors import RecordMissingError
+from search.home import Home
+from search.published import publish, record_to_read, restore_copy
+from search.record import open_record
+from trainables.storage import open_storage
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """Places whose record has one sweep, of which the store has a copy."""
+    home = Home(record=str(tmp_path / "record.db"), store=str(tmp_path / "store"), scratch=tmp_path / "scratch")
+    with open_record(home.record) as record:
+        record.put_sweep("mine", spec={}, objective="average", planned_trials=3)
+        publish(Path(home.record), storage=open_storage(home.store), sweep="mine")
+    return home
+
+
+def test_a_copy_answers_as_the_record_and_says_its_age(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    with open_record(record_to_read(record=None, store=home.store, sweep="mine"), read_only=True) as copy:
+        assert copy.sweep("mine").planned_trials == 3
+    assert "s old" in capsys.readouterr().err
+
+
+def test_a_named_record_goes_before_the_store(home: Home) -> None:
+    assert record_to_read(record=home.record, store=home.store) == home.record
+
+
+def test_a_store_without_a_copy_is_named(home: Home) -> None:
+    with pytest.raises(RecordMissingError, match="no copy of a record of sweep 'other'"):
+        record_to_read(record=None, store=home.store, sweep="other")
+
+
+def test_a_new_head_goes_on_from_the_copy(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    new = Home(record=str(tmp_path / "new" / "record.db"), store=home.store, scratch=tmp_path / "scratch")
+
+    restore_copy(new, sweep="mine")
+
+    with open_record(new.record) as record:
+        assert record.sweep("mine").planned_trials == 3
+
+
+def test_a_record_that_is_there_is_never_replaced(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    with open_record(home.record) as record:
+        record.put_sweep("later", spec={}, objective="average", planned_trials=1)
+
+    restore_copy(home, sweep="mine")
+
+    with open_record(home.record) as record:
+        assert record.sweep("later").planned_trials == 1
