@@ -8,6 +8,7 @@
     │   ├── SweepDiffersError                the name is taken by a sweep with another spec
     │   ├── ClusterFileError                 a cluster file has an unknown key or a wrong value
     │   ├── FilterError                      a `--where` expression
+    │   ├── QueryRefusedError                a statement of `xstilts sql`
     │   ├── RecordMissingError               no record where one is to be read
     │   ├── RecordNewerError                 a record written by a newer xstilts
     │   ├── RecordOlderError                 a record of an older schema that may not be changed
@@ -122,6 +123,23 @@ class ClusterFileError(InputError):
 
 class FilterError(InputError):
     """A `--where` expression that is not understood."""
+
+
+class QueryRefusedError(InputError):
+    """A statement of `xstilts sql` that is not answered.
+
+    Args:
+        statement: The statement.
+        reason: Why not.
+        views: The views and their columns.
+    """
+
+    def __init__(self, statement: str, *, reason: str, views: str) -> None:
+        shown = repr(statement if len(statement) <= 200 else f"{statement[:200]}...")  # noqa: PLR2004  fits a screen
+        super().__init__(
+            f"sql {shown} is refused: {reason}; write one SELECT (or WITH ... SELECT) over the views {views}"
+        )
+        self.statement, self.reason = statement, reason
 
 
 class RecordMissingError(InputError):

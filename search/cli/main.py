@@ -26,6 +26,7 @@ _COMMANDS = {
     "compare": ("search.cli.compare:compare", "Groups of trials beside a baseline: effects, verdicts."),
     "confirm": ("search.cli.confirm:confirm", "The best again with fresh seeds, then the locked test."),
     "show": ("search.cli.show:show", "One trial: configuration, lineage, scores, cost."),
+    "sql": ("search.cli.sql:sql", "A SELECT over a sweep's trials, scores, stages, events."),
     "export": ("search.cli.export:export", "A model folder that transformers loads."),
     "stages": ("search.cli.stages:stages", "What the store holds: list, verify, gc."),
     "predictions": ("search.cli.predictions:predictions", "What a trial predicted, in XTREME's layout."),

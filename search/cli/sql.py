@@ -1,0 +1,85 @@
+"""`xstilts sql`: a SELECT over the views of a sweep."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from search.cli.options import json_option, record_option
+
+if TYPE_CHECKING:
+    from search.query.sql import Cell, Selected
+
+_LIMIT, _JSON_LIMIT = 1000, 1_000_000
+_EXAMPLE = "SELECT * FROM scores"
+
+
+@click.command
+@click.argument("name")
+@click.argument("statement", metavar="[SELECT]", required=False)
+@click.option("--limit", type=click.IntRange(min=1), help="Rows at most.  [default: 1000; with --json: 1000000]")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True, max=3600),
+    default=30.0,
+    show_default=True,
+    help="How long it may take.",
+)
+@record_option
+@json_option
+def sql(
+    *, name: str, statement: str | None, limit: int | None, seconds: float, record: str | None, as_json: bool
+) -> None:
+    """Answer one SELECT over the sweep NAME; without SELECT, list the views.
+
+    The views are trials, scores, stages and events; the dialect is SQLite's,
+    with its json functions. Nothing can be written.
+    """
+    from search.home import find_home
+    from search.query.sql import run_sql
+    from search.record import open_record
+
+    with open_record(find_home(record=record).record, read_only=True) as opened:
+        if statement is None:
+            opened.sweep(name)
+            _print_views(name, as_json=as_json)
+            return
+        most = limit or (_JSON_LIMIT if as_json else _LIMIT)
+        found = run_sql(opened, sweep=name, statement=statement, limit=most, seconds=seconds)
+    _print_rows(found, as_json=as_json)
+    if found.has_more:
+        click.echo(f"xstilts: there are more than these {most} rows; --limit gives more", err=True)
+
+
+def _print_rows(found: Selected, *, as_json: bool) -> None:
+    from search.cli.output import Table, print_json, print_table
+
+    if as_json:
+        print_json([dict(zip(found.columns, row, strict=True)) for row in found.rows])
+        return
+    numbers = {place for place in range(len(found.columns)) if all(_is_number(row[place]) for row in found.rows)}
+    rows = [[_text(cell) for cell in row] for row in found.rows]
+    print_table(Table(headings=found.columns, rows=rows, right=frozenset(numbers)))
+
+
+def _print_views(name: str, *, as_json: bool) -> None:
+    from search.cli.output import print_json, print_next
+    from search.query.views import VIEWS
+
+    if as_json:
+        print_json({view: described.columns for view, described in VIEWS.items()})
+        return
+    for view, described in VIEWS.items():
+        click.echo(view)
+        for column, meaning in described.columns.items():
+            click.echo(f"  {column:<21}  {meaning}")
+    print_next(f'xstilts sql {name} "{_EXAMPLE}"', what="a SELECT over them")
+
+
+def _is_number(cell: Cell) -> bool:
+    return cell is None or isinstance(cell, (int, float))
+
+
+def _text(cell: Cell) -> str:
+    return "-" if cell is None else f"{cell:.6g}" if isinstance(cell, float) else str(cell).replace("\n", " ")

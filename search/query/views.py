@@ -1,0 +1,119 @@
+"""The documented views of one sweep, `trials`, `scores`, `stages` and `events`: `sql`, notebooks and files read these.
+
+Names are only added, never renamed. JSON columns hold text, which SQLite's json functions and `json.loads` read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal  # Any: cells have no shared static type
+
+from sqlalchemy import JSON, Table, Text, cast, select
+
+from search.record import Record, schema
+from search.record.reading import read_sweep
+
+ViewName = Literal["trials", "scores", "stages", "events"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """One view: rows of a table that belong to the sweep."""
+
+    table: Table
+    columns: dict[str, str]
+    """Column -> what it holds."""
+    order: tuple[str, ...]
+    """Columns that its rows are ordered by."""
+
+
+VIEWS: dict[ViewName, View] = {
+    "trials": View(
+        table=schema.trials,
+        columns={
+            "number": "number of the trial, from 0",
+            "state": "proposed, running, finished, failed, pruned or interrupted",
+            "family": "kind of intermediate training",
+            "rung": "highest rung that it was measured at",
+            "score": "the sweep's objective at that rung, 0..1",
+            "seed": "seed that it was proposed with",
+            "attempts": "how often it was started",
+            "proposed_at": "seconds since 1970",
+            "started_at": "seconds since 1970",
+            "ended_at": "seconds since 1970",
+            "cost_paid_seconds": "seconds of the stages that it made",
+            "cost_if_alone_seconds": "seconds of its whole lineage, had nothing been shared",
+            "steps_paid": "optimiser steps of the stages that it made",
+            "steps_if_alone": "optimiser steps of its whole lineage",
+            "error": "why it failed",
+            "set_aside": "why it does not count since the sweep was changed; null: it counts",
+            "assignment": "JSON: parameter of the space -> value",
+            "config": "JSON: the full configuration",
+        },
+        order=("number",),
+    ),
+    "scores": View(
+        table=schema.scores,
+        columns={
+            "trial": "number of the trial",
+            "rung": "rung that it was measured at",
+            "metric": "accuracy (of one language), average, english, worst",
+            "language": "language code; empty for a metric over languages",
+            "value": "the score on the dev split, 0..1",
+        },
+        order=("trial", "rung", "metric", "language"),
+    ),
+    "stages": View(
+        table=schema.stages,
+        columns={
+            "trial": "number of the trial",
+            "rung": "rung that the stage belongs to",
+            "position": "place in the lineage, from 0",
+            "phase": "intermediate, target or evaluation",
+            "key": "content key of the stage in the store",
+            "steps": "optimiser steps",
+            "seconds": "wall time of making it, whoever made it",
+            "reused": "1: another trial had made it",
+            "is_trunk": "1: the stable stretch that higher rungs extend",
+            "steps_before": "optimiser steps of the trunk that it continues",
+            "seconds_before": "wall time of that trunk",
+            "further": "further target that it was planned for; empty: the trial's own",
+        },
+        order=("trial", "rung", "position"),
+    ),
+    "events": View(
+        table=schema.events,
+        columns={
+            "id": "grows in the order of what happened",
+            "time": "seconds since 1970",
+            "trial": "number of the trial; null: the sweep's own",
+            "kind": "what happened",
+            "payload": "JSON: the rest of it",
+        },
+        order=("id",),
+    ),
+}
+
+
+def describe_views() -> str:
+    """Return the views with their columns, as one line for messages."""
+    return "; ".join(f"{name}({', '.join(view.columns)})" for name, view in VIEWS.items())
+
+
+def read_view(record: Record, *, sweep: str, view: ViewName) -> list[tuple[Any, ...]]:
+    """Return the rows of a view of a sweep, in order, with JSON as text.
+
+    Args:
+        record: Where the sweep is.
+        sweep: Its name.
+        view: Which one.
+
+    Raises:
+        UnknownSweepError: There is no such sweep.
+    """
+    table, columns = VIEWS[view].table, VIEWS[view].columns
+    chosen = [cast(table.c[name], Text) if isinstance(table.c[name].type, JSON) else table.c[name] for name in columns]
+    query = select(*chosen).where(table.c.sweep == sweep).order_by(*(table.c[name] for name in VIEWS[view].order))
+    with record.engine.begin() as connection:
+        read_sweep(connection, sweep)
+        return [tuple(row) for row in connection.execute(query)]
