@@ -30,7 +30,7 @@ _FUNCTIONS = frozenset(
     nth_value ntile nullif percent_rank pi pow power printf quote radians rank replace round row_number rtrim sign
     sin sqrt strftime string_agg substr substring sum tan time total trim trunc typeof unicode unixepoch upper ->
     ->>
-    """.split()
+    """.split()  # noqa: SIM905  a list of words reads best as words
 )
 """Functions that a statement may call: none reads a file, loads code, or says what the machine is."""
 _TABLES = frozenset({*VIEWS, "json_each", "json_tree"})
@@ -84,7 +84,7 @@ def run_sql(record: Record, *, sweep: str, statement: str, limit: int, seconds: 
 
 def _copy(record: Record, *, sweep: str, statement: str) -> sqlite3.Connection:
     memory = sqlite3.connect(":memory:", isolation_level=None)
-    memory.text_factory = lambda raw: raw.decode(errors="replace")
+    memory.text_factory = _decode
     words = set(re.findall(r"\w+", statement.lower()))
     views: tuple[ViewName, ...] = get_args(ViewName)
     for view in views:
@@ -139,6 +139,10 @@ def _refusing(statement: str, *, seconds: float) -> Generator[None]:
         elif code == sqlite3.SQLITE_AUTH:
             reason = f"it may only read the views and call harmless functions ({error})"
         raise QueryRefusedError(statement, reason=reason, views=describe_views()) from None
+
+
+def _decode(raw: bytes) -> str:
+    return raw.decode(errors="replace")
 
 
 def _cell(value: str | bytes | float | None) -> Cell:
