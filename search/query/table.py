@@ -53,7 +53,7 @@ def trial_table(record: Record, *, sweep: str, every_rung: bool = False) -> Tria
 
 def _table(found: list[tuple[Any, ...]]) -> TrialTable:
     languages = sorted({name for row in found for name in row[-1] or ()})
-    parameters = sorted({name for row in found for name in row[-2]})
+    parameters = sorted({name for row in found for name in row[-2]} - {*_PLAIN})  # the family is a parameter too
     rows: list[tuple[Any, ...]] = []
     for *plain, assignment, scores in found:
         of_language = scores.get if scores else _nothing
