@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal  # Any: what click gives has no static type
 
 import click
 
@@ -15,49 +16,117 @@ if TYPE_CHECKING:
 
     from search.cli.output import Table
     from search.query import BestOfFamily, BestTrial
+    from search.record import Record
+
+_TOP = 5
+_FAMILIES = ("none", "text", "multimodal", "multitask", "control")
 
 
 @click.command
 @click.argument("name")
-@click.option("--top", type=click.IntRange(min=1), metavar="K", help="How many.  [default: 5; with --by: 1 each]")
+@click.option(
+    "--top", type=click.IntRange(min=1), metavar="K", help="How many.  [default: 5; --by: 1 each; --pareto: all]"
+)
 @click.option("--by", type=click.Choice(["family"]), help="The best of each family.")
+@click.option("--pareto", is_flag=True, help="Those that none beats in both score and seconds alone.")
 @click.option("--metric", metavar="METRIC", help="average, english, worst or a language.  [default: the objective]")
+@click.option("--language", metavar="CODE", help="By the accuracy in this language.")
+@click.option(
+    "--rung", type=click.IntRange(min=0), metavar="R", help="By the scores at this rung, of all measured there."
+)
+@click.option(
+    "--family", "families", type=click.Choice(_FAMILIES), multiple=True, help="Only this one; may be repeated."
+)
+@click.option("--task", "tasks", metavar="TASK", multiple=True, help="Only trials trained on it; may be repeated.")
 @click.option("--where", metavar="EXPR", help="Only trials that meet it, like \"family = 'text' and sw > 0.5\".")
 @record_option
 @copy_option
 @json_option
-def best(name: str, top: int | None, by: Literal["family"] | None, as_json: bool, **choices: str | None) -> None:  # noqa: FBT001
+def best(*, name: str, record: str | None, store: str | None, as_json: bool, **asked: Any) -> None:
     """Print the best finished trials of the sweep NAME, the best first.
 
-    --where compares columns (number, state, family, rung, score, average,
+    --where compares columns (number, state, family, task, rung, score, average,
     english, worst, a language code, seed, attempts, cost_paid_seconds,
     cost_if_alone_seconds, config.target.learning_rate and every other field of
     the configuration) with = != < <= > >= in, joined by and, or, not.
     """
-    from search import query
     from search.cli.output import print_json, print_next
     from search.published import record_to_read
     from search.record import open_record
 
-    metric, where = choices["metric"], choices["where"]
-    ask, default_top = (query.best_of_families, 1) if by == "family" else (query.best, 5)
-    asked = record_to_read(record=choices["record"], store=choices["store"], sweep=name)
-    with open_record(asked, read_only=True) as opened:
-        answers = ask(opened, sweep=name, top=top or default_top, metric=metric, where=where)
+    asking = Asking(**asked)
+    asking.check()
+    with open_record(record_to_read(record=record, store=store, sweep=name), read_only=True) as opened:
+        answers = asking.answers(opened, name)
     if as_json:
         print_json(answers)
     elif not answers:
-        _print_none(name, filtered=choices["where"] is not None)
+        _print_none(name, asking)
     else:
         print_answers(answers)
         first = answers[0]
         print_next(f"xstilts show {first.sweep} {first.trial}", what="its full configuration, lineage and cost")
 
 
-def _print_none(name: str, *, filtered: bool) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """What the options ask for."""
+
+    top: int | None
+    by: Literal["family"] | None
+    pareto: bool
+    metric: str | None
+    language: str | None
+    rung: int | None
+    families: tuple[str, ...]
+    tasks: tuple[str, ...]
+    where: str | None
+
+    def check(self) -> None:
+        """Check that the options agree.
+
+        Raises:
+            click.UsageError: Two do not.
+        """
+        ways = {"--by": self.by is not None, "--pareto": self.pareto, "--rung": self.rung is not None}
+        for pair in (ways, {"--metric": self.metric is not None, "--language": self.language is not None}):
+            given = [option for option, is_given in pair.items() if is_given]
+            if len(given) > 1:
+                msg = f"{' and '.join(given)} ask for different things; give one of them"
+                raise click.UsageError(msg)
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """The `--where` expressions that trials must meet."""
+        families = [f"family in ({', '.join(map(_quoted, self.families))})"] if self.families else []
+        tasks = [f"task = {_quoted(task)}" for task in self.tasks]
+        return (*families, *tasks, *([] if self.where is None else [self.where]))
+
+    def answers(self, record: Record, name: str) -> Sequence[BestTrial]:
+        """Return what was asked for."""
+        from search import query
+
+        metric, where = self.language or self.metric, self.conditions
+        if self.pareto:
+            return query.pareto(record, sweep=name, metric=metric, where=where)[: self.top]
+        if self.rung is not None:
+            top = self.top or _TOP
+            return query.best_at_rung(record, sweep=name, rung=self.rung, top=top, metric=metric, where=where)
+        if self.by == "family":
+            return query.best_of_families(record, sweep=name, top=self.top or 1, metric=metric, where=where)
+        return query.best(record, sweep=name, top=self.top or _TOP, metric=metric, where=where)
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"' if "'" in text else f"'{text}'"
+
+
+def _print_none(name: str, asking: Asking) -> None:
     from search.cli.output import print_next
 
-    click.echo(f"Sweep {name} has no finished trial {'that meets --where' if filtered else 'yet'}.")
+    measured = "finished trial" if asking.rung is None else f"trial measured at rung {asking.rung}"
+    meets = f"that meets {' and '.join(asking.conditions)}" if asking.conditions else "yet"
+    click.echo(f"Sweep {name} has no {measured} {meets}.")
     print_next(f"xstilts status {name}", what="how the sweep stands")
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from search.cli.options import json_option, record_option
+from search.cli.options import copy_option, json_option, record_option
 
 if TYPE_CHECKING:
     from search.query.sql import Cell, Selected
@@ -27,20 +27,28 @@ _EXAMPLE = "SELECT * FROM scores"
     help="How long it may take.",
 )
 @record_option
+@copy_option
 @json_option
 def sql(
-    *, name: str, statement: str | None, limit: int | None, seconds: float, record: str | None, as_json: bool
+    *,
+    name: str,
+    statement: str | None,
+    limit: int | None,
+    seconds: float,
+    record: str | None,
+    store: str | None,
+    as_json: bool,
 ) -> None:
     """Answer one SELECT over the sweep NAME; without SELECT, list the views.
 
     The views are trials, scores, stages and events; the dialect is SQLite's,
     with its json functions. Nothing can be written.
     """
-    from search.home import find_home
+    from search.published import record_to_read
     from search.query.sql import run_sql
     from search.record import open_record
 
-    with open_record(find_home(record=record).record, read_only=True) as opened:
+    with open_record(record_to_read(record=record, store=store, sweep=name), read_only=True) as opened:
         if statement is None:
             opened.sweep(name)
             _print_views(name, as_json=as_json)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, func, select
 
 from search.query.answers import BestOfFamily, BestTrial, tasks_of
 from search.query.filters import compile_filter, score_column
-from search.record import Record, State, SweepRow, schema
+from search.record import STATES, Record, State, SweepRow, schema
 from search.record.reading import count_set_aside, read_sweep
 from trainables.results import TrialResult
 
@@ -19,7 +20,7 @@ def best(
     sweep: str,
     top: int = 10,
     metric: str | None = None,
-    where: str | None = None,
+    where: str | Sequence[str] | None = None,
     states: Sequence[State] = ("finished",),
 ) -> tuple[BestTrial, ...]:
     """Return a sweep's best trials, the best first; among equals the one proposed first. Those set aside come last.
@@ -29,7 +30,7 @@ def best(
         sweep: Its name.
         top: How many at most.
         metric: `average`, `english`, `worst`, or a language code; None takes the sweep's objective.
-        where: A `--where` expression that the trials must meet.
+        where: `--where` expressions that the trials must meet, one or several.
         states: States that count; a trial counts with its highest measured rung.
 
     Raises:
@@ -55,7 +56,7 @@ def best_of_families(
     sweep: str,
     top: int = 1,
     metric: str | None = None,
-    where: str | None = None,
+    where: str | Sequence[str] | None = None,
     states: Sequence[State] = ("finished",),
 ) -> tuple[BestOfFamily, ...]:
     """Return each family's best trials, the best family first. Arguments and errors are those of `best`.
@@ -88,32 +89,103 @@ def best_of_families(
     )
 
 
+def best_at_rung(
+    record: Record,
+    *,
+    sweep: str,
+    rung: int,
+    top: int = 10,
+    metric: str | None = None,
+    where: str | Sequence[str] | None = None,
+) -> tuple[BestTrial, ...]:
+    """Return the best of the trials that were measured at a rung, pruned ones too, by what they scored there.
+
+    Arguments and errors are those of `best`; trials set aside are left out.
+
+    Args:
+        record: Where the sweep is.
+        sweep: Its name.
+        rung: Which one, from 0.
+        top: How many at most.
+        metric: As for `best`.
+        where: As for `best`.
+    """
+    with record.engine.begin() as connection:
+        row = read_sweep(connection, sweep)
+        score = score_column(metric or row.objective, rung=rung)
+        query = select(schema.trials, score.label("metric_value")).where(*_counting(row, score, where, STATES))
+        query = query.where(schema.trials.c.set_aside.is_(None)).order_by(score.desc(), schema.trials.c.number)
+        found = connection.execute(query.limit(top)).mappings().all()
+        return _answers(connection, found, metric=metric or row.objective, rung=rung)
+
+
+def pareto(
+    record: Record, *, sweep: str, metric: str | None = None, where: str | Sequence[str] | None = None
+) -> tuple[BestTrial, ...]:
+    """Return the finished trials that no other one beats in both score and cost alone, the best score first.
+
+    One beats another when it is at least as good in both, and better in one. Arguments and errors are those of `best`;
+    trials set aside are left out.
+
+    Args:
+        record: Where the sweep is.
+        sweep: Its name.
+        metric: As for `best`.
+        where: As for `best`; trials that do not meet it beat none.
+    """
+    with record.engine.begin() as connection:
+        row = read_sweep(connection, sweep)
+        score, trials = _score(row, metric), schema.trials.c
+        counting = (*_counting(row, score, where, ("finished",)), trials.set_aside.is_(None))
+        points = connection.execute(select(trials.number, score, trials.cost_if_alone_seconds).where(*counting)).all()
+        front = _front([(number, value, cost) for number, value, cost in points])
+        query = select(schema.trials, score.label("metric_value")).where(*counting, trials.number.in_(front))
+        found = connection.execute(query.order_by(score.desc(), trials.number)).mappings().all()
+        return _answers(connection, found, metric=metric or row.objective)
+
+
+def _front(points: Sequence[tuple[int, float, float]]) -> list[int]:
+    """Return the numbers of those that none beats, of number, score (higher is better) and cost (lower is better)."""
+    front: list[int] = []
+    cheapest, last = math.inf, (math.nan, math.nan)
+    for number, score, cost in sorted(points, key=lambda point: (-point[1], point[2])):
+        if cost < cheapest or (score, cost) == last:  # equals beat each other not
+            front.append(number)
+            cheapest, last = cost, (score, cost)
+    return front
+
+
 def _score(sweep: SweepRow, metric: str | None) -> ColumnElement[float]:
     return schema.trials.c.score if metric in {None, sweep.objective} else score_column(metric or "")
 
 
 def _counting(
-    sweep: SweepRow, score: ColumnElement[float], where: str | None, states: Sequence[State]
+    sweep: SweepRow, score: ColumnElement[float], where: str | Sequence[str] | None, states: Sequence[State]
 ) -> list[ColumnElement[bool]]:
     trials = schema.trials.c
     conditions = [trials.sweep == sweep.name, trials.state.in_(states), score.is_not(None)]
-    return [*conditions, compile_filter(where)] if where is not None else conditions
+    expressions = [where] if isinstance(where, str) else where or ()
+    return [*conditions, *map(compile_filter, expressions)]
 
 
-def _answers(connection: Connection, rows: Sequence[RowMapping], *, metric: str) -> tuple[BestTrial, ...]:
+def _answers(
+    connection: Connection, rows: Sequence[RowMapping], *, metric: str, rung: int | None = None
+) -> tuple[BestTrial, ...]:
     if not rows:
         return ()
-    measured = _measured(connection, rows[0]["sweep"], rungs={row["number"]: row["rung"] for row in rows})
+    rungs = {row["number"]: row["rung"] if rung is None else rung for row in rows}
+    measured = _measured(connection, rows[0]["sweep"], rungs=rungs)
     return tuple(_answer(row, measured[row["number"]], metric=metric) for row in rows)
 
 
 def _answer(row: RowMapping, measured: RowMapping, *, metric: str) -> BestTrial:
     result = measured["result"]
-    copied = ("sweep", "state", "rung", "family", "config", "seed", "assignment", "set_aside")
+    copied = ("sweep", "state", "family", "config", "seed", "assignment", "set_aside")
     costs = ("cost_paid_seconds", "cost_if_alone_seconds", "steps_paid", "steps_if_alone")
     return BestTrial(
         **{name: row[name] for name in copied + costs},
         trial=row["number"],
+        rung=measured["rung"],
         score=row["metric_value"],
         metric=metric,
         tasks=tasks_of(row["config"], result=TrialResult.model_validate(result)),

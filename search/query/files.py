@@ -101,12 +101,13 @@ def write_tensorboard(record: Record, *, sweep: str, folder: Path) -> int:
     from tensorboardX.summary import hparams
 
     trials = {trial.number: trial for trial in record.trials(sweep) if trial.score is not None}
-    measured: dict[int, list[Measurement]] = {number: [] for number in trials}
+    measured: dict[int, list[Measurement]] = {}
     for at in record.measurements(sweep):
-        measured[at.trial].append(at)
+        measured.setdefault(at.trial, []).append(at)
     with _making(folder, is_folder=True) as made:
         for number, trial in trials.items():
             with contextlib.closing(SummaryWriter(str(made / f"trial-{number:05}"))) as writer:
+                assert writer.file_writer is not None  # noqa: S101  (it writes to a disk)
                 values = {name: _scalar(value) for name, value in trial.assignment.items()}
                 for summary in hparams(values, {"score": trial.score}):
                     writer.file_writer.add_summary(summary)

@@ -6,6 +6,7 @@ Grammar, `or` binding loosest:
 
     expression = term {"or" term} ;  term = factor {"and" factor} ;  factor = ["not"] ( "(" expression ")" | test )
     test       = column operator value | column ["not"] "in" "(" value {"," value} ")"
+               | "task" ("=" | "==" | "!=") value | "task" ["not"] "in" "(" value {"," value} ")"
     operator   = "=" "==" "!=" "<" "<=" ">" ">=" ;  value = number | 'text' | "text" | true | false
 """
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any  # SQLAlchemy's expressions are generic over the value's type
 
 from sqlalchemy import ColumnElement, and_, not_, or_, select
@@ -51,22 +52,29 @@ _PLAIN = (
 )
 _METRICS = ("average", "english", "worst")
 _TEXTS = ("state", "family")
+_TASK = "task"
+"""Is whichever intermediate task a trial trains on: a trial may have several."""
+_TASK_NAME = re.compile(r"[\w.@+-]+")
+_MAX_TOKENS, _MAX_DEPTH = 2000, 40
+"""Of an expression: beyond what somebody writes, and within what SQLite and Python's stack take."""
+_MAX_INTEGER = 2**63 - 1
 Value = str | float | int | bool
 
 
 def describe_columns() -> str:
     """Return the columns that `--where` knows, as one line for messages and help."""
     return (
-        f"{', '.join((*_PLAIN, *_METRICS))}, a language code ({' '.join(XNLI_LANGUAGES)}), "
+        f"{', '.join((*_PLAIN, *_METRICS))}, task, a language code ({' '.join(XNLI_LANGUAGES)}), "
         "config.<field> such as config.target.learning_rate"
     )
 
 
-def score_column(metric: str) -> ColumnElement[float]:
-    """Return the SQL value of a metric, or of a language's accuracy, at a trial's highest rung.
+def score_column(metric: str, *, rung: int | None = None) -> ColumnElement[float]:
+    """Return the SQL value of a metric, or of a language's accuracy, at a rung of a trial.
 
     Args:
         metric: `average`, `english`, `worst`, or a language code.
+        rung: Which one; None takes the trial's highest.
 
     Raises:
         FilterError: It is none of these.
@@ -77,7 +85,11 @@ def score_column(metric: str) -> ColumnElement[float]:
         raise FilterError(msg)
     name, language = (metric, "") if metric in _METRICS else ("accuracy", metric)
     scores, trials = schema.scores.c, schema.trials.c
-    of_trial = (scores.sweep == trials.sweep, scores.trial == trials.number, scores.rung == trials.rung)
+    of_trial = (
+        scores.sweep == trials.sweep,
+        scores.trial == trials.number,
+        scores.rung == (trials.rung if rung is None else rung),
+    )
     found = select(scores.value).where(*of_trial, scores.metric == name, scores.language == language)
     return found.correlate(schema.trials).scalar_subquery()
 
@@ -86,9 +98,13 @@ def compile_filter(expression: str) -> ColumnElement[bool]:
     """Return the SQL condition of a `--where` expression.
 
     Raises:
-        FilterError: It is malformed, or names a column that is not offered.
+        FilterError: It is malformed, or names a column that is not offered; says which columns there are.
     """
-    return _Parser(expression).parse()
+    try:
+        return _Parser(expression).parse()
+    except FilterError as error:
+        said, columns = str(error), f"columns: {describe_columns()}"
+        raise FilterError(said if columns in said else f"{said}; {columns}") from None
 
 
 class _Parser:
@@ -96,6 +112,7 @@ class _Parser:
         self.expression = expression
         self.tokens = _tokens(expression)
         self.position = 0
+        self.depth = 0
 
     def parse(self) -> ColumnElement[bool]:
         condition = self._alternatives()
@@ -116,6 +133,15 @@ class _Parser:
         return and_(*parts)
 
     def _factor(self) -> ColumnElement[bool]:
+        self.depth += 1
+        if self.depth > _MAX_DEPTH:
+            msg = f"--where nests `not` and brackets more than {_MAX_DEPTH} deep; write it flatter"
+            raise FilterError(msg)
+        condition = self._negation()
+        self.depth -= 1
+        return condition
+
+    def _negation(self) -> ColumnElement[bool]:
         if self._take_word("not"):
             return not_(self._factor())
         if self._take_sign("("):
@@ -137,7 +163,18 @@ class _Parser:
             self.position -= bool(sign)
             raise self._refuse("one of = != < <= > >= in")
         value = self._value()
+        if name == _TASK:
+            return self._has_task(sign, value)
         return _COMPARE[sign](_column(name, like=value), value)
+
+    def _has_task(self, sign: str, value: Value) -> ColumnElement[bool]:
+        if sign not in {"=", "==", "!="}:
+            msg = (
+                f"--where compares {_TASK!r} by {sign}, and a trial has a task or not; write it like task = 'hellaswag'"
+            )
+            raise FilterError(msg)
+        found = _has_any_task([value])
+        return not_(found) if sign == "!=" else found
 
     def _list(self, name: str) -> ColumnElement[bool]:
         self._expect_sign("(")
@@ -145,7 +182,10 @@ class _Parser:
         while self._take_sign(","):
             values.append(self._value())
         self._expect_sign(")")
-        return _column(name, like=values[0]).in_(values)
+        if name == _TASK:
+            return _has_any_task(values)
+        columns = [_column(name, like=value) for value in values]  # each value's type is checked
+        return columns[-1].in_(values)
 
     def _value(self) -> Value:
         kind, text = self.tokens[self.position]
@@ -157,7 +197,12 @@ class _Parser:
         self.position += 1
         if kind == "text":
             return text[1:-1]
-        return int(text) if re.fullmatch(r"-?\d+", text) else float(text)
+        if not re.fullmatch(r"-?\d+", text):
+            return float(text)
+        if len(text) > 20 or abs(int(text)) > _MAX_INTEGER:  # noqa: PLR2004  digits of the largest, and a sign
+            msg = f"--where holds the number {text[:30]}, which no column can hold; the largest is {_MAX_INTEGER}"
+            raise FilterError(msg)
+        return int(text)
 
     def _kind(self) -> str:
         return self.tokens[self.position][0]
@@ -190,6 +235,8 @@ class _Parser:
 
 
 def _tokens(expression: str) -> list[tuple[str, str]]:
+    if not expression.isascii():
+        _check_text(expression)
     found: list[tuple[str, str]] = []
     position, text = 0, expression.rstrip()
     while position < len(text):
@@ -202,7 +249,27 @@ def _tokens(expression: str) -> list[tuple[str, str]]:
             raise FilterError(msg)
         found.append((match.lastgroup, match[match.lastgroup]))
         position = match.end()
+        if len(found) > _MAX_TOKENS:
+            msg = f"--where holds more than {_MAX_TOKENS} words and signs; write a shorter one, or use `xstilts sql`"
+            raise FilterError(msg)
     return [*found, ("end", "")]
+
+
+def _check_text(expression: str) -> None:
+    try:
+        expression.encode()
+    except UnicodeEncodeError:
+        msg = f"--where {expression!r} is not UTF-8; write it in UTF-8"
+        raise FilterError(msg) from None
+
+
+def _has_any_task(names: Sequence[Value]) -> ColumnElement[bool]:
+    for name in names:
+        if not isinstance(name, str) or not _TASK_NAME.fullmatch(name):
+            msg = f"--where compares {_TASK!r} with {name!r}, which is no task's name; `xstilts tasks` lists them"
+            raise FilterError(msg)
+    config = schema.trials.c.config
+    return or_(*(config[("intermediate", "mixture", str(name))].as_string().is_not(None) for name in names))
 
 
 def _column(name: str, *, like: Value) -> ColumnElement[Any]:
@@ -214,7 +281,7 @@ def _column(name: str, *, like: Value) -> ColumnElement[Any]:
         return score_column(name)
     if name.startswith("config."):
         return _config_column(name, like=like)
-    known = (*_PLAIN, *_METRICS)
+    known = (*_PLAIN, *_METRICS, _TASK)
     msg = f"--where knows no column {name!r}{near_matches(name, known)}; columns: {describe_columns()}"
     raise FilterError(msg)
 

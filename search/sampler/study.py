@@ -72,9 +72,11 @@ def write_study(file: Path, *, name: str, space: Space, trials: Iterable[StudyTr
 
 
 def _frozen(trial: StudyTrial, space: Space) -> FrozenTrial:
-    counts = trial.assignment is not None
-    described = describe(space, trial.assignment, coordinates=trial.coordinates) if counts else Described()
-    state = _STATES[trial.state] if counts else TrialState.FAIL
+    if trial.assignment is None:
+        described, state = Described(), TrialState.FAIL
+    else:
+        described = describe(space, trial.assignment, coordinates=trial.coordinates)
+        state = _STATES[trial.state]
     distributions: dict[str, BaseDistribution] = described.distributions
     frozen = optuna.trial.create_trial(
         state=state,

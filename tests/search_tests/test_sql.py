@@ -159,3 +159,10 @@ def test_the_command_prints_json_and_tables(
     assert capsys.readouterr().out.splitlines() == ["number  score", "     0      -"]
     assert exit_code(["sql", "demo", "--json"]) == 0
     assert set(json.loads(capsys.readouterr().out)) == {"trials", "scores", "stages", "events"}
+
+
+def test_the_documented_columns_are_those_of_the_views() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "query.md").read_text()
+    for view in VIEWS.values():
+        for column, meaning in view.columns.items():
+            assert f"| `{column}` | {meaning} |" in page
