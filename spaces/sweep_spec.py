@@ -48,14 +48,21 @@ class GivenPoint(FrozenModel):
     """Parameter of the space -> value; seeds that it leaves out are drawn anew each time."""
 
 
+LEARNING_SAMPLERS = frozenset({"tpe", "gp", "cmaes", "nsga2"})
+"""Samplers whose proposals depend on earlier results."""
+
+
 class SamplerConfig(FrozenModel):
     """How the next trial is proposed."""
 
-    name: Literal["tpe", "random", "grid", "given"] = "tpe"
+    name: Literal["tpe", "random", "grid", "given", "qmc", "gp", "cmaes", "nsga2"] = "tpe"
     """`tpe`: Optuna's multivariate Parzen estimator (Bergstra et al. 2011); `random`; `grid`: each point once;
-    `given`: `points` in turn, again and again with fresh seeds, as `xstilts confirm` does."""
+    `given`: `points` in turn, again and again with fresh seeds, as `xstilts confirm` does; `qmc`: a Sobol sequence;
+    `gp`: Gaussian process over what all finished trials share; `cmaes`: CMA-ES over the ranges that they share, two or
+    more; both leave the rest to TPE; `nsga2`: genetic, and what hangs on an arm at random."""
     num_startup: int = Field(default=10, ge=1)
-    """Finished trials before `tpe` starts to learn; random until then. The families' defaults count. `tpe` only."""
+    """Finished trials before a sampler that learns starts to; random until then. The families' defaults count. `nsga2`:
+    the size of a generation."""
     points: tuple[GivenPoint, ...] = Field(default=(), strict=False)
     """Configurations of `given`, the baseline last. `given` only."""
 
@@ -68,10 +75,15 @@ class SamplerConfig(FrozenModel):
 
     @model_validator(mode="after")
     def _startup_has_an_effect(self) -> Self:
-        if self.name != "tpe" and self.num_startup != type(self).model_fields["num_startup"].default:
+        if not self.learns and self.num_startup != type(self).model_fields["num_startup"].default:
             msg = f"num_startup has no effect on sampler {self.name!r}; remove it, or set name: tpe"
             raise ValueError(msg)
         return self
+
+    @property
+    def learns(self) -> bool:
+        """Whether proposals depend on earlier results."""
+        return self.name in LEARNING_SAMPLERS
 
 
 class PrunerConfig(FrozenModel):
