@@ -63,7 +63,7 @@ class EvolutionSampler(BaseSampler):
 
     def sample_independent(
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
-    ) -> Any:  # noqa: ANN401  Optuna's signature
+    ) -> Any:
         """Return a value for any other parameter."""
         return self._others.sample_independent(study, trial, param_name, param_distribution)
 
