@@ -95,7 +95,7 @@ class PrunerConfig(FrozenModel):
     name: Literal["successive_halving", "hyperband", "median", "patient", "wilcoxon", "none"] = "successive_halving"
     """`successive_halving`: the best 1/eta of those measured there (arXiv 1810.05934); `hyperband`: the same in
     brackets that begin at later rungs (arXiv 1603.06560); `median`: its better half; `patient`: successive halving of
-    those that fell below their own best; `wilcoxon`: those not worse than the best there, tested over paired languages."""
+    those that fell below their own best; `wilcoxon`: all but those worse than the best there, over paired languages."""
     num_startup: int = Field(default=5, ge=1)
     """Finished trials before `median` ends one. `median` only."""
     patience: int = Field(default=1, ge=1)
