@@ -49,14 +49,21 @@ class GivenPoint(FrozenModel):
     """Parameter of the space -> value; seeds that it leaves out are drawn anew each time."""
 
 
+LEARNING_SAMPLERS = frozenset({"tpe", "gp", "cmaes", "nsga2"})
+"""Samplers whose proposals depend on earlier results."""
+
+
 class SamplerConfig(FrozenModel):
     """How the next trial is proposed."""
 
-    name: Literal["tpe", "random", "grid", "given"] = "tpe"
+    name: Literal["tpe", "random", "grid", "given", "qmc", "gp", "cmaes", "nsga2"] = "tpe"
     """`tpe`: Optuna's multivariate Parzen estimator (Bergstra et al. 2011); `random`; `grid`: each point once;
-    `given`: `points` in turn, again and again with fresh seeds, as `xstilts confirm` does."""
+    `given`: `points` in turn, again and again with fresh seeds, as `xstilts confirm` does; `qmc`: a Sobol sequence;
+    `gp`: Gaussian process over what all finished trials share; `cmaes`: CMA-ES over the ranges that they share, two or
+    more; both leave the rest to TPE; `nsga2`: genetic, and what hangs on an arm at random."""
     num_startup: int = Field(default=10, ge=1)
-    """Finished trials before `tpe` starts to learn; random until then. The families' defaults count. `tpe` only."""
+    """Finished trials before a sampler that learns starts to; random until then. The families' defaults count. `nsga2`:
+    the size of a generation."""
     points: tuple[GivenPoint, ...] = Field(default=(), strict=False)
     """Configurations of `given`, the baseline last. `given` only."""
 
@@ -69,25 +76,40 @@ class SamplerConfig(FrozenModel):
 
     @model_validator(mode="after")
     def _startup_has_an_effect(self) -> Self:
-        if self.name != "tpe" and self.num_startup != type(self).model_fields["num_startup"].default:
+        if not self.learns and self.num_startup != type(self).model_fields["num_startup"].default:
             msg = f"num_startup has no effect on sampler {self.name!r}; remove it, or set name: tpe"
             raise ValueError(msg)
         return self
+
+    @property
+    def learns(self) -> bool:
+        """Whether proposals depend on earlier results."""
+        return self.name in LEARNING_SAMPLERS
+
+
+_FIELDS_OF_PRUNERS = {"num_startup": "median", "patience": "patient", "p_threshold": "wilcoxon"}
 
 
 class PrunerConfig(FrozenModel):
     """Which trials climb to the next rung."""
 
-    name: Literal["successive_halving", "median", "none"] = "successive_halving"
-    """`successive_halving`: the best 1/eta of those measured there (arXiv 1810.05934); `median`: its better half."""
+    name: Literal["successive_halving", "hyperband", "median", "patient", "wilcoxon", "none"] = "successive_halving"
+    """`successive_halving`: the best 1/eta of those measured there (arXiv 1810.05934); `hyperband`: the same in
+    brackets that begin at later rungs (arXiv 1603.06560); `median`: its better half; `patient`: successive halving of
+    those that fell below their own best; `wilcoxon`: all but those worse than the best there, over paired languages."""
     num_startup: int = Field(default=5, ge=1)
     """Finished trials before `median` ends one. `median` only."""
+    patience: int = Field(default=1, ge=1)
+    """Rungs that a score may stay below its best before `patient` ends a trial. `patient` only."""
+    p_threshold: float = Field(default=0.1, gt=0, lt=1)
+    """Largest p-value at which `wilcoxon` ends a trial. `wilcoxon` only."""
 
     @model_validator(mode="after")
-    def _startup_has_an_effect(self) -> Self:
-        if self.name != "median" and self.num_startup != type(self).model_fields["num_startup"].default:
-            msg = f"num_startup has no effect on pruner {self.name!r}; remove it, or set name: median"
-            raise ValueError(msg)
+    def _every_field_has_an_effect(self) -> Self:
+        for field, owner in _FIELDS_OF_PRUNERS.items():
+            if self.name != owner and getattr(self, field) != type(self).model_fields[field].default:
+                msg = f"{field} has no effect on pruner {self.name!r}; remove it, or set name: {owner}"
+                raise ValueError(msg)
         return self
 
 
@@ -191,6 +213,9 @@ def _refuse_idle_pruner(spec: SweepSpec) -> None:
     if spec.rungs.num == 1 and spec.pruner != PrunerConfig():
         rule = "there is one rung, so that no trial can end before it"
         raise ConfigError("pruner", f"has no effect: {rule}; remove it, or set rungs.num to 2 or more")
+    if spec.pruner.name == "wilcoxon" and spec.objective != "average":
+        rule = f"it compares languages in pairs, which says nothing about objective {spec.objective!r}"
+        raise ConfigError("pruner.name", f"'wilcoxon' does not fit: {rule}; set objective: average, or another pruner")
 
 
 def _check_grid(spec: SweepSpec, *, space: Space) -> None:

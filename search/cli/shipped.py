@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +13,11 @@ import click
 from search.cli.options import json_option
 
 if TYPE_CHECKING:
-    from spaces.tree import Parameter
+    from pydantic import JsonValue
+
+    from spaces.tree import Branch, Parameter
+
+_NUM_SAMPLES = 3
 
 
 @click.command
@@ -19,6 +25,8 @@ if TYPE_CHECKING:
 @json_option
 def spaces(name: str | None, as_json: bool) -> None:  # noqa: FBT001  click passes it by name
     """List the sweep specs that ship, or check and describe one, by NAME or FILE.
+
+    Described are the tree of what is searched, its size, and three random samples.
 
     Copy one to write your own: `xstilts spaces demo` says where its file is.
     """
@@ -43,20 +51,44 @@ def _list_spaces(*, as_json: bool) -> None:
 
 def _describe_space(name: str, *, as_json: bool) -> None:
     from search.cli.output import WIDTH, Table, print_json, print_next, print_table
+    from spaces.drawing import draw, size
     from spaces.sweep_spec import load_sweep_spec, make_space, shipped_specs
     from spaces.tree import every_parameter
 
     spec = load_sweep_spec(name)
-    parameters = list(every_parameter(make_space(spec).root))
+    space = make_space(spec)
+    samples = [draw(space, generator=random.Random(number)) for number in range(_NUM_SAMPLES)]  # noqa: S311  to look at
     if as_json:
-        print_json(spec.model_dump(mode="json") | {"parameters": [parameter.path for parameter in parameters]})
+        paths = [parameter.path for parameter in every_parameter(space.root)]
+        print_json(spec.model_dump(mode="json") | {"parameters": paths, "size": size(space), "samples": samples})
         return
     click.echo(textwrap.fill(f"{spec.name}: {spec.description}", WIDTH))
     click.echo(f"File: {shipped_specs().get(name, Path(name))}")
     click.echo(f"{spec.trials} trials, objective {spec.objective}, sampler {spec.sampler.name}, seed {spec.seed}\n")
-    rows = [(parameter.path, _range(parameter)) for parameter in parameters]
-    print_table(Table(headings=("searched", "values"), rows=rows))
+    print_table(Table(headings=("searched", "values"), rows=list(_tree(space.root, depth=0))))
+    points = size(space)
+    click.echo(f"\nSize: {f'{points:,} points' if points is not None else 'infinite, for a parameter is continuous'}")
+    for number, sample in enumerate(samples, start=1):
+        words = "; ".join(f"{path} {_value(value)}" for path, value in sample.items())
+        click.echo(textwrap.fill(f"Sample {number}: {words}", WIDTH, subsequent_indent="  ", break_on_hyphens=False))
     print_next(f"xstilts search {name}", what="run it")
+
+
+def _tree(branch: Branch, *, depth: int) -> Iterator[tuple[str, str]]:
+    """Yield the rows of a branch, what hangs on an arm below it and further right."""
+    from spaces.tree import ChoiceParameter
+
+    for parameter in branch.parameters:
+        yield f"{'  ' * depth}{parameter.path}", _range(parameter)
+        if isinstance(parameter, ChoiceParameter):
+            for arm in parameter.arms:
+                yield from _tree(arm.branch, depth=depth + 1)
+
+
+def _value(value: JsonValue) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_value(part)}" for name, part in value.items())
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _range(parameter: Parameter) -> str:

@@ -13,6 +13,7 @@ from search.compare.runs import Group, Run, make_group
 from search.compare.sequential import look_alpha
 from search.errors import InputError
 from search.record import Record, SweepRow
+from spaces.sweep_spec import LEARNING_SAMPLERS
 from trainables.errors import near_matches
 
 SUFFIX = ".confirmed"
@@ -158,8 +159,9 @@ def _notes(record: Record, row: SweepRow, *, has_items: bool, is_fresh: bool) ->
     if num_pruned:
         notes.append(f"{num_pruned} pruned trials are left out: those that are left were picked by their scores")
     sampler = row.spec.get("sampler")
-    if not is_fresh and isinstance(sampler, dict) and sampler.get("name", "tpe") == "tpe":
-        notes.append("tpe proposes more trials where scores were high: groups are compared as it sampled them")
+    name = sampler.get("name", "tpe") if isinstance(sampler, dict) else None
+    if not is_fresh and name in LEARNING_SAMPLERS:
+        notes.append(f"{name} proposes more trials where scores were high: groups are compared as it sampled them")
     if not has_items:
         notes.append("the store has no parallel predictions for this metric: intervals hold seeds, and no items")
     return notes

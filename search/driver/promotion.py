@@ -33,14 +33,17 @@ class Promotion:
         """Return what becomes of a trial that was measured at a rung below the last."""
         if self._pruner is None:
             return "climb"
-        curves = {curve.number: curve for curve in self._record.curves(self._name, last_rung=self._spec.rungs.last)}
+        with_languages = self._spec.pruner.name == "wilcoxon"
+        measured = self._record.curves(self._name, last_rung=self._spec.rungs.last, with_languages=with_languages)
+        curves = {curve.number: curve for curve in measured}
         others = [curve for number, curve in curves.items() if number != trial.number]
         if self._spec.order == "fixed":
             if not self._is_decidable(trial, rung=rung, curves=curves):
                 return "wait"
             others = [curve for curve in others if curve.number < trial.number]
         curve = curves[trial.number]
-        known = Curve(number=curve.number, scores={at: score for at, score in curve.scores.items() if at <= rung})
+        scores = {at: score for at, score in curve.scores.items() if at <= rung}
+        known = Curve(number=curve.number, scores=scores, languages=curve.languages)
         return "prune" if self._pruner.is_pruned(known, others=others) else "climb"
 
     def _is_decidable(self, trial: TrialRow, *, rung: int, curves: dict[int, Curve]) -> bool:

@@ -237,7 +237,7 @@ class Proposer:
 
     def _propose_ahead(self) -> None:
         """Let a sampler that learns nothing propose what is left, so that the order of all can be chosen."""
-        if self._spec.sampler.name == "tpe" or self._spec.order == "fixed":
+        if self._spec.sampler.learns or self._spec.order == "fixed":
             return
         while len(self._pending) < MAX_AHEAD and self._propose():
             pass

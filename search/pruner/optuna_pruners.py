@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import optuna
-from optuna.pruners import BasePruner, MedianPruner, SuccessiveHalvingPruner
+from optuna.pruners import BasePruner, MedianPruner, PatientPruner, SuccessiveHalvingPruner
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.record import Curve
@@ -18,6 +19,8 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptunaPruner:
     """Asynchronous successive halving (Li et al. 2020, arXiv 1810.05934), or the median rule (Golovin et al. 2017).
+
+    `patient` halves too, but ends only trials that score below their own best at a lower rung.
 
     Args:
         config: Which.
@@ -40,7 +43,14 @@ class OptunaPruner:
     def _pruner(self) -> BasePruner:
         if self.config.name == "median":
             return MedianPruner(n_startup_trials=self.config.num_startup)
-        return SuccessiveHalvingPruner(min_resource=1, reduction_factor=self.eta)
+        halving = SuccessiveHalvingPruner(min_resource=1, reduction_factor=self.eta)
+        if self.config.name != "patient":
+            return halving
+        with warnings.catch_warnings():
+            # Marked experimental; constraints.txt pins Optuna.
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            # Optuna counts the rungs of the waiting window without the one that opens it.
+            return PatientPruner(halving, patience=self.config.patience - 1)
 
     def _frozen(self, curve: Curve, *, completed: range) -> FrozenTrial:
         return create_trial(

@@ -113,7 +113,9 @@ def read_measurements(connection: Connection, sweep: str, *, number: int | None 
     return tuple(Measurement(**_without_sweep(row)) for row in rows.mappings())
 
 
-def read_curves(connection: Connection, sweep: str, *, last_rung: int) -> tuple[Curve, ...]:
+def read_curves(
+    connection: Connection, sweep: str, *, last_rung: int, with_languages: bool = False
+) -> tuple[Curve, ...]:
     """Return what each measured trial of a sweep that counts scored at its rungs, ordered by number."""
     table, trials = schema.measurements.c, schema.trials.c
     aside = select(trials.number).where(trials.sweep == sweep, trials.set_aside.is_not(None))
@@ -122,8 +124,18 @@ def read_curves(connection: Connection, sweep: str, *, last_rung: int) -> tuple[
     scores: dict[int, dict[int, float]] = {}
     for trial, rung, score in connection.execute(query):
         scores.setdefault(trial, {})[rung] = score
+    languages: dict[int, dict[int, dict[str, float]]] = {}
+    if with_languages:
+        for one in read_measurements(connection, sweep):
+            languages.setdefault(one.trial, {})[one.rung] = one.trial_result.languages
     return tuple(
-        Curve(number=number, scores=of_trial, is_finished=last_rung in of_trial) for number, of_trial in scores.items()
+        Curve(
+            number=number,
+            scores=of_trial,
+            is_finished=last_rung in of_trial,
+            languages=languages.get(number, {}),
+        )
+        for number, of_trial in scores.items()
     )
 
 

@@ -388,15 +388,16 @@ class Record:
             )
             return reading.read_trial(connection, sweep, number=number)
 
-    def curves(self, sweep: str, *, last_rung: int) -> tuple[Curve, ...]:
+    def curves(self, sweep: str, *, last_rung: int, with_languages: bool = False) -> tuple[Curve, ...]:
         """Return what the sweep's trials scored at their rungs, ordered by number; trials without a score are left out.
 
         Args:
             sweep: The sweep's name.
             last_rung: The rung at which a trial is finished.
+            with_languages: Whether to read the scores of each language too.
         """
         with self.engine.begin() as connection:
-            return reading.read_curves(connection, sweep, last_rung=last_rung)
+            return reading.read_curves(connection, sweep, last_rung=last_rung, with_languages=with_languages)
 
     @with_reserve
     def interrupt_running(self, sweep: str) -> tuple[int, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from pydantic import Field, JsonValue
@@ -151,6 +151,8 @@ class Curve:
     """Rung -> the sweep's objective; higher is better."""
     is_finished: bool = False
     """Whether it was measured at its last rung."""
+    languages: Mapping[int, Mapping[str, float]] = field(default_factory=dict[int, Mapping[str, float]])
+    """Rung -> language -> score; empty unless asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,8 +27,11 @@ def make_sampler(spec: SweepSpec, *, proposed: Proposed = Proposed()) -> Sampler
         from search.sampler.given import GivenSampler
 
         return GivenSampler(space=space, points=spec.sampler.points, sweep_seed=spec.seed)
+    if spec.sampler.name == "qmc":
+        from search.sampler.quasi_random import QuasiRandomSampler
+
+        return QuasiRandomSampler(space=space, sweep_seed=spec.seed)
     from search.sampler.optuna_samplers import OptunaSampler
     from search.sampler.replay import Replay
 
-    num_startup = spec.sampler.num_startup if spec.sampler.name == "tpe" else None
-    return OptunaSampler(replay=Replay(space=space), sweep_seed=spec.seed, num_startup=num_startup)
+    return OptunaSampler(replay=Replay(space=space), sweep_seed=spec.seed, config=spec.sampler)

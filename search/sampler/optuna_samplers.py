@@ -1,4 +1,7 @@
-"""Optuna's random and TPE samplers behind the contract: a fresh sampler and a study rebuilt for every proposal."""
+"""Optuna's samplers behind the contract: a fresh sampler and a study rebuilt for every proposal.
+
+GP, CMA-ES and NSGA-II model what all finished trials share; what hangs on an arm is proposed as the spec's docs say.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import optuna
-from optuna.samplers import RandomSampler, TPESampler
+from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
 from pydantic import JsonValue
 
 from search.sampler.contract import PastTrial, Proposal, proposal_seed
@@ -15,9 +18,13 @@ from search.sampler.distributions import coordinates_of, suggest
 from search.sampler.replay import Replay
 from search.sampler.window import window
 from spaces.drawing import first_assignments
+from spaces.sweep_spec import SamplerConfig
 
 # Optuna logs a line for every trial and study; the record and the progress display say what happened.
 optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+_SMALLEST_POPULATION = 2
+"""NSGA-II crosses two parents."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +34,12 @@ class OptunaSampler:
     Args:
         replay: Rebuilds studies of the space that is searched.
         sweep_seed: Seed of the sweep.
-        num_startup: Finished trials before TPE learns; None draws at random throughout.
+        config: Which sampler, and when it starts to learn.
     """
 
     replay: Replay
     sweep_seed: int
-    num_startup: int | None
+    config: SamplerConfig
 
     def propose(self, number: int, *, history: Sequence[PastTrial]) -> Proposal:
         """Return the proposal for a trial; see `Sampler.propose`."""
@@ -41,22 +48,47 @@ class OptunaSampler:
         if number < len(first):
             attributes = _attributes(coordinates=coordinates_of(self.replay.space, first[number]), system={})
             return Proposal(assignment=first[number], seed=seed, attributes=attributes)
-        seen = () if self.num_startup is None else window(history, num_startup=self.num_startup)
-        study = self.replay.study(seen, sampler=self._optuna_sampler(seed))
+        study = self.replay.study(self._seen(history), sampler=self._optuna_sampler(seed))
         suggested = suggest(self.replay.space, trial=study.ask())
         system = study.get_trials(deepcopy=False)[-1].system_attrs
         attributes = _attributes(coordinates=suggested.coordinates, system=dict(system))
         return Proposal(assignment=suggested.assignment, seed=seed, attributes=attributes)
 
-    def _optuna_sampler(self, seed: int) -> optuna.samplers.BaseSampler:
-        if self.num_startup is None:
-            return RandomSampler(seed=seed)
+    def _seen(self, history: Sequence[PastTrial]) -> Sequence[PastTrial]:
+        """Return what the sampler learns from; CMA-ES and NSGA-II need every generation."""
+        if not self.config.learns:
+            return ()
+        if self.config.name in {"tpe", "gp"}:
+            return window(history, num_startup=self.config.num_startup)
+        return history
+
+    def _optuna_sampler(self, seed: int) -> BaseSampler:
+        num_startup = self.config.num_startup
         with warnings.catch_warnings():
-            # `group` is marked experimental; conditional spaces need it, and constraints.txt pins Optuna.
+            # TPE's `group` and GP are marked experimental; constraints.txt pins Optuna.
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            return TPESampler(
-                n_startup_trials=self.num_startup, multivariate=True, group=True, constant_liar=True, seed=seed
-            )
+            match self.config.name:
+                case "tpe":
+                    return TPESampler(
+                        n_startup_trials=num_startup, multivariate=True, group=True, constant_liar=True, seed=seed
+                    )
+                case "gp":
+                    others = TPESampler(n_startup_trials=num_startup, seed=seed)
+                    return GPSampler(
+                        seed=seed,
+                        n_startup_trials=num_startup,
+                        independent_sampler=others,
+                        warn_independent_sampling=False,
+                    )
+                case "cmaes":
+                    from search.sampler.evolution import EvolutionSampler
+
+                    others = TPESampler(n_startup_trials=num_startup, seed=seed)
+                    return EvolutionSampler(seed=seed, num_startup=num_startup, others=others)
+                case "nsga2":
+                    return NSGAIISampler(seed=seed, population_size=max(num_startup, _SMALLEST_POPULATION))
+                case _:
+                    return RandomSampler(seed=seed)
 
 
 def _attributes(*, coordinates: dict[str, JsonValue], system: dict[str, JsonValue]) -> dict[str, JsonValue]:

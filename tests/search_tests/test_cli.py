@@ -15,6 +15,8 @@ from search.cli.main import cli, exit_code
 from search.home import find_home
 from search.progress import LiveView
 from search.record import Record, open_record
+from spaces.sweep_spec import load_sweep_spec, make_space
+from spaces.walk import contains
 from tests.search_tests.building import proposal, result
 from trainables.config.literature import GROUPS, OUT_OF_REACH
 from trainables.progress import Progress, ProgressFile
@@ -238,3 +240,17 @@ def test_the_live_view_tells_each_event_once_in_plain_lines(record: Record, tmp_
         view.update()
         record.finish("demo", number=0, result=result(0.5))
     assert stream.getvalue().splitlines() == ["[0/4] trial 0 running", "[1/4] trial 0 finished 0.500"]
+
+
+def test_spaces_prints_the_tree_its_size_and_three_samples(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(["spaces", "demo"]) == 0
+    text = capsys.readouterr().out
+    assert "\n  intermediate.text.steps " in text
+    assert "Size: infinite" in text
+    assert text.count("\nSample ") == 3
+
+    assert exit_code(["spaces", "demo", "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    space = make_space(load_sweep_spec("demo"))
+    assert printed["size"] is None
+    assert all(contains(space, sample) for sample in printed["samples"])

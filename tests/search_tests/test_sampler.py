@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from search.sampler import PastTrial, Proposal, Sampler, make_sampler, proposal_seed
 from search.sampler.window import NUM_BEST, NUM_BEST_OF_FAMILY, NUM_LAST, window
 from spaces.drawing import draw, size
-from spaces.sweep_spec import SweepSpec, make_space, make_sweep_spec
+from spaces.sweep_spec import LEARNING_SAMPLERS, SweepSpec, make_space, make_sweep_spec
 from spaces.tree import Assignment, Space
 from spaces.walk import contains
 from trainables.errors import ConfigError
@@ -40,11 +40,12 @@ DOCUMENT = {
         "target.pooling": {"choice": ["mean", "first"]},
     },
 }
+NAMES = ["tpe", "random", "qmc", "gp", "cmaes", "nsga2"]
 STATES = ["finished", "finished", "finished", "finished", "failed", "pruned", "running", "interrupted"]
 
 
 def spec(name: str = "tpe", *, seed: int = 0) -> SweepSpec:
-    startup = {"num_startup": 4} if name == "tpe" else {}
+    startup = {"num_startup": 4} if name in LEARNING_SAMPLERS else {}
     return make_sweep_spec({**DOCUMENT, "seed": seed, "sampler": {"name": name, **startup}})
 
 
@@ -89,7 +90,7 @@ def sweep(sampler: Sampler, *, states: list[str]) -> tuple[list[PastTrial], list
 
 @given(st.lists(st.sampled_from(STATES), min_size=8, max_size=16), st.integers(0, 2**31 - 1), st.randoms())
 @settings(max_examples=15, deadline=None)
-@pytest.mark.parametrize("name", ["tpe", "random"])
+@pytest.mark.parametrize("name", NAMES)
 def test_any_prefix_of_a_history_resumes_to_the_same_proposal(
     name: str, states: list[str], seed: int, shuffler: random.Random
 ) -> None:
@@ -123,7 +124,7 @@ def test_a_sampler_that_lived_through_the_sweep_proposes_as_a_rebuilt_one(seed: 
 
 @given(st.lists(st.sampled_from(STATES), min_size=6, max_size=12), st.integers(0, 2**31 - 1))
 @settings(max_examples=15, deadline=None)
-@pytest.mark.parametrize("name", ["tpe", "random"])
+@pytest.mark.parametrize("name", NAMES)
 def test_every_proposal_is_in_the_space_and_is_json(name: str, states: list[str], seed: int) -> None:
     space = make_space(spec(name, seed=seed))
 
@@ -133,7 +134,7 @@ def test_every_proposal_is_in_the_space_and_is_json(name: str, states: list[str]
     assert all(json.loads(json.dumps(proposal.attributes)) == proposal.attributes for proposal in proposals)
 
 
-@pytest.mark.parametrize("name", ["tpe", "random"])
+@pytest.mark.parametrize("name", NAMES)
 def test_the_first_trials_are_the_families(name: str) -> None:
     _, proposals = sweep(make_sampler(spec(name)), states=["finished"] * 3)
 

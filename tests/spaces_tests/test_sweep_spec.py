@@ -74,7 +74,7 @@ INVALID = [
     ("unknown order", "order", "any", "order", "'completion' or 'fixed'"),
     ("negative seed", "seed", -1, "seed", "greater than or equal to 0"),
     ("no concurrency", "concurrency", 0, "concurrency", "greater than or equal to 1"),
-    ("unknown sampler", "sampler/name", "tpee", "sampler.name", "'tpe', 'random', 'grid' or 'given'"),
+    ("unknown sampler", "sampler/name", "tpee", "sampler.name", "did you mean 'tpe'"),
     ("unknown sampler field", "sampler/startup", 3, "sampler.startup", "did you mean 'num_startup'"),
     ("grid of a range", "sampler/name", "grid", "sampler.name", "finite"),
     ("no families", "families", {}, "families", "at least 1"),

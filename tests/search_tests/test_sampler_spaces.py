@@ -1,0 +1,67 @@
+"""Every sampler in random conditional spaces: proposals are in the space and hold active parameters only."""
+
+# ruff: noqa: S311  random draws for tests are no secrets
+from __future__ import annotations
+
+import json
+import random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from search.sampler import PastTrial, Sampler
+from search.sampler.grid import GridSampler
+from search.sampler.optuna_samplers import OptunaSampler
+from search.sampler.quasi_random import QuasiRandomSampler
+from search.sampler.replay import Replay
+from spaces.drawing import size
+from spaces.sweep_spec import SamplerConfig
+from spaces.tree import Space
+from spaces.walk import contains
+from tests.spaces_tests.test_walk import spaces
+
+STATES = ["finished", "finished", "finished", "failed", "pruned", "running"]
+NUM_TRIALS = 9
+
+
+def sampler(name: str, *, space: Space, seed: int) -> Sampler:
+    if name == "qmc":
+        return QuasiRandomSampler(space=space, sweep_seed=seed)
+    config = SamplerConfig.model_validate({"name": name} | ({} if name == "random" else {"num_startup": 3}))
+    return OptunaSampler(replay=Replay(space=space), sweep_seed=seed, config=config)
+
+
+@pytest.mark.parametrize("name", ["random", "tpe", "qmc", "gp", "cmaes", "nsga2"])
+@given(space=spaces(), seed=st.integers(0, 2**31 - 1))
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_proposals_are_in_the_space_and_a_resumed_sweep_repeats_them(name: str, space: Space, seed: int) -> None:
+    generator, history = random.Random(seed), list[PastTrial]()
+    lived = sampler(name, space=space, seed=seed)
+    for number in range(NUM_TRIALS):
+        proposal = lived.propose(number, history=history)
+        # `contains` refuses an assignment that lacks an active parameter, or holds one that is not active.
+        assert contains(space, json.loads(json.dumps(proposal.assignment)))
+        assert sampler(name, space=space, seed=seed).propose(number, history=history[::-1]) == proposal
+        state = generator.choice(STATES)
+        score = generator.random() if state in {"finished", "pruned"} else None
+        history.append(
+            PastTrial(
+                number=number,
+                assignment=proposal.assignment,
+                state=state,
+                score=score,
+                attributes=json.loads(json.dumps(proposal.attributes)),
+            )
+        )
+
+
+@given(space=spaces(continuous=False), seed=st.integers(0, 2**31 - 1))
+@settings(max_examples=15, deadline=None)
+def test_a_grid_stays_in_the_space(space: Space, seed: int) -> None:
+    points = size(space)
+    assert points is not None
+    grid = GridSampler(space=space, sweep_seed=seed)
+    # Listing a large space anew for each proposal takes long: small ones show it.
+    for number in range(min(points, 5) if points <= 500 else 0):
+        assert contains(space, grid.propose(number, history=[]).assignment)

@@ -1,0 +1,152 @@
+"""A corpus of invalid specs, through the command: exit code 2, the field's path, the rule, what to do; no traceback.
+
+The rows of `test_sweep_spec.INVALID` are run too.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from search.cli.main import exit_code
+from tests.spaces_tests.test_sweep_spec import INVALID, changed
+
+MORE: list[tuple[str, str, object, str, str]] = [
+    ("trials is a bool", "trials", True, "trials", "whole number"),
+    ("trials is null", "trials", None, "trials", "whole number"),
+    ("trials with a point", "trials", 2.5, "trials", "whole number"),
+    ("sampler as text", "sampler", "tpe", "sampler", "mapping"),
+    ("no startup", "sampler/num_startup", 0, "sampler.num_startup", "1 or more"),
+    ("points without given", "sampler/points", [{"name": "a", "assignment": {}}], "sampler", "points are for"),
+    ("rungs below one", "rungs/num", 0, "rungs.num", "1 or more"),
+    ("eta of one", "rungs/eta", 1, "rungs.eta", "2 or more"),
+    ("unknown rung field", "rungs/levels", 3, "rungs.levels", "no such field"),
+    ("unknown growing phase", "rungs/grow", ["targt"], "rungs.grow", "'target'"),
+    ("pruner without rungs", "pruner/name", "median", "pruner", "one rung"),
+    ("unknown pruner", "pruner/name", "hyperbnd", "pruner.name", "did you mean 'hyperband'"),
+    ("threshold of one", "pruner", {"name": "wilcoxon", "p_threshold": 1.0}, "pruner.p_threshold", "below 1"),
+    ("no patience", "pruner", {"name": "patient", "patience": 0}, "pruner.patience", "1 or more"),
+    ("families as a list", "families", ["text"], "families", "mapping"),
+    ("search as a list", "search", [1], "search", "mapping"),
+    ("trial as text", "trial", "demo", "trial", "mapping"),
+    ("seed too large", "seed", 2**31, "seed", "below"),
+    (
+        "infinity in a choice",
+        "families/text/learning_rate",
+        {"choice": [1e-5, float("inf")]},
+        "families.text.learning_rate.choice.1",
+        "neither infinite",
+    ),
+    ("empty name", "name", "", "name", "letters"),
+    ("misspelt objective", "objective", "englsh", "objective", "did you mean 'english'"),
+    ("null search value", "search/target.learning_rate", None, "search.target.learning_rate", "number"),
+    ("dropout text", "trial/target/dropout", "none", "trial.target.dropout", "number"),
+    ("batch size zero", "trial/target/batch_size", 0, "trial.target.batch_size", "1 or more"),
+    ("pooling misspelt", "trial/target/pooling", "meen", "trial.target.pooling", "did you mean 'mean'"),
+    ("precision misspelt", "trial/engine/precision", "bfloat61", "trial.engine.precision", "did you mean 'bfloat16'"),
+    (
+        "pooling misspelt in a choice",
+        "search/target.pooling",
+        {"choice": ["mean", "frist"]},
+        "search.target.pooling",
+        "did you mean 'first'",
+    ),
+    ("int range of a rate", "search/target.learning_rate", {"int": [0, 3]}, "search.target.learning_rate", "above 0"),
+    (
+        "range with three ends",
+        "search/target.dropout",
+        {"float": [0.0, 0.1, 0.2]},
+        "search.target.dropout",
+        "[low, high]",
+    ),
+    (
+        "range of bools",
+        "search/target.dropout",
+        {"float": [False, True]},
+        "search.target.dropout",
+        "two finite numbers",
+    ),
+    ("range of a word", "search/target.pooling", {"log": [1, 2]}, "search.target.pooling", ""),
+    (
+        "default of a range as text",
+        "search/target.dropout",
+        {"float": [0.0, 0.2], "default": "low"},
+        "search.target.dropout.default",
+        "not in",
+    ),
+    (
+        "warmup twice",
+        "trial/target/schedule",
+        {"warmup_steps": 3, "warmup_fraction": 0.2},
+        "trial.target.schedule",
+        "no effect",
+    ),
+    (
+        "schedule misspelt",
+        "trial/target/schedule",
+        {"kind": "linaer"},
+        "trial.target.schedule.kind",
+        "did you mean 'linear'",
+    ),
+]
+"""Name, place in the base spec, value, field that the message names, words of its rule or advice."""
+
+CORPUS = [*INVALID, *MORE]
+MAX_SECONDS = 2.0
+"""For one spec, in a process that has started."""
+
+
+def test_the_corpus_is_large_and_without_twins() -> None:
+    assert len({name for name, *_ in CORPUS}) == len(CORPUS)
+    assert len({(path, repr(value)) for _, path, value, *_ in CORPUS}) == len(CORPUS)
+    assert len(CORPUS) >= 100
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to be in, without anything of the user's environment."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("XSTILTS_HOME", raising=False)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "field", "words"), [row[1:] for row in CORPUS], ids=[row[0] for row in CORPUS]
+)
+def test_a_wrong_spec_is_refused_by_the_command(
+    path: str, value: object, field: str, words: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "wrong.yaml").write_text(yaml.safe_dump(changed(path, value), sort_keys=False))
+
+    started = time.monotonic()
+    code = exit_code(["search", "wrong.yaml"])
+    seconds = time.monotonic() - started
+
+    printed = capsys.readouterr()
+    assert (code, printed.out) == (2, "")
+    assert printed.err.startswith(f"xstilts: {field}")
+    assert words in printed.err
+    assert "Traceback" not in printed.err
+    assert printed.err.count("\n") == 1
+    assert seconds < MAX_SECONDS
+    assert [one.name for one in place.iterdir()] == ["wrong.yaml"]
+
+
+def test_a_process_of_its_own_says_the_same(place: Path) -> None:
+    (place / "wrong.yaml").write_text(yaml.safe_dump(changed("families/text/learning_rate", -1.0)))
+
+    done = subprocess.run(
+        [sys.executable, "-c", "from search.cli.main import main; main()", "search", "wrong.yaml"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert "families.text.learning_rate: -1.0: input should be greater than 0; choose a number above 0" in done.stderr
+    assert "Traceback" not in done.stderr
