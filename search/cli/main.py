@@ -25,6 +25,7 @@ _COMMANDS = {
     "best": ("search.cli.best:best", "The best configurations of a sweep."),
     "compare": ("search.cli.compare:compare", "Groups of trials beside a baseline: effects, verdicts."),
     "confirm": ("search.cli.confirm:confirm", "The best again with fresh seeds, then the locked test."),
+    "report": ("search.cli.report:report", "What a sweep found, as one HTML page."),
     "show": ("search.cli.show:show", "One trial: configuration, lineage, scores, cost."),
     "sql": ("search.cli.sql:sql", "A SELECT over a sweep's trials, scores, stages, events."),
     "export": ("search.cli.export:export", "A model folder that transformers loads."),

@@ -1,6 +1,6 @@
 """What a sweep will cost, told before it starts: the driver's own proposals, plans and order, without training.
 
-Proposals of samplers that learn nothing are the sweep's own; `tpe` and pruners are shown drawn scores instead of real
+Proposals of samplers that learn nothing are the sweep's own; those that learn, and pruners, are shown drawn scores instead of real
 ones, several times, so that what hangs on scores is told as a range. Time comes from what the record has of stages with
 the same encoder, never from a guess.
 """
@@ -18,7 +18,7 @@ from search.pruner import make_pruner
 from search.record import Curve, Record
 from search.sampler import PastTrial, make_sampler
 from spaces.binding import bind
-from spaces.sweep_spec import SweepSpec, make_space
+from spaces.sweep_spec import LEARNING_SAMPLERS, SweepSpec, make_space
 from trainables.config import EvaluationConfig, TrialConfig
 from trainables.data.batching import num_steps_for_epochs
 from trainables.mixture import num_examples_of_an_epoch, phase_tasks
@@ -31,9 +31,6 @@ NUM_DRAWS = 15
 
 RUNG_NOISE = 0.3
 """Standard deviation of what a rung adds to a trial's drawn score, whose own is 1."""
-
-LEARNS = frozenset({"tpe"})
-"""Samplers whose proposals depend on scores."""
 
 STATE_COPIES = 3
 """A trunk keeps weights and two moments of AdamW, each as large as the weights."""
@@ -202,7 +199,7 @@ class Forecaster:
         Raises:
             InputError: A trial's encoder, tasks or data cannot be found.
         """
-        is_exact = self._spec.sampler.name not in LEARNS and self._spec.rungs.num == 1
+        is_exact = self._spec.sampler.name not in LEARNING_SAMPLERS and self._spec.rungs.num == 1
         told = [self._course(num_to_propose, draw=draw) for draw in range(1 if is_exact else NUM_DRAWS)]
         timed = [one for one in told if one.seconds is not None]
         counted = [one for one in told if one.steps is not None]
@@ -226,7 +223,7 @@ class Forecaster:
             seconds=lambda stage: 1.0 + (self._steps.of(stage) or 0),
             climbs=_Climbing(self._spec, scores=scores, chance=chance),
             num_workers=self._spec.concurrency or 1,
-            max_ahead=1 if self._spec.sampler.name in LEARNS else len(plans) or 1,
+            max_ahead=1 if self._spec.sampler.name in LEARNING_SAMPLERS else len(plans) or 1,
             is_made=self._is_made,
         )
         return self._told(simulation.run(), plans=plans)

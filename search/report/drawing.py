@@ -1,0 +1,154 @@
+"""SVG by hand: a canvas that collects marks, scales, and a plot with its numbers.
+
+Marks carry classes, and no colours: the page colours them for light and dark, a figure's file for paper.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from html import escape
+
+WIDTH = 720
+"""Units of every plot's width; text is 13 units high."""
+
+FAMILIES = ("none", "text", "multimodal", "multitask", "control")
+"""Each has a colour and a mark of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plot:
+    """A drawing with its numbers."""
+
+    name: str
+    """Of its file, without ending."""
+    title: str
+    caption: str
+    """What it shows, in a sentence."""
+    svg: str
+    """Whole <svg> element."""
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    """The numbers drawn, as text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """Maps values to units, linearly or by their logarithm."""
+
+    low: float
+    high: float
+    start: float
+    """Unit of `low`."""
+    end: float
+    """Unit of `high`."""
+    log: bool = False
+
+    def __call__(self, value: float) -> float:
+        """Return the unit of a value."""
+        if self.log:
+            share = math.log(value / self.low) / math.log(self.high / self.low)
+        else:
+            share = (value - self.low) / (self.high - self.low)
+        return self.start + share * (self.end - self.start)
+
+    def ticks(self, *, about: int = 5) -> list[float]:
+        """Return round values in the scale's range."""
+        if self.log:
+            first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
+            every = [10.0**power for power in range(first, last + 1)]
+            found = [value for value in every if self.low <= value <= self.high]
+            return found if len(found) > 1 else [self.low, self.high]
+        step = _round_step((self.high - self.low) / about)
+        first = math.ceil(self.low / step - 1e-9)
+        return [step * place for place in range(first, math.floor(self.high / step + 1e-9) + 1)]
+
+
+def spread(values: Sequence[float], *, start: float, end: float) -> Scale:
+    """Return a linear scale over values, with room at both ends; one over a point around where all are equal."""
+    low, high = min(values), max(values)
+    room = 0.06 * (high - low) or max(abs(high), 1.0) * 0.05
+    return Scale(low=low - room, high=high + room, start=start, end=end)
+
+
+def spread_log(values: Sequence[float], *, start: float, end: float) -> Scale:
+    """Return a logarithmic scale over positive values, with room at both ends."""
+    low, high = min(values), max(values)
+    room = (high / low) ** 0.06 if high > low else 1.5
+    return Scale(low=low / room, high=high * room, start=start, end=end, log=True)
+
+
+@dataclass(slots=True, kw_only=True)
+class Canvas:
+    """Collects marks."""
+
+    height: float
+    marks: list[str] = field(default_factory=list[str])
+
+    def line(self, points: Sequence[tuple[float, float]], *, kind: str) -> None:
+        """Draw a line through points."""
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+        self.marks.append(f'<polyline class="{kind}" points="{path}"/>')
+
+    def dots(self, points: Sequence[tuple[float, float]], *, kind: str) -> None:
+        """Draw dots as one path: 2,000 of them cost a browser no more than one."""
+        if points:
+            path = "".join(f"M{x:.1f} {y:.1f}h0" for x, y in points)
+            self.marks.append(f'<path class="dots {kind}" d="{path}"/>')
+
+    def box(self, x: float, y: float, *, size: tuple[float, float], kind: str, opacity: float = 1.0) -> None:
+        """Draw a filled rectangle."""
+        width, height = size
+        shade = "" if opacity == 1 else f' fill-opacity="{opacity:.2f}"'
+        self.marks.append(
+            f'<rect class="{kind}" x="{x:.1f}" y="{y:.1f}" width="{max(width, 0.5):.1f}" height="{height:.1f}"{shade}/>'
+        )
+
+    def text(self, x: float, y: float, words: str, *, anchor: str = "start", kind: str = "label") -> None:
+        """Write a line of text."""
+        self.marks.append(f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>')
+
+    def axis_x(self, scale: Scale, *, y: float, top: float, title: str) -> None:
+        """Draw a horizontal axis with its grid."""
+        for value in scale.ticks():
+            x = scale(value)
+            self.line([(x, top), (x, y)], kind="grid")
+            self.text(x, y + 17, number(value), anchor="middle", kind="tick")
+        self.text((scale.start + scale.end) / 2, y + 36, title, anchor="middle", kind="tick")
+
+    def axis_y(self, scale: Scale, *, x: float, right: float, title: str) -> None:
+        """Draw a vertical axis with its grid, its title above it."""
+        for value in scale.ticks():
+            y = scale(value)
+            self.line([(x, y), (right, y)], kind="grid")
+            self.text(x - 6, y + 4, number(value), anchor="end", kind="tick")
+        self.text(4, min(scale.start, scale.end) - 10, title, kind="tick")
+
+    def legend(self, families: Sequence[str], *, y: float) -> None:
+        """Name the families' colours in a row."""
+        x = 60.0
+        for family in families:
+            self.dots([(x, y - 4)], kind=f"f-{family}")
+            self.text(x + 9, y, family)
+            x += 32 + 8 * len(family)
+
+    def svg(self, *, title: str, description: str) -> str:
+        """Return the whole element, named for screen readers."""
+        marks = "".join(self.marks)
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {self.height:.0f}" role="img" '
+            f'aria-label="{escape(f"{title}. {description}", quote=True)}">{marks}</svg>'
+        )
+
+
+def number(value: float) -> str:
+    """Return a number as a tick shows it."""
+    if value and (abs(value) < 1e-3 or abs(value) >= 1e5):  # noqa: PLR2004  where digits get long
+        return f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e")
+    return f"{value:.4g}"
+
+
+def _round_step(step: float) -> float:
+    power = 10.0 ** math.floor(math.log10(step))
+    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= step * 0.999)

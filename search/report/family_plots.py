@@ -1,0 +1,123 @@
+"""Plots of groups: effects with their intervals, and tasks by languages."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+from search.compare.answers import Comparison, GroupComparison
+from search.report.contents import Scored
+from search.report.drawing import WIDTH, Canvas, Plot, Scale, spread
+
+_LEFT = 200
+
+
+def plot_intervals(found: Comparison, *, name: str, title: str) -> Plot | None:
+    """Return the groups' effects with their intervals; None without any effect."""
+    arms = [group for group in found.groups if group.effect is not None]
+    if not arms:
+        return None
+    margin = found.protocol.margin
+    ends = [value for arm in arms for value in (arm.effect, arm.low, arm.high) if value is not None]
+    scale = spread([*ends, -margin, margin], start=_LEFT, end=WIDTH - 24)
+    bottom = 34.0 + 34 * len(arms)
+    canvas = Canvas(height=bottom + 46)
+    canvas.box(scale(-margin), 12, size=(scale(margin) - scale(-margin), bottom - 12), kind="margin")
+    canvas.axis_x(scale, y=bottom, top=12, title=f"effect against {found.protocol.baseline}, points")
+    canvas.line([(scale(0), 12), (scale(0), bottom)], kind="zero")
+    for place, arm in enumerate(arms):
+        _interval(canvas, arm, scale=scale, y=36.0 + 34 * place)
+    level = f"{100 * (1 - found.protocol.alpha):.3g} %"
+    caption = (
+        f"Effect of each group in points of {found.protocol.metric} dev score with its {level} interval; "
+        f"the band is the margin of equivalence, {margin:g} points."
+    )
+    return Plot(
+        name=name,
+        title=title,
+        caption=caption,
+        svg=canvas.svg(title=title, description=caption),
+        headings=("group", "trials", "seeds", "mean %", "effect", "low", "high", "adjusted p", "verdict"),
+        rows=tuple(_row(group) for group in found.groups),
+    )
+
+
+def _interval(canvas: Canvas, arm: GroupComparison, *, scale: Scale, y: float) -> None:
+    indent = 14 if arm.control_of else 0
+    canvas.text(4 + indent, y + 4, _short(arm.group, most=26 if indent else 28))
+    if arm.low is not None and arm.high is not None:
+        canvas.line([(scale(arm.low), y), (scale(arm.high), y)], kind="interval")
+    canvas.dots([(scale(arm.effect or 0.0), y)], kind="effect")
+
+
+def _row(group: GroupComparison) -> tuple[str, ...]:
+    def signed(value: float | None) -> str:
+        return "-" if value is None else f"{value:+.2f}"
+
+    p = "-" if group.adjusted_p is None else f"{group.adjusted_p:.3f}"
+    counts = (str(group.num_trials), str(group.num_intermediate_seeds), f"{100 * group.mean:.2f}")
+    return (group.group, *counts, signed(group.effect), signed(group.low), signed(group.high), p, group.verdict)
+
+
+def plot_heatmap(trials: Sequence[Scored]) -> Plot | None:
+    """Return the mean score of each intermediate task in each language; None without a finished trial."""
+    rows: dict[str, list[Scored]] = {}
+    for trial in trials:
+        for task in trial.tasks or ("none",):
+            rows.setdefault(task, []).append(trial)
+    languages = sorted({code for trial in trials for code in trial.languages})
+    if not rows or not languages:
+        return None
+    means = {task: [_mean(found, code) for code in languages] for task, found in rows.items()}
+    order = sorted(means, key=lambda task: (task != "none", -statistics.fmean(_known(means[task]) or [0.0])))
+    title = "Tasks by languages"
+    caption = (
+        "Mean dev score in % of the finished trials that trained on each intermediate task; "
+        "a trial on a mixture counts for each of its tasks. Darker is higher within the column."
+    )
+    return Plot(
+        name="heatmap",
+        title=title,
+        caption=caption,
+        svg=_draw_heatmap(order, means=means, languages=languages).svg(title=title, description=caption),
+        headings=("task", "trials", *languages),
+        rows=tuple((task, str(len(rows[task])), *map(_percent, means[task])) for task in order),
+    )
+
+
+def _draw_heatmap(order: Sequence[str], *, means: dict[str, list[float | None]], languages: Sequence[str]) -> Canvas:
+    left, row = 150, 26
+    column = (WIDTH - left) / len(languages)
+    canvas = Canvas(height=30 + row * len(order))
+    columns = [_known([means[task][place] for task in order]) for place in range(len(languages))]
+    for place, code in enumerate(languages):
+        canvas.text(left + column * (place + 0.5), 18, code, anchor="middle")
+    for line, task in enumerate(order):
+        y = 26.0 + row * line
+        canvas.text(4, y + 17, _short(task, most=21))
+        for place, value in enumerate(means[task]):
+            x = left + column * place
+            if value is not None:
+                low, high = min(columns[place]), max(columns[place])
+                share = (value - low) / (high - low) if high > low else 0.5
+                canvas.box(x, y, size=(column - 1, row - 1), kind="cell", opacity=0.04 + 0.5 * share)
+            words = _percent(value) if column > 34 else _percent(value).split(".")[0]  # noqa: PLR2004  fits one decimal
+            canvas.text(x + column / 2, y + 17, words, anchor="middle", kind="value")
+    return canvas
+
+
+def _mean(trials: Sequence[Scored], code: str) -> float | None:
+    found = [trial.languages[code] for trial in trials if code in trial.languages]
+    return statistics.fmean(found) if found else None
+
+
+def _known(values: Sequence[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f}"
+
+
+def _short(name: str, *, most: int) -> str:
+    return name if len(name) <= most else name[: most - 1] + "…"
