@@ -35,9 +35,8 @@ def sql(
     statement: str | None,
     limit: int | None,
     seconds: float,
-    record: str | None,
-    store: str | None,
     as_json: bool,
+    **places: str | None,
 ) -> None:
     """Answer one SELECT over the sweep NAME; without SELECT, list the views.
 
@@ -48,7 +47,9 @@ def sql(
     from search.query.sql import run_sql
     from search.record import open_record
 
-    with open_record(record_to_read(record=record, store=store, sweep=name), read_only=True) as opened:
+    with open_record(
+        record_to_read(record=places["record"], store=places["store"], sweep=name), read_only=True
+    ) as opened:
         if statement is None:
             opened.sweep(name)
             _print_views(name, as_json=as_json)
