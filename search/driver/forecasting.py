@@ -1,8 +1,8 @@
 """What a sweep will cost, told before it starts: the driver's own proposals, plans and order, without training.
 
 Proposals of samplers that learn nothing are the sweep's own. Those that learn, and pruners, are shown drawn scores
-instead of real ones, several times, so that what hangs on scores is told as a range. Time comes from what the record has
-of stages with the same encoder, never from a guess.
+instead of real ones, several times, so that what hangs on scores is told as a range. Time comes from what the record
+has of stages with the same encoder, never from a guess.
 """
 
 from __future__ import annotations
