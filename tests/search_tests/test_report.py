@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from search.cli.main import exit_code
+from search.record import open_record
+from search.report.contents import Scored
+from search.report.trial_plots import best_so_far, pareto
+from search.report.watching import LivePage, make_server
+from tests.search_tests.building import proposal, result
+from tests.search_tests.test_compare import filled
+
+
+@pytest.fixture(scope="module")
+def record(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return filled(tmp_path_factory.mktemp("record") / "record.db")
+
+
+def write(record: Path, folder: Path) -> Path:
+    page = folder / "page.html"
+    words = ["report", "sweep", "--record", str(record), "--store", str(folder / "none"), "--out", str(page)]
+    assert exit_code([*words, "--figures", str(folder / "figures"), "--json"]) == 0
+    return page
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_page_opens_without_network_or_console_error(record: Path, tmp_path: Path, width: int) -> None:
+    page, said, asked = write(record, tmp_path), [], []
+    with sync_playwright() as browsers:
+        chromium = shutil.which("chromium") or browsers.chromium.executable_path
+        assert Path(chromium).exists(), "no Chromium: `apt-get install chromium` or `playwright install chromium`"
+        browser = browsers.chromium.launch(executable_path=chromium)
+        tab = browser.new_page(viewport={"width": width, "height": 900})
+        tab.on("console", lambda message: said.append(message.text))
+        tab.on("pageerror", lambda error: said.append(str(error)))
+        tab.on("request", lambda request: asked.append(request.url))
+        tab.goto(page.as_uri(), wait_until="load")
+        answer = tab.locator(".headline p").first.inner_text()
+        drawn, tables = tab.locator("figure svg[aria-label]").count(), tab.locator("details table").count()
+        wide = tab.evaluate("document.documentElement.scrollWidth")
+        browser.close()
+    assert (said, asked) == ([], [page.as_uri()])
+    assert answer.startswith("multimodal against none: better. +2.00 points")
+    assert drawn == tables == 5
+    assert wide <= width
+
+
+def test_each_plot_is_a_file_for_paper(record: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(record, tmp_path)
+    files = [Path(name) for name in json.loads(capsys.readouterr().out)["figures"]]
+    assert [file.suffix for file in files] == [".svg", ".png"] * 5
+    assert all(file.read_bytes().startswith(b"\x89PNG") for file in files[1::2])
+    assert all("var(" not in file.read_text() for file in files[::2])
+
+
+def test_a_refusal_is_shown_as_one(tmp_path: Path) -> None:
+    with open_record(tmp_path / "record.db") as opened:
+        opened.put_sweep("sweep", spec={}, objective="average", planned_trials=1)
+    assert "no answer" in write(tmp_path / "record.db", tmp_path).read_text()
+
+
+def test_an_unknown_sweep_is_the_users_mistake(record: Path) -> None:
+    assert exit_code(["report", "nope", "--record", str(record)]) == 2
+
+
+def test_the_front_holds_what_nothing_beats() -> None:
+    def trial(number: int, seconds: float, score: float) -> Scored:
+        rest = {"family": "text", "languages": {}, "tasks": (), "assignment": {}, "paid_seconds": seconds}
+        return Scored(number=number, score=score, alone_seconds=seconds, **rest)  # type: ignore[arg-type]
+
+    front = pareto([trial(0, 3, 0.5), trial(1, 1, 0.4), trial(2, 2, 0.3), trial(3, 3, 0.6)])
+    assert [one.number for one in front] == [1, 3]
+    assert best_so_far([1, 3, 2]) == [1, 3, 3]
+
+
+def test_the_live_page_follows_the_record_and_serves_this_machine_alone(tmp_path: Path) -> None:
+    filled(tmp_path / "record.db", num_seeds=3)
+    with open_record(tmp_path / "record.db") as opened:
+        live = LivePage(record=opened, sweep="sweep", store=str(tmp_path))
+        before, page = live.version(), live.page()
+        number = opened.propose("sweep", proposal=proposal()).number
+        opened.start("sweep", number=number)
+        opened.finish("sweep", number=number, result=result(0.9))
+        assert live.version() != before
+        assert live.page() != page
+        with make_server(live, port=0) as server:
+            assert server.server_address[0] == "127.0.0.1"
+            serving = threading.Thread(target=server.handle_request)
+            serving.start()
+            foreign = urllib.request.Request(f"http://127.0.0.1:{server.server_port}/", headers={"Host": "evil.test"})
+            with pytest.raises(urllib.error.HTTPError, match="403"):
+                urllib.request.urlopen(foreign)  # noqa: S310  our own server
+            serving.join()
