@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, JsonValue, ValidationError, model_validator
+from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, ValidationError, model_serializer, model_validator
 
 from spaces.budget import BudgetConfig
 from spaces.checking import check_space
@@ -103,6 +103,13 @@ class PrunerConfig(FrozenModel):
     """Rungs that a score may stay below its best before `patient` ends a trial. `patient` only."""
     p_threshold: float = Field(default=0.1, gt=0, lt=1)
     """Largest p-value at which `wilcoxon` ends a trial. `wilcoxon` only."""
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> JsonObject:
+        """Leave out later fields at their defaults: a sweep on record from before them has the same spec."""
+        fields: JsonObject = handler(self)
+        later = {name: type(self).model_fields[name].default for name in ("patience", "p_threshold")}
+        return {name: value for name, value in fields.items() if name not in later or value != later[name]}
 
     @model_validator(mode="after")
     def _every_field_has_an_effect(self) -> Self:

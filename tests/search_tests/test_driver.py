@@ -580,3 +580,15 @@ def test_a_sweep_grows_and_shrinks_with_its_cluster(record: Record) -> None:
     room = 2
     finish(sweep, record, 0)
     assert isinstance(sweep.next(), Wait)
+
+
+def test_wilcoxon_reads_the_scores_of_languages_from_the_record(record: Record) -> None:
+    sweep = proposer(record, spec=climbing(pruner={"name": "wilcoxon", "p_threshold": 0.3}), concurrency=2)
+    for _ in range(2):
+        started(sweep, record)
+
+    assert measure(sweep, record, 0, rung=0, average=0.9)
+    measured = record.curves("demo", last_rung=2, with_languages=True)
+    assert measured[0].languages[0] == record.measurements("demo", number=0)[0].trial_result.languages
+    assert record.curves("demo", last_rung=2)[0].languages == {}
+    assert not measure(sweep, record, 1, rung=0, average=0.1)

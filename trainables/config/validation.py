@@ -49,13 +49,15 @@ def config_error(
     path = ".".join(parts)
     unknown = first["type"] == "extra_forbidden" or first["loc"][-1:] == ("[key]",)
     rule = (
-        "there is no such field" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
+        f"there is no such field (here {first['input']!r})"
+        if first["type"] == "extra_forbidden"
+        else first["msg"].removeprefix("Value error, ")
     )
     rule = rule[:1].lower() + rule[1:] if rule.startswith(("Input", "Field")) else rule
     near = near_matches(parts[-1], known(path)) if unknown and known else ""
     if first["type"] == "literal_error":
         near = near_matches(str(first["input"]), re.findall(r"'([^']*)'", first.get("ctx", {}).get("expected", "")))
-    value = "" if first["type"] in {"missing", "value_error"} else f"{first['input']!r}: "
+    value = "" if first["type"] in {"missing", "value_error", "extra_forbidden"} else f"{first['input']!r}: "
     step = _next_step(first["type"], context=first.get("ctx", {}))
     return ConfigError(locate(path), f"{value}{rule}{near}{'; ' + step if step else ''}")
 
