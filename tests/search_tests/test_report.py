@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
-import shutil
 import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Literal
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
 from search.cli.main import exit_code
@@ -15,6 +16,7 @@ from search.record import open_record
 from search.report.contents import Scored
 from search.report.trial_plots import best_so_far, pareto
 from search.report.watching import LivePage, make_server
+from tests.browser import chromium_path
 from tests.search_tests.building import proposal, result
 from tests.search_tests.test_compare import filled
 
@@ -35,9 +37,7 @@ def write(record: Path, folder: Path) -> Path:
 def test_the_page_opens_without_network_or_console_error(record: Path, tmp_path: Path, width: int) -> None:
     page, said, asked = write(record, tmp_path), [], []
     with sync_playwright() as browsers:
-        chromium = shutil.which("chromium") or browsers.chromium.executable_path
-        assert Path(chromium).exists(), "no Chromium: `apt-get install chromium` or `playwright install chromium`"
-        browser = browsers.chromium.launch(executable_path=chromium)
+        browser = browsers.chromium.launch(executable_path=chromium_path())
         tab = browser.new_page(viewport={"width": width, "height": 900})
         tab.on("console", lambda message: said.append(message.text))
         tab.on("pageerror", lambda error: said.append(str(error)))
@@ -51,6 +51,20 @@ def test_the_page_opens_without_network_or_console_error(record: Path, tmp_path:
     assert answer.startswith("multimodal against none: better. +2.00 points")
     assert drawn == tables == 5
     assert wide <= width
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_serious_violation(record: Path, tmp_path: Path, scheme: Literal["light", "dark"]) -> None:
+    page = write(record, tmp_path)
+    with sync_playwright() as browsers:
+        browser = browsers.chromium.launch(executable_path=chromium_path())
+        tab = browser.new_page(color_scheme=scheme)
+        tab.goto(page.as_uri(), wait_until="load")
+        tab.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+        found = Axe().run(tab).response["violations"]
+        browser.close()
+    serious = [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in {"serious", "critical"}]
+    assert serious == []
 
 
 def test_each_plot_is_a_file_for_paper(record: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
