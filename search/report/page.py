@@ -10,6 +10,8 @@ from search.compare.answers import Comparison, GroupComparison
 from search.report.contents import Answered, Contents
 from search.report.drawing import Plot
 from search.report.family_plots import plot_heatmap, plot_intervals
+from search.report.parameter_plots import plot_importance, plot_parallel
+from search.report.stage_plots import plot_stages
 from search.report.trial_plots import plot_cost, plot_history
 
 
@@ -21,7 +23,15 @@ def draw_plots(contents: Contents) -> tuple[Plot, ...]:
         for name, answer in zip(names, contents.comparisons, strict=False)
         if answer.found
     ]
-    found += [plot_heatmap(contents.trials), plot_history(contents.trials), plot_cost(contents.trials)]
+    trials = contents.trials
+    found += [
+        plot_heatmap(trials),
+        plot_history(trials),
+        plot_cost(trials),
+        plot_importance(trials),
+        plot_parallel(trials),
+    ]
+    found.append(plot_stages(contents.stages, families={trial.number: trial.family for trial in trials}))
     return tuple(plot for plot in found if plot)
 
 

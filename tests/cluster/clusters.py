@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 import time
@@ -88,17 +87,6 @@ class Cluster:
         while not is_so():
             assert time.monotonic() < deadline, self.xstilts("cluster", "logs", sweep).stdout
             time.sleep(0.5)
-
-    def join(self, host: Host) -> None:
-        """Have one more host join, as the file has its workers do; returns when it has."""
-        folder = host.home / ".ray"
-        folder.mkdir(exist_ok=True)
-        shutil.copy(self.hosts.laptop.home / ".ray" / "auth_token", folder)
-        (start,) = [line for line in self._config()["worker_start_ray_commands"] if "ray start" in line]
-        path = f"{ROOT / '.venv/bin'}:/usr/bin:/bin"
-        variables = self.environment | {"RAY_HEAD_IP": self.head.address, "PATH": path}
-        started = host.run("bash", "-c", start, environment=variables)
-        assert started.returncode == 0, started.stdout + started.stderr
 
     def num_finished(self, sweep: str) -> int:
         if not self.record.exists():

@@ -20,7 +20,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 NUM_TRIALS = 6
 WITHIN = 1e-4
-SECONDS_TO_GET_TRIALS = 30.0
 _ASK_UNKNOWN = """
 import urllib.error, urllib.request
 try:
@@ -160,14 +159,6 @@ def test_a_sweep_outlives_a_worker_that_is_cut_off(cluster: Cluster, spread: str
         assert [trial.state for trial in record.trials("survivor")] == ["finished"] * 8
         made = [stage.key for stage in record.stages("survivor") if not stage.reused]
     assert len(made) == len(set(made))
-
-
-def test_a_host_that_joins_later_gets_trials(cluster: Cluster, spread: str, tiny_encoder: Path) -> None:  # noqa: ARG001
-    cluster.submit(spec("growing", tiny_encoder, steps=100, trials=24))
-    cluster.wait_until_finished("growing", num_trials=1)
-    cluster.join(cluster.hosts.add("late"))
-
-    cluster.wait_until("growing", lambda: "late" in hosts_of(cluster, "growing"), seconds=SECONDS_TO_GET_TRIALS)
 
 
 def test_down_leaves_no_process_on_any_host(cluster: Cluster, joined: list[dict[str, Any]]) -> None:  # noqa: ARG001

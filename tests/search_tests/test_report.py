@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import math
+import random
 import threading
 import urllib.error
 import urllib.request
@@ -14,6 +16,7 @@ from playwright.sync_api import sync_playwright
 from search.cli.main import exit_code
 from search.record import open_record
 from search.report.contents import Scored
+from search.report.parameter_plots import importances, plot_importance, plot_parallel
 from search.report.trial_plots import best_so_far, pareto
 from search.report.watching import LivePage, make_server
 from tests.browser import chromium_path
@@ -49,7 +52,7 @@ def test_the_page_opens_without_network_or_console_error(record: Path, tmp_path:
         browser.close()
     assert (said, asked) == ([], [page.as_uri()])
     assert answer.startswith("multimodal against none: better. +2.00 points")
-    assert drawn == tables == 5
+    assert drawn == tables == 8
     assert wide <= width
 
 
@@ -70,7 +73,7 @@ def test_axe_finds_no_serious_violation(record: Path, tmp_path: Path, scheme: Li
 def test_each_plot_is_a_file_for_paper(record: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(record, tmp_path)
     files = [Path(name) for name in json.loads(capsys.readouterr().out)["figures"]]
-    assert [file.suffix for file in files] == [".svg", ".png"] * 5
+    assert [file.suffix for file in files] == [".svg", ".png"] * 8
     assert all(file.read_bytes().startswith(b"\x89PNG") for file in files[1::2])
     assert all("var(" not in file.read_text() for file in files[::2])
 
@@ -113,3 +116,36 @@ def test_the_live_page_follows_the_record_and_serves_this_machine_alone(tmp_path
             with pytest.raises(urllib.error.HTTPError, match="403"):
                 urllib.request.urlopen(foreign)  # noqa: S310  our own server
             serving.join()
+
+
+def test_a_parameters_share_is_what_it_explains_beyond_chance() -> None:
+    chance = random.Random(0)  # noqa: S311  (scores are no secrets)
+    trials = [
+        scored(number, rate=rate, luck=chance.random(), score=0.5 + 0.1 * math.log10(rate / 1e-5))
+        for number, rate in enumerate([1e-5, 1e-4, 1e-3] * 10)
+    ]
+
+    rate, luck = importances(trials)
+
+    assert (rate.parameter, rate.kind, rate.num_trials) == ("rate", "number", 30)
+    assert rate.share == pytest.approx(1.0)
+    assert luck.share < 0.2
+
+
+def test_too_few_trials_tell_nothing_of_parameters() -> None:
+    trials = [scored(number, rate=10.0**-number, luck=0.0, score=0.5) for number in range(3)]
+
+    assert (plot_importance(trials), plot_parallel(trials)) == (None, None)
+
+
+def scored(number: int, *, rate: float, luck: float, score: float) -> Scored:
+    return Scored(
+        number=number,
+        family="text",
+        score=score,
+        languages={},
+        tasks=(),
+        assignment={"rate": rate, "luck": luck},
+        paid_seconds=1.0,
+        alone_seconds=1.0,
+    )
