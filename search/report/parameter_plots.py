@@ -17,7 +17,9 @@ MOST_AXES = 7
 """Parameters that are drawn side by side, those that explain most first."""
 
 _LEFT, _ROW = 240, 26
-_TOP, _BOTTOM = 56, 320
+_TOP, _BOTTOM = 68, 330
+_NAME_ROWS = 3
+"""Names of axes stand in rows by turns, so that they do not run into each other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,13 +95,14 @@ def plot_importance(trials: Sequence[Scored]) -> Plot | None:
 
 def plot_parallel(trials: Sequence[Scored]) -> Plot | None:
     """Return every trial as a line over the parameters and its score; None where nothing varies."""
-    names = [one.parameter for one in importances(trials)][:MOST_AXES]
+    shown = importances(trials)[:MOST_AXES]
+    names = [one.parameter for one in sorted(shown, key=lambda one: -one.num_trials)]
     if not names:
         return None
     title = "Parallel coordinates"
     caption = (
-        "Each line is a finished trial, from parameter to parameter to its score in %; it breaks where the trial has "
-        "no such parameter. Heavy lines are the best tenth."
+        "Each line is a finished trial, from parameter to parameter to its score in %; it passes "
+        "by those that the trial does not have. Heavy lines are the best tenth."
     )
     canvas = Canvas(height=_BOTTOM + 30)
     places = [60 + (WIDTH - 130) * place / len(names) for place in range(len(names) + 1)]
@@ -110,11 +113,14 @@ def plot_parallel(trials: Sequence[Scored]) -> Plot | None:
     score = _Axis.over([100 * trial.score for trial in trials], place=places[-1])
     least = sorted((trial.score for trial in trials), reverse=True)[max(0, math.ceil(len(trials) / 10) - 1)]
     for trial in sorted(trials, key=lambda trial: trial.score):
-        points = [axis.point(trial.assignment.get(name)) for axis, name in zip(axes, names, strict=True)]
+        having = [
+            (axis, trial.assignment[name]) for axis, name in zip(axes, names, strict=True) if name in trial.assignment
+        ]
         kind = "thread-best" if trial.score >= least else "thread"
-        _thread(canvas, [*points, score.point(100 * trial.score)], kind=f"{kind} f-{trial.family}")
+        points = [axis.point(value) for axis, value in [*having, (score, 100 * trial.score)]]
+        canvas.line(points, kind=f"{kind} f-{trial.family}")
     for row, (axis, name) in enumerate(zip([*axes, score], [*names, "score, %"], strict=True)):
-        axis.draw(canvas, name=name, y=18 if row % 2 == 0 else 34)
+        axis.draw(canvas, name=name, y=16.0 + 17 * (row % _NAME_ROWS))
     return Plot(
         name="parallel",
         title=title,
@@ -151,34 +157,20 @@ class _Axis:
             return cls(x=place, scale=scale, labels=())
         return cls(x=place, scale=None, labels=tuple(sorted({str(value) for value in known})))
 
-    def point(self, value: object) -> tuple[float, float] | None:
-        if value is None:
-            return None
+    def point(self, value: object) -> tuple[float, float]:
         if self.scale is not None:
             return self.x, self.scale(float(str(value)))
         return self.x, _TOP + (self.labels.index(str(value)) + 0.5) / len(self.labels) * (_BOTTOM - _TOP)
 
     def draw(self, canvas: Canvas, *, name: str, y: float) -> None:
         canvas.line([(self.x, _TOP), (self.x, _BOTTOM)], kind="zero")
-        canvas.text(self.x, y, _short(name, most=26), anchor="start" if self.x < WIDTH / 2 else "end", kind="tick")
+        anchor = "start" if self.x < WIDTH / 4 else "end" if self.x > 3 * WIDTH / 4 else "middle"
+        canvas.text(self.x, y, _short(name, most=30), anchor=anchor, kind="tick")
         ticks = self.scale.ticks(about=4) if self.scale is not None else []
         for value in ticks:
             canvas.text(self.x + 5, self.scale(value) + 4 if self.scale else 0.0, number(value), kind="tick")
         for label in self.labels:
-            found = self.point(label)
-            canvas.text(self.x + 5, (found[1] if found else 0.0) + 4, _short(label, most=14), kind="tick")
-
-
-def _thread(canvas: Canvas, points: Sequence[tuple[float, float] | None], *, kind: str) -> None:
-    """Draw a line that breaks where a point is missing."""
-    run: list[tuple[float, float]] = []
-    for point in [*points, None]:
-        if point is not None:
-            run.append(point)
-            continue
-        if len(run) > 1:
-            canvas.line(run, kind=kind)
-        run = []
+            canvas.text(self.x + 5, self.point(label)[1] + 4, _short(label, most=14), kind="tick")
 
 
 def _rank_correlation(left: Sequence[float], right: Sequence[float]) -> float:
