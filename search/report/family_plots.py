@@ -10,13 +10,14 @@ from search.report.contents import Scored
 from search.report.drawing import WIDTH, Canvas, Plot, Scale, spread
 
 _LEFT = 200
+_HEADINGS = ("group", "trials", "seeds", "mean %", "effect", "low", "high", "adjusted p", "verdict")
 
 
 def plot_intervals(found: Comparison, *, name: str, title: str) -> Plot | None:
-    """Return the groups' effects with their intervals; None without any effect."""
+    """Return the groups' effects with their intervals, or their means where there is no effect; None without groups."""
     arms = [group for group in found.groups if group.effect is not None]
     if not arms:
-        return None
+        return _plot_means(found, name=name, title=title)
     margin = found.protocol.margin
     ends = [value for arm in arms for value in (arm.effect, arm.low, arm.high) if value is not None]
     scale = spread([*ends, -margin, margin], start=_LEFT, end=WIDTH - 24)
@@ -37,9 +38,26 @@ def plot_intervals(found: Comparison, *, name: str, title: str) -> Plot | None:
         title=title,
         caption=caption,
         svg=canvas.svg(title=title, description=caption),
-        headings=("group", "trials", "seeds", "mean %", "effect", "low", "high", "adjusted p", "verdict"),
+        headings=_HEADINGS,
         rows=tuple(_row(group) for group in found.groups),
     )
+
+
+def _plot_means(found: Comparison, *, name: str, title: str) -> Plot | None:
+    if not found.groups:
+        return None
+    scale = spread([100 * group.mean for group in found.groups], start=_LEFT, end=WIDTH - 24)
+    bottom = 34.0 + 34 * len(found.groups)
+    canvas = Canvas(height=bottom + 46)
+    canvas.axis_x(scale, y=bottom, top=12, title=f"mean {found.protocol.metric} dev score, %")
+    for place, group in enumerate(found.groups):
+        y = 36.0 + 34 * place
+        canvas.text(4, y + 4, _short(group.group, most=28))
+        canvas.dots([(scale(100 * group.mean), y)], kind="effect")
+    caption = "Mean dev score of each group's trials in %; there is no effect against the baseline to draw yet."
+    svg = canvas.svg(title=title, description=caption)
+    rows = tuple(_row(group) for group in found.groups)
+    return Plot(name=name, title=title, caption=caption, svg=svg, headings=_HEADINGS, rows=rows)
 
 
 def _interval(canvas: Canvas, arm: GroupComparison, *, scale: Scale, y: float) -> None:
