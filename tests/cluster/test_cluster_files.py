@@ -16,6 +16,13 @@ from search.cluster import Submission, pack, read_cluster_file
 from search.errors import ClusterFileError, InputError
 from tests.cluster.hosts import ROOT
 
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the commands set for Ray ends with the test: other tests of this process start clusters without a token."""
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+
+
 FILES = ["cluster.yaml", "clusters/gcp.yaml", "clusters/on-premises.yaml"]
 
 

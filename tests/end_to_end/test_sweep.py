@@ -45,7 +45,8 @@ def home(tiny_world: None, tiny_encoder: Path, tmp_path_factory: pytest.TempPath
         "trial": {
             "encoder": {"name": str(tiny_encoder)},
             "intermediate": phase,
-            "target": {"mixture": {"mnli": 1.0}, "steps": 300, **phase},
+            # Long enough that what runs when its driver is killed does not end before Ray ends it.
+            "target": {"mixture": {"mnli": 1.0}, "steps": 600, **phase},
             "evaluation": {"languages": ["en", "de"], "max_length": 48},
             "engine": {"threads_per_rank": 1, "device": "cpu"},
         },
