@@ -80,6 +80,7 @@ def print_comparison(found: Comparison, *, split: str = "dev") -> None:
     """Print a comparison: a table of groups, their intervals as bars, and what is undecided with the command to run."""
     from search.cli.intervals import interval_lines
     from search.cli.output import print_table
+    from search.compare.wording import reasons
 
     protocol = found.protocol
     level = f"{100 * (1 - protocol.alpha):.3g} %"
@@ -89,7 +90,7 @@ def print_comparison(found: Comparison, *, split: str = "dev") -> None:
     click.echo()
     for line in interval_lines(found.groups, margin=protocol.margin):
         click.echo(line)
-    for text in dict.fromkeys([group.reason for group in found.groups if group.reason]):
+    for text in reasons(found.groups):
         click.echo("\n" + textwrap.fill(text, width=80, break_long_words=False, break_on_hyphens=False))
     for note in found.notes:
         click.echo("\n" + textwrap.fill(f"Note: {note}", width=80))

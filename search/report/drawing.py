@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 
-WIDTH = 720
-"""Units of every plot's width; text is 13 units high."""
+NARROW, WIDE = 400, 720
+"""Units of a plot's width: of one that a phone shows whole, and of one that it scrolls. Text is 13 units high."""
 
 FAMILIES = ("none", "text", "multimodal", "multitask", "control")
 """Each has a colour and a mark of its own."""
@@ -31,6 +31,7 @@ class Plot:
     headings: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     """The numbers drawn, as text."""
+    width: int = NARROW
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +59,12 @@ class Scale:
         if self.log:
             first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
             every = [10.0**power for power in range(first, last + 1)]
-            found = [value for value in every if self.low <= value <= self.high]
-            return found if len(found) > 1 else [self.low, self.high]
+            for factors in ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0)):
+                found = [value * factor for value in every for factor in factors]
+                found = [value for value in found if self.low <= value <= self.high]
+                if len(found) > 2:  # noqa: PLR2004  as few as show a logarithm
+                    return found
+            return [self.low, self.high]
         step = _round_step((self.high - self.low) / about)
         first = math.ceil(self.low / step - 1e-9)
         return [step * place for place in range(first, math.floor(self.high / step + 1e-9) + 1)]
@@ -84,6 +89,7 @@ class Canvas:
     """Collects marks."""
 
     height: float
+    width: int = NARROW
     marks: list[str] = field(default_factory=list[str])
 
     def line(self, points: Sequence[tuple[float, float]], *, kind: str) -> None:
@@ -117,6 +123,14 @@ class Canvas:
             self.text(x, y + 17, number(value), anchor="middle", kind="tick")
         self.text((scale.start + scale.end) / 2, y + 36, title, anchor="middle", kind="tick")
 
+    def bar(self, scale: Scale, *, y: float, label: str, ends: Sequence[float], kinds: Sequence[str]) -> None:
+        """Draw a labelled row: the label, and below it a bar in parts, each to its end."""
+        self.text(scale.start, y + 13, label)
+        start = scale.low
+        for end, kind in zip(ends, kinds, strict=True):
+            self.box(scale(start), y + 19, size=(scale(end) - scale(start), 12), kind=kind)
+            start = end
+
     def axis_y(self, scale: Scale, *, x: float, right: float, title: str) -> None:
         """Draw a vertical axis with its grid, its title above it."""
         for value in scale.ticks():
@@ -127,17 +141,18 @@ class Canvas:
 
     def legend(self, families: Sequence[str], *, y: float) -> None:
         """Name the families' colours in a row."""
-        x = 60.0
+        x = 8.0
         for family in families:
             self.dots([(x, y - 4)], kind=f"f-{family}")
-            self.text(x + 9, y, family)
-            x += 32 + 8 * len(family)
+            self.text(x + 8, y, family, kind="tick")
+            x += 26 + 6.8 * len(family)
 
     def svg(self, *, title: str, description: str) -> str:
         """Return the whole element, named for screen readers."""
         marks = "".join(self.marks)
         return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {self.height:.0f}" role="img" '
+            f'<svg xmlns="http://www.w3.org/2000/svg" class="{"narrow" if self.width == NARROW else "broad"}" '
+            f'viewBox="0 0 {self.width} {self.height:.0f}" role="img" '
             f'aria-label="{escape(f"{title}. {description}", quote=True)}">{marks}</svg>'
         )
 

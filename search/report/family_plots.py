@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from search.compare.answers import Comparison, GroupComparison
 from search.report.contents import Scored
-from search.report.drawing import WIDTH, Canvas, Plot, Scale, spread
+from search.report.drawing import NARROW, WIDE, Canvas, Plot, Scale, spread
 
-_LEFT = 200
+_LEFT, _ROW = 8, 38
 _HEADINGS = ("group", "trials", "seeds", "mean %", "effect", "low", "high", "adjusted p", "verdict")
 
 
@@ -20,14 +20,14 @@ def plot_intervals(found: Comparison, *, name: str, title: str) -> Plot | None:
         return _plot_means(found, name=name, title=title)
     margin = found.protocol.margin
     ends = [value for arm in arms for value in (arm.effect, arm.low, arm.high) if value is not None]
-    scale = spread([*ends, -margin, margin], start=_LEFT, end=WIDTH - 24)
-    bottom = 34.0 + 34 * len(arms)
+    scale = spread([*ends, -margin, margin], start=_LEFT, end=NARROW - 12)
+    bottom = 12.0 + _ROW * len(arms)
     canvas = Canvas(height=bottom + 46)
     canvas.box(scale(-margin), 12, size=(scale(margin) - scale(-margin), bottom - 12), kind="margin")
     canvas.axis_x(scale, y=bottom, top=12, title=f"effect against {found.protocol.baseline}, points")
     canvas.line([(scale(0), 12), (scale(0), bottom)], kind="zero")
     for place, arm in enumerate(arms):
-        _interval(canvas, arm, scale=scale, y=36.0 + 34 * place)
+        _interval(canvas, arm, scale=scale, y=12.0 + _ROW * place)
     level = f"{100 * (1 - found.protocol.alpha):.3g} %"
     caption = (
         f"Effect of each group in points of {found.protocol.metric} dev score with its {level} interval; "
@@ -46,14 +46,14 @@ def plot_intervals(found: Comparison, *, name: str, title: str) -> Plot | None:
 def _plot_means(found: Comparison, *, name: str, title: str) -> Plot | None:
     if not found.groups:
         return None
-    scale = spread([100 * group.mean for group in found.groups], start=_LEFT, end=WIDTH - 24)
-    bottom = 34.0 + 34 * len(found.groups)
+    scale = spread([100 * group.mean for group in found.groups], start=_LEFT, end=NARROW - 12)
+    bottom = 12.0 + _ROW * len(found.groups)
     canvas = Canvas(height=bottom + 46)
     canvas.axis_x(scale, y=bottom, top=12, title=f"mean {found.protocol.metric} dev score, %")
     for place, group in enumerate(found.groups):
-        y = 36.0 + 34 * place
-        canvas.text(4, y + 4, _short(group.group, most=28))
-        canvas.dots([(scale(100 * group.mean), y)], kind="effect")
+        y = 12.0 + _ROW * place
+        canvas.text(_LEFT, y + 14, _short(group.group, most=48))
+        canvas.dots([(scale(100 * group.mean), y + 27)], kind="effect")
     caption = "Mean dev score of each group's trials in %; there is no effect against the baseline to draw yet."
     svg = canvas.svg(title=title, description=caption)
     rows = tuple(_row(group) for group in found.groups)
@@ -62,10 +62,13 @@ def _plot_means(found: Comparison, *, name: str, title: str) -> Plot | None:
 
 def _interval(canvas: Canvas, arm: GroupComparison, *, scale: Scale, y: float) -> None:
     indent = 14 if arm.control_of else 0
-    canvas.text(4 + indent, y + 4, _short(arm.group, most=26 if indent else 28))
+    canvas.text(_LEFT + indent, y + 14, _short(arm.group, most=30))
+    told = f"{arm.effect or 0.0:+.2f}"
     if arm.low is not None and arm.high is not None:
-        canvas.line([(scale(arm.low), y), (scale(arm.high), y)], kind="interval")
-    canvas.dots([(scale(arm.effect or 0.0), y)], kind="effect")
+        canvas.line([(scale(arm.low), y + 27), (scale(arm.high), y + 27)], kind="interval")
+        told += f" [{arm.low:+.2f}, {arm.high:+.2f}]"
+    canvas.text(NARROW - 12, y + 14, told, anchor="end", kind="value")
+    canvas.dots([(scale(arm.effect or 0.0), y + 27)], kind="effect")
 
 
 def _row(group: GroupComparison) -> tuple[str, ...]:
@@ -100,13 +103,14 @@ def plot_heatmap(trials: Sequence[Scored]) -> Plot | None:
         svg=_draw_heatmap(order, means=means, languages=languages).svg(title=title, description=caption),
         headings=("task", "trials", *languages),
         rows=tuple((task, str(len(rows[task])), *map(_percent, means[task])) for task in order),
+        width=WIDE,
     )
 
 
 def _draw_heatmap(order: Sequence[str], *, means: dict[str, list[float | None]], languages: Sequence[str]) -> Canvas:
     left, row = 150, 26
-    column = (WIDTH - left) / len(languages)
-    canvas = Canvas(height=30 + row * len(order))
+    column = (WIDE - left) / len(languages)
+    canvas = Canvas(height=30 + row * len(order), width=WIDE)
     columns = [_known([means[task][place] for task in order]) for place in range(len(languages))]
     for place, code in enumerate(languages):
         canvas.text(left + column * (place + 0.5), 18, code, anchor="middle")

@@ -7,10 +7,10 @@ from importlib import resources
 from pathlib import Path
 
 from search.errors import InputError
-from search.report.drawing import WIDTH, Plot
+from search.report.drawing import Plot
 
-PNG_WIDTH = 4 * WIDTH
-"""Pixels: 400 a inch at 18 cm, the width of a page's text."""
+PIXELS_PER_UNIT = 4
+"""A wide plot has 400 pixels an inch at 18 cm, the width of a page's text, a narrow one at 10 cm, about a column's."""
 
 
 def write_figures(plots: tuple[Plot, ...], *, folder: Path) -> tuple[Path, ...]:
@@ -29,7 +29,9 @@ def write_figures(plots: tuple[Plot, ...], *, folder: Path) -> tuple[Path, ...]:
             path = folder / f"{plot.name}.svg"
             path.write_text(svg, encoding="utf-8")
             png = path.with_suffix(".png")
-            png.write_bytes(bytes(resvg_py.svg_to_bytes(svg_string=svg, width=PNG_WIDTH, background="#ffffff")))
+            png.write_bytes(
+                bytes(resvg_py.svg_to_bytes(svg_string=svg, width=PIXELS_PER_UNIT * plot.width, background="#ffffff"))
+            )
             written += [path, png]
     except OSError as error:
         msg = f"figures cannot be written to {str(folder)!r}: {error.strerror}; name another folder by --figures"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import resources
 
 import yaml
 
 from search.compare.answers import Comparison, GroupComparison
+from search.compare.wording import reasons
 from search.report.contents import Answered, Contents
 from search.report.drawing import Plot
 from search.report.family_plots import plot_heatmap, plot_intervals
@@ -46,11 +49,14 @@ def render_page(contents: Contents, *, plots: tuple[Plot, ...], refresh: bool = 
     import jinja2
 
     folder = resources.files("search.report")
+    told = headlines(contents.comparisons)
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     return environment.from_string((folder / "page.html.jinja").read_text(encoding="utf-8")).render(
         contents=contents,
         plots=plots,
-        headlines=[line for answer in contents.comparisons for line in headlines(answer)],
+        headlines=told,
+        next_steps=reasons(group for one in contents.comparisons if one.found for group in one.found.groups),
+        notes=list(dict.fromkeys(note for one in contents.comparisons if one.found for note in one.found.notes)),
         style=(folder / "page.css").read_text(encoding="utf-8"),
         configurations=[yaml.safe_dump(trial.config, sort_keys=False) for trial in contents.best],
         spec=yaml.safe_dump(contents.sweep.spec, sort_keys=False),
@@ -58,20 +64,41 @@ def render_page(contents: Contents, *, plots: tuple[Plot, ...], refresh: bool = 
     )
 
 
-def headlines(answer: Answered) -> list[str]:
-    """Return what a comparison says, a sentence for each group that is no control; its refusal where it refuses."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Headline:
+    """What a comparison says at a glance."""
+
+    question: str
+    lines: tuple[str, ...]
+    """A sentence for each group that is no control; the refusal where nothing was compared."""
+
+
+def headlines(answers: Sequence[Answered]) -> list[Headline]:
+    """Return what the comparisons say; a pair of groups that one has told of is left out of the others."""
+    told: set[frozenset[str]] = set()
+    return [_headline(answer, told=told) for answer in answers]
+
+
+def _headline(answer: Answered, *, told: set[frozenset[str]]) -> Headline:
     if answer.found is None:
-        return [f"{answer.question}: no answer. {answer.refusal}"]
+        return Headline(question=answer.question, lines=(f"No answer: {answer.refusal}",))
+    baseline = answer.found.protocol.baseline
     arms = [group for group in answer.found.groups if group.verdict != "baseline" and not group.control_of]
-    return [_sentence(answer.found, arm) for arm in arms] or [
-        f"{answer.question}: no group but the baseline has finished trials yet."
-    ]
+    new = [arm for arm in arms if frozenset({arm.group, baseline}) not in told]
+    told |= {frozenset({arm.group, baseline}) for arm in new}
+    lines = tuple(_sentence(answer.found, arm) for arm in new)
+    if not arms:
+        lines = ("No group but the baseline has finished trials yet.",)
+    return Headline(question=answer.question, lines=lines)
 
 
 def _sentence(found: Comparison, arm: GroupComparison) -> str:
     protocol = found.protocol
-    against = f"{arm.group} against {protocol.baseline}"
-    effect = "" if arm.effect is None else f" {arm.effect:+.2f} points of {protocol.metric} dev score"
+    effect = "" if arm.effect is None else f": {arm.effect:+.2f} points of {protocol.metric} dev score"
     if arm.low is not None and arm.high is not None:
         effect += f", {100 * (1 - protocol.alpha):.3g} % interval {arm.low:+.2f} to {arm.high:+.2f}"
-    return f"{against}: {arm.verdict}.{effect}{'.' if effect else ''} {arm.reason}".strip()
+    is_ = "is undecided against" if arm.verdict == "undecided" else f"is {arm.verdict} {_THAN[arm.verdict]}"
+    return f"{arm.group} {is_} {protocol.baseline}{effect}."
+
+
+_THAN = {"better": "than", "worse": "than", "equivalent": "to"}

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from search.report.contents import Scored
-from search.report.drawing import WIDTH, Canvas, Plot, Scale, number, spread, spread_log
+from search.report.drawing import NARROW, WIDE, Canvas, Plot, Scale, number, spread, spread_log
 
 MIN_TRIALS = 8
 """With fewer trials no parameter's share can be told from luck."""
@@ -16,7 +16,7 @@ MIN_TRIALS = 8
 MOST_AXES = 7
 """Parameters that are drawn side by side, those that explain most first."""
 
-_LEFT, _ROW = 240, 26
+_LEFT, _ROW = 8, 38
 _TOP, _BOTTOM = 68, 330
 _NAME_ROWS = 3
 """Names of axes stand in rows by turns, so that they do not run into each other."""
@@ -76,13 +76,12 @@ def plot_importance(trials: Sequence[Scored]) -> Plot | None:
     )
     bottom = 14.0 + _ROW * len(found)
     canvas = Canvas(height=bottom + 46)
-    scale = Scale(low=0.0, high=100.0, start=_LEFT, end=WIDTH - 50)
+    scale = Scale(low=0.0, high=100.0, start=_LEFT, end=NARROW - 30)
     canvas.axis_x(scale, y=bottom, top=8, title="variance explained, %")
     for place, one in enumerate(found):
         y = 10.0 + _ROW * place
-        canvas.text(4, y + 15, _short(one.parameter, most=33))
-        canvas.box(_LEFT, y + 2, size=(scale(100 * one.share) - _LEFT, _ROW - 8), kind="bar")
-        canvas.text(scale(100 * one.share) + 6, y + 15, f"{100 * one.share:.0f}", kind="value")
+        canvas.bar(scale, y=y, label=_short(one.parameter, most=55), ends=[100 * one.share], kinds=["bar"])
+        canvas.text(scale(100 * one.share) + 6, y + 29, f"{100 * one.share:.0f}", kind="value")
     return Plot(
         name="importance",
         title=title,
@@ -104,8 +103,8 @@ def plot_parallel(trials: Sequence[Scored]) -> Plot | None:
         "Each line is a finished trial, from parameter to parameter to its score in %; it passes "
         "by those that the trial does not have. Heavy lines are the best tenth."
     )
-    canvas = Canvas(height=_BOTTOM + 30)
-    places = [60 + (WIDTH - 130) * place / len(names) for place in range(len(names) + 1)]
+    canvas = Canvas(height=_BOTTOM + 30, width=WIDE)
+    places = [60 + (WIDE - 130) * place / len(names) for place in range(len(names) + 1)]
     axes = [
         _Axis.over([trial.assignment.get(name) for trial in trials], place=x)
         for name, x in zip(names, places, strict=False)
@@ -136,6 +135,7 @@ def plot_parallel(trials: Sequence[Scored]) -> Plot | None:
             )
             for trial in trials
         ),
+        width=WIDE,
     )
 
 
@@ -164,13 +164,13 @@ class _Axis:
 
     def draw(self, canvas: Canvas, *, name: str, y: float) -> None:
         canvas.line([(self.x, _TOP), (self.x, _BOTTOM)], kind="zero")
-        anchor = "start" if self.x < WIDTH / 4 else "end" if self.x > 3 * WIDTH / 4 else "middle"
+        anchor = "start" if self.x < WIDE / 4 else "end" if self.x > 3 * WIDE / 4 else "middle"
         canvas.text(self.x, y, _short(name, most=30), anchor=anchor, kind="tick")
         ticks = self.scale.ticks(about=4) if self.scale is not None else []
         for value in ticks:
-            canvas.text(self.x + 5, self.scale(value) + 4 if self.scale else 0.0, number(value), kind="tick")
+            canvas.text(self.x + 5, self.scale(value) + 4 if self.scale else 0.0, number(value), kind="tick over")
         for label in self.labels:
-            canvas.text(self.x + 5, self.point(label)[1] + 4, _short(label, most=14), kind="tick")
+            canvas.text(self.x + 5, self.point(label)[1] + 4, _short(label, most=14), kind="tick over")
 
 
 def _rank_correlation(left: Sequence[float], right: Sequence[float]) -> float:

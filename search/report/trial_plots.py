@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from search.report.contents import Scored
-from search.report.drawing import FAMILIES, WIDTH, Canvas, Plot, Scale, spread, spread_log
+from search.report.drawing import FAMILIES, NARROW, Canvas, Plot, Scale, spread, spread_log
 
-_LEFT, _RIGHT, _TOP, _BOTTOM = 60, WIDTH - 16, 52, 330
+_LEFT, _RIGHT, _TOP, _BOTTOM = 40, NARROW - 8, 52, 270
 
 
 def plot_history(trials: Sequence[Scored]) -> Plot | None:

@@ -14,9 +14,10 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
 from search.cli.main import exit_code
-from search.record import open_record
+from search.record import StageRow, open_record
 from search.report.contents import Scored
 from search.report.parameter_plots import importances, plot_importance, plot_parallel
+from search.report.stage_plots import plot_stages
 from search.report.trial_plots import best_so_far, pareto
 from search.report.watching import LivePage, make_server
 from tests.browser import chromium_path
@@ -46,12 +47,12 @@ def test_the_page_opens_without_network_or_console_error(record: Path, tmp_path:
         tab.on("pageerror", lambda error: said.append(str(error)))
         tab.on("request", lambda request: asked.append(request.url))
         tab.goto(page.as_uri(), wait_until="load")
-        answer = tab.locator(".headline p").first.inner_text()
+        answer = tab.locator(".headline li").first.inner_text()
         drawn, tables = tab.locator("figure svg[aria-label]").count(), tab.locator("details table").count()
         wide = tab.evaluate("document.documentElement.scrollWidth")
         browser.close()
     assert (said, asked) == ([], [page.as_uri()])
-    assert answer.startswith("multimodal against none: better. +2.00 points")
+    assert answer.startswith("multimodal is better than none: +2.00 points")
     assert drawn == tables == 8
     assert wide <= width
 
@@ -81,7 +82,7 @@ def test_each_plot_is_a_file_for_paper(record: Path, tmp_path: Path, capsys: pyt
 def test_a_refusal_is_shown_as_one(tmp_path: Path) -> None:
     with open_record(tmp_path / "record.db") as opened:
         opened.put_sweep("sweep", spec={}, objective="average", planned_trials=1)
-    assert "no answer" in write(tmp_path / "record.db", tmp_path).read_text()
+    assert "No answer" in write(tmp_path / "record.db", tmp_path).read_text()
 
 
 def test_an_unknown_sweep_is_the_users_mistake(record: Path) -> None:
@@ -148,4 +149,32 @@ def scored(number: int, *, rate: float, luck: float, score: float) -> Scored:
         assignment={"rate": rate, "luck": luck},
         paid_seconds=1.0,
         alone_seconds=1.0,
+    )
+
+
+def test_the_stage_tree_has_every_beginning_and_what_was_saved() -> None:
+    rows = [
+        stage(0, "aa", phase="intermediate", seconds=10.0),
+        stage(0, "bb", position=1, seconds=5.0),
+        stage(1, "aa", phase="intermediate", seconds=10.0, reused=True),
+        stage(1, "cc", position=1, seconds=5.0),
+        stage(2, "aa", phase="intermediate", seconds=10.0, reused=True),
+        stage(2, "cc", position=1, seconds=5.0, reused=True),
+        stage(3, "dd", seconds=5.0),
+    ]
+
+    plot = plot_stages(rows, families={0: "text", 1: "text", 2: "text", 3: "none"})
+
+    assert plot is not None
+    assert [(row[0], row[5], row[6]) for row in plot.rows] == [("aa", "3", "20.0"), ("- cc", "2", "5.0")]
+    assert "2 more belong to one trial each" in plot.caption
+    assert "took 25 s" in plot.caption
+    assert "saved 25 s" in plot.caption
+
+
+def stage(
+    trial: int, key: str, *, position: int = 0, phase: str = "target", seconds: float, reused: bool = False
+) -> StageRow:
+    return StageRow(
+        trial=trial, rung=0, position=position, phase=phase, key=key, steps=1, seconds=seconds, reused=reused
     )
