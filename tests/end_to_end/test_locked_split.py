@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import yaml
 
 from search.confirm.diary import Diary
 from search.record import open_record
-from tests.end_to_end.drivers import XSTILTS, environment
+from tests.end_to_end.drivers import XSTILTS, Driver, environment
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tiny_world")]
 
@@ -71,6 +72,28 @@ def home(tiny_encoder: Path, xnli: Path, tmp_path_factory: pytest.TempPathFactor
 def run(home: Path, xnli: Path, *command: str) -> subprocess.CompletedProcess[str]:
     variables = environment(home) | {"XSTILTS_MIRROR": str(xnli.parents[2])}
     return subprocess.run([XSTILTS, *command], env=variables, capture_output=True, text=True, check=False)
+
+
+def test_a_killed_confirmation_goes_on_with_its_own_trials(home: Path, xnli: Path) -> None:
+    confirm = ("confirm", "tiny", "--top", "1", "--seeds", "3", "--no-test", "--json")
+    variables = {"XSTILTS_MIRROR": str(xnli.parents[2])}
+    driver = Driver(home, *confirm, sweep="tiny.confirmed", variables=variables)
+    driver.wait_until(
+        lambda record: any(row.name == "tiny.confirmed" for row in record.sweeps())
+        and bool(record.trials("tiny.confirmed", states=("finished",)))
+    )
+    killed = driver.end(signal.SIGKILL)
+    before = {trial.number: trial for trial in killed.trials if trial.state == "finished"}
+
+    continued = run(home, xnli, *confirm)
+
+    assert continued.returncode == 0, continued.stderr
+    with open_record(home / "record.db", read_only=True) as record:
+        after = {trial.number: trial for trial in record.trials("tiny.confirmed")}
+        assert Diary(record=record, sweep="tiny.confirmed").num_openings == 0
+    assert 0 < len(before) < len(after) == 6  # two configurations, three seeds
+    assert {number: after[number] for number in before} == before
+    assert {trial.state for trial in after.values()} == {"finished"}
 
 
 def test_only_the_last_step_of_confirm_needs_the_test_split(home: Path, xnli: Path) -> None:
