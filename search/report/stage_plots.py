@@ -82,8 +82,8 @@ def plot_stages(stages: Sequence[StageRow], *, families: dict[int, str]) -> Plot
     title = "Stage tree"
     caption = (
         "Dark is the time that making a stage took, light what the trials that found it saved; what was "
-        f"trained from it stands below it. {alone} more belong to one trial each. All stages took {paid:.0f} s of training and "
-        f"scoring; sharing saved {sum(max(0.0, node.saved) for node, _ in nodes):.0f} s of training."
+        f"trained from it stands below it. {alone} more belong to one trial each. All stages took "
+        f"{paid:.0f} s of training and scoring; sharing saved {sum(max(0.0, node.saved) for node, _ in nodes):.0f} s of training."
     )
     drawn = nodes[:MOST_SHOWN]
     if len(drawn) < len(nodes):

@@ -79,8 +79,10 @@ def test_a_killed_confirmation_goes_on_with_its_own_trials(home: Path, xnli: Pat
     variables = {"XSTILTS_MIRROR": str(xnli.parents[2])}
     driver = Driver(home, *confirm, sweep="tiny.confirmed", variables=variables)
     driver.wait_until(
-        lambda record: any(row.name == "tiny.confirmed" for row in record.sweeps())
-        and bool(record.trials("tiny.confirmed", states=("finished",)))
+        lambda record: (
+            any(row.name == "tiny.confirmed" for row in record.sweeps())
+            and bool(record.trials("tiny.confirmed", states=("finished",)))
+        )
     )
     killed = driver.end(signal.SIGKILL)
     before = {trial.number: trial for trial in killed.trials if trial.state == "finished"}
