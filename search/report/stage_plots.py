@@ -77,13 +77,14 @@ def plot_stages(stages: Sequence[StageRow], *, families: dict[int, str]) -> Plot
     nodes = [(node, depth) for node, depth in _walk(stage_tree(stages), depth=0) if _is_shown(node)]
     if not nodes:
         return None
+    saved = sum(max(0.0, node.saved) for node, _ in nodes)
     paid = sum(stage.seconds for stage in {stage.key: stage for stage in stages if not stage.reused}.values())
     alone = len({node.made.key for node, _ in _walk(stage_tree(stages), depth=0)}) - len(nodes)
     title = "Stage tree"
     caption = (
         "Dark is the time that making a stage took, light what the trials that found it saved; what was "
         f"trained from it stands below it. {alone} more belong to one trial each. All stages took "
-        f"{paid:.0f} s of training and scoring; sharing saved {sum(max(0.0, node.saved) for node, _ in nodes):.0f} s of training."
+        f"{paid:.0f} s of training and scoring; sharing saved {saved:.0f} s of training."
     )
     drawn = nodes[:MOST_SHOWN]
     if len(drawn) < len(nodes):
