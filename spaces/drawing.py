@@ -40,10 +40,11 @@ def first_assignments(space: Space) -> list[Assignment]:
 
 def draw(space: Space, *, generator: random.Random) -> Assignment:
     """Return a random assignment: every arm equally likely, numbers uniform (or log-uniform), weights Dirichlet(1)."""
-    return walk(space, lambda parameter: _draw_value(parameter, generator=generator))
+    return walk(space, lambda parameter: draw_value(parameter, generator=generator))
 
 
-def _draw_value(parameter: Parameter, *, generator: random.Random) -> JsonValue:
+def draw_value(parameter: Parameter, *, generator: random.Random) -> JsonValue:
+    """Return a random value of one parameter, as `draw` does."""
     match parameter:
         case ChoiceParameter():
             return generator.choice(parameter.arms).label
@@ -60,6 +61,30 @@ def _draw_value(parameter: Parameter, *, generator: random.Random) -> JsonValue:
                 return generator.uniform(parameter.low, parameter.high)
             drawn = math.exp(generator.uniform(math.log(parameter.low), math.log(parameter.high)))
             return min(max(drawn, parameter.low), parameter.high)
+
+
+def near_value(parameter: Parameter, value: JsonValue, *, generator: random.Random) -> JsonValue:
+    """Return another value of a parameter: of a range one that is near, of the others any."""
+    match parameter:
+        case ChoiceParameter():
+            others = [arm.label for arm in parameter.arms if arm is not parameter.arm(value)]
+            return generator.choice(others) if others else value
+        case SimplexParameter():
+            return draw_value(parameter, generator=generator)
+        case IntParameter() | FloatParameter():
+            low, high, centre = (math.log(x) if parameter.log else float(x) for x in _ends(parameter, value))
+            moved = min(max(centre + generator.gauss(0.0, _NEAR * (high - low)), low), high)
+            drawn = math.exp(moved) if parameter.log else moved
+            inside = min(max(drawn, parameter.low), parameter.high)
+            return round(inside) if isinstance(parameter, IntParameter) else inside
+
+
+_NEAR = 0.1
+"""Standard deviation of a move, in units of the range."""
+
+
+def _ends(parameter: IntParameter | FloatParameter, value: JsonValue) -> tuple[float, float, float]:
+    return (parameter.low, parameter.high, float(str(value)))
 
 
 def size(space: Space) -> int | None:

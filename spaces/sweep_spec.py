@@ -49,14 +49,14 @@ class GivenPoint(FrozenModel):
     """Parameter of the space -> value; seeds that it leaves out are drawn anew each time."""
 
 
-LEARNING_SAMPLERS = frozenset({"tpe", "gp", "cmaes", "nsga2"})
+LEARNING_SAMPLERS = frozenset({"tpe", "gp", "cmaes", "nsga2", "stage_aware"})
 """Samplers whose proposals depend on earlier results."""
 
 
 class SamplerConfig(FrozenModel):
     """How the next trial is proposed."""
 
-    name: Literal["tpe", "random", "grid", "given", "qmc", "gp", "cmaes", "nsga2"] = "tpe"
+    name: Literal["tpe", "random", "grid", "given", "qmc", "gp", "cmaes", "nsga2", "stage_aware"] = "tpe"
     """`tpe`: Optuna's multivariate Parzen estimator (Bergstra et al. 2011); `random`; `grid`: each point once;
     `given`: `points` in turn, again and again with fresh seeds, as `xstilts confirm` does; `qmc`: a Sobol sequence;
     `gp`: Gaussian process over what all finished trials share; `cmaes`: CMA-ES over the ranges that they share, two or

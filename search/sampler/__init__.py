@@ -31,6 +31,12 @@ def make_sampler(spec: SweepSpec, *, proposed: Proposed = Proposed()) -> Sampler
         from search.sampler.quasi_random import QuasiRandomSampler
 
         return QuasiRandomSampler(space=space, sweep_seed=spec.seed)
+    if spec.sampler.name == "stage_aware":
+        from search.sampler.stage_aware import StageAwareSampler
+        from search.sampler.stage_costs import StepCosts
+
+        costs = StepCosts(space=space, rungs=spec.rungs, prunes=spec.pruner.name != "none")
+        return StageAwareSampler(space=space, sweep_seed=spec.seed, last_rung=spec.rungs.last, costs=costs)
     from search.sampler.optuna_samplers import OptunaSampler
     from search.sampler.replay import Replay
 

@@ -1,0 +1,243 @@
+"""What the scores so far say of a configuration: a Gaussian process over two parts, before the target and the target.
+
+    score at a rung = level of the rung + f(before) + g(target) + h(before, target) + k_rung(target) + noise
+
+f, g and h have a variance each, so that what lies between intermediate phases is told from what target configurations
+do under one of them; k is what short rungs mistake, and is nothing at the last. Kernels: squared exponential over
+numbers, a constant correlation between unequal choices; a parameter that one of two configurations does not have counts
+as unequal (Rasmussen and Williams 2006; additive kernels: Duvenaud et al. 2011, arXiv 1112.4394). Hyperparameters
+maximise the posterior over a fixed set of points, so that the model is a pure function of the trials.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import cho_solve, cholesky, solve_triangular
+
+_LEVEL = 4.0
+"""Prior variance of a rung's level; scores have variance 1."""
+
+_JITTER = 1e-6
+_NUM_POINTS, _NUM_NEAR = 96, 48
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Points:
+    """Configurations as arrays. N of them; Z and W columns of numbers, A and B of choices, before and in the target."""
+
+    numbers_NZ: np.ndarray
+    """In [0, 1], 0 where inactive."""
+    choices_NA: np.ndarray
+    """Whole numbers, -1 where inactive; a column of a number says whether that is active."""
+    target_numbers_NW: np.ndarray
+    target_choices_NB: np.ndarray
+
+    def __getitem__(self, rows: np.ndarray | slice) -> Points:
+        """Return some of the configurations."""
+        return Points(
+            numbers_NZ=self.numbers_NZ[rows],
+            choices_NA=self.choices_NA[rows],
+            target_numbers_NW=self.target_numbers_NW[rows],
+            target_choices_NB=self.target_choices_NB[rows],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variances:
+    """Hyperparameters; variances are shares of that of the scores."""
+
+    before: float
+    target: float
+    both: float
+    rung: float
+    noise: float
+    length: float
+    """Of the numbers before the target, in units of their ranges."""
+    target_length: float
+    unequal: float
+    """Minus the logarithm of the correlation for each unequal choice before the target."""
+    target_unequal: float
+
+
+_CENTRE = Variances(
+    before=0.3, target=0.7, both=0.15, rung=0.2, noise=0.03, length=0.5, target_length=0.35, unequal=0.5, target_unequal=0.5
+)
+_SPREAD = Variances(
+    before=1.0, target=1.0, both=1.0, rung=1.0, noise=1.0, length=0.6, target_length=0.6, unequal=0.7, target_unequal=0.7
+)
+"""Standard deviations of the hyperparameters' logarithms: a weak belief."""
+
+_NAMES = tuple(Variances.__dataclass_fields__)
+
+
+def _array(values: Variances) -> np.ndarray:
+    return np.array([getattr(values, name) for name in _NAMES])
+
+
+class StageModel:
+    """The posterior of a sweep's scores.
+
+    Args:
+        points: Configurations that were scored.
+        rungs_N: Rung of each score.
+        scores_N: Scores, in any unit.
+        last_rung: Number of the last rung.
+    """
+
+    def __init__(self, points: Points, *, rungs_N: np.ndarray, scores_N: np.ndarray, last_rung: int) -> None:
+        self._points, self._rungs, self._last = points, rungs_N, last_rung
+        self._mean = float(np.mean(scores_N))
+        self._scale = float(np.std(scores_N)) or 1.0
+        self._y = (scores_N - self._mean) / self._scale
+        self._distances = _Distances.between(points, points)
+        self.variances = self._fit()
+        self._factor = cholesky(self._covariance(self.variances), lower=True)
+        self._weights = cho_solve((self._factor, True), self._y)
+
+    def predict(self, points: Points) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and standard deviation of configurations' scores at the last rung, without noise."""
+        cross = _Distances.between(points, self._points)
+        found = self.variances
+        k_MN = cross.shared(found) + _LEVEL * (self._rungs == self._last)[None, :]
+        mean_M = k_MN @ self._weights
+        half_NM = solve_triangular(self._factor, k_MN.T, lower=True)
+        prior = found.before + found.target + found.both + _LEVEL
+        variance_M = np.maximum(prior - (half_NM**2).sum(axis=0), 1e-12)
+        return self._mean + self._scale * mean_M, self._scale * np.sqrt(variance_M)
+
+    def predict_pairs(self, before: Points, target: Points) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean_FT and standard deviation_FT of every beginning with every target, at the last rung.
+
+        Args:
+            before: F configurations whose beginnings are taken.
+            target: T configurations whose target parts are taken.
+        """
+        found = self.variances
+        before_FN = _Distances.between(before, self._points).before(found)
+        target_TN = _Distances.between(target, self._points).target(found)
+        level_N = _LEVEL * (self._rungs == self._last)
+        k_FTN = found.before * before_FN[:, None] + found.target * target_TN[None] + level_N
+        k_FTN += found.both * before_FN[:, None] * target_TN[None]
+        k_PN = k_FTN.reshape(-1, len(level_N))
+        half_NP = solve_triangular(self._factor, k_PN.T, lower=True, check_finite=False)
+        prior = found.before + found.target + found.both + _LEVEL
+        deviation_P = np.sqrt(np.maximum(prior - np.einsum("np,np->p", half_NP, half_NP), 1e-12))
+        shape = k_FTN.shape[:2]
+        mean_FT = (self._mean + self._scale * (k_PN @ self._weights)).reshape(shape)
+        return mean_FT, (self._scale * deviation_P).reshape(shape)
+
+    def with_believed(self, points: Points) -> StageModel:
+        """Return the model as if configurations that run had scored what it expects: it is then less curious there."""
+        mean_M, _ = self.predict(points)
+        model = object.__new__(StageModel)
+        joined = [getattr(self._points, name) for name in Points.__slots__]
+        more = [getattr(points, name) for name in Points.__slots__]
+        names = Points.__slots__
+        model._points = Points(**{n: np.concatenate([a, b]) for n, a, b in zip(names, joined, more, strict=True)})
+        model._rungs = np.concatenate([self._rungs, np.full(len(mean_M), self._last)])
+        model._last, model._mean, model._scale = self._last, self._mean, self._scale
+        model._y = np.concatenate([self._y, (mean_M - self._mean) / self._scale])
+        model._distances = _Distances.between(model._points, model._points)
+        model.variances = self.variances
+        model._factor = cholesky(model._covariance(model.variances), lower=True)
+        model._weights = cho_solve((model._factor, True), model._y)
+        return model
+
+    def _covariance(self, given: Variances) -> np.ndarray:
+        same_NN = self._rungs[:, None] == self._rungs[None, :]
+        short_NN = same_NN & (self._rungs[:, None] < self._last)
+        k_NN = self._distances.shared(given) + _LEVEL * same_NN
+        k_NN = k_NN + given.rung * short_NN * self._distances.target(given)
+        k_NN[np.diag_indices_from(k_NN)] += given.noise + _JITTER
+        return k_NN
+
+    def _fit(self) -> Variances:
+        chance = np.random.default_rng(0)
+        centre, spread = np.log(_array(_CENTRE)), _array(_SPREAD)
+        tried = centre + spread * np.concatenate(
+            [np.zeros((1, len(_NAMES))), chance.standard_normal((_NUM_POINTS, len(_NAMES)))]
+        )
+        best, least = tried[0], math.inf
+        for logs in tried:
+            if (value := self._loss(logs, centre=centre, spread=spread)) < least:
+                best, least = logs, value
+        for step in chance.standard_normal((_NUM_NEAR, len(_NAMES))):
+            logs = best + 0.3 * spread * step
+            if (value := self._loss(logs, centre=centre, spread=spread)) < least:
+                best, least = logs, value
+        return _variances(best)
+
+    def _loss(self, logs: np.ndarray, *, centre: np.ndarray, spread: np.ndarray) -> float:
+        """Return minus the log posterior of hyperparameters, up to a constant."""
+        try:
+            factor = cholesky(self._covariance(_variances(logs)), lower=True, check_finite=False)
+        except np.linalg.LinAlgError:
+            return math.inf
+        half = solve_triangular(factor, self._y, lower=True, check_finite=False)
+        prior = 0.5 * float((((logs - centre) / spread) ** 2).sum())
+        return 0.5 * float(half @ half) + float(np.log(np.diag(factor)).sum()) + prior
+
+
+def _variances(logs: np.ndarray) -> Variances:
+    return Variances(**{name: float(value) for name, value in zip(_NAMES, np.exp(logs), strict=True)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Distances:
+    """Between M and N configurations: squared distance of numbers, count of unequal choices, in both parts."""
+
+    numbers_MN: np.ndarray
+    unequal_MN: np.ndarray
+    target_numbers_MN: np.ndarray
+    target_unequal_MN: np.ndarray
+
+    @classmethod
+    def between(cls, left: Points, right: Points) -> _Distances:
+        return cls(
+            numbers_MN=_squared(left.numbers_NZ, right.numbers_NZ),
+            unequal_MN=_unequal(left.choices_NA, right.choices_NA),
+            target_numbers_MN=_squared(left.target_numbers_NW, right.target_numbers_NW),
+            target_unequal_MN=_unequal(left.target_choices_NB, right.target_choices_NB),
+        )
+
+    def before(self, given: Variances) -> np.ndarray:
+        return np.exp(-0.5 * self.numbers_MN / given.length**2 - given.unequal * self.unequal_MN)
+
+    def target(self, given: Variances) -> np.ndarray:
+        return np.exp(
+            -0.5 * self.target_numbers_MN / given.target_length**2 - given.target_unequal * self.target_unequal_MN
+        )
+
+    def shared(self, given: Variances) -> np.ndarray:
+        before, target = self.before(given), self.target(given)
+        return given.before * before + given.target * target + given.both * before * target
+
+
+def _squared(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    squares = (left**2).sum(axis=1)[:, None] + (right**2).sum(axis=1)[None, :] - 2 * left @ right.T
+    return np.maximum(squares, 0.0)
+
+
+def _unequal(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    counts = np.zeros((len(left), len(right)))
+    for column in range(left.shape[1]):
+        counts += left[:, column][:, None] != right[:, column][None, :]
+    return counts
+
+
+def expected_improvement(mean: np.ndarray, deviation: np.ndarray, *, best: float) -> np.ndarray:
+    """Return the expected improvement over a score (Jones et al. 1998), in the scores' unit."""
+    from scipy.special import ndtr
+
+    z = (mean - best) / deviation
+    density = np.exp(-0.5 * z**2) / math.sqrt(2 * math.pi)
+    return deviation * (z * ndtr(z) + density)
+
+
+def concatenated(parts: Sequence[Points]) -> Points:
+    """Return the configurations of several, in order."""
+    return Points(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in Points.__slots__})
