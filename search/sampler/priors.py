@@ -59,7 +59,7 @@ class FirstTrials:
     def __init__(self, space: Space, *, priors: PriorsConfig) -> None:
         self._priors = priors
         self._plan = _plan(space, priors)
-        self._earlier = _spread(priors.earlier.trials) if priors.earlier else []
+        self._earlier = spread(priors.earlier.trials) if priors.earlier else []
 
     def at(self, number: int, *, history: Sequence[PastTrial]) -> Assignment | None:
         """Return what a trial tries, or None when the sampler decides; the same for the same arguments.
@@ -206,7 +206,7 @@ def _best_earlier(priors: PriorsConfig, families: set[str]) -> list[_Planned]:
     ]
 
 
-def _spread(trials: Sequence[EarlierTrial]) -> list[EarlierTrial]:
+def spread(trials: Sequence[EarlierTrial]) -> list[EarlierTrial]:
     """Order trials so that any first few lie evenly over their ranks, the best first (van der Corput, base 2)."""
     ranked = sorted(trials, key=lambda trial: trial.score, reverse=True)
     width = len(ranked).bit_length()
