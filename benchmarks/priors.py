@@ -1,7 +1,7 @@
 # ruff: noqa: S311  draws for a simulation are no secrets
 """What a prior saves when it is right, and costs when it is wrong, on arms of known worth (`prior_worlds.py`).
 
-    python benchmarks/priors.py [--seeds 32] [--arms 6] [--trials 40] [--save FILE]
+    python benchmarks/priors.py [--seeds 32] [--arms 6] [--trials 32] [--save FILE]
 
 Every prior is held against none on the same worlds: mean over seeds, and the ratio of the means with an interval that
 holds in 95 % of resamplings of the seeds. A ratio below 1 is a saving. `reversed` believes the very opposite of the
@@ -77,7 +77,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=32)
     parser.add_argument("--arms", type=int, default=6)
-    parser.add_argument("--trials", type=int, default=40)
+    parser.add_argument("--trials", type=int, default=32)
     parser.add_argument("--save", type=Path)
     options = parser.parse_args()
     lines = heading(["optuna"])

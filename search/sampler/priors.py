@@ -130,7 +130,7 @@ def _plan(space: Space, priors: PriorsConfig) -> dict[int, _Planned]:
 
 def _order(space: Space, priors: PriorsConfig, families: set[str]) -> list[_Planned]:
     """Return each believed arm at its defaults: the best one, the worst one, then the others from the best on."""
-    named = [one for path in priors.arms for one in _arms_of(space, path=path)]
+    named = [one for path in priors.arms for one in arms_of(space, path=path)]
     beliefs = [(one, _arms_belief(one, priors)) for one in [*first_assignments(space), *named] if priors.arms]
     unique = {
         canonical_json(one): _Planned(assignment=one, belief=belief, is_family=canonical_json(one) in families)
@@ -154,7 +154,7 @@ def _arms_belief(assignment: Assignment, priors: PriorsConfig) -> tuple[str, flo
     return "arms", neutral if value is None else value
 
 
-def _arms_of(space: Space, *, path: str) -> list[Assignment]:
+def arms_of(space: Space, *, path: str) -> list[Assignment]:
     """Return the assignments with each arm of a choice and everything else, what leads to it apart, at its default."""
     answers = _way_to(space.root, path=path, so_far={})
     assert answers is not None  # noqa: S101  (the spec was checked)
