@@ -65,7 +65,8 @@ class FeatureMaker:
         texts = [_text(encoded, number) for number in range(len(encoded["input_ids"]))]
         labels = encoded["label"] if spec.kind in _CLASS_KINDS and spec.labels else None
         return FrozenFeatures(
-            vectors_ND=self._vectors(texts, spec=spec), labels_N=None if labels is None else np.asarray(labels, dtype=np.int64)
+            vectors_ND=self._vectors(texts, spec=spec),
+            labels_N=None if labels is None else np.asarray(labels, dtype=np.int64),
         )
 
     def _encoded(self, spec: TaskSpec) -> dict[str, list[Any]]:
