@@ -88,6 +88,7 @@ def main() -> None:
         for name, prior in PRIORS.items()
     }
     lines += [
+        "note      trials and steps are counted: the machine's load does not change them",
         "",
         f"tpe, {options.arms} arms and a baseline, up to {options.trials} trials, {options.seeds} seeds; mean",
     ]
