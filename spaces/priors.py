@@ -15,6 +15,9 @@ from spaces.walk import contains
 from trainables.config import FrozenModel
 from trainables.errors import ConfigError, near_matches
 
+HEEDING_SAMPLERS = ("tpe", "random", "gp", "cmaes", "nsga2")
+"""Samplers whose first trials are those of `search.sampler.priors`; the points of the others are fixed."""
+
 
 class EarlierTrial(FrozenModel):
     """A finished trial of an earlier sweep, as a point of this one's space."""
@@ -34,7 +37,7 @@ class EarlierSweep(FrozenModel):
     """A sweep whose trials are known from the start."""
 
     sweep: str = Field(min_length=1)
-    """Its name in the record."""
+    """Its name in the record, or RECORD#NAME for one of another record, of which the name is kept."""
     trials: tuple[EarlierTrial, ...] = Field(default=(), strict=False)
     """Its trials that fit; filled in when the sweep is started, and kept from then on."""
 
@@ -70,8 +73,8 @@ def check_priors(priors: PriorsConfig, *, space: Space, sampler: str) -> None:
     Raises:
         ConfigError: A choice or an arm is unknown, an assignment is not of the space, or nothing heeds the priors.
     """
-    if priors.has_any and sampler in {"grid", "given", "qmc"}:
-        rule = f"the points of sampler {sampler!r}, and their order, are fixed"
+    if priors.has_any and sampler not in HEEDING_SAMPLERS:
+        rule = f"sampler {sampler!r} does not heed it, as {', '.join(HEEDING_SAMPLERS)} do"
         raise ConfigError("priors", f"has no effect: {rule}; remove it, or set sampler.name: tpe")
     choices = {one.path: one for one in every_parameter(space.root) if isinstance(one, ChoiceParameter)}
     for path, effects in priors.arms.items():

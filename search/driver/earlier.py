@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from search.errors import InputError, RecordMissingError, UnknownSweepError
-from search.home import Home
+from search.home import Home, find_home
 from search.record import Record, SweepRow, TrialRow, open_record
 from search.sampler.priors import spread
 from spaces.adopting import Misfit, adopt
@@ -40,8 +40,8 @@ def with_earlier(spec: SweepSpec, *, name: str, home: Home, wanted: str | None =
     Args:
         spec: The spec; its `priors.earlier` may name a sweep.
         name: Name of the sweep that it is run as. If it is on record with earlier trials, these stay.
-        home: Has the record of both sweeps.
-        wanted: Name of the earlier sweep, in place of what the spec says.
+        home: Has the record of both sweeps, unless the earlier one is named as RECORD#SWEEP.
+        wanted: The earlier sweep, in place of what the spec says.
 
     Raises:
         InputError: The earlier sweep is unknown, is the sweep itself, or has no finished trial that fits.
@@ -49,21 +49,21 @@ def with_earlier(spec: SweepSpec, *, name: str, home: Home, wanted: str | None =
     asked = spec.priors.earlier
     if wanted is None and asked is not None and asked.trials:
         return spec
-    wanted = wanted or (asked.sweep if asked else None)
-    if wanted == name:
+    place, _, chosen = (wanted or (asked.sweep if asked else "")).rpartition("#")
+    if chosen == name and not place:
         msg = (
             f"--from {name!r} names the sweep itself, which goes on from its own trials; leave it out, or name another"
         )
         raise InputError(msg)
     known = _known(name, home)
-    if known is not None and wanted in {None, known.sweep}:
+    if known is not None and chosen in {"", known.sweep}:
         space = make_space(spec)
         kept = tuple(trial for trial in known.trials if contains(space, trial.assignment))
         return _with(spec, EarlierSweep(sweep=known.sweep, trials=kept))
-    if wanted is None:
+    if not chosen:
         return spec
-    with open_record(home.record, read_only=True) as record:
-        return _with(spec, read_earlier(record, wanted, spec=spec))
+    with open_record(find_home(record=place).record if place else home.record, read_only=True) as record:
+        return _with(spec, read_earlier(record, chosen, spec=spec))
 
 
 def read_earlier(record: Record, name: str, *, spec: SweepSpec) -> EarlierSweep:

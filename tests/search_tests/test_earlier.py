@@ -118,6 +118,21 @@ def test_a_resumed_sweep_believes_what_it_did_although_the_earlier_one_has_gone_
     assert with_earlier(spec_of(), name="another", home=known, wanted="earlier") != started
 
 
+def test_an_earlier_sweep_can_be_of_another_record(known: Home, tmp_path: Path) -> None:
+    elsewhere = Home(record=str(tmp_path / "new.db"), store=known.store, scratch=known.scratch)
+
+    started = with_earlier(spec_of(), name="earlier", home=elsewhere, wanted=f"{known.record}#earlier")
+    with open_record(elsewhere.record) as record:
+        record.put_sweep("earlier", spec=started.model_dump(mode="json"), objective="average", planned_trials=4)
+    Path(known.record).unlink()
+    again = with_earlier(spec_of(), name="earlier", home=elsewhere, wanted=f"{known.record}#earlier")
+
+    assert started.priors.earlier is not None
+    assert started.priors.earlier.sweep == "earlier"
+    assert len(started.priors.earlier.trials) == 3
+    assert again == started
+
+
 def test_the_best_earlier_trial_is_the_first_to_be_proposed(known: Home) -> None:
     from search.sampler import make_sampler
 

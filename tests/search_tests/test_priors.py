@@ -14,6 +14,7 @@ from spaces.priors import PriorsConfig
 from spaces.sweep_spec import SweepSpec, make_space, make_sweep_spec
 from spaces.tree import Assignment
 from spaces.walk import contains
+from trainables.errors import ConfigError
 
 DOCUMENT: dict[str, Any] = {
     "name": "believed",
@@ -199,6 +200,13 @@ def test_a_sampler_learns_from_earlier_trials_before_it_has_its_own(name: str) -
     history = sweep(without, num=6, score=flat)
 
     assert make_sampler(believing).propose(6, history=history) != make_sampler(without).propose(6, history=history)
+
+
+def test_a_sampler_whose_points_are_fixed_refuses_priors() -> None:
+    with pytest.raises(ConfigError, match="sampler 'qmc' does not heed it") as caught:
+        spec({"arms": ARMS}, name="qmc")
+
+    assert caught.value.field == "priors"
 
 
 def test_a_spec_from_before_priors_is_the_same_spec() -> None:
