@@ -9,7 +9,7 @@ tells soonest whether its order holds, and as soon as more pairs of its trials c
 trials are left to the sampler. docs/decisions/0018 has the argument and what was measured.
 
 Trials of an earlier sweep are believed in two ways. Its best configurations are such first trials. And TPE and GP see
-its trials beside the sweep's own: one fewer with each own trial that finishes, those left spread evenly over its ranks.
+its trials beside the sweep's own: one fewer with each own trial that ends, those left spread evenly over its ranks.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from trainables.config.frozen import canonical_json
 
 NUM_EARLIER_FIRST = 4
 """Configurations of an earlier sweep that are run again: its best, and the best of other families."""
+
+_MEASURED = ("finished", "pruned")
 
 _FEWEST_FOR_A_SCALE = 2
 """Finished trials that have a standard deviation."""
@@ -80,7 +82,8 @@ class FirstTrials:
             history: The trials that a proposal may see.
         """
         own = [trial.score for trial in history if trial.state == "finished" and trial.score is not None]
-        kept = self._earlier[: max(0, len(self._earlier) - len(own))]
+        num_ended = sum(trial.state in _MEASURED for trial in history)
+        kept = self._earlier[: max(0, len(self._earlier) - num_ended)]
         scores = _on_scale(kept, among=self._earlier, own=own)
         return [
             PastTrial(number=-1 - place, assignment=trial.assignment, state="finished", score=score)
@@ -92,18 +95,23 @@ class FirstTrials:
         assert planned.belief is not None  # noqa: S101  (what is no family's turn is believed in)
         source = planned.belief[0]
         pairs = [
-            (its.belief[1], trial.score)
+            (its.belief[1], (trial.rung, trial.score))
             for trial in history
-            if trial.state == "finished" and trial.score is not None and (its := self._plan.get(trial.number))
+            if trial.state in _MEASURED and trial.score is not None and (its := self._plan.get(trial.number))
             if its.belief is not None and its.belief[0] == source and its.assignment == trial.assignment
         ]
         return sum(_disagreement(one, other) for one, other in itertools.combinations(pairs, 2)) > 0
 
 
-def _disagreement(one: tuple[float, float], other: tuple[float, float]) -> int:
+_Outcome = tuple[int, float]
+"""Highest rung, which says more than the score there, and score."""
+
+
+def _disagreement(one: tuple[float, _Outcome], other: tuple[float, _Outcome]) -> int:
     """Return 1 when what was expected and what came are in opposite orders, -1 when in the same, 0 for a tie."""
-    product = (one[0] - other[0]) * (one[1] - other[1])
-    return (product < 0) - (product > 0)
+    expected_order = (one[0] > other[0]) - (one[0] < other[0])
+    order = (one[1] > other[1]) - (one[1] < other[1])
+    return -expected_order * order
 
 
 def _plan(space: Space, priors: PriorsConfig) -> dict[int, _Planned]:

@@ -143,6 +143,21 @@ def test_a_prior_that_was_borne_out_goes_on_and_one_that_was_contradicted_ends(n
     assert families == {"none", "text", "multitask"}
 
 
+def test_a_pruned_trial_bears_witness_by_the_rung_that_it_reached() -> None:
+    wanted = spec({"arms": {TASKS: {"miniature_qa": 0.1, "miniature_choice": 0.8, "miniature_nli": 0.5}}})
+    trials = FirstTrials(make_space(wanted), priors=wanted.priors)
+    best, worst = trials.at(0, history=[]), trials.at(1, history=[])
+    assert best is not None
+    assert worst is not None
+    higher = PastTrial(number=1, assignment=worst, state="finished", score=0.6, rung=2)
+
+    pruned = PastTrial(number=0, assignment=best, state="pruned", score=0.7, rung=1)
+    failed = PastTrial(number=0, assignment=best, state="failed")
+
+    assert trials.at(3, history=[pruned, higher]) is None
+    assert arm(trials.at(3, history=[failed, higher])) == "miniature_nli"
+
+
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_what_is_proposed_is_in_the_space_and_the_same_in_a_new_process_of_the_sweep(name: str) -> None:
     wanted = spec({"arms": ARMS, **earlier_trials(12)}, name=name)
