@@ -15,6 +15,7 @@ from spaces.drawing import size
 from spaces.errors import UnknownSweepSpecError
 from spaces.own_tasks import adopt_tasks, read_tasks
 from spaces.parsing import Place, parse_branch
+from spaces.priors import PriorsConfig, check_priors
 from spaces.rungs import check_rungs
 from spaces.tree import FAMILY_PATH, Arm, Branch, ChoiceParameter, Setting, Space, every_parameter
 from trainables.config import FrozenModel, RungsConfig
@@ -139,6 +140,8 @@ class SweepSpec(FrozenModel):
     """What the sweep may cost; `trials` bounds it in any case."""
     sampler: SamplerConfig = SamplerConfig()
     """How the next trial is proposed."""
+    priors: PriorsConfig = PriorsConfig()
+    """What is believed of the space before the sweep runs: it orders the first trials, and fades."""
     rungs: RungsConfig = RungsConfig()
     """Fidelity levels that trials climb; one by default."""
     pruner: PrunerConfig = PrunerConfig()
@@ -211,6 +214,7 @@ def make_sweep_spec(document: Mapping[str, JsonValue]) -> SweepSpec:
     space = make_space(spec)
     check_space(space)
     _check_grid(spec, space=space)
+    check_priors(spec.priors, space=space, sampler=spec.sampler.name)
     check_rungs(spec.rungs, space=space)
     _refuse_idle_pruner(spec)
     return spec
@@ -241,6 +245,7 @@ def _known_names(path: str) -> list[str]:
     parts: dict[str, type[FrozenModel]] = {
         "budget": BudgetConfig,
         "sampler": SamplerConfig,
+        "priors": PriorsConfig,
         "rungs": RungsConfig,
         "pruner": PrunerConfig,
     }

@@ -17,6 +17,12 @@ set_option = click.option(
 trials_option = click.option(
     "--trials", type=click.IntRange(min=1), metavar="K", help="Number of trials the sweep is to have."
 )
+from_option = click.option(
+    "--from",
+    "from_sweep",
+    metavar="SWEEP",
+    help="Learn from an earlier sweep (of another record: RECORD#SWEEP), best first.",
+)
 dry_run_option = click.option(
     "--dry-run", is_flag=True, help="Say what would run and what has changed, and change nothing."
 )

@@ -11,6 +11,7 @@ import click
 
 from search.cli.options import (
     dry_run_option,
+    from_option,
     json_option,
     record_option,
     set_option,
@@ -34,6 +35,7 @@ NUM_SHOWN = 5
 class _Options(TypedDict):
     """Options of `xstilts search` that say where and how."""
 
+    from_sweep: str | None
     dry_run: bool
     take_over: bool
     record: str | None
@@ -45,6 +47,7 @@ class _Options(TypedDict):
 @click.option("--name", metavar="N", help="Name of the sweep.  [default: the spec's own]")
 @trials_option
 @set_option
+@from_option
 @dry_run_option
 @take_over_option
 @record_option
@@ -70,6 +73,7 @@ def search(
     Example:
       xstilts search demo --trials 20 --set seed=3
     """  # noqa: D301  (click reads the control character)
+    from search.driver.earlier import with_earlier
     from search.driver.sweep import SweepRequest
     from search.home import find_home
     from spaces.overrides import with_settings
@@ -78,6 +82,7 @@ def search(
     wanted = with_settings(load_sweep_spec(spec), settings)
     home = find_home(record=options["record"], store=options["store"])
     chosen = wanted.name if name is None else checked_name(name)
+    wanted = with_earlier(wanted, name=chosen, home=home, wanted=options["from_sweep"])
     planned = trials or wanted.trials
     request = SweepRequest(spec=wanted, name=chosen, home=home, trials=planned, take_over=options["take_over"])
     if options["dry_run"]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from search.cli.options import json_option
+from search.cli.rank import rank
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class TasksGroup(click.Group):
-    """`tasks`, `tasks NAME` and `tasks check`: a word that is no command is the name of a task."""
+    """`tasks`, `tasks NAME`, `tasks check` and `tasks rank`: a word that is no command is the name of a task."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -28,11 +29,11 @@ class TasksGroup(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=TasksGroup, invoke_without_command=True, subcommand_metavar="[NAME | check FILE]")
+@click.group(cls=TasksGroup, invoke_without_command=True, subcommand_metavar="[NAME | check FILE | rank SPEC]")
 @json_option
 @click.pass_context
 def tasks(context: click.Context, as_json: bool) -> None:  # noqa: FBT001  click passes it by name
-    """List every task, describe the task NAME, or check a task FILE of yours.
+    """List every task, describe NAME, check a FILE of yours, or rank SPEC's.
 
     "here" says where this machine would read a task from: `mirror` (the folder
     in XSTILTS_MIRROR), `cache` (Hugging Face's), `files` (yours), `generated`,
@@ -50,6 +51,9 @@ def tasks(context: click.Context, as_json: bool) -> None:  # noqa: FBT001  click
         print_tasks()
     elif as_json:
         context.obj = {"as_json": True}
+
+
+tasks.add_command(rank)
 
 
 @click.command(hidden=True)
@@ -105,7 +109,7 @@ def _known_task(name: str) -> TaskSpec:
     try:
         return task(name)
     except UnknownTaskError:
-        raise UnknownTaskError(name, [*tasks(), "check"]) from None
+        raise UnknownTaskError(name, [*tasks(), "check", "rank"]) from None
 
 
 def _declared(name: str) -> DeclaredTask | None:

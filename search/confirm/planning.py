@@ -50,7 +50,7 @@ def confirmation_spec(spec: SweepSpec, *, name: str, points: Sequence[GivenPoint
         name: Of the confirmation.
         points: Its configurations.
     """
-    document = spec.model_dump(mode="json", exclude={"sampler", "rungs", "pruner", "order"})
+    document = spec.model_dump(mode="json", exclude={"sampler", "priors", "rungs", "pruner", "order"})
     families = {
         family: body if family == "none" else {**_without(body, "seed"), "seed": FRESH}
         for family, body in spec.families.items()

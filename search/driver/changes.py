@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 _MOST_SHOWN = 8
 """Reasons, and numbers of trials, that are listed."""
 
+_LONGEST_VALUE = 160
+"""Characters of a value that are shown: a sweep may have hundreds of earlier trials in its spec."""
+
 EXTENT = frozenset({"name", "trials", "concurrency", "description"})
 """Fields that say how long and how wide to search, and decide no trial."""
 
@@ -209,7 +212,8 @@ def _differing(left: JsonValue, right: JsonValue, *, path: str) -> Iterable[Chan
 
 
 def _shown(value: JsonValue) -> str:
-    return "nothing" if value is None else canonical_json(value)
+    text = "nothing" if value is None else canonical_json(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
 
 
 def _wrapped(text: str) -> list[str]:

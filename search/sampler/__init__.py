@@ -40,4 +40,5 @@ def make_sampler(spec: SweepSpec, *, proposed: Proposed = Proposed()) -> Sampler
     from search.sampler.optuna_samplers import OptunaSampler
     from search.sampler.replay import Replay
 
-    return OptunaSampler(replay=Replay(space=space), sweep_seed=spec.seed, config=spec.sampler)
+    replay = Replay(space=space)
+    return OptunaSampler(replay=replay, sweep_seed=spec.seed, config=spec.sampler, priors=spec.priors)

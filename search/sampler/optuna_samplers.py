@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import optuna
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
@@ -15,9 +15,10 @@ from pydantic import JsonValue
 
 from search.sampler.contract import PastTrial, Proposal, proposal_seed
 from search.sampler.distributions import coordinates_of, suggest
+from search.sampler.priors import FirstTrials
 from search.sampler.replay import Replay
 from search.sampler.window import window
-from spaces.drawing import first_assignments
+from spaces.priors import PriorsConfig
 from spaces.sweep_spec import SamplerConfig
 
 # Optuna logs a line for every trial and study; the record and the progress display say what happened.
@@ -29,37 +30,42 @@ _SMALLEST_POPULATION = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptunaSampler:
-    """A sweep's first trials are its families at their defaults; then Optuna proposes.
+    """A sweep's first trials are its families at their defaults, and what is believed; then Optuna proposes.
 
     Args:
         replay: Rebuilds studies of the space that is searched.
         sweep_seed: Seed of the sweep.
         config: Which sampler, and when it starts to learn.
+        priors: What is believed of the space.
     """
 
     replay: Replay
     sweep_seed: int
     config: SamplerConfig
+    priors: PriorsConfig = field(default_factory=PriorsConfig)
 
     def propose(self, number: int, *, history: Sequence[PastTrial]) -> Proposal:
         """Return the proposal for a trial; see `Sampler.propose`."""
         seed = proposal_seed(self.sweep_seed, number=number)
-        first = first_assignments(self.replay.space)
-        if number < len(first):
-            attributes = _attributes(coordinates=coordinates_of(self.replay.space, first[number]), system={})
-            return Proposal(assignment=first[number], seed=seed, attributes=attributes)
+        if (first := self._first.at(number, history=history)) is not None:
+            attributes = _attributes(coordinates=coordinates_of(self.replay.space, first), system={})
+            return Proposal(assignment=first, seed=seed, attributes=attributes)
         study = self.replay.study(self._seen(history), sampler=self._optuna_sampler(seed))
         suggested = suggest(self.replay.space, trial=study.ask())
         system = study.get_trials(deepcopy=False)[-1].system_attrs
         attributes = _attributes(coordinates=suggested.coordinates, system=dict(system))
         return Proposal(assignment=suggested.assignment, seed=seed, attributes=attributes)
 
+    @property
+    def _first(self) -> FirstTrials:
+        return FirstTrials(self.replay.space, priors=self.priors)
+
     def _seen(self, history: Sequence[PastTrial]) -> Sequence[PastTrial]:
         """Return what the sampler learns from; CMA-ES and NSGA-II need every generation."""
         if not self.config.learns:
             return ()
         if self.config.name in {"tpe", "gp"}:
-            return window(history, num_startup=self.config.num_startup)
+            return [*self._first.earlier(history), *window(history, num_startup=self.config.num_startup)]
         return history
 
     def _optuna_sampler(self, seed: int) -> BaseSampler:

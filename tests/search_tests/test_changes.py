@@ -173,3 +173,14 @@ def test_a_changed_sweep_reads_the_same_after_it_was_opened_again(record: Record
 
     with open_record(tmp_path / "record.db") as opened:
         assert changes_of(opened, "demo", spec=spec).revision is None
+
+
+def test_a_long_value_is_cut_where_a_change_is_told(record: Record) -> None:
+    assignment = {"family": "none", "target.learning_rate": 1e-5}
+    trials = [{"number": number, "assignment": assignment, "score": 0.5, "is_same": True} for number in range(300)]
+    spec = spec_of(sampler={"name": "tpe"}, priors={"earlier": {"sweep": "before", "trials": trials}})
+
+    lines = changes_of(record, "demo", spec=spec).lines()
+
+    assert any(line.startswith('  priors.earlier: nothing -> {"sweep":"before"') for line in lines)
+    assert max(map(len, lines)) < 220

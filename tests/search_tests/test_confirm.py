@@ -12,6 +12,7 @@ from search.record import open_record
 from search.sampler import make_sampler
 from spaces.binding import bind
 from spaces.drawing import first_assignments
+from spaces.overrides import with_settings
 from spaces.sweep_spec import GivenPoint, SweepSpec, load_sweep_spec, make_space
 from trainables.config import EvaluationConfig, PhaseConfig
 from trainables.config.locked import LockedEvaluation, locked
@@ -44,6 +45,13 @@ def test_the_locked_evaluation_reaches_the_ranks_as_it_is(tmp_path: Path) -> Non
     assert arrived == work
     assert isinstance(arrived, LockedEvaluation)
     assert (arrived.split, arrived.num_items) == ("test", None)
+
+
+def test_a_sweep_with_priors_is_confirmed_without_them() -> None:
+    demo = with_settings(load_sweep_spec("demo"), ["priors={arms: {family: {text: 0.5}}}"])
+    points = [GivenPoint(name="none", assignment=first_assignments(make_space(demo))[0])]
+
+    assert not confirmation_spec(demo, name="demo.confirmed", points=points).priors.has_any
 
 
 def test_points_take_turns_and_have_fresh_seeds_in_both_phases(spec: SweepSpec) -> None:

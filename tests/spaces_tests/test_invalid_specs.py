@@ -93,6 +93,32 @@ MORE: list[tuple[str, str, object, str, str]] = [
         "trial.target.schedule.kind",
         "did you mean 'linear'",
     ),
+    ("priors as a list", "priors", ["text"], "priors", "mapping"),
+    ("misspelt priors", "priors", {"arm": {}}, "priors.arm", "did you mean 'arms'"),
+    (
+        "prior of an unknown family",
+        "priors",
+        {"arms": {"family": {"txt": 0.5}}},
+        "priors.arms.family.txt",
+        "did you mean 'text'",
+    ),
+    ("prior of a misspelt choice", "priors", {"arms": {"famly": {"text": 0.5}}}, "priors.arms.famly", "'family'"),
+    ("prior without numbers", "priors", {"arms": {"family": {}}}, "priors.arms.family", "says nothing of any arm"),
+    ("prior as text", "priors", {"arms": {"family": {"text": "good"}}}, "priors.arms.family.text", "number"),
+    ("infinite prior", "priors", {"arms": {"family": {"text": float("inf")}}}, "priors.arms.family.text", "infinite"),
+    ("earlier sweep without a name", "priors", {"earlier": {}}, "priors.earlier.sweep", "add it"),
+    (
+        "earlier trial outside the space",
+        "priors",
+        {
+            "earlier": {
+                "sweep": "a",
+                "trials": [{"number": 0, "assignment": {"family": "text"}, "score": 0.1, "is_same": True}],
+            }
+        },
+        "priors.earlier.trials.0",
+        "no point of the space",
+    ),
 ]
 """Name, place in the base spec, value, field that the message names, words of its rule or advice."""
 
