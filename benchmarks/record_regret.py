@@ -95,7 +95,7 @@ def _cell(regrets: list[tuple[float, float]]) -> str:
 
 
 def _regret(function: Function, seed: int, *, is_window: bool) -> tuple[float, float]:
-    sampler = make_sampler(make_sweep_spec(_document(function, seed)))
+    sampler = make_sampler(make_sweep_spec(document_of(function, seed)))
     kept = ours.window
     if not is_window:
         ours.window = lambda history, num_startup: history  # noqa: ARG005  the other side sees everything
@@ -111,7 +111,7 @@ def _sweep(sampler: Sampler, function: Function) -> list[float]:
     values: list[float] = []
     for number in range(NUM_TRIALS):
         proposal = sampler.propose(number, history=history)
-        values.append(function.value(_point(proposal.assignment, function)))
+        values.append(function.value(point_of(proposal.assignment, function)))
         history.append(
             PastTrial(
                 number=number,
@@ -124,7 +124,8 @@ def _sweep(sampler: Sampler, function: Function) -> list[float]:
     return values
 
 
-def _document(function: Function, seed: int) -> dict[str, Any]:
+def document_of(function: Function, seed: int) -> dict[str, Any]:
+    """Return the spec of a sweep over a function."""
     fields = _FIELDS[: function.num_dimensions]
     return {
         "name": "regret",
@@ -150,7 +151,8 @@ _RANGES = {
 }
 
 
-def _point(assignment: Assignment, function: Function) -> Point:
+def point_of(assignment: Assignment, function: Function) -> Point:
+    """Return where in [0, 1]^n a trial is."""
     point: list[float] = []
     for field in _FIELDS[: function.num_dimensions]:
         low, high = _RANGES[field]

@@ -6,9 +6,9 @@ has been measured at the last rung. Without sharing it pays for its intermediate
 
 from __future__ import annotations
 
-import itertools
+import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any  # a YAML document
 
 from surrogate import Cell, Surrogate, flat
@@ -75,7 +75,7 @@ class Slice:
         return max(surrogate.best(family) for family in self.families)
 
 
-SLICES = tuple(
+SLICES: tuple[Slice, ...] = tuple(
     Slice(families=families, is_listed=is_listed)
     for is_listed in (False, True)
     for families in (tuple(FAMILIES), *((family,) for family in FAMILIES))
@@ -93,59 +93,62 @@ class Method:
     """Whether trials find the stages of others."""
     has_first: bool = True
     """Whether it begins with the families at their defaults."""
+    priors: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """What is believed, as a spec has it."""
 
 
 def spec_of(part: Slice, method: Method, *, seed: int) -> SweepSpec:
     """Return the spec of a replayed sweep."""
     rates = LISTED if part.is_listed else RATES
-    families = {
+    order = random.Random(seed).sample(part.families, len(part.families))  # noqa: S311  seeds differ from the first trial on
+    families: dict[str, Any] = {
         family: {**FAMILIES[family], **({"learning_rate": rates["intermediate"]} if family != "none" else {})}
-        for family in part.families
+        for family in order
     }
-    return make_sweep_spec(
-        {
-            "name": "replay",
-            "seed": seed,
-            "trials": 10_000 if method.sampler["name"] != "grid" else 1,
-            "concurrency": 1,
-            "order": "fixed",
-            "sampler": dict(method.sampler),
-            "rungs": {"num": NUM_RUNGS, "eta": ETA},
-            "pruner": {"name": method.pruner},
-            "trial": {
-                "encoder": {"name": "miniature"},
-                "target": {
-                    "mixture": {"miniature_nli": 1.0},
-                    "steps": 405,
-                    "freeze_embeddings": True,
-                    "schedule": {"kind": "warmup_stable_decay", "warmup_steps": 15},
-                },
-                "evaluation": {"task": "miniature_nli"},
+    document: dict[str, Any] = {
+        "name": "replay",
+        "seed": seed,
+        "trials": 10_000,
+        "concurrency": 1,
+        "order": "fixed",
+        "sampler": dict(method.sampler),
+        "rungs": {"num": NUM_RUNGS, "eta": ETA},
+        "pruner": {"name": method.pruner},
+        "trial": {
+            "encoder": {"name": "miniature"},
+            "target": {
+                "mixture": {"miniature_nli": 1.0},
+                "steps": 405,
+                "freeze_embeddings": True,
+                "schedule": {"kind": "warmup_stable_decay", "warmup_steps": 15},
             },
-            "families": families,
-            "search": {
-                "target.learning_rate": rates["target"],
-                "target.freeze_layers": {"choice": [1, 2], "default": 2},
-            },
-        }
-    )
+            "evaluation": {"task": "miniature_nli"},
+        },
+        "families": families,
+        "priors": dict(method.priors),
+        "search": {
+            "target.learning_rate": rates["target"],
+            "target.freeze_layers": {"choice": [1, 2], "default": 2},
+        },
+    }
+    return make_sweep_spec(document)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
     """How a replayed sweep went."""
 
-    steps: int | None
-    """Optimiser steps until a trial had reached the goal at the last rung; None if none did."""
+    steps: int
+    """Optimiser steps until a trial had reached the goal at the last rung, or until it was given up."""
+    has_arrived: bool
+    """Whether one did."""
     trials: int
     """Trials until then, or in all."""
     intermediates: int
     """Intermediate phases that were trained."""
 
 
-def replay(
-    surrogate: Surrogate, part: Slice, method: Method, *, seed: int, goal: float, max_trials: int
-) -> Course:
+def replay(surrogate: Surrogate, part: Slice, method: Method, *, seed: int, goal: float, max_trials: int) -> Course:
     """Return how a sweep goes until it has reached a goal.
 
     Args:
@@ -163,8 +166,8 @@ def replay(
     for number in range(max_trials):
         steps = race.run(number, sampler, skipped=skipped, goal=goal)
         if steps is not None:
-            return Course(steps=steps, trials=number + 1, intermediates=len(race.made))
-    return Course(steps=None, trials=max_trials, intermediates=len(race.made))
+            return Course(steps=steps, has_arrived=True, trials=number + 1, intermediates=len(race.made))
+    return Course(steps=race.paid, has_arrived=False, trials=max_trials, intermediates=len(race.made))
 
 
 class _Race:
@@ -175,8 +178,7 @@ class _Race:
         self._done: set[tuple[object, ...]] = set()
         self._dropped: set[tuple[object, ...]] = set()
         self.made: set[tuple[object, ...]] = set()
-        self._paid = 0
-        self._fresh = itertools.count()
+        self.paid = 0
 
     def run(self, number: int, sampler: Sampler, *, skipped: int, goal: float) -> int | None:
         """Run the next trial; returns the steps so far if it has reached the goal."""
@@ -205,7 +207,7 @@ class _Race:
                 attributes=proposal.attributes,
             )
         )
-        return self._paid if is_finished and scores[rung] >= goal else None
+        return self.paid if is_finished and scores[rung] >= goal else None
 
     def _pay(self, point: dict[str, object], cell: Cell, *, rung: int) -> None:
         before = tuple(value for name, value in sorted(point.items()) if not name.startswith("target."))
@@ -215,12 +217,12 @@ class _Race:
             before, whole = (*before, len(self._history)), (*whole, len(self._history))
         if before not in self.made and cell.intermediate_steps:
             self.made.add(before)
-            self._paid += cell.intermediate_steps
+            self.paid += cell.intermediate_steps
         if whole not in self._done:
             self._done.add(whole)
-            self._paid += _steps(cell, rung=rung)
+            self.paid += _steps(cell, rung=rung)
             if rung and below in self._dropped:  # its trunk went when it was pruned
-                self._paid += _steps(cell, rung=0)
+                self.paid += _steps(cell, rung=0)
 
 
 def _steps(cell: Cell, *, rung: int) -> int:

@@ -15,7 +15,7 @@ from spaces.walk import contains
 from trainables.config import FrozenModel
 from trainables.errors import ConfigError, near_matches
 
-HEEDING_SAMPLERS = ("tpe", "random", "gp", "cmaes", "nsga2")
+HEEDING_SAMPLERS = ("tpe", "random", "gp", "cmaes", "nsga2", "stage_aware")
 """Samplers whose first trials are those of `search.sampler.priors`; the points of the others are fixed."""
 
 

@@ -36,7 +36,9 @@ def make_sampler(spec: SweepSpec, *, proposed: Proposed = Proposed()) -> Sampler
         from search.sampler.stage_costs import StepCosts
 
         costs = StepCosts(space=space, rungs=spec.rungs, prunes=spec.pruner.name != "none")
-        return StageAwareSampler(space=space, sweep_seed=spec.seed, last_rung=spec.rungs.last, costs=costs)
+        return StageAwareSampler(
+            space=space, sweep_seed=spec.seed, last_rung=spec.rungs.last, costs=costs, priors=spec.priors
+        )
     from search.sampler.optuna_samplers import OptunaSampler
     from search.sampler.replay import Replay
 

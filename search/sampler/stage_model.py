@@ -64,10 +64,26 @@ class Variances:
 
 
 _CENTRE = Variances(
-    before=0.3, target=0.7, both=0.15, rung=0.2, noise=0.03, length=0.5, target_length=0.35, unequal=0.5, target_unequal=0.5
+    before=0.3,
+    target=0.7,
+    both=0.15,
+    rung=0.2,
+    noise=0.03,
+    length=0.5,
+    target_length=0.35,
+    unequal=0.5,
+    target_unequal=0.5,
 )
 _SPREAD = Variances(
-    before=1.0, target=1.0, both=1.0, rung=1.0, noise=1.0, length=0.6, target_length=0.6, unequal=0.7, target_unequal=0.7
+    before=1.0,
+    target=1.0,
+    both=1.0,
+    rung=1.0,
+    noise=1.0,
+    length=0.6,
+    target_length=0.6,
+    unequal=0.7,
+    target_unequal=0.7,
 )
 """Standard deviations of the hyperparameters' logarithms: a weak belief."""
 

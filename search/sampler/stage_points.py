@@ -81,7 +81,6 @@ class Encoder:
         return 0.0
 
 
-
 def active(space: Space, assignment: Assignment) -> list[tuple[Parameter, JsonValue]]:
     """Return the parameters of an assignment with their values, parents first.
 

@@ -33,7 +33,7 @@ DOCUMENT: dict[str, Any] = {
 }
 TASKS = "intermediate.text.mixture"
 ARMS = {TASKS: {"miniature_qa": 0.1, "miniature_choice": 0.8, "miniature_nli": 0.5}, "family": {"none": -0.2}}
-SAMPLERS = ["tpe", "random", "gp", "cmaes", "nsga2"]
+SAMPLERS = ["tpe", "random", "gp", "cmaes", "nsga2", "stage_aware"]
 
 
 def spec(priors: dict[str, Any] | None = None, *, name: str = "tpe", **fields: Any) -> SweepSpec:

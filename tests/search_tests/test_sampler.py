@@ -40,7 +40,7 @@ DOCUMENT = {
         "target.pooling": {"choice": ["mean", "first"]},
     },
 }
-NAMES = ["tpe", "random", "qmc", "gp", "cmaes", "nsga2"]
+NAMES = ["tpe", "random", "qmc", "gp", "cmaes", "nsga2", "stage_aware"]
 STATES = ["finished", "finished", "finished", "finished", "failed", "pruned", "running", "interrupted"]
 
 

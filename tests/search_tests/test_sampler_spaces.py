@@ -32,7 +32,7 @@ def sampler(name: str, *, space: Space, seed: int) -> Sampler:
     return OptunaSampler(replay=Replay(space=space), sweep_seed=seed, config=config)
 
 
-@pytest.mark.parametrize("name", ["random", "tpe", "qmc", "gp", "cmaes", "nsga2"])
+@pytest.mark.parametrize("name", ["random", "tpe", "qmc", "gp", "cmaes", "nsga2", "stage_aware"])
 @given(space=spaces(), seed=st.integers(0, 2**31 - 1))
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_proposals_are_in_the_space_and_a_resumed_sweep_repeats_them(name: str, space: Space, seed: int) -> None:

@@ -1,0 +1,207 @@
+"""How many optimiser steps a sweep takes to reach 99 % of the best score, replayed on the recorded grid.
+
+    python benchmarks/search_quality.py [--seeds N] [--pairs] [--functions] [--workers N] [--save FILE]
+
+Ours is the stage-aware sampler with successive halving, stages shared, first trials at the families' defaults. It is
+held against random search with successive halving, whose trials find each other's stages too, and against Optuna's TPE
+with successive halving in which each trial pays for its whole lineage. Both begin with a random trial. Medians over
+seeds, in brackets their 95 % bootstrap intervals. A sweep that has not arrived after --trials counts with the steps
+that it has taken by then: medians with > are lower bounds, ratios with < upper ones. A seed also shuffles the order of
+the families.
+
+Each slice of the grid is searched by itself: all families, and one by one; with learning rates as recorded (listed) or
+in between (ranges, interpolated). --pairs replays every sampler with every pruner on all families, --functions every
+sampler on standard test functions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import statistics
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: a replay's matrices are small
+
+from machine import heading, save
+from search_functions import function_lines
+from search_replay import SLICES, Course, Method, Slice, replay
+from surrogate import Surrogate, load
+
+GOAL = 0.99
+"""Of the best score of the slice."""
+
+OURS = Method(name="stage-aware", sampler={"name": "stage_aware"})
+RANDOM = Method(name="random", sampler={"name": "random"}, has_first=False)
+TPE_ALONE = Method(name="TPE, no sharing", sampler={"name": "tpe"}, has_first=False, shares=False)
+TPE = Method(name="TPE, sharing", sampler={"name": "tpe"})
+
+ORDER = {"multitask": 0.82, "text": 0.80, "multimodal": 0.79, "none": 0.78}
+"""Expected of the families: the recorded order of their best scores."""
+RIGHT = {"arms": {"family": ORDER}}
+REVERSED = {"arms": {"family": dict(zip(ORDER, sorted(ORDER.values()), strict=True))}}
+
+SAMPLERS = ("random", "qmc", "tpe", "gp", "cmaes", "nsga2", "stage_aware")
+PRUNERS = ("successive_halving", "hyperband", "median", "patient", "none")
+"""All but `wilcoxon`, which needs scores by language or item: the grid has averages."""
+
+NUM_DRAWS = 2000
+"""Bootstrap samples."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """One method on one slice over all seeds."""
+
+    courses: tuple[Course, ...]
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """Of each seed."""
+        return tuple(one.steps for one in self.courses)
+
+    @property
+    def median(self) -> float:
+        """Median steps, or a lower bound of it."""
+        return statistics.median(self.steps)
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether the median is a lower bound: sweeps that did not arrive may belong above it."""
+        return sum(one.has_arrived and one.steps <= self.median for one in self.courses) * 2 < len(self.courses)
+
+    def interval(self) -> tuple[float, float]:
+        """Return the 95 % bootstrap interval of the median."""
+        return quantiles([statistics.median(drawn) for drawn in _resampled(self.steps)])
+
+
+def quantiles(values: Sequence[float]) -> tuple[float, float]:
+    """Return the 2.5 and 97.5 % quantiles."""
+    ordered = sorted(values)
+    return ordered[round(0.025 * (len(ordered) - 1))], ordered[round(0.975 * (len(ordered) - 1))]
+
+
+def _resampled(values: Sequence[int], *, seed: int = 0) -> list[list[int]]:
+    chance = random.Random(seed)  # noqa: S311  (a bootstrap)
+    return [chance.choices(values, k=len(values)) for _ in range(NUM_DRAWS)]
+
+
+def ratio(ours: Outcome, other: Outcome) -> str:
+    """Return the ratio of medians with its 95 % interval, resampling the seeds of both."""
+    pairs = zip(_resampled(ours.steps), _resampled(other.steps, seed=1), strict=True)
+    low, high = quantiles([statistics.median(one) / statistics.median(two) for one, two in pairs])
+    bound = "<" if other.is_bound else ">" if ours.is_bound else ""
+    return f"{bound}{ours.median / other.median:.2f} ({low:.2f}-{high:.2f})"
+
+
+class Runner:
+    """Replays methods over seeds, side by side.
+
+    Args:
+        executor: Processes to use.
+        num_seeds: Sweeps of each method.
+        max_trials: Trials after which a sweep is given up.
+    """
+
+    def __init__(self, executor: ProcessPoolExecutor, *, num_seeds: int, max_trials: int) -> None:
+        self._executor, self._seeds, self._max_trials = executor, range(num_seeds), max_trials
+
+    def run(self, part: Slice, method: Method) -> Outcome:
+        """Return what a method does on a slice."""
+        work = partial(_course, part=part, method=method, max_trials=self._max_trials)
+        return Outcome(courses=tuple(self._executor.map(work, self._seeds)))
+
+
+def _course(seed: int, *, part: Slice, method: Method, max_trials: int) -> Course:
+    surrogate = _surrogate()
+    goal = GOAL * part.best(surrogate)
+    return replay(surrogate, part, method, seed=seed, goal=goal, max_trials=max_trials)
+
+
+_loaded: list[Surrogate] = []
+
+
+def _surrogate() -> Surrogate:
+    if not _loaded:
+        _loaded.append(load())
+    return _loaded[0]
+
+
+def slice_lines(runner: Runner) -> list[str]:
+    """Return the comparison on every slice."""
+    lines = ["", f"median steps to {GOAL:.0%} of the best", ""]
+    lines.append(f"{'slice':20}{'stage-aware':>24}{'random':>24}{'TPE, no sharing':>24}{'TPE, sharing':>24}")
+    ratios = ["", "ratio of medians, stage-aware to", ""]
+    ratios.append(f"{'slice':20}{'random (<= 1/3)':>24}{'TPE, no sharing (<= 1/2)':>28}{'TPE, sharing':>24}")
+    for part in SLICES:
+        found = [runner.run(part, method) for method in (OURS, RANDOM, TPE_ALONE, TPE)]
+        lines.append(f"{part.name:20}" + "".join(f"{_told(one):>24}" for one in found))
+        told = [ratio(found[0], other) for other in found[1:]]
+        ratios.append(f"{part.name:20}{told[0]:>24}{told[1]:>28}{told[2]:>24}")
+        print(lines[-1], flush=True)
+    return lines + ratios
+
+
+def _told(outcome: Outcome) -> str:
+    low, high = outcome.interval()
+    return f"{'>' if outcome.is_bound else ''}{outcome.median:,.0f} ({low:,.0f}-{high:,.0f})"
+
+
+def prior_lines(runner: Runner) -> list[str]:
+    """Return what a right and a reversed prior over the families do to ours, on all families."""
+    lines = ["", "stage-aware with a prior over the families, steps against none", ""]
+    for part in SLICES:
+        if len(part.families) == 1:
+            continue
+        none = runner.run(part, OURS)
+        for name, priors in (("right", RIGHT), ("reversed", REVERSED)):
+            method = Method(name=name, sampler=OURS.sampler, priors=priors)
+            lines.append(f"{part.name:20}{name:10}{ratio(runner.run(part, method), none)}")
+    return lines
+
+
+def pair_lines(runner: Runner) -> list[str]:
+    """Return every sampler with every pruner on all families, learning rates as recorded."""
+    part = next(one for one in SLICES if len(one.families) > 1 and one.is_listed)
+    lines = ["", f"median steps to {GOAL:.0%} of the best, {part.name}, stages shared", ""]
+    lines.append(f"{'sampler':14}" + "".join(f"{pruner:>26}" for pruner in PRUNERS))
+    for sampler in SAMPLERS:
+        methods = [Method(name=sampler, sampler={"name": sampler}, pruner=pruner) for pruner in PRUNERS]
+        lines.append(f"{sampler:14}" + "".join(f"{_told(runner.run(part, one)):>26}" for one in methods))
+        print(lines[-1], flush=True)
+    return lines
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=30)
+    parser.add_argument("--trials", type=int, default=250, help="trials after which a sweep is given up")
+    parser.add_argument("--pairs", action="store_true", help="every sampler with every pruner, instead")
+    parser.add_argument("--functions", action="store_true", help="standard test functions, instead")
+    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    parser.add_argument("--save", type=Path)
+    chosen = parser.parse_args()
+    lines = heading(["optuna", "numpy", "scipy"])
+    with ProcessPoolExecutor(chosen.workers) as executor:
+        runner = Runner(executor, num_seeds=chosen.seeds, max_trials=chosen.trials)
+        if chosen.pairs:
+            lines += pair_lines(runner)
+        elif chosen.functions:
+            lines += function_lines(executor, samplers=SAMPLERS, num_seeds=chosen.seeds, max_trials=chosen.trials)
+        else:
+            lines += slice_lines(runner) + prior_lines(runner)
+    lines += ["", f"{chosen.seeds} seeds, given up after {chosen.trials} trials"]
+    text = "\n".join(lines)
+    print(text)
+    if chosen.save:
+        save(chosen.save, title="Steps that a sweep takes to a good score", text=text)
+
+
+if __name__ == "__main__":
+    main()
