@@ -5,14 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, ValidationError, model_serializer, model_validator
+from pydantic import (
+    Field,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from spaces.budget import BudgetConfig
 from spaces.checking import check_space
 from spaces.drawing import size
 from spaces.errors import UnknownSweepSpecError
+from spaces.objectives import SCORES, Goal, Score, complaint_about, complaint_about_one
 from spaces.own_tasks import adopt_tasks, read_tasks
 from spaces.parsing import Place, parse_branch
 from spaces.priors import PriorsConfig, check_priors
@@ -128,8 +137,9 @@ class SweepSpec(FrozenModel):
     """Name of the sweep: letters, digits, `_`, `-` and `.`."""
     description: str = ""
     """What the sweep is meant to find out."""
-    objective: Literal["average", "english", "worst"] = "average"
-    """Score to maximise: mean over languages (XTREME), English only (strict zero-shot), or the lowest language."""
+    objective: Score | Annotated[tuple[Goal, ...], Field(strict=False)] = "average"
+    """Score to maximise: mean over languages (XTREME), English only (strict zero-shot), or the lowest language. A list
+    of it and further scores, or of `seconds` and `steps` to be few, asks for the trials that none beats in all."""
     seed: int = Field(default=0, ge=0, lt=2**31)
     """Seeds the sampler; phases have their own seeds in `trial`."""
     trials: int = Field(ge=1)
@@ -157,6 +167,28 @@ class SweepSpec(FrozenModel):
     """Family -> fields of its intermediate phase, fixed or searched."""
     search: JsonObject = Field(default_factory=dict[str, JsonValue])
     """Fields of any other phase, searched in every family; keys may be dotted."""
+
+    @field_validator("objective", mode="before")
+    @classmethod
+    def _objectives_fit_together(cls, objective: object) -> object:
+        if isinstance(objective, (list, tuple)):
+            if complaint := complaint_about(objective):
+                raise ValueError(complaint)
+        elif objective not in SCORES:
+            raise ValueError(complaint_about_one(objective))
+        return objective
+
+    @property
+    def goals(self) -> tuple[Goal, ...]:
+        """What is optimised: the score first, that `best` and pruners go by."""
+        return self.objective if isinstance(self.objective, tuple) else (self.objective,)
+
+    @property
+    def score(self) -> Score:
+        """The first objective."""
+        first = self.goals[0]
+        assert first in SCORES  # noqa: S101  (checked above)
+        return first
 
 
 def load_sweep_spec(name_or_path: str | Path) -> SweepSpec:
@@ -211,6 +243,7 @@ def make_sweep_spec(document: Mapping[str, JsonValue]) -> SweepSpec:
     except ValidationError as error:
         raise config_error(error, known=_known_names) from None
     adopt_tasks(spec.tasks)
+    _refuse_unfit_objectives(spec)
     space = make_space(spec)
     check_space(space)
     _check_grid(spec, space=space)
@@ -220,12 +253,25 @@ def make_sweep_spec(document: Mapping[str, JsonValue]) -> SweepSpec:
     return spec
 
 
+def _refuse_unfit_objectives(spec: SweepSpec) -> None:
+    if len(spec.goals) == 1:
+        return
+    named = ", ".join(spec.goals)
+    if spec.sampler.name == "cmaes":
+        rule = f"it optimises one number, and the sweep has objectives {named}"
+        raise ConfigError("sampler.name", f"'cmaes' does not fit: {rule}; use nsga2, tpe or gp, or one objective")
+    if spec.rungs.num > 1 and spec.pruner.name != "none":
+        rule = f"it would end trials that score less at a rung, and one of them may be the best in {named} together"
+        message = f"{spec.pruner.name!r} does not fit several objectives: {rule}"
+        raise ConfigError("pruner.name", f"{message}; set pruner.name: none, or one objective")
+
+
 def _refuse_idle_pruner(spec: SweepSpec) -> None:
     if spec.rungs.num == 1 and spec.pruner != PrunerConfig():
         rule = "there is one rung, so that no trial can end before it"
         raise ConfigError("pruner", f"has no effect: {rule}; remove it, or set rungs.num to 2 or more")
-    if spec.pruner.name == "wilcoxon" and spec.objective != "average":
-        rule = f"it compares languages in pairs, which says nothing about objective {spec.objective!r}"
+    if spec.pruner.name == "wilcoxon" and spec.score != "average":
+        rule = f"it compares languages in pairs, which says nothing about objective {spec.score!r}"
         raise ConfigError("pruner.name", f"'wilcoxon' does not fit: {rule}; set objective: average, or another pruner")
 
 

@@ -44,7 +44,7 @@ def _list_spaces(*, as_json: bool) -> None:
     if as_json:
         print_json([spec.model_dump(mode="json") for spec in specs])
         return
-    rows = [(spec.name, str(spec.trials), spec.objective, ", ".join(spec.families)) for spec in specs]
+    rows = [(spec.name, str(spec.trials), ", ".join(spec.goals), ", ".join(spec.families)) for spec in specs]
     print_table(Table(headings=("sweep spec", "trials", "objective", "families"), rows=rows, right=frozenset({1})))
     print_next("xstilts spaces demo", what="what it searches")
 
@@ -64,7 +64,9 @@ def _describe_space(name: str, *, as_json: bool) -> None:
         return
     click.echo(textwrap.fill(f"{spec.name}: {spec.description}", WIDTH))
     click.echo(f"File: {shipped_specs().get(name, Path(name))}")
-    click.echo(f"{spec.trials} trials, objective {spec.objective}, sampler {spec.sampler.name}, seed {spec.seed}\n")
+    click.echo(
+        f"{spec.trials} trials, objective {', '.join(spec.goals)}, sampler {spec.sampler.name}, seed {spec.seed}\n"
+    )
     print_table(Table(headings=("searched", "values"), rows=list(_tree(space.root, depth=0))))
     points = size(space)
     click.echo(f"\nSize: {f'{points:,} points' if points is not None else 'infinite, for a parameter is continuous'}")

@@ -337,7 +337,7 @@ def _put_sweep(record: Record, request: SweepRequest) -> None:
     record.put_sweep(
         request.name,
         spec=_as_recorded(request, record=record),
-        objective=request.spec.objective,
+        objective=request.spec.score,
         planned_trials=request.trials,
     )
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
+from spaces.objectives import goals_of
 from trainables.config import FrozenModel, RungsConfig, TrialConfig
 from trainables.results import Family, StageRun, TrialResult
 
@@ -58,6 +59,11 @@ class SweepRow:
     objective: Objective
     planned_trials: int
     created_at: float
+
+    @property
+    def goals(self) -> tuple[str, ...]:
+        """What it optimises, `objective` first; a sweep of one objective has no other."""
+        return goals_of(self.spec.get("objective", self.objective))
 
     @property
     def own_tasks(self) -> JsonObject:

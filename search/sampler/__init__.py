@@ -40,5 +40,5 @@ def make_sampler(spec: SweepSpec, *, proposed: Proposed = Proposed()) -> Sampler
     from search.sampler.optuna_samplers import OptunaSampler
     from search.sampler.replay import Replay
 
-    replay = Replay(space=space)
+    replay = Replay(space=space, num_goals=len(spec.goals))
     return OptunaSampler(replay=replay, sweep_seed=spec.seed, config=spec.sampler, priors=spec.priors)

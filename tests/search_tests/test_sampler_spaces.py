@@ -3,6 +3,7 @@
 # ruff: noqa: S311  random draws for tests are no secrets
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 
@@ -25,11 +26,11 @@ STATES = ["finished", "finished", "finished", "failed", "pruned", "running"]
 NUM_TRIALS = 9
 
 
-def sampler(name: str, *, space: Space, seed: int) -> Sampler:
+def sampler(name: str, *, space: Space, seed: int, num_goals: int = 1) -> Sampler:
     if name == "qmc":
         return QuasiRandomSampler(space=space, sweep_seed=seed)
     config = SamplerConfig.model_validate({"name": name} | ({} if name == "random" else {"num_startup": 3}))
-    return OptunaSampler(replay=Replay(space=space), sweep_seed=seed, config=config)
+    return OptunaSampler(replay=Replay(space=space, num_goals=num_goals), sweep_seed=seed, config=config)
 
 
 @pytest.mark.parametrize("name", ["random", "tpe", "qmc", "gp", "cmaes", "nsga2"])
@@ -54,6 +55,24 @@ def test_proposals_are_in_the_space_and_a_resumed_sweep_repeats_them(name: str, 
                 attributes=json.loads(json.dumps(proposal.attributes)),
             )
         )
+
+
+@pytest.mark.parametrize("name", ["random", "tpe", "qmc", "gp", "nsga2"])
+@given(space=spaces(), seed=st.integers(0, 2**31 - 1))
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_so_it_is_with_several_objectives(name: str, space: Space, seed: int) -> None:
+    generator, history = random.Random(seed), list[PastTrial]()
+    lived = sampler(name, space=space, seed=seed, num_goals=3)
+    for number in range(NUM_TRIALS):
+        proposal = lived.propose(number, history=history)
+        assert contains(space, json.loads(json.dumps(proposal.assignment)))
+        assert sampler(name, space=space, seed=seed, num_goals=3).propose(number, history=history[::-1]) == proposal
+        state = generator.choice(STATES)
+        values = (generator.random(), -generator.random(), -generator.randint(1, 3)) if state == "finished" else ()
+        score = values[0] if values else 0.5 if state == "pruned" else None
+        attributes = json.loads(json.dumps(proposal.attributes))
+        past = PastTrial(number=number, assignment=proposal.assignment, state=state, attributes=attributes)
+        history.append(dataclasses.replace(past, score=score, values=values))
 
 
 @given(space=spaces(continuous=False), seed=st.integers(0, 2**31 - 1))
