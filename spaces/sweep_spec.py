@@ -19,7 +19,8 @@ from pydantic import (
 
 from spaces.budget import BudgetConfig
 from spaces.checking import check_space
-from spaces.drawing import size
+from spaces.conditions import read_condition
+from spaces.drawing import MAX_COUNTED, has_conditions, size
 from spaces.errors import UnknownSweepSpecError
 from spaces.objectives import SCORES, Goal, Score, complaint_about, complaint_about_one
 from spaces.own_tasks import adopt_tasks, read_tasks
@@ -167,6 +168,15 @@ class SweepSpec(FrozenModel):
     """Family -> fields of its intermediate phase, fixed or searched."""
     search: JsonObject = Field(default_factory=dict[str, JsonValue])
     """Fields of any other phase, searched in every family; keys may be dotted."""
+    constraints: tuple[str, ...] = Field(default=(), strict=False)
+    """Conditions that each trial meets, like `intermediate.steps * intermediate.batch_size <= 40000`. One about a field
+    that a trial does not have does not apply to it."""
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> JsonObject:
+        """Leave constraints out where there are none: a sweep on record from before them has the same spec."""
+        fields: JsonObject = handler(self)
+        return {name: value for name, value in fields.items() if name != "constraints" or value}
 
     @field_validator("objective", mode="before")
     @classmethod
@@ -279,6 +289,9 @@ def _check_grid(spec: SweepSpec, *, space: Space) -> None:
     if spec.sampler.name != "grid":
         return
     points = size(space)
+    if points is not None and points > MAX_COUNTED and has_conditions(space):
+        message = f"a grid of up to {points} points, of which conditions rule some out; it can have {MAX_COUNTED}"
+        raise ConfigError("sampler.name", f"{message}; use random or tpe, or fewer values")
     if points is None:
         raise ConfigError("sampler.name", "a grid needs a finite space, and this one has a range; use choice, or tpe")
     if spec.trials > points:
@@ -316,7 +329,8 @@ def make_space(spec: SweepSpec) -> Space:
     root = trial + Branch(parameters=(_family_choice(spec),)) + shared
     # The TrialConfig itself is always there: its own empty setting would name no field.
     settings = tuple(setting for setting in root.settings if setting.field)
-    space = Space(root=Branch(settings=settings, parameters=root.parameters))
+    constraints = [read_condition(text, origin=f"constraints.{place}") for place, text in enumerate(spec.constraints)]
+    space = Space(root=Branch(settings=settings, parameters=root.parameters), constraints=tuple(constraints))
     _refuse_shared_paths(space)
     return space
 

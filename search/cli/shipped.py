@@ -51,7 +51,7 @@ def _list_spaces(*, as_json: bool) -> None:
 
 def _describe_space(name: str, *, as_json: bool) -> None:
     from search.cli.output import WIDTH, Table, print_json, print_next, print_table
-    from spaces.drawing import draw, size
+    from spaces.drawing import MAX_COUNTED, draw, has_conditions, size
     from spaces.sweep_spec import load_sweep_spec, make_space, shipped_specs
     from spaces.tree import every_parameter
 
@@ -68,8 +68,12 @@ def _describe_space(name: str, *, as_json: bool) -> None:
         f"{spec.trials} trials, objective {', '.join(spec.goals)}, sampler {spec.sampler.name}, seed {spec.seed}\n"
     )
     print_table(Table(headings=("searched", "values"), rows=list(_tree(space.root, depth=0))))
+    for constraint in space.constraints:
+        click.echo(f"Each trial: {constraint.text}")
     points = size(space)
-    click.echo(f"\nSize: {f'{points:,} points' if points is not None else 'infinite, for a parameter is continuous'}")
+    at_most = "at most " if points is not None and points > MAX_COUNTED and has_conditions(space) else ""
+    shown = f"{points:,} points" if points is not None else "infinite, for a parameter is continuous"
+    click.echo(f"\nSize: {at_most}{shown}")
     for number, sample in enumerate(samples, start=1):
         words = "; ".join(f"{path} {_value(value)}" for path, value in sample.items())
         click.echo(textwrap.fill(f"Sample {number}: {words}", WIDTH, subsequent_indent="  ", break_on_hyphens=False))
@@ -82,6 +86,8 @@ def _tree(branch: Branch, *, depth: int) -> Iterator[tuple[str, str]]:
 
     for parameter in branch.parameters:
         yield f"{'  ' * depth}{parameter.path}", _range(parameter)
+        if parameter.when:
+            yield f"{'  ' * depth}  when {parameter.when.text}", ""
         if isinstance(parameter, ChoiceParameter):
             for arm in parameter.arms:
                 yield from _tree(arm.branch, depth=depth + 1)

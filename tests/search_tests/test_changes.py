@@ -155,6 +155,19 @@ def test_a_searched_field_that_was_fixed_joins_the_assignment(record: Record) ->
     assert [one.assignment["target.steps"] for one in record.trials("demo")] == [10, 10, 10, 10]
 
 
+def test_a_new_constraint_sets_aside_what_does_not_meet_it_and_its_end_brings_it_back(record: Record) -> None:
+    bound = spec_of(search=rates(1e-3, 1e-5, 1e-4), constraints=["target.learning_rate > 1e-4 or family == 'none'"])
+    changes = changes_of(record, "demo", spec=bound)
+
+    assert "constraints" in [change.field for change in changes.fields]
+    assert list(changes.set_aside) == [1]
+    assert "the constraint" in changes.set_aside[1]
+    assert changes.revision is not None
+    record.revise("demo", revision=changes.revision)
+    assert best(record, sweep="demo", top=1)[0].trial == 2
+    assert changes_of(record, "demo", spec=spec_of()).back == (1,)
+
+
 def test_another_objective_or_other_rungs_are_refused_with_the_next_step(record: Record) -> None:
     with pytest.raises(SweepDiffersError, match=r"objective.*--name"):
         changes_of(record, "demo", spec=spec_of(objective="worst"))
