@@ -107,7 +107,7 @@ class PrunerConfig(FrozenModel):
     name: Literal["successive_halving", "hyperband", "median", "patient", "wilcoxon", "none"] = "successive_halving"
     """`successive_halving`: the best 1/eta of those measured there (arXiv 1810.05934); `hyperband`: the same in
     brackets that begin at later rungs (arXiv 1603.06560); `median`: its better half; `patient`: successive halving of
-    those that fell below their own best; `wilcoxon`: all but those worse than the best there, over paired languages."""
+    those that fell below their own best; `wilcoxon`: all but those worse than the best there, over paired items."""
     num_startup: int = Field(default=5, ge=1)
     """Finished trials before `median` ends one. `median` only."""
     patience: int = Field(default=1, ge=1)
@@ -281,7 +281,7 @@ def _refuse_idle_pruner(spec: SweepSpec) -> None:
         rule = "there is one rung, so that no trial can end before it"
         raise ConfigError("pruner", f"has no effect: {rule}; remove it, or set rungs.num to 2 or more")
     if spec.pruner.name == "wilcoxon" and spec.score != "average":
-        rule = f"it compares languages in pairs, which says nothing about objective {spec.score!r}"
+        rule = f"it compares means over languages in pairs, which says nothing about objective {spec.score!r}"
         raise ConfigError("pruner.name", f"'wilcoxon' does not fit: {rule}; set objective: average, or another pruner")
 
 

@@ -82,7 +82,7 @@ class Proposer:
         """Trials that may run at a time."""
         self._space = make_space(spec)
         self._sampler: Sampler = make_sampler(spec, proposed=_proposed_before(record, name))
-        self._promotion = Promotion(record, name=name, spec=spec)
+        self._promotion = Promotion(record, name=name, spec=spec, plans=plans)
         self._planned = record.sweep(name).planned_trials
         self._history = History(record, sweep=name, make=partial(past_trial, goals=spec.goals), goals=spec.goals)
         self._pending: dict[int, _Pending] = {}

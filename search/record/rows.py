@@ -159,6 +159,10 @@ class Curve:
     """Whether it was measured at its last rung."""
     languages: Mapping[int, Mapping[str, float]] = field(default_factory=dict[int, Mapping[str, float]])
     """Rung -> language -> score; empty unless asked for."""
+    evaluations: Mapping[int, str] = field(default_factory=dict[int, str])
+    """Rung -> key of the stage that it was scored in; empty unless asked for."""
+    items: Mapping[int, tuple[float, ...]] = field(default_factory=dict[int, tuple[float, ...]])
+    """Rung -> each item's mean over the languages; the driver reads them from the store."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
