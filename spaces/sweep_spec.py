@@ -26,6 +26,7 @@ from spaces.objectives import SCORES, Goal, Score, complaint_about, complaint_ab
 from spaces.own_tasks import adopt_tasks, read_tasks
 from spaces.parsing import Place, parse_branch
 from spaces.priors import PriorsConfig, check_priors
+from spaces.repeating import with_value
 from spaces.rungs import check_rungs
 from spaces.tree import FAMILY_PATH, Arm, Branch, ChoiceParameter, Setting, Space, every_parameter
 from trainables.config import FrozenModel, RungsConfig
@@ -248,6 +249,13 @@ def make_sweep_spec(document: Mapping[str, JsonValue]) -> SweepSpec:
     Raises:
         ConfigError: A field is wrong; `field` is its path in the spec.
     """
+    try:
+        return _checked(document)
+    except ConfigError as error:
+        raise with_value(error, document=document) from None
+
+
+def _checked(document: Mapping[str, JsonValue]) -> SweepSpec:
     try:
         spec = SweepSpec.model_validate(dict(document))
     except ValidationError as error:
