@@ -22,6 +22,7 @@ from spaces.checking import check_space
 from spaces.conditions import read_condition
 from spaces.drawing import MAX_COUNTED, has_conditions, size
 from spaces.errors import UnknownSweepSpecError
+from spaces.key_order import KEY_ORDER, in_key_order, with_key_order
 from spaces.objectives import SCORES, Goal, Score, complaint_about, complaint_about_one
 from spaces.own_tasks import adopt_tasks, read_tasks
 from spaces.parsing import Place, parse_branch
@@ -244,11 +245,12 @@ def shipped_specs() -> dict[str, Path]:
 
 
 def make_sweep_spec(document: Mapping[str, JsonValue]) -> SweepSpec:
-    """Return the checked sweep spec of a document that was read from YAML; its own tasks are known from here on.
+    """Return the checked sweep spec of a document from YAML or a record; its own tasks are known from here on.
 
     Raises:
         ConfigError: A field is wrong; `field` is its path in the spec.
     """
+    document = in_key_order(document)
     try:
         return _checked(document)
     except ConfigError as error:
@@ -269,6 +271,13 @@ def _checked(document: Mapping[str, JsonValue]) -> SweepSpec:
     check_rungs(spec.rungs, space=space)
     _refuse_idle_pruner(spec)
     return spec
+
+
+def recorded(spec: SweepSpec) -> JsonObject:
+    """Return a spec as the record keeps it, from which `make_sweep_spec` makes the same one, keys in the same order."""
+    fields: JsonObject = spec.model_dump(mode="json")
+    searched = {name: fields[name] for name in ("trial", "families", "search")}
+    return {**fields, **{key: value for key, value in with_key_order(searched).items() if key == KEY_ORDER}}
 
 
 def _refuse_unfit_objectives(spec: SweepSpec) -> None:

@@ -59,8 +59,14 @@ def _describe_space(name: str, *, as_json: bool) -> None:
     space = make_space(spec)
     samples = [draw(space, generator=random.Random(number)) for number in range(_NUM_SAMPLES)]  # noqa: S311  to look at
     if as_json:
-        paths = [parameter.path for parameter in every_parameter(space.root)]
-        print_json(spec.model_dump(mode="json") | {"parameters": paths, "size": size(space), "samples": samples})
+        parameters = list(every_parameter(space.root))
+        told = {
+            "parameters": [parameter.path for parameter in parameters],
+            "conditions": {parameter.path: parameter.when.text for parameter in parameters if parameter.when},
+            "size": size(space),
+            "samples": samples,
+        }
+        print_json(spec.model_dump(mode="json") | told)
         return
     click.echo(textwrap.fill(f"{spec.name}: {spec.description}", WIDTH))
     click.echo(f"File: {shipped_specs().get(name, Path(name))}")

@@ -7,11 +7,14 @@ import ast
 import dataclasses
 import json
 import random
+from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from search.cli.main import exit_code
 from spaces.adopting import Misfit, adopt
 from spaces.binding import bind
 from spaces.conditions import violated
@@ -155,6 +158,21 @@ def test_a_field_that_nothing_sets_has_its_default_in_a_constraint() -> None:
     assert violated(space, first_assignments(space)[0]) is None
 
 
+def test_people_and_scripts_are_told_the_conditions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "spec.yaml"
+    file.write_text(yaml.safe_dump({**DOCUMENT, "constraints": [LIMIT]}, sort_keys=False))
+
+    assert exit_code(["spaces", str(file)]) == 0
+    told = capsys.readouterr().out
+    assert exit_code(["spaces", str(file), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+
+    assert "when intermediate.batch_size >= 16" in told
+    assert f"Each trial: {LIMIT}" in told
+    assert document["conditions"]["intermediate.text.learning_rate"] == "intermediate.batch_size >= 16"
+    assert document["constraints"] == [LIMIT]
+
+
 def test_a_constraint_that_no_default_field_breaks_keeps_the_recorded_spec_as_it_was() -> None:
     assert "constraints" not in make_sweep_spec(DOCUMENT).model_dump(mode="json")  # type: ignore[arg-type]
     spec = make_sweep_spec({**DOCUMENT, "constraints": [LIMIT]})  # type: ignore[dict-item]
@@ -171,6 +189,12 @@ def test_a_trial_that_a_new_constraint_rules_out_does_not_fit() -> None:
     misfit = adopt(bound, bind(free, large), known=large)
     assert isinstance(misfit, Misfit)
     assert str(misfit) == f"intermediate.steps is 4000, and the space has the constraint {LIMIT!r}"
+
+
+def test_each_trial_of_a_conditional_space_is_known_again_by_its_configuration() -> None:
+    space, generator = space_with(LIMIT), random.Random(0)
+    for drawn in (draw(space, generator=generator) for _ in range(40)):
+        assert adopt(space, bind(space, drawn), known={"family": drawn["family"]}) == drawn
 
 
 def test_constraints_exclude_what_the_configuration_would_refuse() -> None:
