@@ -101,7 +101,7 @@ def time_ours(num_workers: int, *, num_trials: int, folder: Path) -> Timing:
     spec = _spec(name, num_trials=num_trials)
     started = time.time()
     with open_record(str(place)) as record:
-        record.put_sweep(name, spec=spec.model_dump(mode="json"), objective=spec.objective, planned_trials=spec.trials)
+        record.put_sweep(name, spec=spec.model_dump(mode="json"), objective=spec.score, planned_trials=spec.trials)
 
         def order(start: Start) -> TrialOrder:
             return TrialOrder(

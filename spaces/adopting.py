@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from spaces.binding import bind
+from spaces.conditions import violated
+from spaces.drafting import drafted
 from spaces.drawing import default_value
 from spaces.parameters import FloatParameter, IntParameter, SimplexParameter
 from spaces.tree import FAMILY_PATH, Arm, Assignment, ChoiceParameter, Label, Parameter, Space
@@ -66,11 +68,19 @@ class _Search:
             self._labels = {} if family is None else {FAMILY_PATH: family.label}
             found, differing = self._settled()
             if not differing:
-                return found
+                return self._unless_violated(found)
             if nearest is None or len(differing) < nearest[0]:
                 nearest = (len(differing), found, differing)
         assert nearest is not None  # noqa: S101  (a space has a family, or none at all)
         return self._misfit(*nearest[1:])
+
+    def _unless_violated(self, found: Assignment) -> Assignment | Misfit:
+        constraint = violated(self._space, found)
+        if constraint is None:
+            return found
+        field = constraint.fields[0]
+        value = drafted(self._space.root, found).look(field)
+        return Misfit(field=field, value=value, rule=f"the constraint {constraint.text!r}")
 
     def _families(self) -> list[Arm] | list[None]:
         """Return the arms of the choice among families, the trial's own first."""

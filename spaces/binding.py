@@ -3,39 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pydantic import JsonValue, ValidationError
 
-from spaces.parameters import FloatParameter, IntParameter, SimplexParameter
-from spaces.tree import Assignment, ChoiceParameter, Parameter, Setting, Space
+from spaces.drafting import Draft
+from spaces.tree import Assignment, Parameter, Space
 from spaces.walk import answers, walk
 from trainables.config import TrialConfig
 from trainables.config.validation import config_error
 from trainables.errors import ConfigError
-
-_DEFAULT_TARGET = TrialConfig().target
-
-
-@dataclass(slots=True, kw_only=True)
-class _Draft:
-    """A TrialConfig in the making, and where in the spec each of its fields was set."""
-
-    values: dict[str, JsonValue] = field(default_factory=dict[str, JsonValue])
-    origins: dict[str, str] = field(default_factory=dict[str, str])
-
-    def put(self, setting: Setting) -> None:
-        """Set a field; an empty mapping only makes sure that the phase is there."""
-        *parents, name = setting.field.split(".")
-        inner = self.values
-        for parent in parents:
-            found = inner.get(parent)
-            if not isinstance(found, dict):
-                found = inner[parent] = dict[str, JsonValue]()
-            inner = found
-        if not (setting.value == {} and isinstance(inner.get(name), dict)):
-            inner[name] = setting.value if not isinstance(setting.value, dict) else dict(setting.value)
-        self.origins[setting.field] = setting.origin
 
 
 def origin_of(field: str, *, origins: Mapping[str, str]) -> str:
@@ -81,13 +58,13 @@ def bind_with_origins(space: Space, assignment: Assignment) -> BoundTrial:
     Raises:
         ConfigError: As `bind`.
     """
-    draft = _Draft()
-    _put_all(draft, settings=space.root.settings)
+    draft = Draft()
+    draft.put_all(space.root.settings)
     look_up = answers(assignment)
 
     def ask(parameter: Parameter) -> JsonValue:
         value = look_up(parameter)
-        _put_parameter(draft, parameter=parameter, value=value)
+        draft.put_parameter(parameter, value=value)
         return value
 
     extra = assignment.keys() - walk(space, ask).keys()
@@ -96,32 +73,9 @@ def bind_with_origins(space: Space, assignment: Assignment) -> BoundTrial:
     return BoundTrial(config=_validated(draft), origins=draft.origins)
 
 
-def _put_all(draft: _Draft, *, settings: tuple[Setting, ...]) -> None:
-    for setting in settings:
-        draft.put(setting)
-
-
-def _put_parameter(draft: _Draft, *, parameter: Parameter, value: JsonValue) -> None:
-    match parameter:
-        case ChoiceParameter():
-            arm = parameter.arm(value)
-            _put_all(draft, settings=arm.branch.settings if arm else ())
-        case FloatParameter() | IntParameter() | SimplexParameter():
-            draft.put(Setting(field=parameter.field, origin=parameter.origin, value=value))
-
-
-def _validated(draft: _Draft) -> TrialConfig:
-    _fill_target(draft.values)
+def _validated(draft: Draft) -> TrialConfig:
+    draft.fill_target()
     try:
         return TrialConfig.model_validate(draft.values)
     except ValidationError as error:
         raise config_error(error, locate=lambda path: origin_of(path, origins=draft.origins)) from None
-
-
-def _fill_target(values: dict[str, JsonValue]) -> None:
-    """Give a partly described target phase the default mixture and length, so that `steps` alone replaces `epochs`."""
-    target = values.get("target")
-    if isinstance(target, dict):
-        target.setdefault("mixture", dict(_DEFAULT_TARGET.mixture))
-        if "steps" not in target and "epochs" not in target:
-            target["epochs"] = _DEFAULT_TARGET.epochs

@@ -1,7 +1,8 @@
 """Checks a space before anything starts, by binding it where mistakes show.
 
-Bound are: each family at its defaults, each arm of each choice, both ends of each range, and a few random draws for
-mistakes that need two values at once. A slip that survives is refused when its trial is bound, by the same rules.
+Bound are, of trials that meet the constraints: each family at its defaults, each arm of each choice, both ends of each
+range, and a few random draws for mistakes that need two values at once. A slip that survives is refused when its trial
+is bound, by the same rules.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from pydantic import JsonValue
 
 from spaces.binding import BoundTrial, bind_with_origins
 from spaces.compared import check_equal_compute
+from spaces.condition_checks import active_draws, check_conditions
+from spaces.conditions import violated
 from spaces.contradictions import refuse_contradictions
 from spaces.drawing import default_value, draw, first_assignments
 from spaces.fit import check_trial
@@ -35,8 +38,11 @@ def check_space(space: Space) -> None:
             family, a language is missing; `field` is the path in the spec.
     """
     refuse_contradictions(space.root)
+    check_conditions(space)
     trials: list[BoundTrial] = []
     for assignment in _probes(space):
+        if violated(space, assignment) is not None:
+            continue
         trials.append(bind_with_origins(space, assignment))
         check_trial(trials[-1], family=assignment.get(FAMILY_PATH))
     check_equal_compute(trials, space=space)
@@ -45,6 +51,9 @@ def check_space(space: Space) -> None:
 def _probes(space: Space) -> Iterator[Assignment]:
     yield from first_assignments(space)
     yield from _branch_probes(space, branch=space.root, answers={})
+    for parameter, trial in active_draws(space):
+        for value in _probe_values(parameter):
+            yield _defaults_but(space, answers={**trial, parameter.path: value})
     generator = random.Random(0)  # noqa: S311  the same probes every time
     for _ in range(NUM_RANDOM_PROBES):
         yield draw(space, generator=generator)

@@ -8,10 +8,17 @@ from collections.abc import Callable, Iterator
 
 from pydantic import JsonValue
 
+from spaces.conditions import violated
 from spaces.parameters import FloatParameter, IntParameter, SimplexParameter
-from spaces.tree import FAMILY_PATH, Assignment, Branch, ChoiceParameter, Label, Parameter, Space
+from spaces.tree import FAMILY_PATH, Assignment, Branch, ChoiceParameter, Label, Parameter, Space, every_parameter
 from spaces.walk import walk
 from trainables.errors import ConfigError
+
+MAX_DRAWS = 10_000
+"""Random draws after which no trial is taken to meet the constraints; half a second."""
+
+MAX_COUNTED = 20_000
+"""Points of a space with conditions that are counted one by one."""
 
 
 def default_value(parameter: Parameter) -> JsonValue:
@@ -39,8 +46,25 @@ def first_assignments(space: Space) -> list[Assignment]:
 
 
 def draw(space: Space, *, generator: random.Random) -> Assignment:
-    """Return a random assignment: every arm equally likely, numbers uniform (or log-uniform), weights Dirichlet(1)."""
-    return walk(space, lambda parameter: draw_value(parameter, generator=generator))
+    """Return a random assignment: every arm equally likely, numbers uniform (or log-uniform), weights Dirichlet(1).
+
+    Draws that violate a constraint are drawn again, which leaves the others as likely as they were to each other.
+
+    Raises:
+        ConfigError: None of many draws meets the constraints.
+    """
+    for _ in range(MAX_DRAWS):
+        assignment = walk(space, lambda parameter: draw_value(parameter, generator=generator))
+        if violated(space, assignment) is None:
+            return assignment
+    raise unsatisfied(space)
+
+
+def unsatisfied(space: Space) -> ConfigError:
+    """Return what is said where no trial is found that meets the constraints."""
+    texts = " and ".join(repr(constraint.text) for constraint in space.constraints)
+    rule = f"none of {MAX_DRAWS:,} random trials meets" if len(space.constraints) == 1 else "no trial was found to meet"
+    return ConfigError("constraints", f"{rule} {texts}; loosen them, or narrow the ranges instead")
 
 
 def draw_value(parameter: Parameter, *, generator: random.Random) -> JsonValue:
@@ -88,8 +112,19 @@ def _ends(parameter: IntParameter | FloatParameter, value: JsonValue) -> tuple[f
 
 
 def size(space: Space) -> int | None:
-    """Return how many assignments a space has, or None when a parameter is continuous."""
-    return _branch_size(space.root)
+    """Return how many assignments a space has, or None when a parameter is continuous.
+
+    Where conditions rule some out, a small space is counted; of one with more than MAX_COUNTED it is at most this many.
+    """
+    most = _branch_size(space.root)
+    if most is None or most > MAX_COUNTED or not has_conditions(space):
+        return most
+    return sum(1 for _ in enumerate_assignments(space))
+
+
+def has_conditions(space: Space) -> bool:
+    """Return whether a space has constraints, or parameters that are active only under a condition."""
+    return bool(space.constraints) or any(parameter.when for parameter in every_parameter(space.root))
 
 
 def _branch_size(branch: Branch) -> int | None:
@@ -114,7 +149,7 @@ def _parameter_size(parameter: Parameter) -> int | None:
 
 
 def enumerate_assignments(space: Space) -> Iterator[Assignment]:
-    """Yield every assignment of a finite space, the last parameter changing fastest.
+    """Yield every assignment of a finite space that meets its constraints, the last parameter changing fastest.
 
     Raises:
         ConfigError: A parameter is continuous.
@@ -122,7 +157,9 @@ def enumerate_assignments(space: Space) -> Iterator[Assignment]:
     turns: list[int] = []
     while True:
         taken: list[tuple[int, int]] = []
-        yield walk(space, _take_turns(turns, taken=taken))
+        assignment = walk(space, _take_turns(turns, taken=taken))
+        if violated(space, assignment) is None:
+            yield assignment
         while taken and taken[-1][0] + 1 == taken[-1][1]:
             taken.pop()
         if not taken:

@@ -32,6 +32,16 @@ def field_kind(field: str, *, origin: str) -> FieldKind:
     return _kind(annotation)
 
 
+def model_of(field: str) -> type[BaseModel] | None:
+    """Return the class of a field that has fields of its own, of the TrialConfig for the empty path; else None."""
+    annotation: Any = TrialConfig
+    for name in field.split(".") if field else []:
+        if _kind(annotation) != "model" or name not in annotation.model_fields:
+            return None
+        annotation = _without_none(annotation.model_fields[name].annotation)
+    return annotation if _kind(annotation) == "model" else None
+
+
 def _step(annotation: Any, *, name: str, walked: list[str], origin: str) -> Any:
     here = ".".join(walked)
     if _kind(annotation) != "model":

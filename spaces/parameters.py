@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
+from spaces.expressions import Condition
+
 WEIGHT_TOLERANCE = 1e-6
 """How far mixture weights may be from a sum of 1; the tolerance of PhaseConfig.mixture."""
 
@@ -27,6 +29,8 @@ class FloatParameter:
     high: float
     log: bool
     default: float
+    when: Condition | None = None
+    """Active only where it holds of what stands before; None: always."""
 
     def admits(self, value: JsonValue) -> bool:
         """Return whether a value is in the range."""
@@ -44,6 +48,8 @@ class IntParameter:
     high: int
     log: bool
     default: int
+    when: Condition | None = None
+    """As of FloatParameter."""
 
     def admits(self, value: JsonValue) -> bool:
         """Return whether a value is a whole number in the range."""
@@ -59,6 +65,8 @@ class SimplexParameter:
     origin: str
     items: tuple[str, ...]
     default: tuple[float, ...]
+    when: Condition | None = None
+    """As of FloatParameter."""
 
     def admits(self, value: JsonValue) -> bool:
         """Return whether a value maps exactly these tasks to weights that sum to 1."""

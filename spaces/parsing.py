@@ -10,11 +10,12 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from pydantic import JsonValue
 
+from spaces.conditions import read_condition
 from spaces.fields import field_kind
 from spaces.parameters import FloatParameter, IntParameter, SimplexParameter
 from spaces.tree import Arm, Branch, ChoiceParameter, Label, Parameter, Setting
@@ -27,6 +28,9 @@ MAX_SUBSET_ITEMS = 6
 """A `subset` becomes a choice with 2^n - 1 arms; a sampler learns little about more than 63."""
 
 _PAIR = 2
+
+_BESIDE = ("default", "when")
+"""What may stand beside the word of a parameter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +71,10 @@ def parse_branch(value: JsonValue, *, at: Place) -> Branch:
         return Branch(settings=(Setting(field=at.field, origin=at.origin, value=value),))
     word = parameter_word(value, at=at)
     if word is not None and isinstance(value, dict):
-        return Branch(parameters=(_parse_parameter(value, word=word, at=at),))
+        parameter = _parse_parameter(value, word=word, at=at)
+        if "when" in value:
+            parameter = replace(parameter, when=read_condition(value["when"], origin=f"{at.origin}.when"))
+        return Branch(parameters=(parameter,))
     if kind == "model" and isinstance(value, dict):
         parts = [parse_branch(part, at=at.child(key)) for key, part in value.items()]
         return sum(parts, Branch(settings=(Setting(field=at.field, origin=at.origin, value={}),)))
@@ -88,11 +95,12 @@ def parameter_word(value: JsonValue, *, at: Place) -> ParameterWord | None:
     words: list[ParameterWord] = [word for word in get_args(ParameterWord) if word in value]
     if not words:
         return None
-    unknown = [key for key in value if key not in {words[0], "default"}]
+    unknown = [key for key in value if key not in {words[0], *_BESIDE}]
     if unknown:
-        near = near_matches(unknown[0], ["default"])
+        near = near_matches(unknown[0], _BESIDE)
         raise ConfigError(
-            at.origin, f"{unknown[0]!r} cannot stand beside {words[0]!r}{near}; a parameter has one kind and a default"
+            at.origin,
+            f"{unknown[0]!r} cannot stand beside {words[0]!r}{near}; a parameter has one kind, a default and a `when`",
         )
     return words[0]
 

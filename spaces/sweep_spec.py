@@ -5,17 +5,29 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, ValidationError, model_serializer, model_validator
+from pydantic import (
+    Field,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from spaces.budget import BudgetConfig
 from spaces.checking import check_space
-from spaces.drawing import size
+from spaces.conditions import read_condition
+from spaces.drawing import MAX_COUNTED, has_conditions, size
 from spaces.errors import UnknownSweepSpecError
+from spaces.key_order import KEY_ORDER, in_key_order, with_key_order
+from spaces.objectives import SCORES, Goal, Score, complaint_about, complaint_about_one
 from spaces.own_tasks import adopt_tasks, read_tasks
 from spaces.parsing import Place, parse_branch
 from spaces.priors import PriorsConfig, check_priors
+from spaces.repeating import with_value
 from spaces.rungs import check_rungs
 from spaces.tree import FAMILY_PATH, Arm, Branch, ChoiceParameter, Setting, Space, every_parameter
 from trainables.config import FrozenModel, RungsConfig
@@ -97,7 +109,7 @@ class PrunerConfig(FrozenModel):
     name: Literal["successive_halving", "hyperband", "median", "patient", "wilcoxon", "none"] = "successive_halving"
     """`successive_halving`: the best 1/eta of those measured there (arXiv 1810.05934); `hyperband`: the same in
     brackets that begin at later rungs (arXiv 1603.06560); `median`: its better half; `patient`: successive halving of
-    those that fell below their own best; `wilcoxon`: all but those worse than the best there, over paired languages."""
+    those that fell below their own best; `wilcoxon`: all but those worse than the best there, over paired items."""
     num_startup: int = Field(default=5, ge=1)
     """Finished trials before `median` ends one. `median` only."""
     patience: int = Field(default=1, ge=1)
@@ -128,8 +140,9 @@ class SweepSpec(FrozenModel):
     """Name of the sweep: letters, digits, `_`, `-` and `.`."""
     description: str = ""
     """What the sweep is meant to find out."""
-    objective: Literal["average", "english", "worst"] = "average"
-    """Score to maximise: mean over languages (XTREME), English only (strict zero-shot), or the lowest language."""
+    objective: Score | Annotated[tuple[Goal, ...], Field(strict=False)] = "average"
+    """Score to maximise: mean over languages (XTREME), English only (strict zero-shot), or the lowest language. A list
+    of it and further scores, or of `seconds` and `steps` to be few, asks for the trials that none beats in all."""
     seed: int = Field(default=0, ge=0, lt=2**31)
     """Seeds the sampler; phases have their own seeds in `trial`."""
     trials: int = Field(ge=1)
@@ -157,6 +170,37 @@ class SweepSpec(FrozenModel):
     """Family -> fields of its intermediate phase, fixed or searched."""
     search: JsonObject = Field(default_factory=dict[str, JsonValue])
     """Fields of any other phase, searched in every family; keys may be dotted."""
+    constraints: tuple[str, ...] = Field(default=(), strict=False)
+    """Conditions that each trial meets, like `intermediate.steps * intermediate.batch_size <= 40000`. One about a field
+    that a trial does not have does not apply to it."""
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> JsonObject:
+        """Leave constraints out where there are none: a sweep on record from before them has the same spec."""
+        fields: JsonObject = handler(self)
+        return {name: value for name, value in fields.items() if name != "constraints" or value}
+
+    @field_validator("objective", mode="before")
+    @classmethod
+    def _objectives_fit_together(cls, objective: object) -> object:
+        if isinstance(objective, (list, tuple)):
+            if complaint := complaint_about(objective):
+                raise ValueError(complaint)
+        elif objective not in SCORES:
+            raise ValueError(complaint_about_one(objective))
+        return objective
+
+    @property
+    def goals(self) -> tuple[Goal, ...]:
+        """What is optimised: the score first, that `best` and pruners go by."""
+        return self.objective if isinstance(self.objective, tuple) else (self.objective,)
+
+    @property
+    def score(self) -> Score:
+        """The first objective."""
+        first = self.goals[0]
+        assert first in SCORES  # noqa: S101  (checked above)
+        return first
 
 
 def load_sweep_spec(name_or_path: str | Path) -> SweepSpec:
@@ -201,16 +245,25 @@ def shipped_specs() -> dict[str, Path]:
 
 
 def make_sweep_spec(document: Mapping[str, JsonValue]) -> SweepSpec:
-    """Return the checked sweep spec of a document that was read from YAML; its own tasks are known from here on.
+    """Return the checked sweep spec of a document from YAML or a record; its own tasks are known from here on.
 
     Raises:
         ConfigError: A field is wrong; `field` is its path in the spec.
     """
+    document = in_key_order(document)
+    try:
+        return _checked(document)
+    except ConfigError as error:
+        raise with_value(error, document=document) from None
+
+
+def _checked(document: Mapping[str, JsonValue]) -> SweepSpec:
     try:
         spec = SweepSpec.model_validate(dict(document))
     except ValidationError as error:
         raise config_error(error, known=_known_names) from None
     adopt_tasks(spec.tasks)
+    _refuse_unfit_objectives(spec)
     space = make_space(spec)
     check_space(space)
     _check_grid(spec, space=space)
@@ -220,12 +273,32 @@ def make_sweep_spec(document: Mapping[str, JsonValue]) -> SweepSpec:
     return spec
 
 
+def recorded(spec: SweepSpec) -> JsonObject:
+    """Return a spec as the record keeps it, from which `make_sweep_spec` makes the same one, keys in the same order."""
+    fields: JsonObject = spec.model_dump(mode="json")
+    searched = {name: fields[name] for name in ("trial", "families", "search")}
+    return {**fields, **{key: value for key, value in with_key_order(searched).items() if key == KEY_ORDER}}
+
+
+def _refuse_unfit_objectives(spec: SweepSpec) -> None:
+    if len(spec.goals) == 1:
+        return
+    named = ", ".join(spec.goals)
+    if spec.sampler.name == "cmaes":
+        rule = f"it optimises one number, and the sweep has objectives {named}"
+        raise ConfigError("sampler.name", f"'cmaes' does not fit: {rule}; use nsga2, tpe or gp, or one objective")
+    if spec.rungs.num > 1 and spec.pruner.name != "none":
+        rule = f"it would end trials that score less at a rung, and one of them may be the best in {named} together"
+        message = f"{spec.pruner.name!r} does not fit several objectives: {rule}"
+        raise ConfigError("pruner.name", f"{message}; set pruner.name: none, or one objective")
+
+
 def _refuse_idle_pruner(spec: SweepSpec) -> None:
     if spec.rungs.num == 1 and spec.pruner != PrunerConfig():
         rule = "there is one rung, so that no trial can end before it"
         raise ConfigError("pruner", f"has no effect: {rule}; remove it, or set rungs.num to 2 or more")
-    if spec.pruner.name == "wilcoxon" and spec.objective != "average":
-        rule = f"it compares languages in pairs, which says nothing about objective {spec.objective!r}"
+    if spec.pruner.name == "wilcoxon" and spec.score != "average":
+        rule = f"it compares means over languages in pairs, which says nothing about objective {spec.score!r}"
         raise ConfigError("pruner.name", f"'wilcoxon' does not fit: {rule}; set objective: average, or another pruner")
 
 
@@ -233,6 +306,9 @@ def _check_grid(spec: SweepSpec, *, space: Space) -> None:
     if spec.sampler.name != "grid":
         return
     points = size(space)
+    if points is not None and points > MAX_COUNTED and has_conditions(space):
+        message = f"a grid of up to {points} points, of which conditions rule some out; it can have {MAX_COUNTED}"
+        raise ConfigError("sampler.name", f"{message}; use random or tpe, or fewer values")
     if points is None:
         raise ConfigError("sampler.name", "a grid needs a finite space, and this one has a range; use choice, or tpe")
     if spec.trials > points:
@@ -270,7 +346,8 @@ def make_space(spec: SweepSpec) -> Space:
     root = trial + Branch(parameters=(_family_choice(spec),)) + shared
     # The TrialConfig itself is always there: its own empty setting would name no field.
     settings = tuple(setting for setting in root.settings if setting.field)
-    space = Space(root=Branch(settings=settings, parameters=root.parameters))
+    constraints = [read_condition(text, origin=f"constraints.{place}") for place, text in enumerate(spec.constraints)]
+    space = Space(root=Branch(settings=settings, parameters=root.parameters), constraints=tuple(constraints))
     _refuse_shared_paths(space)
     return space
 

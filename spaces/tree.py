@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from pydantic import JsonValue
 
+from spaces.expressions import Condition
 from spaces.parameters import FloatParameter, IntParameter, SimplexParameter
 
 Assignment: TypeAlias = dict[str, JsonValue]
@@ -60,6 +61,8 @@ class ChoiceParameter:
     origin: str
     arms: tuple[Arm, ...]
     default: Label
+    when: Condition | None = None
+    """As of FloatParameter."""
 
     def arm(self, label: JsonValue) -> Arm | None:
         """Return the arm of this label, or None. True is not 1, and 1 is not 1.0."""
@@ -79,6 +82,8 @@ class Space:
     """A set of trials: every walk through `root` is one of them."""
 
     root: Branch
+    constraints: tuple[Condition, ...] = ()
+    """What every trial of it meets, where it has the fields."""
 
 
 def every_parameter(branch: Branch) -> Iterator[Parameter]:

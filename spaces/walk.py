@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from pydantic import JsonValue
 
+from spaces.conditions import is_active, violated
 from spaces.parameters import FloatParameter, IntParameter, SimplexParameter
 from spaces.tree import Assignment, Branch, ChoiceParameter, Parameter, Space
 from trainables.errors import ConfigError
@@ -22,14 +23,18 @@ def walk(space: Space, ask: Callable[[Parameter], JsonValue]) -> Assignment:
         ConfigError: An answer is outside its parameter; `field` is the parameter's path.
     """
     assignment: Assignment = {}
-    _visit(space.root, ask=ask, assignment=assignment)
+    _visit(space.root, root=space.root, ask=ask, assignment=assignment)
     return assignment
 
 
 def contains(space: Space, assignment: Mapping[str, JsonValue]) -> bool:
-    """Return whether a walk of the space can give this assignment: no parameter missing, none inactive."""
+    """Return whether a walk of the space can give this assignment, and it meets the constraints.
+
+    No parameter is missing then, and none inactive.
+    """
     try:
-        return walk(space, answers(assignment)).keys() == assignment.keys()
+        is_walk = walk(space, answers(assignment)).keys() == assignment.keys()
+        return is_walk and violated(space, assignment) is None
     except ConfigError:
         return False
 
@@ -45,14 +50,16 @@ def answers(assignment: Mapping[str, JsonValue]) -> Callable[[Parameter], JsonVa
     return ask
 
 
-def _visit(branch: Branch, *, ask: Callable[[Parameter], JsonValue], assignment: Assignment) -> None:
+def _visit(branch: Branch, *, root: Branch, ask: Callable[[Parameter], JsonValue], assignment: Assignment) -> None:
     for parameter in branch.parameters:
+        if not is_active(parameter, root=root, assignment=assignment):
+            continue
         value = ask(parameter)
         if not parameter.admits(value):
             raise ConfigError(parameter.path, f"{value!r} is not {describe(parameter)}; use a value of the space")
         assignment[parameter.path] = value
         if isinstance(parameter, ChoiceParameter) and (arm := parameter.arm(value)):
-            _visit(arm.branch, ask=ask, assignment=assignment)
+            _visit(arm.branch, root=root, ask=ask, assignment=assignment)
 
 
 def describe(parameter: Parameter) -> str:

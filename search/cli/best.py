@@ -28,8 +28,10 @@ _FAMILIES = ("none", "text", "multimodal", "multitask", "control")
     "--top", type=click.IntRange(min=1), metavar="K", help="How many.  [default: 5; --by: 1 each; --pareto: all]"
 )
 @click.option("--by", type=click.Choice(["family"]), help="The best of each family.")
-@click.option("--pareto", is_flag=True, help="Those that none beats in both score and seconds alone.")
-@click.option("--metric", metavar="METRIC", help="average, english, worst or a language.  [default: the objective]")
+@click.option("--pareto", is_flag=True, help="Those that none beats in all objectives, or in score and seconds.")
+@click.option(
+    "--metric", metavar="METRIC", help="average, english, worst or a language.  [default: the first objective]"
+)
 @click.option("--language", metavar="CODE", help="By the accuracy in this language.")
 @click.option(
     "--rung", type=click.IntRange(min=0), metavar="R", help="By the scores at this rung, of all measured there."
@@ -58,12 +60,13 @@ def best(*, name: str, record: str | None, store: str | None, as_json: bool, **a
     asking.check()
     with open_record(record_to_read(record=record, store=store, sweep=name), read_only=True) as opened:
         answers = asking.answers(opened, name)
+        title = asking.title(opened, name)
     if as_json:
         print_json(answers)
     elif not answers:
         _print_none(name, asking)
     else:
-        print_answers(answers)
+        print_answers(answers, title=title, as_front=asking.pareto)
         first = answers[0]
         print_next(f"xstilts show {first.sweep} {first.trial}", what="its full configuration, lineage and cost")
 
@@ -116,6 +119,18 @@ class Asking:
             return query.best_of_families(record, sweep=name, top=self.top or 1, metric=metric, where=where)
         return query.best(record, sweep=name, top=self.top or _TOP, metric=metric, where=where)
 
+    def title(self, record: Record, name: str) -> str:
+        """Return what the answers are the best of, and by what."""
+        from search import query
+
+        sweep, metric = record.sweep(name), self.language or self.metric
+        if self.pareto:
+            goals = ", ".join(query.pareto_goals(sweep, metric=metric))
+            return f"What no trial of {name} beats in all of {goals} (as if nothing were shared)"
+        if metric is None and len(sweep.goals) > 1:
+            return f"Best of {name} by {sweep.objective}, its first objective (of all: --pareto)"
+        return f"Best of {name} by {metric or sweep.objective}"
+
 
 def _quoted(text: str) -> str:
     return f'"{text}"' if "'" in text else f"'{text}'"
@@ -130,20 +145,24 @@ def _print_none(name: str, asking: Asking) -> None:
     print_next(f"xstilts status {name}", what="how the sweep stands")
 
 
-def print_answers(answers: Sequence[BestTrial], *, with_languages: bool = True) -> None:
+def print_answers(
+    answers: Sequence[BestTrial], *, title: str | None = None, as_front: bool = False, with_languages: bool = True
+) -> None:
     """Print trials, or the best trial of each family, as a table.
 
     Args:
         answers: At least one; the first is the best.
+        title: What they are; None says whose best by what.
+        as_front: Whether they are a Pareto set: told with what they would have cost alone.
         with_languages: Whether the first one's accuracy in each language follows.
     """
     from search.cli.output import print_languages, print_table
     from search.query import BestOfFamily
 
     first = answers[0]
-    click.echo(f"Best of {first.sweep} by {first.metric}: {score_words(first.config)} in %")
+    click.echo(f"{title or f'Best of {first.sweep} by {first.metric}'}: {score_words(first.config)} in %")
     families = [answer for answer in answers if isinstance(answer, BestOfFamily)]
-    print_table(_family_table(families) if families else _trial_table(answers))
+    print_table(_family_table(families) if families else _trial_table(answers, as_front=as_front))
     if any(answer.set_aside for answer in answers):
         click.echo("* set aside: does not count, because the sweep was changed; `xstilts show` says why")
     if with_languages:
@@ -173,7 +192,7 @@ def score_words(config: dict[str, JsonValue]) -> str:
     return f"zero-shot dev {metric} on {task}"
 
 
-def _trial_table(answers: Sequence[BestTrial]) -> Table:
+def _trial_table(answers: Sequence[BestTrial], *, as_front: bool = False) -> Table:
     from search.cli.output import Table, duration, percent, weights
 
     rows = [
@@ -184,12 +203,14 @@ def _trial_table(answers: Sequence[BestTrial]) -> Table:
             percent(min(answer.languages.values())),
             answer.family,
             weights(answer.tasks),
-            duration(answer.cost_paid_seconds),
+            *((duration(answer.cost_if_alone_seconds), str(answer.steps_if_alone)) if as_front else ()),
+            *(() if as_front else (duration(answer.cost_paid_seconds),)),
         )
         for answer in answers
     ]
-    headings = ("trial", answers[0].metric, "en", "lowest", "family", "intermediate tasks", "cost")
-    return Table(headings=headings, rows=rows, right=frozenset({0, 1, 2, 3, 6}))
+    costs = ("seconds alone", "steps alone") if as_front else ("cost",)
+    headings = ("trial", answers[0].metric, "en", "lowest", "family", "intermediate tasks", *costs)
+    return Table(headings=headings, rows=rows, right=frozenset({0, 1, 2, 3, 6, 7}))
 
 
 def _family_table(answers: Sequence[BestOfFamily]) -> Table:

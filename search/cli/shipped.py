@@ -44,14 +44,14 @@ def _list_spaces(*, as_json: bool) -> None:
     if as_json:
         print_json([spec.model_dump(mode="json") for spec in specs])
         return
-    rows = [(spec.name, str(spec.trials), spec.objective, ", ".join(spec.families)) for spec in specs]
+    rows = [(spec.name, str(spec.trials), ", ".join(spec.goals), ", ".join(spec.families)) for spec in specs]
     print_table(Table(headings=("sweep spec", "trials", "objective", "families"), rows=rows, right=frozenset({1})))
     print_next("xstilts spaces demo", what="what it searches")
 
 
 def _describe_space(name: str, *, as_json: bool) -> None:
     from search.cli.output import WIDTH, Table, print_json, print_next, print_table
-    from spaces.drawing import draw, size
+    from spaces.drawing import MAX_COUNTED, draw, has_conditions, size
     from spaces.sweep_spec import load_sweep_spec, make_space, shipped_specs
     from spaces.tree import every_parameter
 
@@ -59,15 +59,27 @@ def _describe_space(name: str, *, as_json: bool) -> None:
     space = make_space(spec)
     samples = [draw(space, generator=random.Random(number)) for number in range(_NUM_SAMPLES)]  # noqa: S311  to look at
     if as_json:
-        paths = [parameter.path for parameter in every_parameter(space.root)]
-        print_json(spec.model_dump(mode="json") | {"parameters": paths, "size": size(space), "samples": samples})
+        parameters = list(every_parameter(space.root))
+        told = {
+            "parameters": [parameter.path for parameter in parameters],
+            "conditions": {parameter.path: parameter.when.text for parameter in parameters if parameter.when},
+            "size": size(space),
+            "samples": samples,
+        }
+        print_json(spec.model_dump(mode="json") | told)
         return
     click.echo(textwrap.fill(f"{spec.name}: {spec.description}", WIDTH))
     click.echo(f"File: {shipped_specs().get(name, Path(name))}")
-    click.echo(f"{spec.trials} trials, objective {spec.objective}, sampler {spec.sampler.name}, seed {spec.seed}\n")
+    click.echo(
+        f"{spec.trials} trials, objective {', '.join(spec.goals)}, sampler {spec.sampler.name}, seed {spec.seed}\n"
+    )
     print_table(Table(headings=("searched", "values"), rows=list(_tree(space.root, depth=0))))
+    for constraint in space.constraints:
+        click.echo(f"Each trial: {constraint.text}")
     points = size(space)
-    click.echo(f"\nSize: {f'{points:,} points' if points is not None else 'infinite, for a parameter is continuous'}")
+    at_most = "at most " if points is not None and points > MAX_COUNTED and has_conditions(space) else ""
+    shown = f"{points:,} points" if points is not None else "infinite, for a parameter is continuous"
+    click.echo(f"\nSize: {at_most}{shown}")
     for number, sample in enumerate(samples, start=1):
         words = "; ".join(f"{path} {_value(value)}" for path, value in sample.items())
         click.echo(textwrap.fill(f"Sample {number}: {words}", WIDTH, subsequent_indent="  ", break_on_hyphens=False))
@@ -80,6 +92,8 @@ def _tree(branch: Branch, *, depth: int) -> Iterator[tuple[str, str]]:
 
     for parameter in branch.parameters:
         yield f"{'  ' * depth}{parameter.path}", _range(parameter)
+        if parameter.when:
+            yield f"{'  ' * depth}  when {parameter.when.text}", ""
         if isinstance(parameter, ChoiceParameter):
             for arm in parameter.arms:
                 yield from _tree(arm.branch, depth=depth + 1)

@@ -64,7 +64,7 @@ def _print_sweeps(statuses: tuple[SweepStatus, ...]) -> None:
             str(one.states.get("running", 0)),
             str(one.states.get("failed", 0)),
             percent(one.best_score),
-            one.objective,
+            ", ".join(one.goals),
             duration(one.cost_paid_seconds),
         )
         for one in statuses

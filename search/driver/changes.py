@@ -17,7 +17,8 @@ from pydantic import JsonValue
 from search.errors import SweepDiffersError
 from search.record import JsonObject, Record, Revision, SweepRow, TrialRow
 from spaces.adopting import Misfit, adopt
-from spaces.sweep_spec import SweepSpec, make_space, make_sweep_spec
+from spaces.key_order import KEY_ORDER
+from spaces.sweep_spec import SweepSpec, make_space, make_sweep_spec, recorded
 from trainables.config.frozen import canonical_json
 from trainables.errors import InputError, TrainablesError
 from trainables.provenance import read_provenance
@@ -31,8 +32,8 @@ _MOST_SHOWN = 8
 _LONGEST_VALUE = 160
 """Characters of a value that are shown: a sweep may have hundreds of earlier trials in its spec."""
 
-EXTENT = frozenset({"name", "trials", "concurrency", "description"})
-"""Fields that say how long and how wide to search, and decide no trial."""
+EXTENT = frozenset({"name", "trials", "concurrency", "description", KEY_ORDER})
+"""Fields that say how long and how wide to search, and decide no trial; and in which order the others stood."""
 
 FIXED = ("objective", "rungs")
 """Fields that a sweep keeps."""
@@ -139,7 +140,7 @@ class _Judging:
         before = {trial.number: trial.set_aside for trial in trials}
         is_same = not fields and not assignments and {n: why for n, why in before.items() if why} == aside
         revision = Revision(
-            spec=self._spec.model_dump(mode="json"),
+            spec=recorded(self._spec),
             set_aside={str(number): reason for number, reason in aside.items()},
             assignments=assignments,
             num_trials=len(trials),

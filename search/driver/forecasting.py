@@ -18,6 +18,7 @@ from search.pruner import make_pruner
 from search.record import Curve, Record
 from search.sampler import PastTrial, make_sampler
 from spaces.binding import bind
+from spaces.objectives import is_maximised, upwards
 from spaces.sweep_spec import LEARNING_SAMPLERS, SweepSpec, make_space
 from trainables.config import EvaluationConfig, TrialConfig
 from trainables.data.batching import num_steps_for_epochs
@@ -233,6 +234,7 @@ class Forecaster:
         plans = {number: self._plan(config) for number, config in self._waiting.items()}
         for number in range(len(history), len(history) + num_to_propose):
             proposal = sampler.propose(number, history=history)
+            plans[number] = self._plan(bind(self._space, proposal.assignment))
             past = PastTrial(
                 number=number,
                 assignment=proposal.assignment,
@@ -240,10 +242,16 @@ class Forecaster:
                 score=scores[number],
                 rung=self._spec.rungs.last,
                 attributes=proposal.attributes,
+                values=self._values(plans[number], score=scores[number]),
             )
             history.append(past)
-            plans[number] = self._plan(bind(self._space, proposal.assignment))
         return plans
+
+    def _values(self, plan: Plan, *, score: float) -> tuple[float, ...]:
+        """Return the objectives of a trial, where there are several: costs grow with the steps of its plan."""
+        steps = float(_sum([self._steps.whole(stage) for stage in plan[-1]]) or 0)
+        values = [score if is_maximised(goal) else steps for goal in self._spec.goals]
+        return upwards(values, goals=self._spec.goals) if len(values) > 1 else ()
 
     def _plan(self, config: TrialConfig) -> Plan:
         rungs, of = self._spec.rungs, read_provenance(config)

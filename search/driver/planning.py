@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from typing import Protocol
 
 from search.driver.ordering import Candidate
@@ -56,6 +57,13 @@ class Plans(Protocol):
         """Free the space of a trunk that no trial extends any more."""
         ...
 
+    def items(self, key: str, *, languages: Sequence[str]) -> tuple[float, ...]:
+        """Return what an evaluation stage says of each item: the mean over languages of whether it was right.
+
+        Nothing where the store lacks it, languages are not parallel, or an answer is more than one label.
+        """
+        ...
+
     def forget(self, number: int) -> None:
         """Keep nothing of a trial that has ended."""
         ...
@@ -75,6 +83,7 @@ class StagePlans:
         self._complete: set[str] = set()
         self._looked: dict[str, float] = {}
         self._held: dict[str, tuple[float, bool]] = {}
+        self._items: dict[str, tuple[float, ...]] = {}
 
     def candidate(self, trial: TrialRow, *, rung: int) -> Candidate:
         """Return what a trial would have to make at a rung."""
@@ -113,6 +122,19 @@ class StagePlans:
         self._complete.discard(key)
         self._looked.pop(key, None)
         self._store.space.remove(key)
+
+    def items(self, key: str, *, languages: Sequence[str]) -> tuple[float, ...]:
+        """Return the mean over languages of whether each item of an evaluation stage was right, or nothing."""
+        if (known := self._items.get(key)) is not None:
+            return known
+        from trainables.correctness import FILE, read_correctness
+
+        stage = self._store.find(key)
+        path = None if stage is None else stage.folder / FILE
+        found = read_correctness(path, languages=languages) if path is not None and path.is_file() else None
+        if found is None:
+            return ()
+        return self._items.setdefault(key, tuple(map(float, found)))
 
     def forget(self, number: int) -> None:
         """Keep nothing of a trial that has ended."""

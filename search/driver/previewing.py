@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from search.driver.changes import Changes, changes_of
@@ -14,6 +15,7 @@ from search.driver.sweep import SweepRequest, check_families
 from search.errors import RecordMissingError, UnknownSweepError
 from search.home import Home, check_home
 from search.record import History, Record, open_record
+from search.sampler import PastTrial
 from trainables.checkpoints import encoder_folder
 from trainables.config import TrialConfig
 from trainables.storage import is_remote
@@ -59,13 +61,23 @@ def _known(record: Record, request: SweepRequest, config: TrialConfig) -> Previe
     num_left = max(0, planned - (len(trials) - len(changes.set_aside)))
     waiting = [one for one in trials if one.state not in ENDED and one.number not in changes.set_aside]
     forecaster = _forecaster(request, config, record=record)
+    goals = request.spec.goals
+    history = History(record, sweep=request.name, make=partial(past_trial, goals=goals), goals=goals)
     forecaster.know(
-        History(record, sweep=request.name, make=past_trial).trials(),
+        [_after(changes, trial) for trial in history.trials()],
         waiting={trial.number: trial.trial_config for trial in waiting},
     )
     return Preview(
         changes=changes, is_new=False, num_to_propose=num_left, forecast=forecaster.forecast(num_to_propose=num_left)
     )
+
+
+def _after(changes: Changes, trial: PastTrial) -> PastTrial:
+    """Return a trial as samplers see it once the changes are recorded."""
+    if trial.number in changes.set_aside:
+        return replace(trial, state="failed")
+    assignments = {} if changes.revision is None else changes.revision.assignments
+    return replace(trial, assignment=assignments.get(str(trial.number), trial.assignment))
 
 
 def _forecaster(request: SweepRequest, config: TrialConfig, *, record: Record | None) -> Forecaster:

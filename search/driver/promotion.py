@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Literal
 
+from search.driver.planning import Plans
 from search.pruner import make_pruner
 from search.record import Curve, Record, TrialRow
 from spaces.sweep_spec import SweepSpec
+
+_EXACT = 1e-9
+"""Items make up a score when their mean is the score but for rounding."""
 
 Decision = Literal["climb", "prune", "wait"]
 """`wait`: in fixed order, a trial before it has not been measured at its rung and may still be."""
@@ -23,10 +29,11 @@ class Promotion:
         record: Holds what they scored.
         name: The sweep's name.
         spec: The sweep's spec.
+        plans: Read what trials said of the items that they were scored on, for a pruner that pairs them.
     """
 
-    def __init__(self, record: Record, *, name: str, spec: SweepSpec) -> None:
-        self._record, self._name, self._spec = record, name, spec
+    def __init__(self, record: Record, *, name: str, spec: SweepSpec, plans: Plans) -> None:
+        self._record, self._name, self._spec, self._plans = record, name, spec, plans
         self._pruner = make_pruner(spec)
 
     def decide(self, trial: TrialRow, *, rung: int) -> Decision:
@@ -43,8 +50,16 @@ class Promotion:
             others = [curve for curve in others if curve.number < trial.number]
         curve = curves[trial.number]
         scores = {at: score for at, score in curve.scores.items() if at <= rung}
-        known = Curve(number=curve.number, scores=scores, languages=curve.languages)
+        known = replace(curve, scores=scores, is_finished=False)
+        if with_languages:
+            known, *others = (self._with_items(one, rung=rung) for one in (known, *others))
         return "prune" if self._pruner.is_pruned(known, others=others) else "climb"
+
+    def _with_items(self, curve: Curve, *, rung: int) -> Curve:
+        key = curve.evaluations.get(rung)
+        items = self._plans.items(key, languages=tuple(curve.languages[rung])) if key else ()
+        is_score = bool(items) and abs(math.fsum(items) / len(items) - curve.scores[rung]) < _EXACT
+        return replace(curve, items={rung: items} if is_score else {})
 
     def _is_decidable(self, trial: TrialRow, *, rung: int, curves: dict[int, Curve]) -> bool:
         unfinished = self._record.trials(self._name, states=("proposed", "running", "interrupted"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from search.driver.lost_trials import LostTrials
 from search.driver.ordering import Candidate, in_order
@@ -17,6 +18,7 @@ from search.driver.promotion import Promotion
 from search.record import History, HistoryRow, Proposal, Record, Seen, TrialRow
 from search.sampler import PastTrial, Proposed, Sampler, make_sampler
 from spaces.binding import bind
+from spaces.objectives import upwards
 from spaces.sweep_spec import SweepSpec, make_space
 from spaces.tree import FAMILY_PATH
 from trainables.checkpoints import with_absolute_folders
@@ -80,9 +82,9 @@ class Proposer:
         """Trials that may run at a time."""
         self._space = make_space(spec)
         self._sampler: Sampler = make_sampler(spec, proposed=_proposed_before(record, name))
-        self._promotion = Promotion(record, name=name, spec=spec)
+        self._promotion = Promotion(record, name=name, spec=spec, plans=plans)
         self._planned = record.sweep(name).planned_trials
-        self._history = History(record, sweep=name, make=past_trial)
+        self._history = History(record, sweep=name, make=partial(past_trial, goals=spec.goals), goals=spec.goals)
         self._pending: dict[int, _Pending] = {}
         self._running: dict[int, Candidate] = {}
         self._loaded: frozenset[str] = frozenset()
@@ -303,8 +305,13 @@ def _seen(trials: Sequence[PastTrial]) -> Seen:
     return Seen(num_trials=len(trials), running=running)
 
 
-def past_trial(trial: HistoryRow) -> PastTrial:
-    """Return a trial as samplers see it."""
+def past_trial(trial: HistoryRow, *, goals: Sequence[str] = ()) -> PastTrial:
+    """Return a trial as samplers see it.
+
+    Args:
+        trial: The trial as the record has it.
+        goals: The sweep's objectives; needed where there are several.
+    """
     return PastTrial(
         number=trial.number,
         assignment=trial.assignment,
@@ -313,4 +320,11 @@ def past_trial(trial: HistoryRow) -> PastTrial:
         score=trial.score,
         rung=trial.rung or 0,
         attributes=trial.sampler,
+        values=_values(trial, goals=goals),
     )
+
+
+def _values(trial: HistoryRow, *, goals: Sequence[str]) -> tuple[float, ...]:
+    if trial.state != "finished":
+        return ()
+    return upwards([value for value in trial.values if value is not None], goals=goals if trial.values else ())

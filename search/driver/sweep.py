@@ -30,7 +30,7 @@ from search.stages import Limits, collect
 from spaces.binding import bind
 from spaces.drawing import default_assignment
 from spaces.own_tasks import own_tasks
-from spaces.sweep_spec import SweepSpec, make_space, make_sweep_spec
+from spaces.sweep_spec import SweepSpec, make_space, make_sweep_spec, recorded
 from trainables.checks import check_trial
 from trainables.config import EngineConfig, TrialConfig
 from trainables.errors import TrainablesError
@@ -260,7 +260,7 @@ def _order(start: Start, request: SweepRequest, *, engine: EngineConfig, fence: 
 
 def _as_recorded(request: SweepRequest, *, record: Record) -> JsonObject:
     """Return the spec as the record has it, if it says the same: an older version wrote fewer fields."""
-    written = request.spec.model_dump(mode="json")
+    written = recorded(request.spec)
     try:
         known = record.sweep(request.name).spec
     except UnknownSweepError:
@@ -337,7 +337,7 @@ def _put_sweep(record: Record, request: SweepRequest) -> None:
     record.put_sweep(
         request.name,
         spec=_as_recorded(request, record=record),
-        objective=request.spec.objective,
+        objective=request.spec.score,
         planned_trials=request.trials,
     )
 

@@ -1,7 +1,7 @@
 """Questions to the record: which configurations are best, how a sweep stands, what one trial was."""
 
 from search.query.answers import BestOfFamily, BestTrial, RungScore, StageOfTrial, SweepStatus, TrialReport
-from search.query.best import best, best_at_rung, best_of_families, pareto
+from search.query.best import best, best_at_rung, best_of_families, pareto, pareto_goals
 from search.query.filters import describe_columns
 from search.query.standing import report_trial, sweep_status, sweep_statuses
 from search.query.table import TrialTable, trial_table
@@ -19,6 +19,7 @@ __all__ = [
     "best_of_families",
     "describe_columns",
     "pareto",
+    "pareto_goals",
     "report_trial",
     "sweep_status",
     "sweep_statuses",

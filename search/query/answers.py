@@ -78,6 +78,8 @@ class SweepStatus(Answer):
     """Name of the sweep."""
     objective: Objective
     """What it maximises."""
+    goals: tuple[str, ...] = ()
+    """All that it optimises, the first first."""
     planned_trials: int
     """Trials that it is to have."""
     states: dict[State, int]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, func, select
@@ -10,7 +9,9 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, func, select
 from search.query.answers import BestOfFamily, BestTrial, tasks_of
 from search.query.filters import compile_filter, score_column
 from search.record import STATES, Record, State, SweepRow, schema
+from search.record.goals import goal_column
 from search.record.reading import count_set_aside, read_sweep
+from spaces.objectives import unbeaten, upwards
 from trainables.results import TrialResult
 
 
@@ -122,37 +123,37 @@ def best_at_rung(
 def pareto(
     record: Record, *, sweep: str, metric: str | None = None, where: str | Sequence[str] | None = None
 ) -> tuple[BestTrial, ...]:
-    """Return the finished trials that no other one beats in both score and cost alone, the best score first.
+    """Return the finished trials that no other one beats in all objectives of the sweep, the best score first.
 
-    One beats another when it is at least as good in both, and better in one. Arguments and errors are those of `best`;
-    trials set aside are left out.
+    A sweep of one objective has `seconds` as its second. One trial beats another when it is at least as good in all,
+    and better in one. Arguments and errors are those of `best`; trials set aside are left out.
 
     Args:
         record: Where the sweep is.
         sweep: Its name.
-        metric: As for `best`.
+        metric: As for `best`; given, it stands in place of the sweep's objectives, and `seconds` is the second.
         where: As for `best`; trials that do not meet it beat none.
     """
     with record.engine.begin() as connection:
         row = read_sweep(connection, sweep)
         score, trials = _score(row, metric), schema.trials.c
+        others = pareto_goals(row, metric=metric)[1:]
         counting = (*_counting(row, score, where, ("finished",)), trials.set_aside.is_(None))
-        points = connection.execute(select(trials.number, score, trials.cost_if_alone_seconds).where(*counting)).all()
-        front = _front([(number, value, cost) for number, value, cost in points])
+        values = (score, *map(goal_column, others))
+        points = connection.execute(select(trials.number, *values).where(*counting)).all()
+        known = [point for point in points if None not in point]
+        goals = (row.objective, *others)
+        front = {known[place][0] for place in unbeaten([upwards(point[1:], goals=goals) for point in known])}
         query = select(schema.trials, score.label("metric_value")).where(*counting, trials.number.in_(front))
         found = connection.execute(query.order_by(score.desc(), trials.number)).mappings().all()
         return _answers(connection, found, metric=metric or row.objective)
 
 
-def _front(points: Sequence[tuple[int, float, float]]) -> list[int]:
-    """Return the numbers of those that none beats, of number, score (higher is better) and cost (lower is better)."""
-    front: list[int] = []
-    cheapest, last = math.inf, (math.nan, math.nan)
-    for number, score, cost in sorted(points, key=lambda point: (-point[1], point[2])):
-        if cost < cheapest or (score, cost) == last:  # equals beat each other not
-            front.append(number)
-            cheapest, last = cost, (score, cost)
-    return front
+def pareto_goals(sweep: SweepRow, *, metric: str | None = None) -> tuple[str, ...]:
+    """Return what `pareto` compares in: the sweep's objectives, or one score and `seconds`."""
+    if metric is not None or len(sweep.goals) == 1:
+        return (metric or sweep.objective, "seconds")
+    return sweep.goals
 
 
 def _score(sweep: SweepRow, metric: str | None) -> ColumnElement[float]:

@@ -17,10 +17,11 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any  # SQLAlchemy's expressions are generic over the value's type
 
-from sqlalchemy import ColumnElement, and_, not_, or_, select
+from sqlalchemy import ColumnElement, and_, not_, or_
 
 from search.errors import FilterError
 from search.record import schema
+from search.record.goals import metric_column
 from trainables.config.evaluation import XNLI_LANGUAGES
 from trainables.errors import near_matches
 
@@ -84,14 +85,7 @@ def score_column(metric: str, *, rung: int | None = None) -> ColumnElement[float
         msg = f"unknown metric {metric!r}{near_matches(metric, known)}; give one of {', '.join(known)}"
         raise FilterError(msg)
     name, language = (metric, "") if metric in _METRICS else ("accuracy", metric)
-    scores, trials = schema.scores.c, schema.trials.c
-    of_trial = (
-        scores.sweep == trials.sweep,
-        scores.trial == trials.number,
-        scores.rung == (trials.rung if rung is None else rung),
-    )
-    found = select(scores.value).where(*of_trial, scores.metric == name, scores.language == language)
-    return found.correlate(schema.trials).scalar_subquery()
+    return metric_column(name, language=language, rung=rung)
 
 
 def compile_filter(expression: str) -> ColumnElement[bool]:

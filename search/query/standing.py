@@ -82,6 +82,7 @@ def _status(connection: Connection, sweep: SweepRow) -> SweepStatus:
     return SweepStatus(
         sweep=sweep.name,
         objective=sweep.objective,
+        goals=sweep.goals,
         planned_trials=sweep.planned_trials,
         states=states,
         num_set_aside=count_set_aside(connection, sweep.name),

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 from sqlalchemy import Connection, func, select
 
+from search.record.goals import goal_column
 from search.record.record import Record
 from search.record.rows import JsonObject, State
 from search.record.schema import events, trials
@@ -32,9 +33,11 @@ class HistoryRow:
     rung: int | None
     sampler: JsonObject
     set_aside: str | None
+    values: tuple[float | None, ...] = ()
+    """The sweep's objectives at the highest rung, where it has several."""
 
 
-_COLUMNS = tuple(trials.c[name] for name in HistoryRow.__slots__)
+_COLUMNS = tuple(trials.c[name] for name in HistoryRow.__slots__ if name != "values")
 
 
 class History(Generic[T]):
@@ -44,10 +47,15 @@ class History(Generic[T]):
         record: Holds the sweep.
         sweep: Its name.
         make: Makes what the caller keeps of a trial, anew whenever the trial has changed.
+        goals: The sweep's objectives.
     """
 
-    def __init__(self, record: Record, *, sweep: str, make: Callable[[HistoryRow], T]) -> None:
+    def __init__(
+        self, record: Record, *, sweep: str, make: Callable[[HistoryRow], T], goals: Sequence[str] = ()
+    ) -> None:
         self._record, self._sweep, self._make = record, sweep, make
+        several = goals if len(goals) > 1 else ()
+        self._values = tuple(goal_column(goal).label(f"goal_{goal}") for goal in several)
         self._last_event = 0
         self._kept: list[T] = []
 
@@ -55,12 +63,14 @@ class History(Generic[T]):
         """Return all trials as they are now. The sequence changes at the next call: copy what must not."""
         with self._record.engine.begin() as connection:
             last, changed = self._changed(connection)
-            query = select(*_COLUMNS).where(trials.c.sweep == self._sweep).order_by(trials.c.number)
+            query = select(*_COLUMNS, *self._values).where(trials.c.sweep == self._sweep).order_by(trials.c.number)
             if len(changed) < _MOST_ASKED and self._last_event:
                 query = query.where(trials.c.number.in_(changed))
             rows = connection.execute(query).mappings().all() if changed else []
         for row in rows:
-            self._put(row["number"], self._make(HistoryRow(**row)))
+            values = tuple(row[value.name] for value in self._values)
+            known = {column.name: row[column.name] for column in _COLUMNS}
+            self._put(row["number"], self._make(HistoryRow(**known, values=values)))
         self._last_event = last
         return self._kept
 

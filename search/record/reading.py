@@ -125,15 +125,20 @@ def read_curves(
     for trial, rung, score in connection.execute(query):
         scores.setdefault(trial, {})[rung] = score
     languages: dict[int, dict[int, dict[str, float]]] = {}
+    evaluations: dict[int, dict[int, str]] = {}
     if with_languages:
         for one in read_measurements(connection, sweep):
-            languages.setdefault(one.trial, {})[one.rung] = one.trial_result.languages
+            result = one.trial_result
+            languages.setdefault(one.trial, {})[one.rung] = result.languages
+            own = (stage for stage in result.stages if stage.phase == "evaluation" and not stage.further)
+            evaluations.setdefault(one.trial, {}).update((one.rung, stage.key) for stage in own)
     return tuple(
         Curve(
             number=number,
             scores=of_trial,
             is_finished=last_rung in of_trial,
             languages=languages.get(number, {}),
+            evaluations=evaluations.get(number, {}),
         )
         for number, of_trial in scores.items()
     )

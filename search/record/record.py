@@ -219,8 +219,8 @@ class Record:
         """
         with self.writing_to(sweep) as connection:
             row = reading.read_sweep(connection, sweep)
-            if row.objective == "english" and "en" not in proposal.config.evaluation.languages:
-                msg = "lacks 'en', and the sweep's objective is english; add en, or choose another objective"
+            if "english" in {row.objective, *row.goals} and "en" not in proposal.config.evaluation.languages:
+                msg = "lacks 'en', and english is an objective of the sweep; add en, or choose another objective"
                 raise ConfigError("evaluation.languages", msg)
             number = reading.next_number(connection, sweep)
             writing.add_trial(connection, sweep, number=number, proposal=proposal)

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
+from spaces.objectives import goals_of
 from trainables.config import FrozenModel, RungsConfig, TrialConfig
 from trainables.results import Family, StageRun, TrialResult
 
@@ -58,6 +59,11 @@ class SweepRow:
     objective: Objective
     planned_trials: int
     created_at: float
+
+    @property
+    def goals(self) -> tuple[str, ...]:
+        """What it optimises, `objective` first; a sweep of one objective has no other."""
+        return goals_of(self.spec.get("objective", self.objective))
 
     @property
     def own_tasks(self) -> JsonObject:
@@ -153,6 +159,10 @@ class Curve:
     """Whether it was measured at its last rung."""
     languages: Mapping[int, Mapping[str, float]] = field(default_factory=dict[int, Mapping[str, float]])
     """Rung -> language -> score; empty unless asked for."""
+    evaluations: Mapping[int, str] = field(default_factory=dict[int, str])
+    """Rung -> key of the stage that it was scored in; empty unless asked for."""
+    items: Mapping[int, tuple[float, ...]] = field(default_factory=dict[int, tuple[float, ...]])
+    """Rung -> each item's mean over the languages; the driver reads them from the store."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from pydantic import JsonValue
 
 from search.errors import SweepDiffersError
 from search.record.rows import JsonObject, Objective, SweepRow
+from spaces.key_order import KEY_ORDER
 from trainables.config.frozen import canonical_json
 
 
@@ -23,7 +24,8 @@ def check_same_sweep(sweep: SweepRow, *, spec: JsonObject, objective: Objective)
 
 def _without_extent(spec: JsonObject) -> JsonObject:
     """Return a spec without what says how long and how wide to search: that may change from run to run."""
-    return {name: value for name, value in spec.items() if name not in {"trials", "concurrency", "description"}}
+    extent = {"trials", "concurrency", "description", KEY_ORDER}
+    return {name: value for name, value in spec.items() if name not in extent}
 
 
 def _differing(left: JsonValue, right: JsonValue, *, path: str) -> list[str]:

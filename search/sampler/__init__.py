@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from search.sampler.contract import PastTrial, Proposal, Proposed, Sampler, TrialState, proposal_seed
 from spaces.sweep_spec import SweepSpec, make_space
+from spaces.tree import Space
 
 __all__ = ["PastTrial", "Proposal", "Proposed", "Sampler", "TrialState", "make_sampler", "proposal_seed"]
 
@@ -31,16 +34,25 @@ def make_sampler(spec: SweepSpec, *, proposed: Proposed = Proposed()) -> Sampler
         from search.sampler.quasi_random import QuasiRandomSampler
 
         return QuasiRandomSampler(space=space, sweep_seed=spec.seed)
+    if space.constraints:
+        from search.sampler.constrained import ConstrainedSampler
+
+        return ConstrainedSampler(space=space, make=partial(_make_asked, spec, space), sweep_seed=spec.seed)
+    return _make_asked(spec, space, sweep_seed=spec.seed)
+
+
+def _make_asked(spec: SweepSpec, space: Space, *, sweep_seed: int) -> Sampler:
+    """Return a sampler that knows nothing of constraints."""
     if spec.sampler.name == "stage_aware":
         from search.sampler.stage_aware import StageAwareSampler
         from search.sampler.stage_costs import StepCosts
 
         costs = StepCosts(space=space, rungs=spec.rungs, prunes=spec.pruner.name != "none")
         return StageAwareSampler(
-            space=space, sweep_seed=spec.seed, last_rung=spec.rungs.last, costs=costs, priors=spec.priors
+            space=space, sweep_seed=sweep_seed, last_rung=spec.rungs.last, costs=costs, priors=spec.priors
         )
     from search.sampler.optuna_samplers import OptunaSampler
     from search.sampler.replay import Replay
 
-    replay = Replay(space=space)
-    return OptunaSampler(replay=replay, sweep_seed=spec.seed, config=spec.sampler, priors=spec.priors)
+    replay = Replay(space=space, num_goals=len(spec.goals))
+    return OptunaSampler(replay=replay, sweep_seed=sweep_seed, config=spec.sampler, priors=spec.priors)

@@ -35,6 +35,9 @@ class PastTrial:
     """Highest rung that it was scored at; orders pruned trials."""
     attributes: dict[str, JsonValue] = field(default_factory=dict[str, JsonValue])
     """What its proposal carried, unchanged."""
+    values: tuple[float, ...] = ()
+    """Of a finished trial in a sweep of several objectives: all of them in the spec's order; costs are negated,
+    so that more is better in each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,15 +8,16 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 from scipy.stats.qmc import Sobol
 
 from search.sampler.contract import PastTrial, Proposal, proposal_seed
-from spaces.drawing import first_assignments
+from spaces.conditions import violated
+from spaces.drawing import MAX_DRAWS, first_assignments, unsatisfied
 from spaces.parameters import FloatParameter, IntParameter, SimplexParameter
-from spaces.tree import ChoiceParameter, Parameter, Space, every_parameter
+from spaces.tree import Assignment, ChoiceParameter, Parameter, Space, every_parameter
 from spaces.walk import walk
 
 _EDGE = 1e-9
@@ -34,6 +35,8 @@ class QuasiRandomSampler:
 
     space: Space
     sweep_seed: int
+    _places: list[int] = field(default_factory=list[int], repr=False, compare=False)
+    """Places in the sequence of the points that meet the constraints, as far as they were looked for."""
 
     def propose(self, number: int, *, history: Sequence[PastTrial]) -> Proposal:
         """Return the proposal for a trial; see `Sampler.propose`. The history does not matter."""
@@ -42,12 +45,31 @@ class QuasiRandomSampler:
         first = first_assignments(self.space)
         if number < len(first):
             return Proposal(assignment=first[number], seed=seed, attributes={})
-        coordinates = self._coordinates(number - len(first))
+        return Proposal(assignment=self._allowed(number - len(first)), seed=seed, attributes={})
+
+    def _allowed(self, place: int) -> Assignment:
+        """Return a point by its place among those that meet the constraints."""
+        if not self.space.constraints:
+            return self._point(place)
+        while len(self._places) <= place:
+            start = self._places[-1] + 1 if self._places else 0
+            found = (index for index in range(start, start + MAX_DRAWS) if self._is_allowed(index))
+            index = next(found, None)
+            if index is None:
+                raise unsatisfied(self.space)
+            self._places.append(index)
+        return self._point(self._places[place])
+
+    def _is_allowed(self, index: int) -> bool:
+        return violated(self.space, self._point(index)) is None
+
+    def _point(self, index: int) -> Assignment:
+        coordinates = self._coordinates(index)
 
         def ask(parameter: Parameter) -> JsonValue:
             return _value(parameter, coordinates=coordinates[parameter.path])
 
-        return Proposal(assignment=walk(self.space, ask), seed=seed, attributes={})
+        return walk(self.space, ask)
 
     def _coordinates(self, index: int) -> dict[str, list[float]]:
         parameters = list(every_parameter(self.space.root))

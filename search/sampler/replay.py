@@ -57,9 +57,11 @@ class Replay:
 
     Args:
         space: The space of every history.
+        num_goals: How many objectives the sweep has.
     """
 
     space: Space
+    num_goals: int = 1
     _known: dict[int, tuple[PastTrial, FrozenTrial]] = field(
         default_factory=dict[int, tuple[PastTrial, FrozenTrial]], repr=False, compare=False
     )
@@ -80,7 +82,8 @@ class Replay:
             msg = f"a history of {len(ordered)} trials names a number twice; give each trial once"
             raise ValueError(msg)
         storage = _SharingStorage()
-        study = optuna.create_study(storage=storage, sampler=sampler, direction="maximize")
+        directions = [optuna.study.StudyDirection.MAXIMIZE] * self.num_goals
+        study = optuna.create_study(storage=storage, sampler=sampler, directions=directions)
         study_id = storage.get_study_id_from_name(study.study_name)
         # Optuna's TPE ignores trials in state FAIL: leaving them out proposes the same.
         for trial in ordered:
@@ -92,12 +95,19 @@ class Replay:
     def _frozen(self, trial: PastTrial) -> FrozenTrial:
         known = self._known.get(trial.number)
         if known is None or known[0] != trial:
-            known = self._known[trial.number] = (trial, frozen_trial(self.space, trial=trial))
+            known = self._known[trial.number] = (trial, frozen_trial(self.space, trial=trial, num_goals=self.num_goals))
         return known[1]
 
 
-def frozen_trial(space: Space, *, trial: PastTrial) -> FrozenTrial:
+def frozen_trial(space: Space, *, trial: PastTrial, num_goals: int = 1) -> FrozenTrial:
     """Return a past trial as Optuna's.
+
+    Of several objectives Optuna orders pruned trials by none: they say where not to look again, and no rung.
+
+    Args:
+        space: The space.
+        trial: The trial.
+        num_goals: How many objectives the sweep has.
 
     Raises:
         ConfigError: Its assignment is not in the space.
@@ -108,13 +118,17 @@ def frozen_trial(space: Space, *, trial: PastTrial) -> FrozenTrial:
     if trial.state == "finished" and score is None:
         msg = f"finished trial {trial.number} has score {trial.score}; a score is a finite number; mark it failed"
         raise ValueError(msg)
+    values = trial.values if num_goals > 1 else () if score is None else (score,)
+    if trial.state == "finished" and (len(values) != num_goals or not all(map(math.isfinite, values))):
+        msg = f"finished trial {trial.number} has {values} for {num_goals} objectives; each is finite; mark it failed"
+        raise ValueError(msg)
     return create_trial(
         state=_STATES[trial.state],
-        value=score if trial.state == "finished" else None,
+        values=values if trial.state == "finished" else None,
         params=described.params,
         distributions=described.distributions,
         system_attrs=_part(trial, name="system"),
-        intermediate_values={} if score is None else {trial.rung: score},
+        intermediate_values={trial.rung: score} if num_goals == 1 and score is not None else {},
     )
 
 

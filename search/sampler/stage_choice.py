@@ -14,6 +14,7 @@ from search.sampler.contract import PastTrial
 from search.sampler.stage_costs import StepCosts
 from search.sampler.stage_model import StageModel, expected_improvement
 from search.sampler.stage_points import Encoder, active, is_of_target
+from spaces.conditions import violated
 from spaces.drawing import draw, draw_value, near_value
 from spaces.tree import Assignment, Parameter, Space
 from spaces.walk import walk
@@ -108,7 +109,7 @@ class Choice:
         for place in np.argsort(-worth_FT, axis=None, kind="stable")[: len(tried) + 1]:
             row, column = np.unravel_index(place, worth_FT.shape)
             joined = self._joined(bases[int(row)], targets[int(column)])
-            if _text(joined) not in tried:
+            if _text(joined) not in tried and violated(self.space, joined) is None:
                 line = deviation_FT[:, int(column)] if is_fresh else deviation_FT[int(row)]
                 return _Best(
                     assignment=joined,

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from operator import attrgetter
 
 from search.sampler.contract import PastTrial
+from spaces.objectives import unbeaten
 from spaces.tree import FAMILY_PATH
 
 NUM_BEST = 100
@@ -23,6 +24,8 @@ NUM_LAST = 400
 
 def window(history: Sequence[PastTrial], *, num_startup: int) -> Sequence[PastTrial]:
     """Return the trials of a history that TPE is to see; all of a short one. A pure function, in no order.
+
+    Of several objectives the first orders them, and those that none beats in all stay too.
 
     Args:
         history: Past trials, each number once.
@@ -35,7 +38,7 @@ def window(history: Sequence[PastTrial], *, num_startup: int) -> Sequence[PastTr
     ended = [trial for trial in in_order if trial.state in {"finished", "pruned"}]
     best = _best_first(ended)
     kept = [trial for trial in in_order if trial.state not in {"finished", "pruned", "failed"}]
-    kept += [*ended[-num_last:], *best[:NUM_BEST], *_best_of_families(best)]
+    kept += [*ended[-num_last:], *best[:NUM_BEST], *_best_of_families(best), *_unbeaten(ended)]
     return list({trial.number: trial for trial in kept}.values())
 
 
@@ -49,6 +52,11 @@ def _best_first(ended: Sequence[PastTrial]) -> list[PastTrial]:
     pruned.sort(key=lambda trial: float("-inf") if trial.score is None else trial.score, reverse=True)
     pruned.sort(key=attrgetter("rung"), reverse=True)
     return finished + pruned
+
+
+def _unbeaten(ended: Sequence[PastTrial]) -> list[PastTrial]:
+    several = [trial for trial in ended if trial.values]
+    return [several[place] for place in unbeaten([trial.values for trial in several])]
 
 
 def _best_of_families(best: Sequence[PastTrial]) -> list[PastTrial]:

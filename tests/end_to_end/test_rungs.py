@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
+from search.driver.planning import StagePlans
 from search.record import Record, StageRow, open_record
 from search.stages import Limits, collect
 from tests.end_to_end.drivers import Driver
+from trainables.config import RungsConfig
 from trainables.stage_store import StageStore
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tiny_world")]
@@ -84,6 +86,17 @@ def test_trials_climb_or_are_pruned_and_share_their_stages(unbroken: Path) -> No
     assert set(states) == {"finished", "pruned"}
     assert states["finished"] >= 1
     assert max(Counter(made(unbroken, "climb")).values()) == 1
+
+
+def test_items_of_each_rung_are_there_for_pruners_that_pair_them(unbroken: Path) -> None:
+    plans = StagePlans(StageStore(unbroken / "store"), rungs=RungsConfig(num=2, eta=3, num_items=6))
+    with open_record(unbroken / "record.db", read_only=True) as record:
+        curves = record.curves("climb", last_rung=1, with_languages=True)
+    for curve in curves:
+        for rung, score in curve.scores.items():
+            items = plans.items(curve.evaluations[rung], languages=tuple(curve.languages[rung]))
+            assert len(items) == (6 if rung == 0 else 12)
+            assert sum(items) / len(items) == pytest.approx(score, abs=1e-9)
 
 
 def test_trunks_go_when_nothing_extends_them(unbroken: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from search.driver.changes import Changes, changes_of
+from search.driver.changes import Changes, changes_of, differences
 from search.driver.pausing import DiskPause
 from search.driver.proposing import Finished, Proposer, Start
 from search.errors import SweepDiffersError
@@ -17,7 +17,8 @@ from search.query import best, report_trial, sweep_status
 from search.record import Proposal, Record, open_record
 from search.record.auditing import audit
 from spaces.binding import bind
-from spaces.sweep_spec import SweepSpec, make_space, make_sweep_spec
+from spaces.key_order import KEY_ORDER
+from spaces.sweep_spec import SweepSpec, make_space, make_sweep_spec, recorded
 from tests.search_tests.building import result
 from tests.search_tests.test_driver import Table
 from trainables.checkpoints import with_absolute_folders
@@ -153,6 +154,28 @@ def test_a_searched_field_that_was_fixed_joins_the_assignment(record: Record) ->
     revise(record, spec_of(trial=trial, search=search))
 
     assert [one.assignment["target.steps"] for one in record.trials("demo")] == [10, 10, 10, 10]
+
+
+def test_the_order_of_a_specs_keys_is_no_change(record: Record) -> None:
+    other = spec_of(families=dict(reversed(DOCUMENT["families"].items())))
+    written = recorded(other)
+
+    assert KEY_ORDER in written
+    assert differences(record.sweep("demo").spec, written) == ()
+    assert record.put_sweep("demo", spec=written, objective="average", planned_trials=4).planned_trials == 4
+
+
+def test_a_new_constraint_sets_aside_what_does_not_meet_it_and_its_end_brings_it_back(record: Record) -> None:
+    bound = spec_of(search=rates(1e-3, 1e-5, 1e-4), constraints=["target.learning_rate > 1e-4 or family == 'none'"])
+    changes = changes_of(record, "demo", spec=bound)
+
+    assert "constraints" in [change.field for change in changes.fields]
+    assert list(changes.set_aside) == [1]
+    assert "the constraint" in changes.set_aside[1]
+    assert changes.revision is not None
+    record.revise("demo", revision=changes.revision)
+    assert best(record, sweep="demo", top=1)[0].trial == 2
+    assert changes_of(record, "demo", spec=spec_of()).back == (1,)
 
 
 def test_another_objective_or_other_rungs_are_refused_with_the_next_step(record: Record) -> None:

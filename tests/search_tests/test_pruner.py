@@ -82,6 +82,28 @@ def test_wilcoxon_ends_what_is_worse_in_every_language_and_not_what_is_worse_in_
     assert not pruner(name="wilcoxon", p_threshold=0.01).is_pruned(curve(1, 0.5), others=even)
 
 
+def with_items(number: int, *, items: list[float]) -> Curve:
+    """Return a curve of rung 0 whose languages say that it is the best there, whatever its items say."""
+    score = sum(items) / len(items)
+    languages = {0: dict.fromkeys(LANGUAGES, 0.5 + number / 10)}
+    return Curve(number=number, scores={0: score}, languages=languages, items={0: tuple(items)})
+
+
+def test_wilcoxon_pairs_items_where_they_are_known() -> None:
+    right = [1.0] * 60
+    fewer, hardly = [*right[:40], *[0.0] * 20], [*right[:59], 0.0]
+
+    assert pruner(name="wilcoxon").is_pruned(with_items(1, items=fewer), others=[with_items(0, items=right)])
+    assert not pruner(name="wilcoxon").is_pruned(with_items(1, items=hardly), others=[with_items(0, items=right)])
+
+
+def test_wilcoxon_takes_languages_where_one_of_the_two_has_other_items() -> None:
+    best = with_items(0, items=[1.0] * 60)
+    shorter = with_items(1, items=[0.0] * 59)
+    assert not pruner(name="wilcoxon").is_pruned(shorter, others=[best])
+    assert pruner(name="wilcoxon").is_pruned(with_items(1, items=[0.0] * 60), others=[best])
+
+
 def test_wilcoxon_decides_nothing_without_pairs() -> None:
     bare = Curve(number=0, scores={0: 0.9})
 

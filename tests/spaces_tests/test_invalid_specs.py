@@ -14,7 +14,10 @@ import pytest
 import yaml
 
 from search.cli.main import exit_code
+from spaces.repeating import is_told, shown, value_at
+from spaces.sweep_spec import make_sweep_spec
 from tests.spaces_tests.test_sweep_spec import INVALID, changed
+from trainables.errors import ConfigError
 
 MORE: list[tuple[str, str, object, str, str]] = [
     ("trials is a bool", "trials", True, "trials", "whole number"),
@@ -86,6 +89,45 @@ MORE: list[tuple[str, str, object, str, str]] = [
         "trial.target.schedule",
         "no effect",
     ),
+    ("objectives misspelt", "objective", ["average", "secnds"], "objective", "did you mean 'seconds'"),
+    ("cost alone", "objective", "seconds", "objective", "[average, seconds]"),
+    ("cost first", "objective", ["steps", "average"], "objective", "first decides"),
+    ("objective twice", "objective", ["average", "average"], "objective", "keep one"),
+    ("constraint malformed", "constraints", ["target.steps <"], "constraints.0", "cannot be read"),
+    ("constraint on no field", "constraints", ["target.stpes < 3"], "constraints.0", "did you mean 'steps'"),
+    ("constraint on code", "constraints", ["__import__('os')"], "constraints.0", "cannot be read"),
+    ("constraint that nothing meets", "constraints", ["target.steps < 0"], "constraints.0", "loosen"),
+    ("constraint as a number", "constraints", [3], "constraints.0", "text"),
+    ("constraint of two kinds", "constraints", ["target.steps == 'x'"], "constraints.0", "another kind"),
+    ("constraint on an absent phase", "constraints", ["pretraining.steps > 3"], "constraints.0", "no effect"),
+    (
+        "when malformed",
+        "search/target.dropout",
+        {"float": [0.0, 0.2], "when": "target.steps >"},
+        "search.target.dropout.when",
+        "cannot be read",
+    ),
+    (
+        "when on itself",
+        "search/target.dropout",
+        {"float": [0.0, 0.2], "when": "target.dropout > 0.1"},
+        "search.target.dropout.when",
+        "the parameter itself",
+    ),
+    (
+        "when misspelt",
+        "search/target.dropout",
+        {"float": [0.0, 0.2], "whn": "family == 'text'"},
+        "search.target.dropout",
+        "did you mean 'when'",
+    ),
+    (
+        "when on a fixed value",
+        "search/target.dropout",
+        {"float": [0.0, 0.2], "when": "target.steps > 5"},
+        "search.target.dropout.when",
+        "fixed at",
+    ),
     (
         "schedule misspelt",
         "trial/target/schedule",
@@ -123,6 +165,8 @@ MORE: list[tuple[str, str, object, str, str]] = [
 """Name, place in the base spec, value, field that the message names, words of its rule or advice."""
 
 CORPUS = [*INVALID, *MORE]
+NOTHING_THERE = {"families/control"}
+"""Places of rows whose message names a field that should be there, and is not."""
 MAX_SECONDS = 2.0
 """For one spec, in a process that has started."""
 
@@ -161,6 +205,24 @@ def test_a_wrong_spec_is_refused_by_the_command(
     assert printed.err.count("\n") == 1
     assert seconds < MAX_SECONDS
     assert [one.name for one in place.iterdir()] == ["wrong.yaml"]
+
+
+@pytest.mark.parametrize(("path", "value"), [row[1:3] for row in CORPUS], ids=[row[0] for row in CORPUS])
+def test_the_message_repeats_the_value_at_its_field(path: str, value: object) -> None:
+    document = changed(path, value)
+    with pytest.raises(ConfigError) as caught:
+        make_sweep_spec(document)
+
+    said = str(caught.value).removeprefix(f"{caught.value.field}: ")
+    found = value_at(document, path=caught.value.field)
+    assert not found or any(is_told(one, said=said) for one in parts_of(found[0])) or shown(found[0]) in said
+    assert found or path in NOTHING_THERE
+
+
+def parts_of(value: object) -> list[object]:
+    """Return a value and all that stands in it."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [value, *(part for one in inner for part in parts_of(one))]
 
 
 def test_a_process_of_its_own_says_the_same(place: Path) -> None:

@@ -161,7 +161,7 @@ class PhaseConfig(FrozenModel):
     @model_validator(mode="after")
     def _steps_or_epochs(self) -> Self:
         if (self.steps is None) == (self.epochs is None):
-            msg = "give exactly one of `steps` and `epochs`"
+            msg = f"steps is {self.steps} and epochs is {self.epochs}; give exactly one of `steps` and `epochs`"
             raise ValueError(msg)
         if self.freeze_layers and not self.freeze_embeddings:
             msg = f"freeze_layers is {self.freeze_layers} but embeddings train below them; set freeze_embeddings: true"
