@@ -284,9 +284,13 @@ def _refuse_unfit_objectives(spec: SweepSpec) -> None:
     if len(spec.goals) == 1:
         return
     named = ", ".join(spec.goals)
-    if spec.sampler.name == "cmaes":
+    if spec.sampler.name in {"cmaes", "stage_aware"}:
         rule = f"it optimises one number, and the sweep has objectives {named}"
-        raise ConfigError("sampler.name", f"'cmaes' does not fit: {rule}; use nsga2, tpe or gp, or one objective")
+        message = f"{spec.sampler.name!r} does not fit: {rule}; use nsga2, tpe or gp, or one objective"
+        raise ConfigError("sampler.name", message)
+    if spec.priors.earlier is not None:
+        rule = f"sweep {spec.priors.earlier.sweep!r} tells one score of each trial, and this one has {named}"
+        raise ConfigError("priors.earlier", f"does not fit: {rule}; leave --from out, or take one objective")
     if spec.rungs.num > 1 and spec.pruner.name != "none":
         rule = f"it would end trials that score less at a rung, and one of them may be the best in {named} together"
         message = f"{spec.pruner.name!r} does not fit several objectives: {rule}"

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from search.sampler.contract import PastTrial
+from spaces.conditions import violated
 from spaces.drawing import default_value, first_assignments
 from spaces.priors import EarlierTrial, PriorsConfig, expected
 from spaces.tree import FAMILY_PATH, Assignment, Branch, ChoiceParameter, Parameter, Space
@@ -121,6 +122,7 @@ def _plan(space: Space, priors: PriorsConfig) -> dict[int, _Planned]:
     ]
     families = {one.key for one in own}
     believed = [*_best_earlier(priors, families), *_order(space, priors, families)]
+    believed = [one for one in believed if violated(space, one.assignment) is None]
     plan: dict[int, _Planned] = {}
     done: set[str] = set()
     number, slot = 0, 0

@@ -44,6 +44,7 @@ def test_samplers_that_can_weigh_several_objectives_are_accepted(name: str) -> N
         ("seconds", {}, "'seconds' alone is no objective"),
         (7, {}, "'7' is no objective|7 is no objective"),
         (["average", "steps"], {"sampler": {"name": "cmaes"}}, "'cmaes' does not fit"),
+        (["average", "steps"], {"sampler": {"name": "stage_aware"}}, "'stage_aware' does not fit"),
         (["average", "steps"], {"rungs": {"num": 2}}, "'successive_halving' does not fit several"),
     ],
 )

@@ -45,7 +45,7 @@ def spec_of(sampler: str, *, objective: object) -> SweepSpec:
         "trials": 5 if sampler == "grid" else NUM_TRIALS,
         "order": "fixed",
         "objective": objective,
-        "sampler": {"name": sampler} | ({"num_startup": 4} if sampler in LEARNING_SAMPLERS else {}),
+        "sampler": {"name": sampler} | ({"num_startup": 4} if sampler in LEARNING_SAMPLERS - {"stage_aware"} else {}),
         "trial": {"target": {"mixture": {"mnli": 1.0}, "steps": 10}, "evaluation": {"languages": ["de", "en", "sw"]}},
         "families": {"none": {}, "text": parts["text"]},
         "search": parts["search"],
@@ -85,6 +85,7 @@ def proposals(record: Record, *, spec: SweepSpec, order: random.Random, restarts
             ["tpe", "random", "qmc", "gp", "nsga2", "grid"], ["average", ["average", "seconds", "worst"]]
         ),
         ("cmaes", "average"),
+        ("stage_aware", "average"),
     ],
     ids=str,
 )
