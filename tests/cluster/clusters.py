@@ -17,7 +17,8 @@ from search.record import Record, open_record
 from tests.cluster.hosts import ROOT, Host, Hosts
 
 SECONDS = 300.0
-_MAIN = "from search.cli import main; main()"
+NUM_TRIALS = 6
+MAIN = "from search.cli import main; main()"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,7 @@ class Cluster:
 
     def xstilts(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a command of ours on the laptop."""
-        command = [sys.executable, "-c", _MAIN, *words]
+        command = [sys.executable, "-c", MAIN, *words]
         return self.hosts.laptop.run(*command, environment=self.environment, seconds=SECONDS)
 
     def answer(self, *words: str) -> Any:
@@ -104,3 +105,22 @@ class Cluster:
 def losses(store: str) -> list[list[float]]:
     """Return the training losses of the stages of a store, in the order of their keys."""
     return [json.loads(path.read_text()) for path in sorted(Path(store).glob("stages/**/losses.json"))]
+
+
+def spec_of(name: str, encoder: Path, **changes: Any) -> dict[str, Any]:
+    """Return the spec of a sweep of short trials."""
+    phase = {"batch_size": 8, "max_length": 48, "dropout": 0.0, "num_dev_items": 0}
+    return {
+        "name": name,
+        "trials": NUM_TRIALS,
+        "sampler": {"name": "random"},
+        "trial": {
+            "encoder": {"name": str(encoder)},
+            "target": {"mixture": {"mnli": 1.0}, "steps": changes.pop("steps", 40), **phase},
+            "evaluation": {"languages": ["en", "de"], "max_length": 48},
+            "engine": {"threads_per_rank": 1, "device": "cpu", **changes.pop("engine", {})},
+        },
+        "families": {"none": {}},
+        "search": {"target.learning_rate": {"log": [1e-4, 1e-2]}},
+        **changes,
+    }

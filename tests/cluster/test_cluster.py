@@ -13,12 +13,11 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.clusters import Cluster, losses
+from tests.cluster.clusters import NUM_TRIALS, Cluster, losses, spec_of
 from tests.cluster.hosts import NoHostsError, running_hosts
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-NUM_TRIALS = 6
 WITHIN = 1e-4
 _ASK_UNKNOWN = """
 import urllib.error, urllib.request
@@ -56,26 +55,8 @@ def joined(cluster: Cluster) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def spread(cluster: Cluster, joined: list[dict[str, Any]], tiny_encoder: Path) -> str:  # noqa: ARG001
     """What a sweep printed whose trials fit on no single host together."""
-    cluster.submit(spec("spread", tiny_encoder))
+    cluster.submit(spec_of("spread", tiny_encoder))
     return cluster.follow("spread")
-
-
-def spec(name: str, encoder: Path, **changes: Any) -> dict[str, Any]:
-    phase = {"batch_size": 8, "max_length": 48, "dropout": 0.0, "num_dev_items": 0}
-    return {
-        "name": name,
-        "trials": NUM_TRIALS,
-        "sampler": {"name": "random"},
-        "trial": {
-            "encoder": {"name": str(encoder)},
-            "target": {"mixture": {"mnli": 1.0}, "steps": changes.pop("steps", 40), **phase},
-            "evaluation": {"languages": ["en", "de"], "max_length": 48},
-            "engine": {"threads_per_rank": 1, "device": "cpu", **changes.pop("engine", {})},
-        },
-        "families": {"none": {}},
-        "search": {"target.learning_rate": {"log": [1e-4, 1e-2]}},
-        **changes,
-    }
 
 
 def hosts_of(cluster: Cluster, sweep: str) -> set[object]:
@@ -113,7 +94,7 @@ def test_a_laptop_with_the_stores_place_alone_gets_the_answers(cluster: Cluster,
 
 
 def test_the_same_submission_again_finds_the_sweep_complete(cluster: Cluster, spread: str, tiny_encoder: Path) -> None:  # noqa: ARG001
-    cluster.submit(spec("spread", tiny_encoder))
+    cluster.submit(spec_of("spread", tiny_encoder))
     cluster.follow("spread")
 
     with cluster.opened() as record:
@@ -125,7 +106,7 @@ def test_two_ranks_on_two_hosts_train_as_on_one(cluster: Cluster, spread: str, t
     num_cores = int(cluster.answer("cluster", "status")["hosts"][0]["cpus"])
     for name, threads in (("across", num_cores), ("within", 1)):
         engine = {"num_workers": 2, "zero_stage": 3, "threads_per_rank": threads}
-        small = spec(name, tiny_encoder, trials=1, steps=20, engine=engine)
+        small = spec_of(name, tiny_encoder, trials=1, steps=20, engine=engine)
         cluster.submit(small | {"search": {"target.learning_rate": {"choice": [1e-3]}}}, store=cluster.store + name)
         cluster.follow(name)
 
@@ -148,7 +129,7 @@ def test_the_token_is_in_no_record_log_or_answer(cluster: Cluster, spread: str) 
 
 
 def test_a_sweep_outlives_a_worker_that_is_cut_off(cluster: Cluster, spread: str, tiny_encoder: Path) -> None:  # noqa: ARG001
-    cluster.submit(spec("survivor", tiny_encoder, steps=150, concurrency=4, trials=8))
+    cluster.submit(spec_of("survivor", tiny_encoder, steps=150, concurrency=4, trials=8))
     cluster.wait_until_finished("survivor", num_trials=1)
     lost = cluster.workers[-1]
     cluster.hosts.cut(lost)
