@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from search.errors import InputError
 
@@ -74,9 +75,13 @@ def find_home(*, record: str | None = None, store: str | None = None) -> Home:
     """Return the places from `--record` and `--store`, else from XSTILTS_HOME, else under `./xstilts-home`.
 
     Args:
-        record: What `--record` was given: a path or a URL.
+        record: What `--record` was given: a path or a URL; before XSTILTS_HOME goes what `given_record` returns.
         store: What `--store` was given: a path or a URL.
+
+    Raises:
+        InputError: The file that XSTILTS_RECORD_FILE names cannot be read.
     """
+    record = record or given_record()
     folder = Path(os.environ.get("XSTILTS_HOME") or "xstilts-home").expanduser().absolute()
     return Home(
         record=_absolute(record) if record else str(folder / "record.db"),
@@ -85,8 +90,37 @@ def find_home(*, record: str | None = None, store: str | None = None) -> Home:
     )
 
 
+def given_record() -> str | None:
+    """Return the record that the environment names: XSTILTS_RECORD, or what stands in the file XSTILTS_RECORD_FILE.
+
+    Raises:
+        InputError: The file cannot be read.
+    """
+    file = os.environ.get("XSTILTS_RECORD_FILE")
+    if os.environ.get("XSTILTS_RECORD") or not file:
+        return os.environ.get("XSTILTS_RECORD") or None
+    try:
+        return Path(file).expanduser().read_text(encoding="utf-8").strip() or None
+    except OSError as error:
+        msg = f"XSTILTS_RECORD_FILE {file!r} cannot be read ({error.strerror}); name a file that holds the record's URL"
+        raise InputError(msg) from None
+
+
+def _without_password(url: str) -> str:
+    """Return a URL of a PostgreSQL server without its password, which goes to PGPASSWORD.
+
+    So it stands in no trial's order, and in no file that Ray writes of it; processes that are started inherit it.
+    """
+    parts = urlsplit(url)
+    if not parts.scheme.startswith("postgresql") or parts.password is None:
+        return url
+    os.environ["PGPASSWORD"] = unquote(parts.password)
+    user, _, place = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"{user.partition(':')[0]}@{place}"))
+
+
 def _absolute(place: str) -> str:
     if place.startswith("sqlite:///"):
         # SQLAlchemy's sqlite:///relative and sqlite:////absolute.
         return "sqlite:///" + str(Path(place.removeprefix("sqlite:///")).absolute())
-    return place if "://" in place else str(Path(place).expanduser().absolute())
+    return _without_password(place) if "://" in place else str(Path(place).expanduser().absolute())

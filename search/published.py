@@ -21,7 +21,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 from search.errors import RecordMissingError
-from search.home import Home, find_home
+from search.home import Home, find_home, given_record
 from trainables.errors import TrainablesError
 from trainables.storage import Storage, is_remote, open_storage
 
@@ -57,6 +57,8 @@ def publishing(home: Home, sweep: str) -> Generator[None]:
 def restore_copy(home: Home, *, sweep: str) -> None:
     """Put the store's copy of a sweep's record in the record's place, where there is none: the head is a new one.
 
+    Whoever owned the sweep in the copy owns it no more: it cannot show in this file that it lives.
+
     Raises:
         StoreUnusableError: The store cannot be reached.
     """
@@ -69,8 +71,14 @@ def restore_copy(home: Home, *, sweep: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.restoring")
     draft.write_bytes(content)
+    with contextlib.closing(sqlite3.connect(draft)) as connection, connection:
+        connection.execute("UPDATE owners SET token = NULL WHERE sweep = ?", (sweep,))
     draft.replace(path)
-    log.warning("there was no record at %s; it goes on from the copy that the store has", path)
+    log.warning(
+        "there was no record at %s; it goes on from the copy that the store has. If the host that had the record "
+        "still runs the sweep, stop it there: the two would do the same work",
+        path,
+    )
 
 
 def _published_path(home: Home) -> Path | None:
@@ -103,7 +111,7 @@ def record_to_read(*, record: str | None, store: str | None, sweep: str | None =
         StoreUnusableError: The store cannot be reached.
     """
     home = find_home(record=record, store=store)
-    if record is not None or store is None:
+    if record is not None or store is None or given_record() is not None:
         return home.record
     storage = open_storage(home.store)
     copies = [one for one in storage.entries(FOLDER) if sweep in {None, Path(one.name).stem}]
@@ -120,6 +128,24 @@ def record_to_read(*, record: str | None, store: str | None, sweep: str | None =
     age = max(0.0, storage.now() - newest.modified)
     sys.stderr.write(f"From the record's copy in the store, {age:.0f} s old.\n")
     return str(folder / "record.db")
+
+
+def record_beside_store(home: Home, *, record: str | None, store: str | None, sweep: str) -> str:
+    """Return the record that a question is put to which needs the store too: the store's copy where no record is here.
+
+    Args:
+        home: The places.
+        record: What `--record` was given.
+        store: What `--store` was given.
+        sweep: Name of the sweep that is asked about.
+
+    Raises:
+        RecordMissingError: There is no record here, and the store has no copy.
+        StoreUnusableError: The store cannot be reached.
+    """
+    if "://" in home.record or Path(home.record).exists():
+        return home.record
+    return record_to_read(record=record, store=store, sweep=sweep)
 
 
 def _keep_publishing(path: Path, store: str, sweep: str, ended: threading.Event) -> None:

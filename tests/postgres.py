@@ -56,7 +56,7 @@ def running_server() -> Generator[Server]:
     Raises:
         NoServerError: There is none and it cannot be installed, or nobody but root may run it.
     """
-    binaries = _find_binaries() or _install()
+    binaries = binaries_of_server()
     user = _USER if os.geteuid() == 0 else None  # the server refuses to run as root
     folder = Path(tempfile.mkdtemp(prefix="xstilts-postgres-"))
     try:
@@ -67,6 +67,15 @@ def running_server() -> Generator[Server]:
             yield server
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def binaries_of_server() -> Path:
+    """Return the folder of the server's programs, which are installed where they are missing.
+
+    Raises:
+        NoServerError: There are none and they cannot be installed.
+    """
+    return _find_binaries() or _install()
 
 
 def _find_binaries() -> Path | None:

@@ -62,10 +62,12 @@ def compare(
     from search.compare.asking import compare as ask
     from search.compare.protocols import selection_protocols
     from search.home import find_home
+    from search.published import record_beside_store
     from search.record import open_record
 
     home = find_home(record=choices["record"], store=choices["store"])
-    with open_record(home.record, read_only=True) as opened:
+    place = record_beside_store(home, record=choices["record"], store=choices["store"], sweep=name)
+    with open_record(place, read_only=True) as opened:
         if protocols:
             rows = selection_protocols(opened, sweep=name, store=home.store)
             print_json(rows) if as_json else _print_protocols(rows)

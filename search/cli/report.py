@@ -40,13 +40,17 @@ def report(
     """  # noqa: D301  (click reads the control character)
     from search.cli.output import print_json, print_next
     from search.home import find_home
+    from search.published import record_beside_store
     from search.record import open_record
     from search.report import draw_plots, read_contents, render_page, write_figures
     from search.report.watching import serve, write_page
 
     record, store = choices["record"], choices["store"]
     home = find_home(record=str(record) if record else None, store=str(store) if store else None)
-    with open_record(home.record, read_only=True) as opened:
+    place = record_beside_store(
+        home, record=str(record) if record else None, store=str(store) if store else None, sweep=name
+    )
+    with open_record(place, read_only=True) as opened:
         if watch:
             serve(opened, sweep=name, store=home.store, port=port, say=click.echo)
             return

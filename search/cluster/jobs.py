@@ -71,8 +71,9 @@ class Jobs:
         """Return the hosts that are alive, the head first."""
         state = ray_module("ray.util.state")
         with self._told():
-            nodes = state.list_nodes(address=self._address, filters=[("state", "=", "ALIVE")], detail=True)
-        found = [_host(node) for node in nodes]
+            # Asked for those that are alive, Ray takes the dead ones for an answer that was cut short (ray 2.60).
+            nodes = state.list_nodes(address=self._address, detail=True)
+        found = [_host(node) for node in nodes if node.state == "ALIVE"]
         return sorted(found, key=lambda host: (not host.is_head, host.address))
 
     def list(self) -> list[JobState]:

@@ -21,6 +21,8 @@ SECONDS_BETWEEN_LOOKS = 2.0
 def launch(cluster: ClusterFile, *, wait_seconds: float) -> list[HostState]:
     """Bring a cluster up, or up to date, and return its hosts once those that it starts with have joined.
 
+    Ray is not started anew where it runs: that would end the sweeps that run on it.
+
     Args:
         cluster: Its file.
         wait_seconds: Longest wait for hosts to join after the head is up.
@@ -35,7 +37,7 @@ def launch(cluster: ClusterFile, *, wait_seconds: float) -> list[HostState]:
         os.environ["RAY_UP_enable_autoscaler_v2"] = "0"  # noqa: SIM112  (Ray's own spelling)
     sdk = ray_module("ray.autoscaler.sdk")
     with _told_by_ray("brought up", cluster):
-        sdk.create_or_update_cluster(str(cluster.path), no_config_cache=True)
+        sdk.create_or_update_cluster(str(cluster.path), no_restart=_runs(cluster), no_config_cache=True)
     deadline = time.monotonic() + wait_seconds
     with reach(cluster=cluster) as address:
         jobs = Jobs(address)
@@ -76,6 +78,15 @@ def attach(cluster: ClusterFile) -> None:
         commands.attach_cluster(
             str(cluster.path), start=False, use_screen=False, use_tmux=False, override_cluster_name=None, new=False
         )
+
+
+def _runs(cluster: ClusterFile) -> bool:
+    """Return whether Ray answers on the cluster's head."""
+    try:
+        with reach(cluster=cluster) as address:
+            return bool(Jobs(address).hosts())
+    except ClusterError:
+        return False
 
 
 def _stop_workers(cluster: ClusterFile) -> str:

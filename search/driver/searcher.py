@@ -6,6 +6,7 @@ Ray's own OptunaSearch tells early-stopped trials as complete, swallows failed t
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar  # Any: Tune's configurations and results are free-form dicts
 
@@ -46,6 +47,8 @@ class RecordSearcher(Searcher):
         self._ended: list[tuple[int, Disk | None]] = []
         self.is_finished = False
         """Whether nothing is left to start."""
+        self.last_change = time.monotonic()
+        """When a trial was last handed out or ended."""
 
     def suggest(self, trial_id: str) -> Any:
         """Return the configuration of the next trial, None to be asked again, or FINISHED."""
@@ -60,6 +63,7 @@ class RecordSearcher(Searcher):
             self.is_finished = True
             return Searcher.FINISHED
         self._num_left -= 1
+        self.last_change = time.monotonic()
         self._numbers[trial_id] = start.trial.number
         return {ORDER: self._order(start).model_dump_json()}
 
@@ -70,6 +74,7 @@ class RecordSearcher(Searcher):
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:  # noqa: FBT001, FBT002  (Tune's signature)
         """Let the next trial start. An exception here would make Tune run the finished trial again."""
         disk = result.get(DISK) if result and not error else None  # all else the record knows
+        self.last_change = time.monotonic()
         self._ended.append((self._numbers.pop(trial_id), disk))
         self._pausing_if_full(self._take_notes)
 
@@ -118,11 +123,21 @@ class RungScheduler(FIFOScheduler):
     Args:
         proposer: Decides.
         searcher: Knows which trial is which.
+        idle_seconds: How long ranks are kept for which there is no trial, so that an autoscaler can take their host
+            away; None keeps them until the sweep ends.
     """
 
-    def __init__(self, proposer: Proposer, *, searcher: RecordSearcher) -> None:
+    def __init__(self, proposer: Proposer, *, searcher: RecordSearcher, idle_seconds: float | None = None) -> None:
         super().__init__()
-        self._proposer, self._searcher = proposer, searcher
+        self._proposer, self._searcher, self._idle_seconds = proposer, searcher, idle_seconds
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Any:
+        """Return the trial that Tune starts next; let go before that what has been idle for too long."""
+        idle_seconds = time.monotonic() - self._searcher.last_change
+        if self._idle_seconds is not None and idle_seconds > self._idle_seconds:
+            # Tune keeps one actor, with its place, while it may be asked for more trials; it has no setting for that.
+            tune_controller._tune_controller._cleanup_cached_actors(force_all=True)  # noqa: SLF001
+        return super().choose_trial_to_run(tune_controller)
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Return whether Tune goes on with a trial."""

@@ -39,6 +39,9 @@ SECONDS_BETWEEN_LOOKS = 1.0
 AHEAD_OF_CLUSTER = 1
 """Trials that are started on a cluster beyond those that fit: what waits for devices makes its autoscaler add hosts."""
 
+IDLE_SECONDS = 30.0
+"""How long a cluster's ranks are kept for which there is no trial: some five times what it takes to start new ones."""
+
 TRIALS_A_RUN = 500
 """Trials of one run of Tune at one trial at a time; with more at a time, as many times more. Its driver grows by some
 ten kilobytes a trial, and at the end of a run devices wait for the last trials."""
@@ -160,10 +163,12 @@ def tune_trials(
         is_stopping: Whether the sweep was asked to stop: then nothing more is started.
         trainable: What runs a trial and says how it ended.
     """
+    idle_seconds = IDLE_SECONDS if os.environ.get("RAY_ADDRESS") else None  # a host of our own goes nowhere
     max_trials = TRIALS_A_RUN * proposer.concurrency
     for number in itertools.count():
         searcher = RecordSearcher(proposer, order=order, is_stopping=is_stopping, max_trials=max_trials)
-        _tuner(searcher, proposer, engine=engine, scratch=scratch / str(number), trainable=trainable).fit()
+        scheduler = RungScheduler(proposer, searcher=searcher, idle_seconds=idle_seconds)
+        _tuner(searcher, scheduler, engine=engine, scratch=scratch / str(number), trainable=trainable).fit()
         searcher.settle()
         if searcher.is_finished:
             return
@@ -171,7 +176,7 @@ def tune_trials(
 
 def _tuner(
     searcher: RecordSearcher,
-    proposer: Proposer,
+    scheduler: RungScheduler,
     *,
     engine: EngineConfig,
     scratch: Path,
@@ -181,7 +186,7 @@ def _tuner(
         tune.with_resources(trainable, trial_resources(engine)),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
-            scheduler=RungScheduler(proposer, searcher=searcher),
+            scheduler=scheduler,
             num_samples=-1,
             reuse_actors=True,
         ),

@@ -81,13 +81,23 @@ class Host:
 
     def processes(self) -> list[str]:
         """Return the command lines of the host's processes, its first one apart."""
+        return [line for line in self._command_lines().values() if line]
+
+    def end_processes(self) -> None:
+        """Kill the host's processes, its first one apart."""
+        for number in self._command_lines():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
+
+    def _command_lines(self) -> dict[int, str]:
         space = Path(f"/proc/{self.number}/ns/pid").readlink()
-        found: list[str] = []
+        found: dict[int, str] = {}
         for entry in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
                 if int(entry.name) != self.number and (entry / "ns/pid").readlink() == space:
-                    found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip())
-        return [line for line in found if line]
+                    line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                    found[int(entry.name)] = line.strip()
+        return found
 
     def kill(self) -> None:
         """End all processes of the host at once, as a power cut does."""
@@ -227,6 +237,7 @@ def _write_host(folder: Path, *, key: Path, environment: dict[str, str]) -> None
         "UsePAM no",
         "PasswordAuthentication no",
         "PermitRootLogin prohibit-password",
+        "Subsystem sftp internal-sftp",
         "SetEnv " + " ".join(f"{name}={value}" for name, value in environment.items()),
     ]
     (folder / "sshd_config").write_text("\n".join(lines) + "\n")

@@ -8,7 +8,7 @@ import pytest
 
 from search.errors import RecordMissingError
 from search.home import Home
-from search.published import publish, record_to_read, restore_copy
+from search.published import publish, record_beside_store, record_to_read, restore_copy
 from search.record import open_record
 from trainables.storage import open_storage
 
@@ -46,6 +46,30 @@ def test_a_new_head_goes_on_from_the_copy(home: Home, tmp_path: Path, monkeypatc
 
     with open_record(new.record) as record:
         assert record.sweep("mine").planned_trials == 3
+
+
+def test_a_new_head_owns_the_sweep_of_the_old_one_at_once(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    new = Home(record=str(tmp_path / "new" / "record.db"), store=home.store, scratch=tmp_path / "scratch")
+    with open_record(home.record) as record, record.own("mine", take_over=False) as old:
+        publish(Path(home.record), storage=open_storage(home.store), sweep="mine")
+
+        restore_copy(new, sweep="mine")
+
+        with open_record(new.record) as restored, restored.own("mine", take_over=False) as owned:
+            assert owned.fence > old.fence
+
+
+def test_a_question_that_needs_the_store_too_is_answered_from_the_copy_where_no_record_is_here(
+    home: Home, tmp_path: Path
+) -> None:
+    away = Home(record=str(tmp_path / "nowhere.db"), store=home.store, scratch=tmp_path / "scratch")
+
+    assert record_beside_store(home, record=None, store=home.store, sweep="mine") == home.record
+    with open_record(record_beside_store(away, record=None, store=home.store, sweep="mine"), read_only=True) as copy:
+        assert copy.sweep("mine").planned_trials == 3
 
 
 def test_a_record_that_is_there_is_never_replaced(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
