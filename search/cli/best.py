@@ -61,10 +61,11 @@ def best(*, name: str, record: str | None, store: str | None, as_json: bool, **a
     with open_record(record_to_read(record=record, store=store, sweep=name), read_only=True) as opened:
         answers = asking.answers(opened, name)
         title = asking.title(opened, name)
+        trained_on = asking.known_tasks(opened, name) if asking.tasks and not answers else []
     if as_json:
         print_json(answers)
     elif not answers:
-        _print_none(name, asking)
+        _print_none(name, asking, trained_on=trained_on)
     else:
         print_answers(answers, title=title, as_front=asking.pareto)
         first = answers[0]
@@ -119,6 +120,12 @@ class Asking:
             return query.best_of_families(record, sweep=name, top=self.top or 1, metric=metric, where=where)
         return query.best(record, sweep=name, top=self.top or _TOP, metric=metric, where=where)
 
+    def known_tasks(self, record: Record, name: str) -> list[str]:
+        """Return the intermediate tasks of all trials of the sweep."""
+        from search.query.answers import tasks_of
+
+        return sorted({task for trial in record.trials(name) for task in tasks_of(trial.config)})
+
     def title(self, record: Record, name: str) -> str:
         """Return what the answers are the best of, and by what."""
         from search import query
@@ -136,12 +143,17 @@ def _quoted(text: str) -> str:
     return f'"{text}"' if "'" in text else f"'{text}'"
 
 
-def _print_none(name: str, asking: Asking) -> None:
+def _print_none(name: str, asking: Asking, *, trained_on: Sequence[str]) -> None:
     from search.cli.output import print_next
+    from trainables.errors import near_matches
 
     measured = "finished trial" if asking.rung is None else f"trial measured at rung {asking.rung}"
     meets = f"that meets {' and '.join(asking.conditions)}" if asking.conditions else "yet"
     click.echo(f"Sweep {name} has no {measured} {meets}.")
+    for task in asking.tasks:
+        if task not in trained_on:
+            known, near = ", ".join(trained_on) or "no intermediate task", near_matches(task, trained_on)
+            click.echo(f"No trial of it trains on {task!r}{near or '.'} They train on {known}.")
     print_next(f"xstilts status {name}", what="how the sweep stands")
 
 

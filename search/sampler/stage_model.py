@@ -12,7 +12,6 @@ maximise the posterior over a fixed set of points, so that the model is a pure f
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,15 +101,24 @@ class StageModel:
         rungs_N: Rung of each score.
         scores_N: Scores, in any unit.
         last_rung: Number of the last rung.
+        like: A model whose hyperparameters and units are taken; None fits them.
     """
 
-    def __init__(self, points: Points, *, rungs_N: np.ndarray, scores_N: np.ndarray, last_rung: int) -> None:
-        self._points, self._rungs, self._last = points, rungs_N, last_rung
-        self._mean = float(np.mean(scores_N))
-        self._scale = float(np.std(scores_N)) or 1.0
-        self._y = (scores_N - self._mean) / self._scale
+    def __init__(
+        self,
+        points: Points,
+        *,
+        rungs_N: np.ndarray,
+        scores_N: np.ndarray,
+        last_rung: int,
+        like: StageModel | None = None,
+    ) -> None:
+        self._points, self._rungs, self._scores, self._last = points, rungs_N, scores_N, last_rung
+        self.mean = float(np.mean(scores_N)) if like is None else like.mean
+        self.scale = (float(np.std(scores_N)) or 1.0) if like is None else like.scale
+        self._y = (scores_N - self.mean) / self.scale
         self._distances = _Distances.between(points, points)
-        self.variances = self._fit()
+        self.variances = self._fit() if like is None else like.variances
         self._factor = cholesky(self._covariance(self.variances), lower=True)
         self._weights = cho_solve((self._factor, True), self._y)
 
@@ -123,7 +131,7 @@ class StageModel:
         half_NM = solve_triangular(self._factor, k_MN.T, lower=True)
         prior = found.before + found.target + found.both + _LEVEL
         variance_M = np.maximum(prior - (half_NM**2).sum(axis=0), 1e-12)
-        return self._mean + self._scale * mean_M, self._scale * np.sqrt(variance_M)
+        return self.mean + self.scale * mean_M, self.scale * np.sqrt(variance_M)
 
     def predict_pairs(self, before: Points, target: Points) -> tuple[np.ndarray, np.ndarray]:
         """Return mean_FT and standard deviation_FT of every beginning with every target, at the last rung.
@@ -143,25 +151,19 @@ class StageModel:
         prior = found.before + found.target + found.both + _LEVEL
         deviation_P = np.sqrt(np.maximum(prior - np.einsum("np,np->p", half_NP, half_NP), 1e-12))
         shape = k_FTN.shape[:2]
-        mean_FT = (self._mean + self._scale * (k_PN @ self._weights)).reshape(shape)
-        return mean_FT, (self._scale * deviation_P).reshape(shape)
+        mean_FT = (self.mean + self.scale * (k_PN @ self._weights)).reshape(shape)
+        return mean_FT, (self.scale * deviation_P).reshape(shape)
 
     def with_believed(self, points: Points) -> StageModel:
         """Return the model as if configurations that run had scored what it expects: it is then less curious there."""
         mean_M, _ = self.predict(points)
-        model = object.__new__(StageModel)
-        joined = [getattr(self._points, name) for name in Points.__slots__]
-        more = [getattr(points, name) for name in Points.__slots__]
-        names = Points.__slots__
-        model._points = Points(**{n: np.concatenate([a, b]) for n, a, b in zip(names, joined, more, strict=True)})
-        model._rungs = np.concatenate([self._rungs, np.full(len(mean_M), self._last)])
-        model._last, model._mean, model._scale = self._last, self._mean, self._scale
-        model._y = np.concatenate([self._y, (mean_M - self._mean) / self._scale])
-        model._distances = _Distances.between(model._points, model._points)
-        model.variances = self.variances
-        model._factor = cholesky(model._covariance(model.variances), lower=True)
-        model._weights = cho_solve((model._factor, True), model._y)
-        return model
+        return StageModel(
+            _joined(self._points, points),
+            rungs_N=np.concatenate([self._rungs, np.full(len(mean_M), self._last)]),
+            scores_N=np.concatenate([self._scores, mean_M]),
+            last_rung=self._last,
+            like=self,
+        )
 
     def _covariance(self, given: Variances) -> np.ndarray:
         same_NN = self._rungs[:, None] == self._rungs[None, :]
@@ -254,6 +256,6 @@ def expected_improvement(mean: np.ndarray, deviation: np.ndarray, *, best: float
     return deviation * (z * ndtr(z) + density)
 
 
-def concatenated(parts: Sequence[Points]) -> Points:
-    """Return the configurations of several, in order."""
-    return Points(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in Points.__slots__})
+def _joined(left: Points, right: Points) -> Points:
+    names = Points.__slots__
+    return Points(**{name: np.concatenate([getattr(left, name), getattr(right, name)]) for name in names})

@@ -160,9 +160,10 @@ def scores(record: Record, sweep: str) -> list[tuple[JsonObject, float | None]]:
     return [(trial.assignment, trial.score) for trial in record.trials(sweep)]
 
 
-def losses(store: str) -> list[list[float]]:
-    """Return the training losses of the stages of a store, in the order of their keys."""
-    return [json.loads(path.read_text()) for path in sorted(Path(store).glob("stages/**/losses.json"))]
+def losses(store: str) -> dict[str, list[float]]:
+    """Return the training losses of the stages of a store, by the stages' folders."""
+    files = Path(store).glob("stages/**/losses.json")
+    return {str(path.relative_to(store)): json.loads(path.read_text()) for path in files}
 
 
 def spec_of(name: str, encoder: Path, **changes: Any) -> dict[str, Any]:

@@ -136,7 +136,8 @@ def test_two_ranks_on_two_hosts_train_as_on_one(cluster: Cluster, spread: str, t
     for name in ("across", "within"):
         cluster.follow(name)
 
-    (across,), (within,) = losses(cluster.store + "across"), losses(cluster.store + "within")
+    (across,) = losses(cluster.store + "across").values()
+    (within,) = losses(cluster.store + "within").values()
     assert len(across) == 20
     assert across == pytest.approx(within, rel=0, abs=WITHIN)
 
@@ -179,7 +180,8 @@ def test_a_sweep_outlives_a_worker_that_is_cut_off_in_a_stage(cluster: Cluster, 
         assert scores(record, "survivor") == scores(record, "spread")
         made = [stage.key for stage in record.stages("survivor") if not stage.reused]
     assert len(made) == len(set(made))
-    assert losses(store) == losses(cluster.store)
+    assert len(losses(store)) == NUM_TRIALS
+    assert losses(store).items() <= losses(cluster.store).items()  # which holds the document's sweep besides
 
 
 def test_a_sweep_goes_on_at_a_new_head(cluster: Cluster, spread: str, tiny_encoder: Path) -> None:  # noqa: ARG001
@@ -198,7 +200,8 @@ def test_a_sweep_goes_on_at_a_new_head(cluster: Cluster, spread: str, tiny_encod
 
     with cluster.opened() as record:
         assert scores(record, "headless") == unbroken
-    assert losses(store) == losses(cluster.store)
+    assert len(losses(store)) == NUM_TRIALS
+    assert losses(store).items() <= losses(cluster.store).items()  # which holds the document's sweep besides
     assert len(finished) >= 4  # a trial has two
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
 

@@ -148,6 +148,12 @@ def test_the_options_choose(words: list[str], numbers: list[int], capsys: pytest
     assert capsys.readouterr().out.splitlines()[-1].startswith("Next: xstilts ")
 
 
+@pytest.mark.usefixtures("_home")
+def test_a_task_of_no_trial_is_told_with_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(["best", "demo", "--task", "helaswag"]) == 0
+    assert "No trial of it trains on 'helaswag'; did you mean 'hellaswag'? They" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     "words", [["--pareto", "--by", "family"], ["--rung", "0", "--pareto"], ["--metric", "de", "--language", "sw"]]
 )

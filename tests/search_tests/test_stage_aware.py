@@ -1,0 +1,145 @@
+"""The stage-aware sampler by its parts: what it learns of configurations, what they cost it, what it picks."""
+
+# ruff: noqa: S311  random draws for tests are no secrets
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from search.sampler import PastTrial
+from search.sampler.stage_aware import StageAwareSampler
+from search.sampler.stage_costs import StepCosts
+from search.sampler.stage_model import StageModel, expected_improvement
+from search.sampler.stage_points import Encoder
+from spaces.drawing import draw
+from spaces.sweep_spec import make_space, make_sweep_spec
+from spaces.tree import Assignment, Space
+from trainables.config import RungsConfig
+
+INTERMEDIATE, TARGET = "intermediate.text.learning_rate", "target.learning_rate"
+RATES = {"log": [1e-4, 1e-2]}
+
+
+def space(*, schedule: str = "linear") -> Space:
+    """Return the space of an intermediate phase and a target phase with a learning rate each."""
+    text = {"mixture": {"miniature_qa": 1.0}, "steps": 200, "learning_rate": RATES}
+    target = {"mixture": {"miniature_nli": 1.0}, "steps": 90, "schedule": {"kind": schedule, "warmup_fraction": 0.0}}
+    document: dict[str, Any] = {
+        "name": "stages",
+        "trials": 10,
+        "trial": {"target": target, "evaluation": {"task": "miniature_nli"}},
+        "families": {"none": {}, "text": text},
+        "search": {TARGET: RATES},
+    }
+    return make_space(make_sweep_spec(document))
+
+
+def score(assignment: Assignment) -> float:
+    """Return a score to which both parts add what is theirs."""
+    of_target = math.log10(float(str(assignment[TARGET]))) + 3.3
+    rate = assignment.get(INTERMEDIATE)
+    of_beginning = 0.0 if rate is None else 0.08 - 0.06 * (math.log10(float(str(rate))) + 2.6) ** 2
+    return 0.6 + of_beginning - 0.05 * of_target**2
+
+
+def model_of(assignments: list[Assignment], *, encoder: Encoder) -> StageModel:
+    return StageModel(
+        encoder.points(assignments),
+        rungs_N=np.ones(len(assignments)),
+        scores_N=np.array([score(one) for one in assignments]),
+        last_rung=1,
+    )
+
+
+def drawn(space: Space, *, num: int, seed: int) -> list[Assignment]:
+    generator = random.Random(seed)
+    return [draw(space, generator=generator) for _ in range(num)]
+
+
+def test_the_model_learns_what_both_parts_add() -> None:
+    encoder, known, new = Encoder(space()), drawn(space(), num=30, seed=0), drawn(space(), num=40, seed=1)
+    mean, deviation = model_of(known, encoder=encoder).predict(encoder.points(new))
+    truth = np.array([score(one) for one in new])
+
+    assert np.abs(mean - truth).mean() < 0.25 * truth.std()
+    assert (np.abs(mean - truth) < 4 * deviation).mean() > 0.9
+
+
+def test_pairs_are_predicted_as_the_configurations_that_they_make() -> None:
+    encoder, known = Encoder(space()), drawn(space(), num=20, seed=2)
+    model, (first, second) = model_of(known, encoder=encoder), drawn(space(), num=2, seed=5)
+    mean_FT, deviation_FT = model.predict_pairs(encoder.points([first, second]), encoder.points([first, second]))
+    mean, deviation = model.predict(encoder.points([first, second, first | {TARGET: second[TARGET]}]))
+
+    assert [*mean_FT.diagonal(), mean_FT[0, 1]] == pytest.approx(mean)
+    assert [*deviation_FT.diagonal(), deviation_FT[0, 1]] == pytest.approx(deviation)
+
+
+def test_what_runs_is_less_of_a_riddle_and_changes_no_expectation() -> None:
+    encoder, known, running = Encoder(space()), drawn(space(), num=12, seed=3), drawn(space(), num=2, seed=4)
+    model = model_of(known, encoder=encoder)
+    mean, deviation = model.predict(encoder.points(running))
+    mean_after, deviation_after = model.with_believed(encoder.points(running)).predict(encoder.points(running))
+
+    assert mean_after == pytest.approx(mean, abs=1e-3)
+    assert (deviation_after < deviation).all()
+
+
+def test_expected_improvement_is_that_of_draws() -> None:
+    draws = np.random.default_rng(0).normal(0.3, 0.2, size=1_000_000)
+
+    found = expected_improvement(np.array([0.3]), np.array([0.2]), best=0.4)
+    assert found[0] == pytest.approx(np.maximum(draws - 0.4, 0).mean(), rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "prunes", "steps"),
+    [
+        ("linear", False, 10 + 30 + 90),  # rungs at a ninth, a third and all, each trained from its beginning
+        ("linear", True, 10 + 30 / 3 + 90 / 9),  # one in three climbs
+        ("constant", False, 90),  # each goes on where the one before ended
+        ("constant", True, 10 + 20 / 3 + 60 / 9),
+    ],
+)
+def test_steps_are_counted_as_trials_are_expected_to_climb(schedule: str, *, prunes: bool, steps: float) -> None:
+    costs = StepCosts(space=space(schedule=schedule), rungs=RungsConfig(num=3, eta=3), prunes=prunes)
+
+    before, target = costs.parts({"family": "text", INTERMEDIATE: 1e-3, TARGET: 1e-3})
+    assert (before, target) == (200, pytest.approx(steps))
+    assert costs.parts({"family": "none", TARGET: 1e-3}) == (0.0, target)
+
+
+def num_beginnings(costs: Callable[[Assignment], tuple[float, float]], *, seed: int) -> int:
+    """Return how many intermediate phases a sweep of 24 trials makes."""
+
+    class Costs:
+        def parts(self, assignment: Assignment) -> tuple[float, float]:
+            return costs(assignment)
+
+    sampler = StageAwareSampler(space=space(), sweep_seed=seed, last_rung=0, costs=Costs())  # type: ignore[arg-type]
+    history: list[PastTrial] = []
+    for number in range(24):
+        proposal = sampler.propose(number, history=history)
+        history.append(
+            PastTrial(
+                number=number,
+                assignment=proposal.assignment,
+                state="finished",
+                score=score(proposal.assignment),
+                attributes=proposal.attributes,
+            )
+        )
+    return len({str(one.assignment.get(INTERMEDIATE)) for one in history})
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_dearer_an_intermediate_phase_the_fewer_are_made(seed: int) -> None:
+    cheap = num_beginnings(lambda _: (1.0, 1000.0), seed=seed)
+    dear = num_beginnings(lambda one: (0.0 if one["family"] == "none" else 100_000.0, 100.0), seed=seed)
+
+    assert dear < cheap / 1.5
