@@ -7,6 +7,7 @@ import itertools
 import logging
 import os
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -18,6 +19,7 @@ import psutil
 
 from search.driver.proposing import Proposer, Start
 from trainables.config import EngineConfig
+from trainables.errors import InputError
 from trainables.order import TrialOrder
 from trainables.trainable import TrialTrainable
 
@@ -46,8 +48,36 @@ TRIALS_A_RUN = 500
 """Trials of one run of Tune at one trial at a time; with more at a time, as many times more. Its driver grows by some
 ten kilobytes a trial, and at the end of a run devices wait for the last trials."""
 
+SHORT_FOLDER = "/tmp/ray"  # noqa: S108  (Ray's own default where no variable names another)
+
+LONGEST_SOCKET = 107
+"""Bytes of the path of a socket on Linux (sun_path less its end), as Ray checks them; on macOS it is 103."""
+
+BELOW_FOLDER = "/session_2000-01-01_00-00-00_000000_4194304/sockets/plasma_store"
+"""The longest that Ray puts below its folder: a session's process id has up to seven digits."""
+
 # A trial that loses its process is told by our own driver, in a line; Tune would print a stack.
 logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+
+
+def temporary_folder(variables: Mapping[str, str]) -> str | None:
+    """Return where Ray is to keep its session: None for where it would by itself.
+
+    Ray keeps its sockets below TMPDIR and does not start where their paths are too long, as a batch system's often are.
+
+    Raises:
+        InputError: RAY_TMPDIR, which names the folder for Ray alone, is too long.
+    """
+    longest = LONGEST_SOCKET if sys.platform.startswith("linux") else 103
+    room = longest - len(BELOW_FOLDER) - len("/ray")
+    chosen = variables.get("RAY_TMPDIR")
+    if chosen is not None and len(os.fsencode(chosen)) > room:
+        raise InputError(
+            f"RAY_TMPDIR is too long for Ray's sockets: {chosen}; name a folder of at most {room} bytes, or unset it"
+        )
+    if chosen is None and len(os.fsencode(variables.get("TMPDIR", ""))) > room:
+        return SHORT_FOLDER
+    return None
 
 
 class RayCluster:
@@ -65,7 +95,9 @@ class RayCluster:
     def __enter__(self) -> Self:
         # Without "local" Ray would join whatever cluster was started on this machine last.
         local: dict[str, Any] = (
-            {} if os.environ.get("RAY_ADDRESS") else {"address": "local", "_node_ip_address": "127.0.0.1"}
+            {}
+            if os.environ.get("RAY_ADDRESS")
+            else {"address": "local", "_node_ip_address": "127.0.0.1", "_temp_dir": temporary_folder(os.environ)}
         )
         ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR, **local)
         if local:
