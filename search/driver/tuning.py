@@ -32,6 +32,7 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 import ray
 from ray import tune
+from ray.tune.execution import class_cache
 
 from search.driver.searcher import RecordSearcher, RungScheduler
 from search.driver.trial_actor import SweepTrainable
@@ -43,6 +44,10 @@ AHEAD_OF_CLUSTER = 1
 
 IDLE_SECONDS = 30.0
 """How long a cluster's ranks are kept for which there is no trial: some five times what it takes to start new ones."""
+
+# Tune would send the driver's AWS keys to its actors in a form that Ray writes to its logs and tells every client. Each
+# process has its host's own, from the environment or the host's role (docs/how-to/on-premises.md).
+class_cache.ENV_VARS_TO_PROPAGATE -= {name for name in class_cache.ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")}
 
 TRIALS_A_RUN = 500
 """Trials of one run of Tune at one trial at a time; with more at a time, as many times more. Its driver grows by some

@@ -37,8 +37,11 @@ class IdleTrial(SweepTrainable):
         return {"done": True, RUNG: self._rung, DISK: None}
 
 
-def test_tune_is_started_anew_after_some_trials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tune_is_started_anew_after_some_trials_and_ray_logs_no_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tuning, "TRIALS_A_RUN", 2)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "Accordion-in-the-cellar")
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     engine = EngineConfig(threads_per_rank=1, device="cpu")
     spec = spec_of(trials=NUM_TRIALS)
@@ -59,9 +62,13 @@ def test_tune_is_started_anew_after_some_trials(tmp_path: Path, monkeypatch: pyt
 
         pause = DiskPause(free=lambda: 1 << 40, make_room=lambda: 0, works=lambda: True, note=lambda _: None)
         proposer = Proposer(record, name="demo", spec=spec, concurrency=1, plans=Table(), pause=pause)
-        with tuning.RayCluster():
+        with tuning.RayCluster() as cluster:
             tuning.tune_trials(proposer, order=order, engine=engine, scratch=tmp_path / "tune", trainable=IdleTrial)
+            assert cluster.session is not None
+            logs = [path.read_text(errors="replace") for path in (cluster.session / "logs").glob("*") if path.is_file()]
         states = [trial.state for trial in record.trials("demo")]
 
     assert states == ["finished"] * NUM_TRIALS
     assert len(list((tmp_path / "tune").iterdir())) == 3
+    assert any("Creating runtime env" in log for log in logs)
+    assert not any("Accordion" in log for log in logs)
