@@ -8,7 +8,7 @@ demo: .venv/installed          ## a whole search in the generated world, a few m
 	$(BIN)/xstilts search demo
 
 test: .venv/installed          ## the tests; those that need real data run where XSTILTS_MIRROR is set
-	HF_HUB_OFFLINE=1 $(BIN)/pytest --ignore=tests/cluster
+	HF_HUB_OFFLINE=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/cluster
 
 cluster-test: .venv/installed  ## `ray up` on three hosts that are namespaces (Linux, root); says why where it cannot
 	HF_HUB_OFFLINE=1 $(BIN)/pytest -rs tests/cluster

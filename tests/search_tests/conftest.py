@@ -36,3 +36,12 @@ def record(new_place: Callable[[], str]) -> Iterator[Record]:
     with open_record(new_place()) as opened:
         opened.put_sweep("demo", spec={"trials": 4, "space": {"a": 1}}, objective="average", planned_trials=4)
         yield opened
+
+
+@pytest.fixture(autouse=True)
+def one_thread(request: pytest.FixtureRequest) -> None:
+    """GP alone computes in this process: on all cores it would race with the tests beside it, and take longer."""
+    if "[gp" in request.node.name:
+        import torch
+
+        torch.set_num_threads(1)
