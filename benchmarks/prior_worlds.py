@@ -49,16 +49,17 @@ class World:
     Args:
         seed: Draws which arm is worth what, and where the best learning rates are.
         num_arms: Mixtures to choose from.
+        sampler: Name of the sampler that proposes.
     """
 
-    def __init__(self, seed: int, *, num_arms: int) -> None:
+    def __init__(self, seed: int, *, num_arms: int, sampler: str = "tpe") -> None:
         chance = random.Random(seed)
         self.arms = [f"m{number}" for number in range(num_arms)]
         self.ranked = chance.sample(self.arms, num_arms)
         """The best first."""
         self.effects = {arm: MOST * (1 - place / (num_arms - 1)) for place, arm in enumerate(self.ranked)}
         self._best_rates = (chance.uniform(-3.6, -2.4), chance.uniform(-3.6, -2.4))
-        self._seed = seed
+        self._seed, self._sampler = seed, sampler
 
     def spec(self, *, num_trials: int, priors: JsonValue = None) -> SweepSpec:
         """Return a sweep of this world; which weights its mixtures have does not matter."""
@@ -73,7 +74,7 @@ class World:
             "name": "world",
             "trials": num_trials,
             "seed": self._seed,
-            "sampler": {"name": "tpe"},
+            "sampler": {"name": self._sampler},
             "trial": {
                 "target": {"mixture": {"miniature_nli": 1.0}, "steps": TARGET_STEPS},
                 "evaluation": {"task": "miniature_nli"},

@@ -1,7 +1,7 @@
 # ruff: noqa: S311  draws for a simulation are no secrets
 """What a prior saves when it is right, and costs when it is wrong, on arms of known worth (`prior_worlds.py`).
 
-    python benchmarks/priors.py [--seeds 32] [--arms 6] [--trials 32] [--save FILE]
+    python benchmarks/priors.py [--sampler tpe] [--seeds 32] [--arms 6] [--trials 32] [--save FILE]
 
 Every prior is held against none on the same worlds: mean over seeds, and the ratio of the means with an interval that
 holds in 95 % of resamplings of the seeds. A ratio below 1 is a saving. `reversed` believes the very opposite of the
@@ -20,6 +20,8 @@ from statistics import fmean
 from machine import heading, save
 from prior_worlds import ARMS, Outcome, World
 from pydantic import JsonValue
+
+from spaces.priors import HEEDING_SAMPLERS
 
 NUM_RESAMPLINGS = 2000
 NUM_EARLIER = 20
@@ -75,6 +77,7 @@ _MEASURES: dict[str, Callable[[Outcome], float]] = {
 def main() -> None:
     """Run every prior in every world, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sampler", default="tpe", choices=HEEDING_SAMPLERS)
     parser.add_argument("--seeds", type=int, default=32)
     parser.add_argument("--arms", type=int, default=6)
     parser.add_argument("--trials", type=int, default=32)
@@ -82,7 +85,7 @@ def main() -> None:
     options = parser.parse_args()
     lines = heading(["optuna"])
     began = time.perf_counter()
-    worlds = [World(seed, num_arms=options.arms) for seed in range(options.seeds)]
+    worlds = [World(seed, num_arms=options.arms, sampler=options.sampler) for seed in range(options.seeds)]
     outcomes = {
         name: [world.sweep(num_trials=options.trials, priors=prior(world)) for world in worlds]
         for name, prior in PRIORS.items()
@@ -90,7 +93,7 @@ def main() -> None:
     lines += [
         "note      trials and steps are counted: the machine's load does not change them",
         "",
-        f"tpe, {options.arms} arms and a baseline, up to {options.trials} trials, {options.seeds} seeds; mean",
+        f"{options.sampler}, {options.arms} arms and a baseline, up to {options.trials} trials, {options.seeds} seeds",
     ]
     for title, measure in _MEASURES.items():
         lines += ["", f"{title:32}{'mean':>8}   ratio to no prior (95 %)"]

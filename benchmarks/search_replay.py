@@ -144,6 +144,8 @@ class Course:
     """Whether one did."""
     trials: int
     """Trials until then, or in all."""
+    trials_to_family: int
+    """Trials until the best one so far is of the best family, and stays so; all of them, and one, if it is not."""
     intermediates: int
     """Intermediate phases that were trained."""
 
@@ -163,11 +165,19 @@ def replay(surrogate: Surrogate, part: Slice, method: Method, *, seed: int, goal
     sampler = make_sampler(spec)
     skipped = 0 if method.has_first else len(first_assignments(make_space(spec)))
     race = _Race(surrogate=surrogate, spec=spec, shares=method.shares)
+    number, steps = 0, None
     for number in range(max_trials):
         steps = race.run(number, sampler, skipped=skipped, goal=goal)
         if steps is not None:
-            return Course(steps=steps, has_arrived=True, trials=number + 1, intermediates=len(race.made))
-    return Course(steps=race.paid, has_arrived=False, trials=max_trials, intermediates=len(race.made))
+            break
+    num_trials = number + 1
+    return Course(
+        steps=race.paid,
+        has_arrived=steps is not None,
+        trials=num_trials,
+        trials_to_family=race.trials_to(max(part.families, key=surrogate.best)) or num_trials + 1,
+        intermediates=len(race.made),
+    )
 
 
 class _Race:
@@ -208,6 +218,15 @@ class _Race:
             )
         )
         return self.paid if is_finished and scores[rung] >= goal else None
+
+    def trials_to(self, family: str) -> int | None:
+        """Return after how many trials the best finished one is of a family, and stays so; None if it is not now."""
+        best, found = 0.0, None
+        for place, one in enumerate(self._history, start=1):
+            if one.state == "finished" and one.score is not None and one.score > best:
+                best = one.score
+                found = (found or place) if one.assignment["family"] == family else None
+        return found
 
     def _pay(self, point: dict[str, object], cell: Cell, *, rung: int) -> None:
         before = tuple(value for name, value in sorted(point.items()) if not name.startswith("target."))

@@ -15,8 +15,9 @@ import io
 import itertools
 import lzma
 import math
+import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from search.home import find_home
@@ -70,6 +71,21 @@ class Surrogate:
         ]
         scores = tuple(sum(share * cell.scores[rung] for share, cell in corners) for rung in range(NUM_RUNGS))
         return Cell(scores=scores, steps=corners[0][1].steps, intermediate_steps=corners[0][1].intermediate_steps)
+
+    def retrained(self, seed: int, *, deviation: float) -> Surrogate:
+        """Return the grid as other training seeds might have made it: every score with noise of its own.
+
+        Args:
+            seed: Of the noise.
+            deviation: Its standard deviation, in units of scores.
+        """
+        chance = random.Random(f"retrained {seed}")  # noqa: S311  (a simulation)
+
+        def noisy(cell: Cell) -> Cell:
+            return replace(cell, scores=tuple(score + chance.gauss(0, deviation) for score in cell.scores))
+
+        tables = {choice: {rates: noisy(cell) for rates, cell in table.items()} for choice, table in self.cells.items()}
+        return Surrogate(cells=tables)
 
     def best(self, family: str | None = None) -> float:
         """Return the best last score of the grid, or of a family; no interpolated one is above it."""

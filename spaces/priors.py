@@ -105,12 +105,17 @@ def _check_arms(effects: dict[str, float], *, path: str, choices: dict[str, Choi
 
 def expected(assignment: Assignment, *, priors: PriorsConfig) -> float | None:
     """Return what the arms of an assignment are expected to do, added up; None when none of them is named."""
-    named = [
-        effects[text]
+    named = effects_of(assignment, priors=priors)
+    return sum(named.values()) if named else None
+
+
+def effects_of(assignment: Assignment, *, priors: PriorsConfig) -> dict[str, float]:
+    """Return path of a choice -> what its arm is expected to do, of those arms of an assignment that are named."""
+    return {
+        path: effects[text]
         for path, effects in priors.arms.items()
         if path in assignment and (text := _text_of(assignment[path])) in effects
-    ]
-    return sum(named) if named else None
+    }
 
 
 def _text_of(value: JsonValue) -> str:

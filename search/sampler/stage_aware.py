@@ -19,6 +19,7 @@ from pydantic import JsonValue
 from search.sampler.contract import PastTrial, Proposal, proposal_seed
 from search.sampler.distributions import coordinates_of
 from search.sampler.priors import FirstTrials
+from search.sampler.stage_beliefs import Beliefs
 from search.sampler.stage_choice import Choice
 from search.sampler.stage_costs import StepCosts
 from search.sampler.stage_model import StageModel
@@ -49,9 +50,11 @@ class StageAwareSampler:
     costs: StepCosts
     priors: PriorsConfig = field(default_factory=PriorsConfig)
     _encoder: Encoder = field(init=False, repr=False, compare=False)
+    _beliefs: Beliefs = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_encoder", Encoder(self.space))
+        object.__setattr__(self, "_beliefs", Beliefs(space=self.space, priors=self.priors))
 
     def propose(self, number: int, *, history: Sequence[PastTrial]) -> Proposal:
         """Return the proposal for a trial; see `Sampler.propose`."""
@@ -75,13 +78,15 @@ class StageAwareSampler:
             rungs_N=np.array([one.rung for one in seen]),
             scores_N=np.array([one.score for one in seen]),
             last_rung=self.last_rung,
+            expected_N=self._beliefs.of([one.assignment for one in seen]),
         )
         running = [one.assignment for one in ordered if one.state not in {"finished", "pruned"}]
         if running:
-            model = model.with_believed(self._encoder.points(running))
+            model = model.with_believed(self._encoder.points(running), expected_M=self._beliefs.of(running))
         return Choice(
             space=self.space,
             encoder=self._encoder,
+            beliefs=self._beliefs,
             costs=self.costs,
             last_rung=self.last_rung,
             model=model,

@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import JsonValue
 
 from search.sampler.contract import PastTrial
+from search.sampler.stage_beliefs import Beliefs
 from search.sampler.stage_costs import StepCosts
 from search.sampler.stage_model import StageModel, expected_improvement
 from search.sampler.stage_points import Encoder, active, is_of_target
@@ -54,6 +55,7 @@ class Choice:
 
     space: Space
     encoder: Encoder
+    beliefs: Beliefs
     costs: StepCosts
     last_rung: int
     model: StageModel
@@ -66,7 +68,8 @@ class Choice:
     def best(self) -> Assignment:
         """Return the configuration to try next."""
         encoder = self.encoder
-        means, _ = self.model.predict(encoder.points([one.assignment for one in self.seen]))
+        seen = [one.assignment for one in self.seen]
+        means, _ = self.model.predict(encoder.points(seen), expected_M=self.beliefs.of(seen))
         by_mean = [self.seen[int(place)].assignment for place in np.argsort(-means, kind="stable")]
         goal = self._goal(means)
         known = self._known(by_mean)
@@ -100,7 +103,9 @@ class Choice:
         if not bases:
             return None
         encoder, costs = self.encoder, self.costs
-        mean_FT, deviation_FT = self.model.predict_pairs(encoder.points(bases), encoder.points(targets))
+        mean_FT, deviation_FT = self.model.predict_pairs(
+            encoder.points(bases), encoder.points(targets), expected_FT=self.beliefs.of_pairs(bases, targets)
+        )
         gain_FT = expected_improvement(mean_FT, deviation_FT, best=goal)
         before_F = np.array([costs.parts(one)[0] if is_fresh else 0.0 for one in bases])
         target_T = np.array([costs.parts(one)[1] for one in targets])

@@ -1,12 +1,16 @@
 """What the scores so far say of a configuration: a Gaussian process over two parts, before the target and the target.
 
-    score at a rung = level of the rung + f(before) + g(target) + h(before, target) + k_rung(target) + noise
+    score at a rung = level of the rung + f(before) + g(target) + h(before, target) + k_rung(target) + slope e + noise
 
 f, g and h have a variance each, so that what lies between intermediate phases is told from what target configurations
 do under one of them; k is what short rungs mistake, and is nothing at the last. Kernels: squared exponential over
 numbers, a constant correlation between unequal choices; a parameter that one of two configurations does not have counts
 as unequal (Rasmussen and Williams 2006; additive kernels: Duvenaud et al. 2011, arXiv 1112.4394). Hyperparameters
 maximise the posterior over a fixed set of points, so that the model is a pure function of the trials.
+
+e is what priors expect of a configuration. The slope says how far they are right: it has a normal prior with a mean
+above zero, is learnt with all else (Rasmussen and Williams 2006, section 2.7), and turns negative where scores
+contradict them; what f, g and h learn of an arm itself comes on top.
 """
 
 from __future__ import annotations
@@ -19,6 +23,10 @@ from scipy.linalg import cho_solve, cholesky, solve_triangular
 
 _LEVEL = 4.0
 """Prior variance of a rung's level; scores have variance 1."""
+
+_SLOPE, _SLOPE_DEVIATION = 0.5, 0.5
+"""Mean and deviation of the slope of what priors expect, in deviations of the scores per deviation of the expected: of
+an order that is believed, one in six is taken to be reversed."""
 
 _JITTER = 1e-6
 _NUM_POINTS, _NUM_NEAR = 96, 48
@@ -101,6 +109,7 @@ class StageModel:
         rungs_N: Rung of each score.
         scores_N: Scores, in any unit.
         last_rung: Number of the last rung.
+        expected_N: What priors expect of each, in deviations; None where there are none.
         like: A model whose hyperparameters and units are taken; None fits them.
     """
 
@@ -111,34 +120,39 @@ class StageModel:
         rungs_N: np.ndarray,
         scores_N: np.ndarray,
         last_rung: int,
+        expected_N: np.ndarray | None = None,
         like: StageModel | None = None,
     ) -> None:
         self._points, self._rungs, self._scores, self._last = points, rungs_N, scores_N, last_rung
+        self._expected = np.zeros(len(scores_N)) if expected_N is None else expected_N
         self.mean = float(np.mean(scores_N)) if like is None else like.mean
         self.scale = (float(np.std(scores_N)) or 1.0) if like is None else like.scale
-        self._y = (scores_N - self.mean) / self.scale
+        self._y = (scores_N - self.mean) / self.scale - _SLOPE * self._expected
         self._distances = _Distances.between(points, points)
         self.variances = self._fit() if like is None else like.variances
         self._factor = cholesky(self._covariance(self.variances), lower=True)
         self._weights = cho_solve((self._factor, True), self._y)
 
-    def predict(self, points: Points) -> tuple[np.ndarray, np.ndarray]:
-        """Return mean and standard deviation of configurations' scores at the last rung, without noise."""
-        cross = _Distances.between(points, self._points)
-        found = self.variances
-        k_MN = cross.shared(found) + _LEVEL * (self._rungs == self._last)[None, :]
-        mean_M = k_MN @ self._weights
-        half_NM = solve_triangular(self._factor, k_MN.T, lower=True)
-        prior = found.before + found.target + found.both + _LEVEL
-        variance_M = np.maximum(prior - (half_NM**2).sum(axis=0), 1e-12)
-        return self.mean + self.scale * mean_M, self.scale * np.sqrt(variance_M)
+    def predict(self, points: Points, *, expected_M: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and standard deviation of M configurations' scores at the last rung, without noise.
 
-    def predict_pairs(self, before: Points, target: Points) -> tuple[np.ndarray, np.ndarray]:
+        Args:
+            points: The configurations.
+            expected_M: What priors expect of each, in deviations; None where there are none.
+        """
+        cross = _Distances.between(points, self._points)
+        k_MN = cross.shared(self.variances) + _LEVEL * (self._rungs == self._last)[None, :]
+        return self._posterior(k_MN, np.zeros(len(k_MN)) if expected_M is None else expected_M)
+
+    def predict_pairs(
+        self, before: Points, target: Points, *, expected_FT: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return mean_FT and standard deviation_FT of every beginning with every target, at the last rung.
 
         Args:
             before: F configurations whose beginnings are taken.
             target: T configurations whose target parts are taken.
+            expected_FT: What priors expect of each pair, in deviations; None where there are none.
         """
         found = self.variances
         before_FN = _Distances.between(before, self._points).before(found)
@@ -146,22 +160,31 @@ class StageModel:
         level_N = _LEVEL * (self._rungs == self._last)
         k_FTN = found.before * before_FN[:, None] + found.target * target_TN[None] + level_N
         k_FTN += found.both * before_FN[:, None] * target_TN[None]
-        k_PN = k_FTN.reshape(-1, len(level_N))
-        half_NP = solve_triangular(self._factor, k_PN.T, lower=True, check_finite=False)
-        prior = found.before + found.target + found.both + _LEVEL
-        deviation_P = np.sqrt(np.maximum(prior - np.einsum("np,np->p", half_NP, half_NP), 1e-12))
         shape = k_FTN.shape[:2]
-        mean_FT = (self.mean + self.scale * (k_PN @ self._weights)).reshape(shape)
-        return mean_FT, (self.scale * deviation_P).reshape(shape)
+        expected_P = np.zeros(math.prod(shape)) if expected_FT is None else expected_FT.reshape(-1)
+        mean_P, deviation_P = self._posterior(k_FTN.reshape(-1, len(level_N)), expected_P)
+        return mean_P.reshape(shape), deviation_P.reshape(shape)
 
-    def with_believed(self, points: Points) -> StageModel:
+    def _posterior(self, k_PN: np.ndarray, expected_P: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and standard deviation at P points with these covariances with the scores, the slope's apart."""
+        found = self.variances
+        if self._expected.any() or expected_P.any():
+            k_PN = k_PN + _SLOPE_DEVIATION**2 * expected_P[:, None] * self._expected[None]
+        half_NP = solve_triangular(self._factor, k_PN.T, lower=True, check_finite=False)
+        prior_P = found.before + found.target + found.both + _LEVEL + (_SLOPE_DEVIATION * expected_P) ** 2
+        deviation_P = np.sqrt(np.maximum(prior_P - np.einsum("np,np->p", half_NP, half_NP), 1e-12))
+        mean_P = k_PN @ self._weights + _SLOPE * expected_P
+        return self.mean + self.scale * mean_P, self.scale * deviation_P
+
+    def with_believed(self, points: Points, *, expected_M: np.ndarray | None = None) -> StageModel:
         """Return the model as if configurations that run had scored what it expects: it is then less curious there."""
-        mean_M, _ = self.predict(points)
+        mean_M, _ = self.predict(points, expected_M=expected_M)
         return StageModel(
             _joined(self._points, points),
             rungs_N=np.concatenate([self._rungs, np.full(len(mean_M), self._last)]),
             scores_N=np.concatenate([self._scores, mean_M]),
             last_rung=self._last,
+            expected_N=np.concatenate([self._expected, np.zeros(len(mean_M)) if expected_M is None else expected_M]),
             like=self,
         )
 
@@ -170,6 +193,7 @@ class StageModel:
         short_NN = same_NN & (self._rungs[:, None] < self._last)
         k_NN = self._distances.shared(given) + _LEVEL * same_NN
         k_NN = k_NN + given.rung * short_NN * self._distances.target(given)
+        k_NN = k_NN + _SLOPE_DEVIATION**2 * np.outer(self._expected, self._expected)
         k_NN[np.diag_indices_from(k_NN)] += given.noise + _JITTER
         return k_NN
 

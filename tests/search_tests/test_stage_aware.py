@@ -13,10 +13,12 @@ import pytest
 
 from search.sampler import PastTrial
 from search.sampler.stage_aware import StageAwareSampler
+from search.sampler.stage_beliefs import Beliefs
 from search.sampler.stage_costs import StepCosts
-from search.sampler.stage_model import StageModel, expected_improvement
+from search.sampler.stage_model import Points, StageModel, expected_improvement
 from search.sampler.stage_points import Encoder
 from spaces.drawing import draw
+from spaces.priors import PriorsConfig
 from spaces.sweep_spec import make_space, make_sweep_spec
 from spaces.tree import Assignment, Space
 from trainables.config import RungsConfig
@@ -88,6 +90,51 @@ def test_what_runs_is_less_of_a_riddle_and_changes_no_expectation() -> None:
 
     assert mean_after == pytest.approx(mean, abs=1e-3)
     assert (deviation_after < deviation).all()
+
+
+ARMS = {"family": {"text": 3.0, "none": 1.0}, TARGET: {"low": 4.0}}
+
+
+def test_priors_are_expected_of_pairs_as_of_the_configurations_that_they_make() -> None:
+    beliefs = Beliefs(space=space(), priors=PriorsConfig(arms=ARMS))
+    text: Assignment = {"family": "text", TARGET: "low"}
+    none: Assignment = {"family": "none", TARGET: "high"}
+    other: Assignment = {"family": "x"}
+
+    of_pairs = beliefs.of_pairs([text, none, other], [text, none, other])
+    joined = [a | {TARGET: b.get(TARGET)} for a in (text, none, other) for b in (text, none, other)]
+    assert of_pairs.ravel() == pytest.approx(beliefs.of(joined))
+    assert beliefs.of([other]) == [0.0]
+    assert (Beliefs(space=space(), priors=PriorsConfig()).of_pairs([text], [none]) == 0).all()
+
+
+def arms(*codes: float) -> Points:
+    """Return configurations that differ in one choice before the target."""
+    nothing = np.zeros((len(codes), 0))
+    choices_NA = np.array(codes)[:, None]
+    return Points(numbers_NZ=nothing, choices_NA=choices_NA, target_numbers_NW=nothing, target_choices_NB=nothing)
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_what_priors_expect_of_an_untried_arm_counts_as_the_tried_ones_bear_it_out(sign: float) -> None:
+    expected_N = np.linspace(-1.5, 1.0, 6)
+    scores_N = 80 + sign * np.array([-2.0, -1.3, -0.4, 0.6, 1.1, 2.1])
+    model = StageModel(
+        arms(0, 1, 2, 3, 4, 5), rungs_N=np.zeros(6), scores_N=scores_N, last_rung=0, expected_N=expected_N
+    )
+
+    (best, neutral), _ = model.predict(arms(6, 7), expected_M=np.array([1.5, 0.0]))
+    assert sign * (best - neutral) > 1.0
+    assert abs(neutral - 80) < 1.0
+
+
+def test_a_priors_expectation_of_what_runs_is_kept() -> None:
+    model = StageModel(
+        arms(0, 1), rungs_N=np.zeros(2), scores_N=np.array([1.0, 2.0]), last_rung=0, expected_N=np.array([-1.0, 1.0])
+    )
+    (before,), _ = model.predict(arms(2), expected_M=np.array([1.5]))
+    (after,), _ = model.with_believed(arms(2), expected_M=np.array([1.5])).predict(arms(2), expected_M=np.array([1.5]))
+    assert after == pytest.approx(before, abs=1e-3)
 
 
 def test_expected_improvement_is_that_of_draws() -> None:
