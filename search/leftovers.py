@@ -18,9 +18,9 @@ import psutil
 from pydantic import Field
 
 from search.home import Home
-from search.record.processes import identity, is_known_dead
 from search.record.reserve import Reserve
 from trainables.config.frozen import FrozenModel
+from trainables.processes import identity, is_known_dead
 
 SECONDS_TO_END = 10.0
 """How long processes are given to end after a request, before they are killed."""
@@ -33,7 +33,7 @@ class Session(FrozenModel):
     """A driver's Ray session, noted in a file."""
 
     process: str
-    """The driver; see `search.record.processes`."""
+    """The driver; see `trainables.processes`."""
     folder: Path = Field(strict=False)
     """Ray's session folder."""
     scratch: Path = Field(strict=False)

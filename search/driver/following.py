@@ -8,7 +8,7 @@ import time
 from search.driver.sweep import SECONDS_BETWEEN_VIEWS, SweepRequest, is_unfinished
 from search.progress import LiveView
 from search.record import Owner, Record, open_record
-from search.record.processes import is_known_dead
+from trainables.processes import is_known_dead
 
 SECONDS_WITHOUT_BEAT = 60.0
 """How long the beat of an owner on another host may stand still before it counts as gone here."""

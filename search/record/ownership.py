@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Self
 from search.errors import FencedError, SearchError, SweepOwnedError
 from search.record import owning
 from search.record.owning import Owner
-from search.record.processes import is_known_dead
+from trainables.processes import is_known_dead
 
 if TYPE_CHECKING:
     from search.record.record import Record

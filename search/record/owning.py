@@ -13,10 +13,10 @@ from dataclasses import asdict, dataclass
 from sqlalchemy import Connection, select, update
 
 from search.errors import FencedError
-from search.record.processes import identity
 from search.record.rows import JsonObject
 from search.record.schema import owners
 from search.record.writing import add_event
+from trainables.processes import identity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

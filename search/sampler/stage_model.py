@@ -25,8 +25,8 @@ _LEVEL = 4.0
 """Prior variance of a rung's level; scores have variance 1."""
 
 _SLOPE, _SLOPE_DEVIATION = 0.5, 0.5
-"""Mean and deviation of the slope of what priors expect, in deviations of the scores per deviation of the expected: of
-an order that is believed, one in six is taken to be reversed."""
+"""Mean and deviation of the slope of what priors expect, in deviations of f per deviation of the expected: of an order
+that is believed, one in six is taken to be reversed. What targets do to scores is no measure of what arms may do."""
 
 _JITTER = 1e-6
 _NUM_POINTS, _NUM_NEAR = 96, 48
@@ -127,11 +127,11 @@ class StageModel:
         self._expected = np.zeros(len(scores_N)) if expected_N is None else expected_N
         self.mean = float(np.mean(scores_N)) if like is None else like.mean
         self.scale = (float(np.std(scores_N)) or 1.0) if like is None else like.scale
-        self._y = (scores_N - self.mean) / self.scale - _SLOPE * self._expected
+        self._y = (scores_N - self.mean) / self.scale
         self._distances = _Distances.between(points, points)
         self.variances = self._fit() if like is None else like.variances
         self._factor = cholesky(self._covariance(self.variances), lower=True)
-        self._weights = cho_solve((self._factor, True), self._y)
+        self._weights = cho_solve((self._factor, True), self._unexpected(self.variances))
 
     def predict(self, points: Points, *, expected_M: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and standard deviation of M configurations' scores at the last rung, without noise.
@@ -169,11 +169,11 @@ class StageModel:
         """Return mean and standard deviation at P points with these covariances with the scores, the slope's apart."""
         found = self.variances
         if self._expected.any() or expected_P.any():
-            k_PN = k_PN + _SLOPE_DEVIATION**2 * expected_P[:, None] * self._expected[None]
+            k_PN = k_PN + _SLOPE_DEVIATION**2 * found.before * expected_P[:, None] * self._expected[None]
         half_NP = solve_triangular(self._factor, k_PN.T, lower=True, check_finite=False)
-        prior_P = found.before + found.target + found.both + _LEVEL + (_SLOPE_DEVIATION * expected_P) ** 2
+        prior_P = found.before * (1 + (_SLOPE_DEVIATION * expected_P) ** 2) + found.target + found.both + _LEVEL
         deviation_P = np.sqrt(np.maximum(prior_P - np.einsum("np,np->p", half_NP, half_NP), 1e-12))
-        mean_P = k_PN @ self._weights + _SLOPE * expected_P
+        mean_P = k_PN @ self._weights + _SLOPE * math.sqrt(found.before) * expected_P
         return self.mean + self.scale * mean_P, self.scale * deviation_P
 
     def with_believed(self, points: Points, *, expected_M: np.ndarray | None = None) -> StageModel:
@@ -193,9 +193,13 @@ class StageModel:
         short_NN = same_NN & (self._rungs[:, None] < self._last)
         k_NN = self._distances.shared(given) + _LEVEL * same_NN
         k_NN = k_NN + given.rung * short_NN * self._distances.target(given)
-        k_NN = k_NN + _SLOPE_DEVIATION**2 * np.outer(self._expected, self._expected)
+        k_NN = k_NN + _SLOPE_DEVIATION**2 * given.before * np.outer(self._expected, self._expected)
         k_NN[np.diag_indices_from(k_NN)] += given.noise + _JITTER
         return k_NN
+
+    def _unexpected(self, given: Variances) -> np.ndarray:
+        """Return the scores less what is expected of them beforehand."""
+        return self._y - _SLOPE * math.sqrt(given.before) * self._expected
 
     def _fit(self) -> Variances:
         chance = np.random.default_rng(0)
@@ -219,7 +223,7 @@ class StageModel:
             factor = cholesky(self._covariance(_variances(logs)), lower=True, check_finite=False)
         except np.linalg.LinAlgError:
             return math.inf
-        half = solve_triangular(factor, self._y, lower=True, check_finite=False)
+        half = solve_triangular(factor, self._unexpected(_variances(logs)), lower=True, check_finite=False)
         prior = 0.5 * float((((logs - centre) / spread) ** 2).sum())
         return 0.5 * float(half @ half) + float(np.log(np.diag(factor)).sum()) + prior
 

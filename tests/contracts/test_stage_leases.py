@@ -94,16 +94,18 @@ def maker(place: Place, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
 
 
-def test_a_process_killed_in_a_stage_leaves_its_checkpoint_to_the_next(place: Place, tmp_path: Path) -> None:
+def test_a_process_killed_in_a_stage_leaves_its_checkpoint_to_the_next_at_once(place: Place, tmp_path: Path) -> None:
     killed = maker(place, str(tmp_path / "made"), "hold")
     assert killed.stdout is not None
     assert killed.stdout.readline() == "held\n"
     killed.send_signal(signal.SIGKILL)
     killed.wait()
-    store = place.open(QUICK)
+    store = place.open()
     assert store.find(KEY) is None
+    lease = store.try_lease(KEY)
+    assert lease is not None
 
-    with store.lease(KEY), store.work_folder(KEY) as folder:
+    with lease, store.work_folder(KEY) as folder:
         found = store.newest_checkpoint(KEY)
         assert found is not None
         (folder / MODEL).write_text((found.folder / "state").read_text())

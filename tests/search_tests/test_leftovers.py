@@ -13,7 +13,7 @@ import pytest
 
 from search.home import Home, find_home
 from search.leftovers import Session, find_leftovers, left_sessions, noted_session
-from search.record.processes import identity
+from trainables.processes import identity
 
 HOLDER = "import sys, time; file = open(sys.argv[1], 'w'); print('open', flush=True); time.sleep(600)"
 
@@ -32,7 +32,7 @@ def session(tmp_path: Path) -> Path:
 
 
 def identity_of_a_dead_process() -> str:
-    code = "from search.record.processes import identity; print(identity())"
+    code = "from trainables.processes import identity; print(identity())"
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 

@@ -13,8 +13,8 @@ import pytest
 
 from search.errors import FencedError, SweepOwnedError
 from search.record import Owner, Pace, Record, open_record
-from search.record.processes import identity, is_known_dead
 from tests.search_tests.building import proposal, result
+from trainables.processes import identity, is_known_dead
 
 FAST = Pace(beat_seconds=0.1, stale_seconds=1.5)
 ROOT = Path(__file__).parents[2]

@@ -5,6 +5,7 @@ wins; the highest generation counts. Its holder rewrites that file every few sec
 is free when the holder says so, or when an observer has seen the count stand still for the expiry by its *own*
 monotonic clock: clocks of two hosts are never compared, and no clock can jump. On storages with locks a holder also
 locks `leases/<key>`, which the kernel frees when it dies: a lease whose holder was on this host is then free at once.
+So it is on a bucket, which has no locks, where the holder's process is known to be gone.
 
 A holder that was taken for dead (a suspended laptop, a lost network) notices by `is_held` before it commits.
 """
@@ -23,6 +24,7 @@ from typing import Self
 from pydantic import Field, ValidationError
 
 from trainables.config.frozen import FrozenModel
+from trainables.processes import identity, is_known_dead
 from trainables.stage_store.heartbeat import Heartbeat, Timing, this_machine
 from trainables.storage import HostLock, Storage
 
@@ -38,6 +40,8 @@ class Holder(FrozenModel):
     """The host since it started, for comparing."""
     pid: int
     """Process."""
+    process: str = ""
+    """Names it among all that ever ran; see `trainables.processes`. Empty: a version that did not write it."""
     since: float
     """When it was taken, by the holder's clock, in seconds since 1970: for people."""
     beat: int = Field(default=0, ge=0)
@@ -167,7 +171,14 @@ class Leases:
         if newest is not None and not self._is_free(newest, key=key) and newest.fingerprint != expired:
             return None
         number = newest.number + 1 if newest else 1
-        holder = Holder(token=uuid.uuid4().hex, host=node(), machine=this_machine(), pid=os.getpid(), since=time.time())
+        holder = Holder(
+            token=uuid.uuid4().hex,
+            host=node(),
+            machine=this_machine(),
+            pid=os.getpid(),
+            process=identity(),
+            since=time.time(),
+        )
         if not self._storage.create(_name(key, number), holder.model_dump_json().encode()):
             return None  # another host was first
         # A holder that was given up may write its own old generation once more; it does not count and goes next time.
@@ -182,6 +193,8 @@ class Leases:
             return True
         if self._storage.locks_hold and holder is not None and holder.machine == this_machine():
             return True  # its lock could be taken, so its process has ended
+        if holder is not None and is_known_dead(holder.process):
+            return True
         content, since = self._observed.get(key, (b"", 0.0))
         if content != newest.content:
             self._observed[key] = (newest.content, time.monotonic())

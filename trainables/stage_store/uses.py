@@ -3,8 +3,8 @@
 A process that works with stages opens a session. What it finds or makes is written to `users/<id>` *before* it looks;
 who removes a stage hides its manifest first and reads those files *after*. So whichever comes first, either the
 remover sees the use and puts the manifest back, or the reader finds no stage and makes it again. A session whose
-process died ends by its lock (on this host) or, on other hosts and in buckets, when its file is old by the storage's
-own clock.
+process died ends by its lock, or because the process is gone, on this host, and on others when its file is old by the
+storage's own clock.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Generator
 from pydantic import ValidationError
 
 from trainables.config.frozen import FrozenModel
+from trainables.processes import identity, is_known_dead
 from trainables.stage_store.heartbeat import Heartbeat, Timing, this_machine
 from trainables.storage import Entry, HostLock, Storage
 
@@ -29,6 +30,8 @@ class _User(FrozenModel):
 
     machine: str
     """Where it runs."""
+    process: str = ""
+    """Names its process; see `trainables.processes`."""
     keys: tuple[str, ...]
     """Stages that it uses."""
 
@@ -103,7 +106,7 @@ class Uses:
 
     def _write(self) -> None:
         with self._guard:
-            user = _User(machine=this_machine(), keys=tuple(sorted(self._keys)))
+            user = _User(machine=this_machine(), process=identity(), keys=tuple(sorted(self._keys)))
         self._storage.write(f"users/{self._id}", user.model_dump_json().encode())
 
     def _has_ended(self, entry: Entry, *, user: _User | None) -> bool:
@@ -114,6 +117,8 @@ class Uses:
                 return False
             self._storage.remove(name)
             lock.release()
+            return True
+        if user is not None and is_known_dead(user.process):
             return True
         return self._storage.now() - entry.modified > _FORGOTTEN_EXPIRIES * self._timing.expiry_seconds
 
