@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contracts.stores import KEY, MODEL, QUICK, Clock, Place, checkpoint, damage
+from tests.contracts.stores import KEY, MODEL, Clock, Place, checkpoint, damage
 from tests.trainables_tests.stage_maker import FACTS, make
 from trainables.errors import LeaseLostError
 
