@@ -105,6 +105,7 @@ def killed(place: Place) -> list[str]:
     while place.num_finished() < 2:
         assert time.monotonic() < deadline, (place.driver.home / "output").read_text()
         assert search.poll() is None, (place.driver.home / "output").read_text()
+        time.sleep(2)  # each look is a process, which takes a core from the trials: Ray runs them with less priority
     processes = place.driver.processes()
     place.driver.end_processes()
     search.wait()
