@@ -50,6 +50,16 @@ def failure_kind(error: BaseException) -> FailureKind:
     return kinds[0] if kinds else "other"
 
 
+def exit_within(error: BaseException) -> SystemExit | KeyboardInterrupt | None:
+    """Return the request to end that an error hides, or None.
+
+    Ray ends a worker by an exception in its main thread, wherever that is. Inside a lock of `threading` another one
+    takes its place (`RuntimeError: release unlocked lock`): the process is to end, and what it did has not failed.
+    """
+    found = (one for one in _causes(error) if isinstance(one, SystemExit | KeyboardInterrupt))
+    return next(found, None)
+
+
 def is_disk_full(error: BaseException) -> bool:
     """Return whether an error, or what caused it, is a disk or quota without space."""
     return any(

@@ -24,7 +24,7 @@ from trainables.errors import (
     RunError,
     StoppedError,
 )
-from trainables.failures import is_disk_full, is_disk_unusable, is_out_of_memory
+from trainables.failures import exit_within, is_disk_full, is_disk_unusable, is_out_of_memory
 from trainables.jobs import EvaluateJob, Job, JobResult, TrainJob
 
 if TYPE_CHECKING:
@@ -88,7 +88,9 @@ def answer(job: Job, *, rank: Rank) -> Answer:
         return Answer(stopped=error.step)
     except InputError as error:
         return Answer(input_error=str(error))
-    except Exception as error:  # noqa: BLE001  (a rank answers whatever happens; the trace goes to its log)
+    except Exception as error:
+        if (asked := exit_within(error)) is not None:
+            raise asked from error
         traceback.print_exc()
         return _of_unexpected(error)
 

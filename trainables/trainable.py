@@ -28,7 +28,7 @@ from trainables.errors import (
     StoppedError,
     TrainablesError,
 )
-from trainables.failures import FailureKind, failure_kind
+from trainables.failures import FailureKind, exit_within, failure_kind
 from trainables.order import TrialOrder
 from trainables.results import StageRun, TrialResult
 from trainables.stage_store import StageStore
@@ -117,7 +117,9 @@ class TrialTrainable(tune.Trainable):
         except DiskError as error:
             disk = "full" if isinstance(error, DiskFullError) else "unusable"
             self.publisher.waits(order, error)
-        except Exception as error:  # noqa: BLE001  (the edge of the process: Tune would run it again and lose the cause)
+        except Exception as error:
+            if (asked := exit_within(error)) is not None:
+                raise asked from error
             self._log(error)
             stage = error.stage if isinstance(error, NonFiniteLossError) else None
             said = f"{type(error).__name__}: {error}"

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -19,13 +20,15 @@ from safetensors.torch import load_file, save_file
 
 from tests.trainables_tests.tiny_jobs import Bench, engine, phase, trial
 from trainables.errors import DiskFullError, HangError, MemoryExhaustedError, NonFiniteLossError, RankLostError
-from trainables.failures import failure_kind, is_disk_full, is_out_of_memory
+from trainables.failures import exit_within, failure_kind, is_disk_full, is_out_of_memory
 from trainables.hangs import Watch
 from trainables.jobs import TrainJob
 from trainables.local_group import LocalGroup
 from trainables.micro_batches import MicroBatches, tokens_of
+from trainables.order import TrialOrder
 from trainables.results import TrialResult
 from trainables.stage_store import StageStore
+from trainables.trainable import ORDER, TrialTrainable
 from trainables.training_state import FACTS
 from trainables.trial import Workplace, run_trial
 
@@ -246,3 +249,42 @@ def passes_of(store: StageStore, result: TrialResult) -> str:
     found = store.find(result.stages[0].key)
     assert found is not None
     return found.facts.made_with["tokens_per_micro_batch"]
+
+
+def ended_in_a_lock() -> None:
+    """Do what a process does that Ray ends while its main thread is inside a lock of `threading`."""
+    lock = threading.Lock()
+    with lock:
+        lock.release()
+        raise SystemExit(1)
+
+
+def test_a_request_to_end_that_another_error_hides_is_found() -> None:
+    with pytest.raises(RuntimeError, match="release unlocked lock") as caught:
+        ended_in_a_lock()
+
+    assert isinstance(exit_within(caught.value), SystemExit)
+    assert exit_within(RuntimeError("release unlocked lock")) is None
+
+
+def test_a_trial_whose_process_is_asked_to_end_has_not_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trainables.trainable.run_trial", lambda *_, **__: ended_in_a_lock())
+    told: list[str] = []
+
+    class Told(TrialTrainable):
+        publisher = SimpleNamespace(started=lambda _: told.append("started"), failed=lambda *_: told.append("failed"))
+
+    order = TrialOrder(
+        sweep="ended",
+        number=0,
+        config=trial(tmp_path),
+        record="",
+        store=str(tmp_path / "store"),
+        downloads=tmp_path / "downloads",
+        progress=tmp_path / "progress.json",
+        log=tmp_path / "log",
+    )
+    running = Told({ORDER: order.model_dump_json()})
+    with pytest.raises(SystemExit):
+        running.step()
+    assert told == ["started"]
