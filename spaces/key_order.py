@@ -11,9 +11,7 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 KEY_ORDER = "key_order"
-"""Key beside a recorded spec's fields: place of a mapping -> its keys, where they are not sorted."""
-
-_SEPARATOR = "/"
+"""Key beside a recorded spec's fields: place of a mapping (a JSON pointer, RFC 6901) -> its keys, where not sorted."""
 
 
 def with_key_order(document: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
@@ -37,7 +35,7 @@ def _orders(value: JsonValue, *, place: str) -> dict[str, JsonValue]:
     keys = list(value)
     orders: dict[str, JsonValue] = {} if keys == sorted(keys) else {place: list[JsonValue](keys)}
     for key, part in value.items():
-        orders |= _orders(part, place=f"{place}{_SEPARATOR}{key}")
+        orders |= _orders(part, place=_below(place, key))
     return orders
 
 
@@ -47,4 +45,8 @@ def _ordered(value: JsonValue, *, order: Mapping[str, JsonValue], place: str) ->
     known = order.get(place)
     names = [name for name in known if isinstance(name, str) and name in value] if isinstance(known, list) else []
     names += [name for name in value if name not in names]
-    return {name: _ordered(value[name], order=order, place=f"{place}{_SEPARATOR}{name}") for name in names}
+    return {name: _ordered(value[name], order=order, place=_below(place, name)) for name in names}
+
+
+def _below(place: str, key: str) -> str:
+    return f"{place}/{key.replace('~', '~0').replace('/', '~1')}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from spaces.drawing import first_assignments
@@ -26,6 +26,8 @@ def written(value: Any) -> str:
 
 
 @given(st.dictionaries(st.sampled_from(["z", "a", "m"]), DOCUMENTS, max_size=3))
+@example({"z": {"": {"": {"b": 0, "a": 0}}, "/": {"a": 0, "b": 0}}})
+@example({"z": {"~1": {"b": 0, "a": 0}, "/": {"a": 0, "b": 0}}})
 def test_sorting_the_keys_loses_no_order(document: dict[str, Any]) -> None:
     stored = json.loads(canonical_json(with_key_order(document)))
 
