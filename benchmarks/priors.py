@@ -20,10 +20,10 @@ from statistics import fmean
 from machine import heading, save
 from prior_worlds import ARMS, Outcome, World
 from pydantic import JsonValue
+from resampling import ratio_of_means
 
 from spaces.priors import HEEDING_SAMPLERS
 
-NUM_RESAMPLINGS = 2000
 NUM_EARLIER = 20
 
 
@@ -110,22 +110,7 @@ def main() -> None:
 def _line(name: str, values: Sequence[float], *, against: Sequence[float]) -> str:
     if values == against:
         return f"  {name:30}{fmean(values):>8.1f}"
-    low, high = _interval(values, against=against)
-    ratio = fmean(values) / fmean(against)
-    return f"  {name:30}{fmean(values):>8.1f}   {ratio:.2f} ({low:.2f} to {high:.2f})"
-
-
-def _interval(values: Sequence[float], *, against: Sequence[float]) -> tuple[float, float]:
-    """Return the ends of the 95 % interval of the ratio of means, by drawing seeds again and again."""
-    chance = random.Random(0)
-    pairs = list(zip(values, against, strict=True))
-    ratios: list[float] = []
-    for _ in range(NUM_RESAMPLINGS):
-        drawn = chance.choices(pairs, k=len(pairs))
-        ratios.append(fmean(one for one, _ in drawn) / fmean(other for _, other in drawn))
-    ratios.sort()
-    edge = round(0.025 * NUM_RESAMPLINGS)
-    return ratios[edge], ratios[-edge - 1]
+    return f"  {name:30}{fmean(values):>8.1f}   {ratio_of_means(values, against=against)}"
 
 
 if __name__ == "__main__":

@@ -18,17 +18,18 @@ from __future__ import annotations
 
 import argparse
 import os
-import random
 import statistics
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: a replay's matrices are small
 
 from machine import heading, save
+from resampling import quantiles, ratio_of_means, resampled
 from search_functions import function_lines
 from search_replay import SLICES, Course, Method, Slice, replay
 from surrogate import Surrogate, load
@@ -47,9 +48,6 @@ SEED_DEVIATION = 0.01
 SAMPLERS = ("random", "qmc", "tpe", "gp", "cmaes", "nsga2", "stage_aware")
 PRUNERS = ("successive_halving", "hyperband", "median", "patient", "none")
 """All but `wilcoxon`, which needs scores by language or item: the grid has averages."""
-
-NUM_DRAWS = 2000
-"""Bootstrap samples."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,23 +73,12 @@ class Outcome:
 
     def interval(self) -> tuple[float, float]:
         """Return the 95 % bootstrap interval of the median."""
-        return quantiles([statistics.median(drawn) for drawn in _resampled(self.steps)])
-
-
-def quantiles(values: Sequence[float]) -> tuple[float, float]:
-    """Return the 2.5 and 97.5 % quantiles."""
-    ordered = sorted(values)
-    return ordered[round(0.025 * (len(ordered) - 1))], ordered[round(0.975 * (len(ordered) - 1))]
-
-
-def _resampled(values: Sequence[int], *, seed: int = 0) -> list[list[int]]:
-    chance = random.Random(seed)  # noqa: S311  (a bootstrap)
-    return [chance.choices(values, k=len(values)) for _ in range(NUM_DRAWS)]
+        return quantiles([statistics.median(drawn) for drawn in resampled(self.steps)])
 
 
 def ratio(ours: Outcome, other: Outcome) -> str:
     """Return the ratio of medians with its 95 % interval, resampling the seeds of both."""
-    pairs = zip(_resampled(ours.steps), _resampled(other.steps, seed=1), strict=True)
+    pairs = zip(resampled(ours.steps), resampled(other.steps, seed=1), strict=True)
     low, high = quantiles([statistics.median(one) / statistics.median(two) for one, two in pairs])
     bound = "<" if other.is_bound else ">" if ours.is_bound else ""
     return f"{bound}{ours.median / other.median:.2f} ({low:.2f}-{high:.2f})"
@@ -157,13 +144,13 @@ def prior_lines(executor: ProcessPoolExecutor, *, num_seeds: int, max_trials: in
     """Return what a right and a reversed prior over the families do to ours, on all families.
 
     Each seed has the grid as other training seeds would have made it, and a right order of its own: that of the
-    families' best scores there. Means over seeds, as which family is tried first says most where a sweep is short.
+    families' best scores there. On the grid as it is, which is one draw, the order of the first trials decides by luck.
     """
     lines = [
         "",
         f"stage-aware with a prior over the families; each score with noise of {SEED_DEVIATION:.0%} of its own",
         "",
-        f"{'slice':20}{'prior':10}{'trials to the best family':>28}{'steps to the goal':>28}",
+        f"{'slice':20}{'prior':10}{'trials to the best family':>30}{'steps to the goal':>30}",
     ]
     for part in SLICES:
         if len(part.families) == 1:
@@ -172,12 +159,10 @@ def prior_lines(executor: ProcessPoolExecutor, *, num_seeds: int, max_trials: in
         for name in PRIORS:
             work = partial(_believing, part=part, prior=name, max_trials=max_trials)
             found[name] = list(executor.map(work, range(num_seeds)))
-            told = ""
-            for values, against in (
-                ([one.trials_to_family for one in found[name]], [one.trials_to_family for one in found["none"]]),
-                ([one.steps for one in found[name]], [one.steps for one in found["none"]]),
-            ):
-                told += f"{_paired(values, against=against):>28}"
+            told = "".join(
+                f"{_against([of(one) for one in found[name]], [of(one) for one in found['none']]):>30}"
+                for of in (attrgetter("trials_to_family"), attrgetter("steps"))
+            )
             lines.append(f"{part.name:20}{name:10}{told}")
             print(lines[-1], flush=True)
     return lines
@@ -193,18 +178,10 @@ def _believing(seed: int, *, part: Slice, prior: str, max_trials: int) -> Course
     return replay(surrogate, part, method, seed=seed, goal=GOAL * part.best(surrogate), max_trials=max_trials)
 
 
-def _paired(values: Sequence[int], *, against: Sequence[int]) -> str:
-    """Return the mean and its ratio to another over the same seeds, with the 95 % interval from resampling these."""
-    mean = statistics.fmean(values)
-    if values == against:
-        return f"{mean:,.1f}"
-    chance = random.Random(0)  # noqa: S311  (a bootstrap)
-    pairs, ratios = list(zip(values, against, strict=True)), list[float]()
-    for _ in range(NUM_DRAWS):
-        drawn = chance.choices(pairs, k=len(pairs))
-        ratios.append(sum(one for one, _ in drawn) / sum(other for _, other in drawn))
-    low, high = quantiles(ratios)
-    return f"{mean:,.1f}  {mean / statistics.fmean(against):.2f} ({low:.2f}-{high:.2f})"
+def _against(values: Sequence[int], other: Sequence[int]) -> str:
+    """Return the mean, and its ratio to that of other values of the same seeds."""
+    ratio_told = "" if values == other else f"  {ratio_of_means(values, against=other)}"
+    return f"{statistics.fmean(values):,.1f}{ratio_told}"
 
 
 def pair_lines(runner: Runner) -> list[str]:

@@ -129,6 +129,7 @@ class StageModel:
         self.scale = (float(np.std(scores_N)) or 1.0) if like is None else like.scale
         self._y = (scores_N - self.mean) / self.scale
         self._distances = _Distances.between(points, points)
+        self._slope_NN = _SLOPE_DEVIATION**2 * np.outer(self._expected, self._expected)
         self.variances = self._fit() if like is None else like.variances
         self._factor = cholesky(self._covariance(self.variances), lower=True)
         self._weights = cho_solve((self._factor, True), self._unexpected(self.variances))
@@ -193,7 +194,7 @@ class StageModel:
         short_NN = same_NN & (self._rungs[:, None] < self._last)
         k_NN = self._distances.shared(given) + _LEVEL * same_NN
         k_NN = k_NN + given.rung * short_NN * self._distances.target(given)
-        k_NN = k_NN + _SLOPE_DEVIATION**2 * given.before * np.outer(self._expected, self._expected)
+        k_NN = k_NN + given.before * self._slope_NN
         k_NN[np.diag_indices_from(k_NN)] += given.noise + _JITTER
         return k_NN
 

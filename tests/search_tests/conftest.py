@@ -39,9 +39,14 @@ def record(new_place: Callable[[], str]) -> Iterator[Record]:
 
 
 @pytest.fixture(autouse=True)
-def one_thread(request: pytest.FixtureRequest) -> None:
+def one_thread(request: pytest.FixtureRequest) -> Iterator[None]:
     """GP alone computes in this process: on all cores it would race with the tests beside it, and take longer."""
-    if "[gp" in request.node.name:
-        import torch
+    if "[gp" not in request.node.name:
+        yield
+        return
+    import torch
 
-        torch.set_num_threads(1)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
