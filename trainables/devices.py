@@ -154,6 +154,11 @@ def threads_on(host: HostResources, *, devices: RankDevices) -> int:
     return max(1, int(host.cpus) // max(1, _ranks_by_gpus(host, share=devices.gpus_per_rank)))
 
 
+def number_of(number: float, noun: str) -> str:
+    """Return a number with its noun: `1 GPU`, `4 GPUs`."""
+    return f"{number:g} {noun}{'' if number == 1 else 's'}"
+
+
 def _ranks_by_gpus(host: HostResources, *, share: float) -> int:
     """Return how many ranks a host's GPUs hold: a rank's share is of one GPU, never of parts of two."""
     if 0 < share < 1:
@@ -210,11 +215,11 @@ def _check_enough_gpus(
     by_gpus = sum(_ranks_by_gpus(host, share=share) * host.count for host in suitable)
     if by_gpus < needed:
         each = "" if share == 1 else f", each of {share:g} of a GPU"
-        of_type = f" {engine.accelerator_type}" if engine.accelerator_type else ""
-        there = f"{_num_gpus(suitable):g}{of_type} GPUs are counted, with room for {by_gpus}"
+        of_type = f"{engine.accelerator_type} " if engine.accelerator_type else ""
         message = (
-            f"a trial needs {needed} ranks{each}, and {there}; lower engine.num_workers, add hosts, "
-            "or write `device: cpu`"
+            f"a trial needs {number_of(needed, 'rank')}{each}, and {number_of(_num_gpus(suitable), of_type + 'GPU')} "
+            f"with room for {by_gpus} {'is' if _num_gpus(suitable) == 1 else 'are'} counted; lower "
+            "engine.num_workers, add GPUs, or write `device: cpu`"
         )
         raise ConfigError("engine.device", f"{engine.device}: {message}")
     if (total := sum(ranks_that_fit(host, devices=devices) * host.count for host in suitable)) < needed:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainables.config import EngineConfig
-from trainables.devices import REHEARSAL, HostResources, RankDevices, settle_devices
+from trainables.devices import REHEARSAL, HostResources, RankDevices, number_of, settle_devices
 from trainables.errors import ConfigError
 
 _HIDDEN = {"", "-1", "NoDevFiles"}
@@ -55,7 +55,7 @@ def devices_here(engine: EngineConfig) -> RankDevices:
     refuse_unusable(engine, counted=0, found=found)
     host = HostResources(cpus=cores, gpus=found.num_in_torch)
     if engine.device == "cuda" and not found.num_in_torch:
-        message = f"cuda for {engine.num_workers} ranks, but 0 devices are here ({found.problem}); use cpu"
+        message = f"cuda: 0 GPUs are here ({found.problem}); install what is missing, or write `device: cpu`"
         raise ConfigError("engine.device", message)
     devices = settle_devices(engine, hosts=[host])
     return _on_cores(devices, engine=engine, cores=cores)
@@ -74,7 +74,11 @@ def refuse_unusable(engine: EngineConfig, *, counted: float, found: FoundGpus) -
     """
     if engine.device == "cpu" or found.num_in_torch >= max(counted, min(1, found.num_in_kernel)):
         return
-    there = f"Ray counts {counted:g} GPUs here" if counted else f"this machine shows {found.num_in_kernel} NVIDIA GPUs"
+    there = (
+        f"Ray counts {number_of(counted, 'GPU')} here"
+        if counted
+        else f"this machine shows {number_of(found.num_in_kernel, 'NVIDIA GPU')}"
+    )
     why = f" ({found.problem})" if found.problem else ""
     message = (
         f"{engine.device}: {there}, and torch can use {found.num_in_torch}{why}; install the driver, or the CUDA build "

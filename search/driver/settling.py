@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from spaces.sweep_spec import SweepSpec
 from trainables.config import EngineConfig
-from trainables.devices import HostResources, RankDevices, ranks_that_fit, settle_devices, trials_at_a_time
-from trainables.errors import InputError
+from trainables.devices import HostResources, RankDevices, number_of, ranks_that_fit, settle_devices, trials_at_a_time
+from trainables.errors import ConfigError, InputError
 from trainables.local_devices import find_gpus, is_rehearsal, refuse_unusable
 
 if TYPE_CHECKING:
@@ -111,8 +111,8 @@ def _warning(devices: RankDevices, *, num_ranks: int, hosts: ClusterHosts) -> st
     room = sum(ranks_that_fit(host, devices=devices) for host in hosts.there)
     gpu = f" and {devices.gpus_per_rank:g} GPU" if devices.gpus_per_rank else ""
     return (
-        f"a trial needs {num_ranks} ranks of {devices.cpus_per_rank:g} CPU{gpu}, and the cluster has room for {room}; "
-        "trials wait until hosts join it"
+        f"a trial needs {number_of(num_ranks, 'rank')} of {devices.cpus_per_rank:g} CPU{gpu}, and the cluster has room "
+        f"for {room}; trials wait until hosts join it"
     )
 
 
@@ -124,6 +124,9 @@ def _with_threads(
     Raises:
         InputError: A trial needs more cores than it has.
     """
+    if engine.num_workers > host.cpus:
+        message = f"{engine.num_workers} ranks, but this machine has {host.cpus:g} cores and each needs one; lower it"
+        raise ConfigError("engine.num_workers", message)
     share = int(host.cpus) // engine.num_workers // (concurrency or 1)
     threads = engine.threads_per_rank or (max(1, share) if concurrency else 1)
     if (needed := engine.num_workers * threads) > host.cpus:

@@ -68,7 +68,7 @@ def test_a_cluster_has_room_for_so_many_trials(name: str) -> None:
 
 REFUSED: dict[str, tuple[list[HostResources], dict[str, object], list[str]]] = {
     "more ranks than GPUs": ([host(96, 2)], {"num_workers": 4}, ["4 ranks", "2 GPUs", "device: cpu"]),
-    "cuda without a GPU": ([host(96)], {"device": "cuda"}, ["1 ranks", "0 GPUs"]),
+    "cuda without a GPU": ([host(96)], {"device": "cuda"}, ["1 rank,", "0 GPUs"]),
     "more shares than GPUs": ([host(9, 1)], {"num_workers": 3, "gpus_per_worker": 0.5}, ["3 ranks", "room for 2"]),
     "another type": ([host(9, 1, kind="A100")], {"accelerator_type": "A10"}, ["'A10'", "A100", "did you mean"]),
     "no type known": ([host(9, 1)], {"accelerator_type": "A10"}, ["no type"]),

@@ -37,7 +37,7 @@ def test_auto_takes_the_gpus_that_torch_can_use(monkeypatch: pytest.MonkeyPatch)
 def test_more_ranks_than_gpus_do_not_fall_to_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     found(monkeypatch, num_in_kernel=1, num_in_torch=1)
 
-    with pytest.raises(ConfigError, match="2 ranks, and 1 GPUs are counted"):
+    with pytest.raises(ConfigError, match="2 ranks, and 1 GPU with room for 1 is counted"):
         devices_here(EngineConfig(num_workers=2))
     assert devices_here(EngineConfig(num_workers=2, device="cpu")).kind == "cpu"
 
