@@ -43,7 +43,7 @@ _FULL_BYTES = 1 << 20
 """A disk with less than this free counts as full where a rank ended without a word."""
 
 
-class _AnotherPass(Exception):
+class _TriedAgainError(Exception):
     """A stage's ranks ran out of memory, and it is tried again: in fresh ranks, or with a smaller pass."""
 
 
@@ -184,7 +184,7 @@ class StageMaker:
             except NonFiniteLossError as error:
                 error.stage = stage.key
                 raise
-            except _AnotherPass:
+            except _TriedAgainError:
                 continue
             except BugError as error:
                 attempts.suspect(error)
@@ -228,7 +228,7 @@ class StageMaker:
         """Give a job to the ranks in passes that fit, or, when that is due, in larger ones.
 
         Raises:
-            _AnotherPass: They did not fit; the job is to be given again.
+            _TriedAgainError: They did not fit; the job is to be given again.
             MemoryExhaustedError: They did not fit, and nothing smaller is possible.
         """
         known = self._workplace.micro_batches
@@ -247,7 +247,7 @@ class StageMaker:
                 self._tell_memory(stage, "halved", fitting, known.fitting(asked), said=error.said)
             else:
                 raise
-            raise _AnotherPass from error
+            raise _TriedAgainError from error
         known.did(larger or fitting)
         return result
 

@@ -5,7 +5,8 @@ tokens in a pass and the same batch. What fitted is kept in a file for each shap
 data: the next trial of that shape begins with it. Losing the files costs one more failed attempt.
 
 What did not fit once may fit later: a neighbour has gone, or memory was in pieces. So after some jobs, or some hours,
-one job is given twice the tokens; where it does not fit, it goes straight back, and the next attempt waits twice as long.
+one job is given twice the tokens. Where it does not fit, it goes straight back, and the next attempt waits twice as
+long.
 
 Trials of one host share a file, and hosts may share the folder, each with files of its own. A file is replaced as a
 whole; of two trials that write at once, one's count of a job is lost, which delays an attempt and nothing else.
@@ -81,8 +82,9 @@ class MemoryChange:
         before, after = self.tokens_before, self.tokens_after
         if self.kind == "enlarged":
             return f"a pass of {after} tokens is tried again, after {before} have fitted for a while"
-        then = "it is tried again in fresh ranks" if self.kind == "memory_retry" else f"from now on {after}"
-        return f"a pass of {before} tokens does not fit the memory; {then}"
+        if self.kind == "memory_retry":
+            return f"a pass of {before} tokens ran out of memory; it is tried again in fresh ranks"
+        return f"a pass of {before} tokens does not fit the memory; from now on {after}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

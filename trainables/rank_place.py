@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+from collections import Counter
+from collections.abc import Iterable
 
 from trainables.config.frozen import FrozenModel
 
@@ -11,7 +13,7 @@ class RankPlace(FrozenModel):
     """Host and GPU of a rank. Crosses processes, and is kept on record."""
 
     host: str = ""
-    """The host's name; empty where it is not known."""
+    """The host's name, with its node where several have one name; empty where it is not known."""
     node: str | None = None
     """Ray's id of the host, as long as its raylet runs; None without Ray."""
     gpu: str | None = None
@@ -23,6 +25,17 @@ class RankPlace(FrozenModel):
         """Return it in words."""
         host = f"host {self.host}" if self.host else "a host"
         return host if self.gpu is None else f"GPU {self.gpu} of {host}"
+
+
+def host_names(nodes: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return Ray's id of each host -> a name that no other host has.
+
+    Args:
+        nodes: Id and host name of each; containers, and clusters on one machine, may share a name.
+    """
+    pairs = list(nodes)
+    counts = Counter(host for _, host in pairs)
+    return {node: host if counts[host] == 1 else f"{host}#{node[:8]}" for node, host in pairs}
 
 
 def this_host() -> RankPlace:

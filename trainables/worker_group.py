@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any  # Ray's actor handles and references carry no types
 
@@ -24,7 +24,7 @@ from trainables.errors import MemoryExhaustedError, RankLostError, RunError
 from trainables.hangs import START_SECONDS, Watch
 from trainables.jobs import EvaluateJob, Job, JobResult, TrainJob
 from trainables.local_group import free_port, rank_environment, use_interface_of
-from trainables.rank_place import place_on, this_host
+from trainables.rank_place import host_names, place_on, this_host
 from trainables.rank_process import Answer
 from trainables.root_cause import Gathering
 
@@ -86,7 +86,9 @@ class RankActor:
 
         use_interface_of(ray.util.get_node_ip_address())
         gpus = ray.get_gpu_ids()
-        known = {"node": ray.get_runtime_context().get_node_id(), "gpu": str(gpus[0]) if gpus else None}
+        node = ray.get_runtime_context().get_node_id()
+        host = names_of_hosts(ray.nodes()).get(node, self._place.host)
+        known = {"host": host, "node": node, "gpu": str(gpus[0]) if gpus else None}
         self._place = self._place.model_copy(update=known)
         try:
             self._rank = join(ProcessGroupConfig.model_validate_json(config))
@@ -197,6 +199,15 @@ class RayGroup:
         elif memory_bytes - self._first_memory_bytes > MEMORY_GROWTH_LIMIT_BYTES:
             log.warning("ranks have grown to %d MiB and are replaced", memory_bytes >> 20)
             self.close()
+
+
+def names_of_hosts(nodes: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return Ray's id of each host that is alive -> its name.
+
+    Args:
+        nodes: What `ray.nodes()` tells.
+    """
+    return host_names((node["NodeID"], node["NodeManagerHostname"]) for node in nodes if node["Alive"])
 
 
 def _process_groups(
