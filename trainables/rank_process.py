@@ -155,7 +155,13 @@ def join(config: ProcessGroupConfig) -> Rank:
     from trainables.engine import join_process_group
     from trainables.training import Rank
 
-    return Rank(number=config.rank, num_ranks=config.num_ranks, device=join_process_group(config))
+    return Rank(
+        number=config.rank,
+        num_ranks=config.num_ranks,
+        device=join_process_group(config),
+        local_number=config.local_rank,
+        spans_hosts=config.spans_hosts,
+    )
 
 
 def main() -> None:

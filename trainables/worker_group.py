@@ -229,6 +229,7 @@ def _process_groups(
             device=devices.computes_on,
             memory_share=devices.gpus_per_rank or 1.0,
             shares_device=len(set(taken)) < len(taken),
+            spans_hosts=len(set(hosts)) > 1,
         )
         for number in range(len(seats))
     ]

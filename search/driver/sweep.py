@@ -72,11 +72,11 @@ def run_sweep(request: SweepRequest) -> None:
         KeyboardInterrupt: The user interrupted; everything finished is on record.
     """
     engine = check_families(request.spec).engine
+    check_home(request.home)
     if not joins_cluster():  # else the cluster's machines are asked, once Ray is there
         from search.driver.cluster_hosts import this_machine
 
         settle_here(request.spec, engine, hosts=this_machine())
-    check_home(request.home)
     restore_copy(request.home, sweep=request.name)
     with open_record(request.home.record) as opened, _owned(opened, request) as ownership:
         record = ownership.record
