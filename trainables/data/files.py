@@ -13,7 +13,7 @@ from pathlib import Path
 
 from trainables.config.frozen import content_key
 from trainables.data.file_formats.data_file import DataFile, Row, shown
-from trainables.data.file_formats.delimited import delimited_rows
+from trainables.data.file_formats.delimited import delimited_rows, long_cells
 from trainables.data.file_formats.dialects import default_quoting
 from trainables.data.file_formats.json_documents import json_rows, jsonl_rows
 from trainables.data.file_formats.parquet import parquet_rows
@@ -110,6 +110,32 @@ def with_quoting(spec: TaskSpec) -> TaskSpec:
     ]
     quoting = default_quoting(spec, paths=list(dict.fromkeys(named)))
     return spec.model_copy(update={"source": source.model_copy(update={"quoting": quoting})})
+
+
+def long_cells_note(spec: TaskSpec, *, split: str, language: str) -> str | None:
+    """Return a note of the quoted cells of a split that hold a line break and the delimiter, or None.
+
+    They are read because the task says `quoting: standard`; where a quote is part of the text, they are lost rows.
+
+    Args:
+        spec: A task.
+        split: One of its splits.
+        language: One of its languages.
+
+    Raises:
+        TaskDataError: A file is not there, or cannot be decoded or parsed.
+    """
+    if not isinstance(spec.source, FileSource) or spec.source.quoting != "standard":
+        return None
+    paths = [path for name in spec.splits[split] for path in source_files(spec, split=name, language=language)]
+    files = [DataFile(path=path, spec=spec) for path in paths]
+    found = [file.place(f"line {line}") for file in files for line in long_cells(file)]
+    if not found:
+        return None
+    return (
+        f"{split} {language}: {len(found)} quoted cells hold a line break and the delimiter, the first in {found[0]}; "
+        "if their quotes are part of the text, rows are lost: set source.quoting: none"
+    )
 
 
 _READERS = {"csv": delimited_rows, "json": json_rows, "jsonl": jsonl_rows, "parquet": parquet_rows}

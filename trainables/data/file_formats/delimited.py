@@ -74,6 +74,25 @@ def records_of(file: DataFile) -> Iterator[Record]:
     return _raw_records(file) if file.source.quoting == "none" else _quoted_records(file)
 
 
+def long_cells(file: DataFile) -> list[int]:
+    """Return the lines where quoted cells open that hold a line break and the delimiter, as the task says they may.
+
+    Args:
+        file: The file.
+
+    Raises:
+        TaskDataError: It cannot be decoded or parsed; names file and line.
+    """
+    found: list[int] = []
+    num_columns = 0
+    for record in records_of(file):
+        num_columns = num_columns or len(record.cells)
+        if len(record.lines) > 1:
+            cells = _suspects(record.lines, is_single=num_columns == 1, file=file)
+            found += [record.line + cell.opens for cell in cells]
+    return found
+
+
 def _raw_records(file: DataFile) -> Iterator[Record]:
     delimiter = file.source.delimiter
     for number, line in enumerate(text_lines(file), 1):
@@ -107,17 +126,21 @@ def _kept(lines: Iterator[str], kept: list[str]) -> Iterator[str]:
 
 def _check_swallowed(lines: Sequence[str], *, first: int, is_single: bool, file: DataFile) -> None:
     """Return when no quoted cell of a record looks as if it had swallowed the rows below it."""
+    for cell in _suspects(lines, is_single=is_single, file=file):
+        holds = "a line break" if is_single else "a line break and the delimiter"
+        last = first + (cell.closes or cell.opens)
+        problem = (
+            f"a quote opens cell {cell.number + 1}, which runs to line {last} and holds {holds}: rows would be lost if "
+            f"the quote is part of the text; {_NOT_QUOTES}, or source.quoting: standard if it encloses the cell"
+        )
+        raise file.wrong(problem, where=f"line {first + cell.opens}")
+
+
+def _suspects(lines: Sequence[str], *, is_single: bool, file: DataFile) -> list[QuotedCell]:
     delimiter = file.source.delimiter
-    for cell in quoted_cells(lines, delimiter=delimiter):
-        if cell.has_line_break and (is_single or delimiter in cell.text):
-            holds = "a line break" if is_single else "a line break and the delimiter"
-            last = first + (cell.closes or cell.opens)
-            problem = (
-                f"a quote opens cell {cell.number + 1}, which runs to line {last} and holds {holds}: rows would be "
-                f"lost if the quote is part of the text; {_NOT_QUOTES}, or source.quoting: standard if it encloses "
-                "the cell"
-            )
-            raise file.wrong(problem, where=f"line {first + cell.opens}")
+    cells = quoted_cells(lines, delimiter=delimiter)
+    # One column needs no delimiter: each of its lines could be a row.
+    return [cell for cell in cells if cell.has_line_break and (is_single or delimiter in cell.text)]
 
 
 def _broken(lines: Sequence[str], *, first: int, error: csv.Error, file: DataFile) -> TaskDataError:

@@ -9,7 +9,7 @@ from typing import Any, cast  # Any: what a document holds
 
 from trainables.data.file_formats.data_file import MAX_SHOWN_CHARACTERS, DataFile, Row, shown
 from trainables.data.file_formats.text import text_lines
-from trainables.data.file_formats.values import MAX_DIGITS, Doubled, LongNumber, WrittenFloat, check_values
+from trainables.data.file_formats.values import MAX_DIGITS, Doubled, LongNumber, WrittenFloat, value_checks
 from trainables.errors import TaskDataError
 
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -32,7 +32,7 @@ def jsonl_rows(file: DataFile) -> Iterator[Row]:
     Raises:
         TaskDataError: A line is no JSON object, or a value cannot be encoded; names file and line.
     """
-    first = True
+    check, first = value_checks(file), True
     for number, line in enumerate(text_lines(file), 1):
         if not line.strip():
             continue
@@ -40,7 +40,9 @@ def jsonl_rows(file: DataFile) -> Iterator[Row]:
         if first and line.lstrip().startswith("["):
             raise _list_in_lines(line, file=file, where=where)
         row = _parsed_line(line, file=file, where=where)
-        yield _checked(row, file=file, where=where, first=first)
+        columns = _columns(row, file=file, where=where, first=first)
+        check(columns, where)
+        yield file.place(where), columns
         first = False
 
 
@@ -57,12 +59,14 @@ def json_rows(file: DataFile) -> Iterator[Row]:
     start = _after_space(text, 0)
     if text[start : start + 1] != "[":
         raise _no_list(text, start=start, file=file)
-    number, position = 0, _after_space(text, start + 1)
+    check, number, position = value_checks(file), 0, _after_space(text, start + 1)
     while text[position : position + 1] != "]" or number > 0:
         number += 1
         where = f"row {number}"
         row, position = _parsed(text, position, file=file, where=where)
-        yield _checked(row, file=file, where=where, first=number == 1)
+        columns = _columns(row, file=file, where=where, first=number == 1)
+        check(columns, where)
+        yield file.place(where), columns
         position = _after_space(text, position)
         if text[position : position + 1] == "]":
             break
@@ -74,14 +78,13 @@ def json_rows(file: DataFile) -> Iterator[Row]:
         raise _no_json("text follows the list", text=text, position=rest, file=file, where=f"row {number}")
 
 
-def _checked(row: Any, *, file: DataFile, where: str, first: bool) -> Row:
+def _columns(row: Any, *, file: DataFile, where: str, first: bool) -> dict[str, Any]:
     if not isinstance(row, dict):
         raise file.wrong(f"holds {shown(row)}, not an object of columns; correct it", where=where)
     columns = cast("dict[str, Any]", row)
     if first:
         _check_first(columns, file=file, where=where)
-    check_values(columns, file=file, where=where)
-    return file.place(where), columns
+    return columns
 
 
 def _check_first(columns: Mapping[str, Any], *, file: DataFile, where: str) -> None:

@@ -54,26 +54,30 @@ class Doubled(dict[str, Any]):
         """Names that stand there twice."""
 
 
-def check_values(row: Mapping[str, Any], *, file: DataFile, where: str) -> None:
-    """Return when the named columns of a row of JSON or Parquet hold what can be read at all.
+def value_checks(file: DataFile) -> Callable[[Mapping[str, Any], str], None]:
+    """Return what refuses a row of JSON whose named columns hold what cannot be read at all.
+
+    It takes the row and its place, and raises TaskDataError, which names file, line or row, and column.
 
     Args:
-        row: The row.
-        file: Its file.
-        where: Its line or row.
-
-    Raises:
-        TaskDataError: A value cannot be encoded; names file, line or row, and column.
+        file: The file.
     """
-    for ours, theirs in file.named_columns():
-        column = top_column(theirs, row)
-        problem = None
-        if isinstance(row, Doubled) and column in row.twins:
-            problem = "stands twice in this object; remove one"
-        elif column in row:
-            problem = _problem(row[column], depth=0)
-        if problem:
-            raise file.wrong_cell(problem, where=where, ours=ours, theirs=theirs)
+    named = [(ours, theirs, top_column(theirs, ())) for ours, theirs in file.named_columns()]
+
+    def check(row: Mapping[str, Any], where: str) -> None:
+        for ours, theirs, top in named:
+            column = theirs if theirs in row else top
+            value = row.get(column)
+            if isinstance(row, Doubled) and column in row.twins:
+                problem = "stands twice in this object; remove one"
+            elif isinstance(value, str) and value.isascii() and not isinstance(value, LongNumber):
+                continue
+            else:
+                problem = _problem(value, depth=0)
+            if problem:
+                raise file.wrong_cell(problem, where=where, ours=ours, theirs=theirs)
+
+    return check
 
 
 def number_checks(file: DataFile, header: Sequence[str]) -> Callable[[Sequence[str], str], None]:
