@@ -45,7 +45,7 @@ def check_machine(home: Home) -> list[Finding]:
         _check("data", _data),
         _check("store", lambda: _store(home.store)),
         _check("record", lambda: _record(home.record)),
-        Finding(what="leftovers", works=True, said=_leftovers(home)),
+        _check("leftovers", lambda: _leftovers(home)),
     ]
 
 

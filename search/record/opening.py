@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import os
 import sqlite3
+from collections.abc import Generator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,8 @@ from search.record.guarding import Guard, check_before_opening
 from search.record.migrating import migrate
 from search.record.recognising import APPLICATION_ID, check_file, is_ours, told
 from search.record.schema import METADATA, SCHEMA_VERSION, meta
+from search.record.unwritable import check_writable, copied, needs_copy, uri_to_read
+from search.record.witness import WITNESS
 from trainables.config import canonical_json
 
 log = logging.getLogger(__name__)
@@ -47,12 +50,15 @@ class Opened:
     engine: Engine
     guard: Guard | None
     """What guards its file; None for a reader, and on a server."""
+    copy: contextlib.ExitStack
+    """Holds the copy that is read in its place, where there is one."""
 
     def close(self) -> None:
         """Close its connections, then leave its file in order."""
         self.engine.dispose()
         if self.guard is not None:
             self.guard.close()
+        self.copy.close()
 
 
 def open_database(where: str | Path, *, read_only: bool) -> Opened:
@@ -72,12 +78,15 @@ def open_database(where: str | Path, *, read_only: bool) -> Opened:
     url = _url(where)
     shown = url.render_as_string()
     is_file = url.get_backend_name() == "sqlite"
-    guard = _guard(url, read_only=read_only) if is_file else None
-    engine = _sqlite_engine(url, read_only=read_only) if is_file else _server_engine(url)
-    event.listen(engine, "handle_error", partial(_translate, shown=shown), retval=True)
-    if read_only and engine.dialect.name == "postgresql":
-        engine = engine.execution_options(postgresql_readonly=True)
-    opened = Opened(engine=engine, guard=guard)
+    with contextlib.ExitStack() as stack:
+        if is_file:
+            url = stack.enter_context(_file_to_open(url, read_only=read_only))
+        guard = _guard(url, read_only=read_only) if is_file else None
+        engine = _sqlite_engine(url, read_only=read_only) if is_file else _server_engine(url)
+        event.listen(engine, "handle_error", partial(_translate, shown=shown), retval=True)
+        if read_only and engine.dialect.name == "postgresql":
+            engine = engine.execution_options(postgresql_readonly=True)
+        opened = Opened(engine=engine, guard=guard, copy=stack.pop_all())
     try:
         _prepare(engine, shown, read_only=read_only)
     except SearchError:
@@ -86,9 +95,21 @@ def open_database(where: str | Path, *, read_only: bool) -> Opened:
     return opened
 
 
-def _guard(url: URL, *, read_only: bool) -> Guard | None:
+@contextlib.contextmanager
+def _file_to_open(url: URL, *, read_only: bool) -> Generator[URL]:
     path = Path(url.database or "").absolute()
     check_file(path)  # before anything is written beside it
+    if not read_only:
+        check_writable(path)
+    if not read_only or not needs_copy(path):
+        yield url
+        return
+    with copied(path, also=(WITNESS,)) as copy:
+        yield url.set(database=str(copy))
+
+
+def _guard(url: URL, *, read_only: bool) -> Guard | None:
+    path = Path(url.database or "").absolute()
     if not read_only:
         _make_folder(path.parent)
     return check_before_opening(path, read_only=read_only)
@@ -139,10 +160,7 @@ def _sqlite_engine(url: URL, *, read_only: bool) -> Engine:
             "or point --record (or XSTILTS_HOME) to where it is"
         )
         raise RecordMissingError(msg)
-    # Without the write-ahead log's files, SQLite cannot open a database in a folder that it may not write.
-    frozen = not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists()
-    query = ("?mode=ro&immutable=1" if frozen else "?mode=ro") if read_only else "?mode=rwc"
-    source = path.as_uri() + query
+    source = uri_to_read(path) if read_only else path.as_uri() + "?mode=rwc"
 
     def connect() -> sqlite3.Connection:
         # Autocommit: transactions begin in _begin, not where sqlite3 guesses that they should.

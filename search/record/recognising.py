@@ -7,16 +7,15 @@ when they are next opened for writing. Whatever else holds tables or views, or a
 from __future__ import annotations
 
 import contextlib
-import shutil
 import sqlite3
 import stat
-import tempfile
-from collections.abc import Collection, Generator
+from collections.abc import Collection
 from pathlib import Path
 
 from search.errors import RecordDamagedError, RecordForeignError, RecordNewerError, RecordUnusableError
 from search.record.schema import SCHEMA_VERSION
 from search.record.snapshots import list_snapshots
+from search.record.unwritable import LOGS, copied, has_bytes
 from search.record.witness import WitnessFile
 
 APPLICATION_ID = 0x7873746C
@@ -29,7 +28,6 @@ _MAGIC = b"SQLite format 3\0"
 _MARK = slice(68, 72)
 """Bytes of the file's head that hold the mark: https://www.sqlite.org/fileformat.html, 1.3."""
 _HEAD_BYTES = 100
-_LOGS = ("-wal", "-journal")
 
 
 def check_file(path: Path) -> None:
@@ -88,9 +86,9 @@ def _check_contents(path: Path, *, head: bytes) -> None:
         raise sqlite3.DatabaseError(msg)
     names, version = _look(path)
     mark = int.from_bytes(head[_MARK])
-    if not names and any(_has_bytes(path, suffix) for suffix in _LOGS):
-        with _copy(path) as copied:  # all that it holds may be in a log that has not been written back yet
-            (names, version), mark = _look(copied), int.from_bytes(copied.read_bytes()[_MARK])
+    if not names and any(has_bytes(path, suffix) for suffix in LOGS):
+        with copied(path) as copy:  # all that it holds may be in a log that has not been written back yet
+            (names, version), mark = _look(copy), int.from_bytes(copy.read_bytes()[_MARK])
     if mark not in {0, APPLICATION_ID}:
         raise RecordForeignError(str(path), holds=f"its application_id is {mark:#x}")
     if names and not (mark == APPLICATION_ID or (is_ours(names) and version is not None)):
@@ -124,22 +122,3 @@ def _version(connection: sqlite3.Connection) -> int | None:
     except sqlite3.OperationalError:  # another program's table of this name
         return None
     return row[0] if row and isinstance(row[0], int) else None
-
-
-def _has_bytes(path: Path, suffix: str) -> bool:
-    log = path.with_name(path.name + suffix)
-    return log.exists() and log.stat().st_size > 0
-
-
-@contextlib.contextmanager
-def _copy(path: Path) -> Generator[Path]:
-    """Give a copy of a file with what its logs add; reading it may write to it."""
-    with tempfile.TemporaryDirectory(prefix="xstilts-record-") as folder:
-        copied = Path(folder) / "record.db"
-        for suffix in ("", *_LOGS):
-            with contextlib.suppress(FileNotFoundError):
-                shutil.copyfile(path.with_name(path.name + suffix), copied.with_name(copied.name + suffix))
-        with contextlib.closing(sqlite3.connect(copied, isolation_level=None)) as connection:
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # rolls a journal back
-            connection.execute("PRAGMA journal_mode=DELETE")
-        yield copied
