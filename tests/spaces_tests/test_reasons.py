@@ -172,16 +172,16 @@ CASES: dict[str, tuple[dict[str, Any], tuple[str, Any], str]] = {
         MULTITASK,
         ("families/multitask/mixture/choice/uneven", {"commonsense_qa": 0.9, "hellaswag": 0.1}),
         (
-            "intermediate.mixture is commonsense_qa 0.75 + hellaswag 0.25, and the space has one of commonsense_qa 0.5 + "
-            "hellaswag 0.5, commonsense_qa 0.9 + hellaswag 0.1"
+            "intermediate.mixture is commonsense_qa 0.75 + hellaswag 0.25, and the space has one of commonsense_qa 0.5 "
+            "+ hellaswag 0.5, commonsense_qa 0.9 + hellaswag 0.1"
         ),
     ),
     "weights of other tasks": (
         MULTITASK,
         ("families/multitask/mixture", {"simplex": ["commonsense_qa", "cosmos_qa"]}),
         (
-            "intermediate.mixture is commonsense_qa 0.75 + hellaswag 0.25, and the space has a weight above 0 for each of "
-            "commonsense_qa, cosmos_qa, summing to 1"
+            "intermediate.mixture is commonsense_qa 0.75 + hellaswag 0.25, and the space has a weight above 0 for each "
+            "of commonsense_qa, cosmos_qa, summing to 1"
         ),
     ),
     "of another family": (
