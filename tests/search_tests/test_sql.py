@@ -177,7 +177,7 @@ def at_noon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("proposed_at FROM trials", "1777636800.25 2026-05-01T12:00:00.250Z"),
         ("proposed_at, proposed_at_iso FROM trials", "1777636800.25  2026-05-01T12:00:00.250Z"),
         ("max(time) FROM events", "1777636800.25 2026-05-01T12:00:00.250Z"),
-        ("started_at, started_at_iso FROM trials", "         -  -"),
+        ("started_at, started_at_iso FROM trials", "         -               -"),
         ("2e9 / 3 AS bytes", "666666666.667"),
         ("0.1234567 AS score", "0.123457"),
         ("-1e20 AS low", "-1e+20"),
