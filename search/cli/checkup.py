@@ -46,7 +46,7 @@ def check_machine(home: Home) -> list[Finding]:
         _check("store", lambda: _store(home.store)),
         _check("record", lambda: _record(home.record)),
         _check("set apart", lambda: _set_apart(home.record)),
-        Finding(what="leftovers", works=True, said=_leftovers(home)),
+        _check("leftovers", lambda: _leftovers(home)),
     ]
 
 

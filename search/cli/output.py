@@ -28,7 +28,8 @@ class Table:
 
 def print_json(value: object) -> None:
     """Print one JSON document: of a model, a list of models, or plain JSON values."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=_dump))
+    is_unicode = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+    click.echo(json.dumps(value, indent=2, ensure_ascii=not is_unicode, allow_nan=False, default=_dump))
 
 
 def print_table(table: Table) -> None:

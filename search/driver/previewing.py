@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 from search.driver.changes import Changes, changes_of
 from search.driver.forecasting import Forecast, Forecaster, Timing, timing_of
@@ -19,7 +18,7 @@ from search.record import History, Record, open_record
 from search.sampler import PastTrial
 from trainables.checkpoints import encoder_folder
 from trainables.config import TrialConfig
-from trainables.storage import is_remote
+from trainables.stage_store import is_there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,10 +101,9 @@ def _after(changes: Changes, trial: PastTrial) -> PastTrial:
 
 def _forecaster(request: SweepRequest, config: TrialConfig, *, record: Record | None, place: Placement) -> Forecaster:
     folder = encoder_folder(config.encoder.name, revision=config.encoder.revision)
-    there = is_remote(request.home.store) or Path(request.home.store).is_dir()
     return Forecaster(
         request.spec,
-        is_made=request.home.open_store().has if there else lambda _: False,
+        is_made=request.home.open_store(read_only=True).has if is_there(request.home.store) else lambda _: False,
         weight_bytes=sum(path.stat().st_size for path in folder.glob("*.safetensors")),
         timing=Timing() if record is None else timing_of(record, encoder=config.encoder.name),
         trials_at_a_time=place.concurrency,
