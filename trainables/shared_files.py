@@ -110,7 +110,7 @@ def _send(file: _File, *, rank: Rank, writes: bool) -> None:
         dist.broadcast(chunk, src=0)
         if writes:
             with part.open("ab") as taken:
-                taken.write(memoryview(chunk.cpu().numpy()))
+                taken.write(chunk.cpu().numpy().tobytes())
         goes_on()
     if writes:
         part.touch()
