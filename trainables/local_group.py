@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import selectors
 import socket
@@ -16,9 +15,11 @@ from typing import IO, Protocol
 import psutil
 
 from trainables.config import EngineConfig
-from trainables.errors import ConfigError, RankLostError
+from trainables.devices import RankDevices
+from trainables.errors import RankLostError
 from trainables.hangs import Watch, Watcher
 from trainables.jobs import Job, JobResult
+from trainables.local_devices import devices_here
 from trainables.rank_process import Answer
 
 SECONDS_TO_END = 5.0
@@ -53,11 +54,16 @@ class LocalGroup:
 
     Args:
         config: Number of ranks, threads, device.
+        devices: What they compute on; None settles it from what torch sees here.
         log: File that takes what ranks print; None passes it on to standard error.
+
+    Raises:
+        ConfigError: This machine does not hold the ranks.
     """
 
-    def __init__(self, config: EngineConfig, *, log: Path | None = None) -> None:
+    def __init__(self, config: EngineConfig, *, devices: RankDevices | None = None, log: Path | None = None) -> None:
         self._config, self._log = config, log
+        self._devices = devices or devices_here(config)
         self._ranks: list[_RankProcess] = []
 
     def run(self, job: Job) -> JobResult:
@@ -94,7 +100,7 @@ class LocalGroup:
     def _start(self) -> None:
         from trainables.engine.process_group import ProcessGroupConfig
 
-        threads, device, port = threads_per_rank(self._config), device_of(self._config), free_port()
+        port, threads = free_port(), self._devices.threads or 1
         self._ranks = [self._spawn(threads) for _ in range(self._config.num_workers)]
         for number, rank in enumerate(self._ranks):
             group = ProcessGroupConfig(
@@ -104,7 +110,10 @@ class LocalGroup:
                 host=LOOPBACK,
                 port=port,
                 threads=threads,
-                device=device,
+                device=self._devices.computes_on,
+                device_index=number // self._devices.ranks_per_gpu,
+                memory_share=self._devices.gpus_per_rank or 1.0,
+                shares_device=self._devices.ranks_per_gpu > 1 and self._config.num_workers > 1,
             )
             _send(rank, group.model_dump_json())
 
@@ -154,12 +163,6 @@ class LocalGroup:
         return Answer.model_validate_json(line).unwrap()
 
 
-def threads_per_rank(config: EngineConfig) -> int:
-    """Return the CPU threads of a rank: as asked for, or this process's cores divided among the ranks."""
-    cores = len(os.sched_getaffinity(0))
-    return config.threads_per_rank or max(1, cores // config.num_workers)
-
-
 def rank_environment(threads: int) -> dict[str, str]:
     """Return what must stand in a rank's environment before torch is imported.
 
@@ -172,45 +175,6 @@ def rank_environment(threads: int) -> dict[str, str]:
         "PYTHONWARNINGS": "ignore::FutureWarning",
         "DS_ACCELERATOR_LOG_LEVEL": "WARNING",
     }
-
-
-def device_of(config: EngineConfig) -> str:
-    """Return `cuda` or `cpu`.
-
-    Raises:
-        ConfigError: CUDA was asked for, and there are fewer devices than ranks.
-    """
-    if config.device == "cpu":
-        return "cpu"
-    num_devices = _num_cuda_devices()
-    if config.device == "auto":
-        return "cuda" if num_devices >= config.num_workers else "cpu"
-    if num_devices < config.num_workers:
-        message = f"cuda for {config.num_workers} ranks, but {num_devices} devices are here; use cpu or fewer ranks"
-        raise ConfigError("engine.device", message)
-    return "cuda"
-
-
-def check_ranks_fit(config: EngineConfig) -> None:
-    """Check that this machine can hold the ranks of a trial.
-
-    Raises:
-        ConfigError: There are more ranks than CUDA devices, or on the CPU more than cores.
-    """
-    cores = len(os.sched_getaffinity(0))
-    if device_of(config) == "cpu" and config.num_workers > cores:
-        message = f"{config.num_workers} ranks, but this machine has {cores} cores and each needs one; lower it"
-        raise ConfigError("engine.num_workers", message)
-
-
-def _num_cuda_devices() -> int:
-    try:
-        ctypes.CDLL("libcuda.so.1")  # the driver; without it torch, whose import takes a second, finds no device
-    except OSError:
-        return 0
-    import torch
-
-    return torch.cuda.device_count()
 
 
 def free_port(host: str = LOOPBACK) -> int:

@@ -18,6 +18,7 @@ from ray import tune
 
 from trainables.checkpoint_keeper import StopRequest
 from trainables.config import EngineConfig
+from trainables.devices import RankDevices
 from trainables.errors import (
     DiskError,
     DiskFullError,
@@ -144,7 +145,7 @@ class TrialTrainable(tune.Trainable):
     def _workplace(self, order: TrialOrder, rung: int) -> Workplace:
         return Workplace(
             store=StageStore(order.store, cache=order.downloads),
-            group=self._kept_group(order.config.engine),
+            group=self._kept_group(order.config.engine, devices=order.devices),
             progress=order.progress,
             on_lost=self._lost,
             on_stage=lambda stage: self.publisher.staged(order, stage, rung=rung),
@@ -164,8 +165,8 @@ class TrialTrainable(tune.Trainable):
         elif not isinstance(error, TrainablesError):
             add_to_log(self._order.log, title=repr(error), text="".join(traceback.format_exception(error)))
 
-    def _kept_group(self, config: EngineConfig) -> RayGroup:
-        if self._group is None or self._group.config != config:
+    def _kept_group(self, config: EngineConfig, *, devices: RankDevices) -> RayGroup:
+        if self._group is None or (self._group.config, self._group.devices) != (config, devices):
             self.cleanup()
-            self._group = RayGroup(config)
+            self._group = RayGroup(config, devices=devices)
         return self._group

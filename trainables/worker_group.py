@@ -8,19 +8,24 @@ another: starting processes, importing torch and meeting again would cost second
 from __future__ import annotations
 
 import logging
-from typing import Any  # Ray's actor handles and references carry no types
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any  # Ray's actor handles and references carry no types
 
 import ray
 import ray.exceptions
 from ray.util.placement_group import get_current_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-from trainables.config import EngineConfig
+from trainables.config import EngineConfig, FrozenModel
+from trainables.devices import HostResources, RankDevices, threads_on
 from trainables.errors import MemoryExhaustedError, RankLostError
 from trainables.hangs import START_SECONDS, Watch, Watcher
 from trainables.jobs import EvaluateJob, Job, JobResult, TrainJob
-from trainables.local_group import device_of, free_port, rank_environment, threads_per_rank, use_interface_of
+from trainables.local_group import free_port, rank_environment, use_interface_of
 from trainables.rank_process import Answer
+
+if TYPE_CHECKING:
+    from trainables.engine import ProcessGroupConfig
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +36,9 @@ bytes a parameter each time an engine is built)."""
 PING_SECONDS = 30.0
 """Longest wait for the answer of a rank that has nothing to do."""
 
+_SEES_ALL_GPUS = "RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES"
+"""Would let a rank see GPUs that Ray has not given to it, so that its own were not number 0."""
+
 _LOST = (
     ray.exceptions.RayActorError,
     ray.exceptions.WorkerCrashedError,
@@ -40,16 +48,28 @@ _LOST = (
 """What Ray raises when a process or host went away."""
 
 
+class RankSeat(FrozenModel):
+    """Where Ray has put a rank."""
+
+    host: str
+    """Address of its host."""
+    port: int
+    """A free port there."""
+    gpus: tuple[str, ...]
+    """The GPUs of the host that Ray has given to it; with a share of one, others may have the same."""
+
+
 class RankActor:
     """One rank in a Ray actor; see `trainables.rank_process` for one in a plain process."""
 
     def __init__(self) -> None:
         self._rank: Any = None  # trainables.training.Rank, imported with torch
 
-    def address(self) -> tuple[str, int]:
-        """Return this host's address and a free port on it."""
+    def seat(self) -> str:
+        """Return this rank's RankSeat, as JSON."""
         host = ray.util.get_node_ip_address()
-        return host, free_port(host)
+        gpus = tuple(str(gpu) for gpu in ray.get_gpu_ids())
+        return RankSeat(host=host, port=free_port(host), gpus=gpus).model_dump_json()
 
     def ping(self) -> None:
         """Answer, which shows that this rank lives and is idle."""
@@ -74,11 +94,12 @@ class RayGroup:
     """A group of rank actors in the current placement group.
 
     Args:
-        config: Number of ranks, threads, device.
+        config: Number of ranks.
+        devices: What each takes and computes on, as the driver has settled it.
     """
 
-    def __init__(self, config: EngineConfig) -> None:
-        self.config = config
+    def __init__(self, config: EngineConfig, *, devices: RankDevices) -> None:
+        self.config, self.devices = config, devices
         self._ranks: list[Any] = []
         self._first_memory_bytes: int | None = None
 
@@ -119,26 +140,13 @@ class RayGroup:
         self._first_memory_bytes = None
 
     def _start(self) -> None:
-        from trainables.engine.process_group import ProcessGroupConfig
-
-        threads = threads_per_rank(self.config)
-        self._ranks = [_start_rank(number, self.config, threads=threads) for number in range(self.config.num_workers)]
+        threads = _threads_of_bundles(self.devices)[: self.config.num_workers]
+        self._ranks = [_start_rank(number, self.devices, threads=each) for number, each in enumerate(threads)]
         try:
-            addresses = ray.get([rank.address.remote() for rank in self._ranks], timeout=START_SECONDS)
-            hosts = [address for address, _ in addresses]
-            host, port = addresses[0]
-            groups = [
-                ProcessGroupConfig(
-                    rank=number,
-                    num_ranks=self.config.num_workers,
-                    local_rank=hosts[:number].count(hosts[number]),
-                    host=host,
-                    port=port,
-                    threads=threads,
-                    device=device_of(self.config),
-                )
-                for number in range(self.config.num_workers)
-            ]
+            told = ray.get([rank.seat.remote() for rank in self._ranks], timeout=START_SECONDS)
+            groups = _process_groups(
+                [RankSeat.model_validate_json(seat) for seat in told], devices=self.devices, threads=threads
+            )
             joins = zip(self._ranks, groups, strict=True)
             ray.get([rank.join.remote(group.model_dump_json()) for rank, group in joins], timeout=START_SECONDS)
         except BaseException as error:
@@ -174,18 +182,56 @@ class RayGroup:
             self.close()
 
 
-def _start_rank(number: int, config: EngineConfig, *, threads: int) -> Any:
-    on_cuda = device_of(config) == "cuda"
+def _process_groups(
+    seats: Sequence[RankSeat], *, devices: RankDevices, threads: Sequence[int]
+) -> list[ProcessGroupConfig]:
+    """Return how each rank joins the others, from where Ray has put them."""
+    from trainables.engine.process_group import ProcessGroupConfig
+
+    hosts = [seat.host for seat in seats]
+    taken = [(seat.host, gpu) for seat in seats for gpu in seat.gpus]
+    return [
+        ProcessGroupConfig(
+            rank=number,
+            num_ranks=len(seats),
+            local_rank=hosts[:number].count(hosts[number]),
+            host=seats[0].host,
+            port=seats[0].port,
+            threads=threads[number],
+            device=devices.computes_on,
+            memory_share=devices.gpus_per_rank or 1.0,
+            shares_device=len(set(taken)) < len(taken),
+        )
+        for number in range(len(seats))
+    ]
+
+
+def _threads_of_bundles(devices: RankDevices) -> list[int]:
+    """Return the threads of a rank in each bundle of the trial's placement group, by the host that it is on."""
+    resources = {node["NodeID"]: node["Resources"] for node in ray.nodes()}
+    placed = ray.util.placement_group_table(_placement_group())["bundles_to_node_id"]
+    return [threads_on(_host(resources[placed[bundle]]), devices=devices) for bundle in sorted(placed)]
+
+
+def _host(resources: Mapping[str, float]) -> HostResources:
+    return HostResources(cpus=resources.get("CPU", 0.0), gpus=resources.get("GPU", 0.0))
+
+
+def _placement_group() -> Any:
     group = get_current_placement_group()
     assert group is not None  # noqa: S101  (Tune gives every trial one)
+    return group
+
+
+def _start_rank(number: int, devices: RankDevices, *, threads: int) -> Any:
     actor = ray.remote(RankActor)
     return actor.options(
-        num_cpus=threads,
-        num_gpus=1 if on_cuda else 0,
+        num_cpus=devices.cpus_per_rank,
+        num_gpus=devices.gpus_per_rank,
         scheduling_strategy=PlacementGroupSchedulingStrategy(
-            placement_group=group, placement_group_bundle_index=number
+            placement_group=_placement_group(), placement_group_bundle_index=number
         ),
-        runtime_env={"env_vars": rank_environment(threads)},
+        runtime_env={"env_vars": rank_environment(threads) | {_SEES_ALL_GPUS: "0"}},
     ).remote()
 
 

@@ -10,7 +10,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self  # Any: Ray is untyped
@@ -18,7 +18,7 @@ from typing import Any, Self  # Any: Ray is untyped
 import psutil
 
 from search.driver.proposing import Proposer, Start
-from trainables.config import EngineConfig
+from trainables.devices import RankDevices, trials_at_a_time
 from trainables.errors import InputError
 from trainables.order import TrialOrder
 from trainables.trainable import TrialTrainable
@@ -34,6 +34,7 @@ import ray
 from ray import tune
 from ray.tune.execution import class_cache
 
+from search.driver.cluster_hosts import ClusterHosts, cluster_hosts
 from search.driver.searcher import RecordSearcher, RungScheduler
 from search.driver.trial_actor import SweepTrainable
 
@@ -127,41 +128,22 @@ class RayCluster:
                 self.on_lost()
                 return
 
-    @property
-    def num_cpus(self) -> float:
-        """CPUs of the whole cluster, as it is now."""
-        return float(ray.cluster_resources().get("CPU", 0))
+    def hosts(self) -> ClusterHosts:
+        """Return the hosts that are there now, and those that could join."""
+        return cluster_hosts()
 
-    def num_trials_that_fit(self, engine: EngineConfig) -> int:
-        """Return how many trials the cluster can run at a time as it is now, at least 1."""
-        return max(1, self.num_ranks_that_fit(engine) // engine.num_workers)
-
-    def num_ranks_that_fit(self, engine: EngineConfig) -> int:
-        """Return how many ranks the hosts that are alive have room for."""
-        return ranks_that_fit([node["Resources"] for node in ray.nodes() if node["Alive"]], engine=engine)
-
-    def room(self, engine: EngineConfig) -> Callable[[], int]:
+    def room(self, devices: RankDevices, *, num_ranks: int) -> Callable[[], int]:
         """Return what tells how many trials to start: as many as fit, and one that waits for the cluster to grow."""
 
         def look() -> int:
             nonlocal looked, room
             if time.monotonic() - looked >= SECONDS_BETWEEN_LOOKS:
-                looked, room = time.monotonic(), self.num_trials_that_fit(engine) + AHEAD_OF_CLUSTER
+                fitting = trials_at_a_time(self.hosts().there, devices=devices, num_ranks=num_ranks)
+                looked, room = time.monotonic(), max(1, fitting) + AHEAD_OF_CLUSTER
             return room
 
         looked, room = float("-inf"), 1
         return look
-
-
-def ranks_that_fit(hosts: Iterable[Mapping[str, float]], *, engine: EngineConfig) -> int:
-    """Return how many ranks find room at a time: each stays within a host.
-
-    Args:
-        hosts: Resources of each host, by Ray's names.
-        engine: Threads of a rank; on CUDA each takes one GPU too.
-    """
-    needed = {"CPU": float(engine.threads_per_rank or 1)} | ({"GPU": 1.0} if engine.device == "cuda" else {})
-    return sum(min(int(host.get(name, 0) // wanted) for name, wanted in needed.items()) for host in hosts)
 
 
 def _raylet() -> psutil.Process | None:
@@ -183,7 +165,7 @@ def tune_trials(
     proposer: Proposer,
     *,
     order: Callable[[Start], TrialOrder],
-    engine: EngineConfig,
+    resources: tune.PlacementGroupFactory,
     scratch: Path,
     is_stopping: Callable[[], bool] = lambda: False,
     trainable: type[TrialTrainable] = SweepTrainable,
@@ -195,7 +177,7 @@ def tune_trials(
     Args:
         proposer: Decides what runs next.
         order: Makes a trial's order.
-        engine: Ranks and threads of every trial.
+        resources: What every trial takes (`trial_resources`).
         scratch: Folder for Tune's own state, which nobody reads again.
         is_stopping: Whether the sweep was asked to stop: then nothing more is started.
         trainable: What runs a trial and says how it ended.
@@ -205,7 +187,7 @@ def tune_trials(
     for number in itertools.count():
         searcher = RecordSearcher(proposer, order=order, is_stopping=is_stopping, max_trials=max_trials)
         scheduler = RungScheduler(proposer, searcher=searcher, idle_seconds=idle_seconds)
-        _tuner(searcher, scheduler, engine=engine, scratch=scratch / str(number), trainable=trainable).fit()
+        _tuner(searcher, scheduler, resources=resources, scratch=scratch / str(number), trainable=trainable).fit()
         searcher.settle()
         if searcher.is_finished:
             return
@@ -215,12 +197,12 @@ def _tuner(
     searcher: RecordSearcher,
     scheduler: RungScheduler,
     *,
-    engine: EngineConfig,
+    resources: tune.PlacementGroupFactory,
     scratch: Path,
     trainable: type[TrialTrainable],
 ) -> tune.Tuner:
     return tune.Tuner(
-        tune.with_resources(trainable, trial_resources(engine)),
+        tune.with_resources(trainable, resources),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
             scheduler=scheduler,
@@ -237,8 +219,17 @@ def _tuner(
     )
 
 
-def trial_resources(engine: EngineConfig) -> tune.PlacementGroupFactory:
-    """Return a trial's placement group: an empty bundle for its actor, then one for each rank."""
-    threads = engine.threads_per_rank or 1
-    gpus = {"GPU": 1.0} if engine.device == "cuda" else {}
-    return tune.PlacementGroupFactory([{}, *({"CPU": float(threads), **gpus} for _ in range(engine.num_workers))])
+def trial_resources(devices: RankDevices, *, num_ranks: int) -> tune.PlacementGroupFactory:
+    """Return a trial's placement group: an empty bundle for its actor, then one for each rank.
+
+    Args:
+        devices: What each rank takes.
+        num_ranks: Ranks of a trial.
+    """
+    bundle = {"CPU": devices.cpus_per_rank}
+    if devices.gpus_per_rank:
+        bundle["GPU"] = devices.gpus_per_rank
+    if devices.accelerator_type is not None:
+        bundle[f"accelerator_type:{devices.accelerator_type}"] = 0.001  # as Ray's own option of actors asks for it
+    strategy = "STRICT_PACK" if devices.on_one_host else "PACK"
+    return tune.PlacementGroupFactory([{}, *([bundle] * num_ranks)], strategy=strategy)

@@ -19,6 +19,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.trainables_tests.tiny_jobs import Bench, engine, phase, trial
+from trainables.devices import RankDevices
 from trainables.errors import DiskFullError, HangError, MemoryExhaustedError, NonFiniteLossError, RankLostError
 from trainables.failures import exit_within, failure_kind, is_disk_full, is_out_of_memory
 from trainables.hangs import Watch
@@ -278,6 +279,7 @@ def test_a_trial_whose_process_is_asked_to_end_has_not_failed(tmp_path: Path, mo
         sweep="ended",
         number=0,
         config=trial(tmp_path),
+        devices=RankDevices(kind="cpu", computes_on="cpu"),
         record="",
         store=str(tmp_path / "store"),
         downloads=tmp_path / "downloads",

@@ -45,7 +45,11 @@ class EngineConfig(FrozenModel):
     offload: Literal["none", "optimizer", "all"] = "none"
     """What ZeRO keeps in CPU memory: `optimizer` needs stage 1 or above, `all` stage 3."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """`auto` takes CUDA where there is a device."""
+    """`auto` takes CUDA where a host has a GPU, or an autoscaler could add one; settled once, when a sweep starts."""
+    gpus_per_worker: float = Field(default=1.0, ge=0.1, le=1.0)
+    """Share of a GPU that a rank takes, 0.1 to 1: with 0.5 two share one, each bounded to half of its memory."""
+    accelerator_type: str | None = Field(default=None, min_length=1)
+    """Ray's name of the GPU that ranks ask for, for example `A100`; None takes any."""
 
 
 class TrialConfig(FrozenModel):
