@@ -83,6 +83,11 @@ if [ "$restarts" -ge "$most_restarts" ]; then
   echo "The job has had $restarts restarts, and $most_restarts are allowed: the same sbatch continues the sweep." >&2
   exit "$code"
 fi
+state=$(scontrol show job "$SLURM_JOB_ID" | grep -o 'JobState=[A-Z_]*' || true)
+if [ -n "$state" ] && [ "$state" != JobState=RUNNING ]; then
+  echo "Slurm is ending the job ($state): it is not put back; the same sbatch continues the sweep." >&2
+  exit "$code"   # scancel sends the signal too
+fi
 if ! scontrol requeue "$SLURM_JOB_ID"; then
   echo "Slurm did not put job $SLURM_JOB_ID back into the queue: the same sbatch continues the sweep." >&2
   exit "$code"

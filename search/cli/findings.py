@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from importlib import metadata
+from importlib.util import find_spec
 
 from pydantic import Field
 
@@ -39,9 +41,14 @@ def in_child(code: str, *, seconds: float = IMPORT_SECONDS) -> subprocess.Comple
         ended = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)  # noqa: S603  our own code
     except subprocess.TimeoutExpired:
         return f"no answer in {seconds:g} s"
-    if ended.returncode:
-        return (ended.stderr.strip().splitlines() or [f"exit code {ended.returncode}"])[-1]
-    return ended
+    return ended if ended.returncode == 0 else how_it_ended(ended)
+
+
+def how_it_ended(process: subprocess.CompletedProcess[str]) -> str:
+    """Return in one line how a process failed: by which signal, or what it said last."""
+    if process.returncode < 0:
+        return f"its process ended by {signal.Signals(-process.returncode).name}"
+    return (process.stderr.strip().splitlines() or [f"exit code {process.returncode}"])[-1]
 
 
 def versions_of(packages: tuple[str, ...]) -> str:
@@ -51,14 +58,11 @@ def versions_of(packages: tuple[str, ...]) -> str:
 
 def is_installed(package: str) -> bool:
     """Return whether a package is here."""
-    return _version(package) != _MISSING
-
-
-_MISSING = "not installed"
+    return find_spec(package) is not None
 
 
 def _version(name: str) -> str:
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
-        return _MISSING
+        return "not installed"

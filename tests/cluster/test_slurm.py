@@ -27,7 +27,13 @@ SECONDS = 60.0
 JOB = "4711"
 _NOTE = 'echo "${0##*/} $*" >> "$CALLS"\n'
 _SRUN = 'while [[ "$1" == -* ]]; do [ "$1" = -w ] && shift; shift; done; exec "$@"\n'
-_SCONTROL = 'if [ "$1" = show ]; then printf "%s\\n" $NODES; else exit "${REQUEUE_CODE:-0}"; fi\n'
+_SCONTROL = """
+case "$1 $2" in
+  "show hostnames") printf '%s\\n' $NODES ;;
+  "show job") echo "   JobState=${STATE:-RUNNING} Reason=None Dependency=(null)" ;;
+  requeue*) exit "${REQUEUE_CODE:-0}" ;;
+esac
+"""
 _RAY = """
 case "$1" in
   start) [ -z "${RAY_FAILS:-}" ] || exit 1; exec sleep 300 ;;
@@ -200,6 +206,17 @@ def test_a_job_is_not_put_back_for_ever(job: Job) -> None:
 
     assert (code, job.requeues) == (3, [])
     assert "20 are allowed: the same sbatch continues the sweep" in said
+
+
+def test_a_job_that_is_cancelled_is_not_put_back(job: Job) -> None:
+    process = job.start(sweep=STOPS_IN_ORDER.format(code=3), STATE="CANCELLED")
+    job.wait_until_it_runs()
+    process.send_signal(signal.SIGTERM)
+
+    code, said = job.end(process)
+
+    assert (code, job.requeues) == (3, [])
+    assert "Slurm is ending the job (JobState=CANCELLED)" in said
 
 
 def test_a_refusal_to_put_the_job_back_is_said_with_the_next_step(job: Job) -> None:

@@ -62,25 +62,24 @@ class DeviceFacts(FrozenModel):
 def is_built_for(capability: tuple[int, int], *, architectures: Sequence[str]) -> bool:
     """Return whether code for some architectures runs on a device.
 
-    Machine code runs on devices of the same major capability and no lower minor one, that of an `a` or `f` variant on
-    its own alone; what the driver compiles (PTX) runs on all later devices (CUDA C++ Programming Guide, 5.8.1).
+    Machine code (`sm`) runs on devices of the same major capability and no lower minor one, that of an `a` variant on
+    its own device alone; what the driver compiles (`compute`, PTX) runs on all later devices, that of an `f` variant
+    on its own family (CUDA C++ Programming Guide, "Compute Capabilities").
 
     Args:
         capability: The device's compute capability: major, minor.
         architectures: Names like `sm_90` and `compute_120`.
     """
-    for name in architectures:
-        found = _COMPILED.fullmatch(name)
-        if found is None:
-            continue
-        kind, major, minor, variant = found[1], int(found[2]), int(found[3]), found[4]
-        if variant and (major, minor) == capability:
-            return True
-        is_of_family = (major == capability[0] and minor <= capability[1]) if kind == "sm" else False
-        is_compiled_later = kind == "compute" and (major, minor) <= capability
-        if not variant and (is_of_family or is_compiled_later):
-            return True
-    return False
+    return any(_runs(found, on=capability) for found in map(_COMPILED.fullmatch, architectures) if found)
+
+
+def _runs(found: re.Match[str], *, on: tuple[int, int]) -> bool:
+    kind, major, minor, variant = found[1], int(found[2]), int(found[3]), found[4]
+    if variant == "a":
+        return (major, minor) == on
+    if kind == "sm" or variant:
+        return major == on[0] and minor <= on[1]
+    return (major, minor) <= on
 
 
 def find_facts() -> DeviceFacts:
@@ -125,11 +124,10 @@ def _gpu(index: int, *, architectures: Sequence[str]) -> GpuFacts:
 
 
 def _nccl_version() -> str | None:
-    import torch
+    import torch.distributed as dist
+    from torch.cuda import nccl
 
-    if not torch.distributed.is_nccl_available():
-        return None
-    return ".".join(str(part) for part in torch.cuda.nccl.version())
+    return ".".join(str(part) for part in nccl.version()) if dist.is_nccl_available() else None
 
 
 def _driver_version() -> str | None:
