@@ -53,7 +53,6 @@ def test_ranks_sum_a_tensor_and_train_at_every_stage_together() -> None:
     ("how", "said"),
     [
         ("segfault", "its process ended by SIGSEGV"),
-        ("exit", "its process ended with exit code 7"),
         ("ecc", "RuntimeError: CUDA error: uncorrectable ECC error encountered"),
     ],
 )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from search.cli import device_checks
@@ -155,6 +158,12 @@ def test_a_probe_that_failed_is_a_line_with_the_next_step() -> None:
 
 def test_a_package_that_is_missing_is_said_to_be() -> None:
     assert versions_of(("no-such-package-of-ours",)) == "no-such-package-of-ours not installed"
+
+
+def test_who_asks_devices_imports_no_torch_itself() -> None:
+    code = "import sys, search.cli.device_checks, trainables.probes; assert not {'torch', 'ray'} & set(sys.modules)"
+
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_driver_that_takes_torch_down_is_a_line_and_the_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,17 @@ class ProbeAnswer(FrozenModel):
 
 
 class ProbesRequest(FrozenModel):
-    """What one rank is asked, one after the other."""
+    """Who one rank is, and what it is asked, one after the other."""
 
+    number: int
+    """Its number, from 0."""
+    num_ranks: int
+    """Ranks that are asked together."""
+    place: Place
+    """Where it computes."""
+    port: int
+    """Port of this machine where ranks meet."""
+    threads: int
+    """Its CPU threads."""
     probes: tuple[Probe, ...]
-    """Which."""
+    """What it is asked."""

@@ -14,8 +14,7 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO
 
-from trainables.engine.process_group import ProcessGroupConfig
-from trainables.local_group import LOOPBACK, free_port, rank_environment
+from trainables.local_group import free_port, rank_environment
 from trainables.probes.answers import Place, Probe, ProbeAnswer, ProbesRequest
 
 _SECONDS_TO_END = 5.0
@@ -77,24 +76,17 @@ def _ranks(places: Sequence[Place], probes: Sequence[Probe], *, threads: int) ->
     ranks: list[_Rank] = []
     try:
         for number, place in enumerate(places):
-            config = ProcessGroupConfig(
-                rank=number,
-                num_ranks=len(places),
-                local_rank=number,
-                host=LOOPBACK,
-                port=port,
-                threads=threads,
-                device=place.device,
-                device_index=place.index if place.device == "cuda" else 0,
+            request = ProbesRequest(
+                number=number, num_ranks=len(places), place=place, port=port, threads=threads, probes=tuple(probes)
             )
-            ranks.append(_start(place, config, probes))
+            ranks.append(_start(request))
         yield ranks
     finally:
         for rank in ranks:
             _end(rank)
 
 
-def _start(place: Place, config: ProcessGroupConfig, probes: Sequence[Probe]) -> _Rank:
+def _start(request: ProbesRequest) -> _Rank:
     read_end, write_end = os.pipe()
     log = tempfile.TemporaryFile()  # noqa: SIM115  closed with the rank
     process = subprocess.Popen(  # noqa: S603  our own module
@@ -103,17 +95,15 @@ def _start(place: Place, config: ProcessGroupConfig, probes: Sequence[Probe]) ->
         stdout=log,
         stderr=log,
         pass_fds=(write_end,),
-        env=os.environ | rank_environment(config.threads),
+        env=os.environ | rank_environment(request.threads),
         start_new_session=True,  # Ctrl-C reaches the parent alone
     )
     os.close(write_end)
     assert process.stdin is not None  # noqa: S101  it is a pipe
     with contextlib.suppress(BrokenPipeError):  # it has ended, which is seen when it is asked
-        process.stdin.write(
-            f"{config.model_dump_json()}\n{ProbesRequest(probes=tuple(probes)).model_dump_json()}\n".encode()
-        )
+        process.stdin.write(request.model_dump_json().encode() + b"\n")
         process.stdin.flush()
-    return _Rank(place=place, process=process, answers=os.fdopen(read_end, "rb"), log=log)
+    return _Rank(place=request.place, process=process, answers=os.fdopen(read_end, "rb"), log=log)
 
 
 def _end(rank: _Rank) -> None:
