@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from trainables.config import FrozenModel
+from trainables.data.files import long_cells_note
 from trainables.data.locate import MINIATURE, locate_model, mirror_folder
 from trainables.data.readable import check_readable
 from trainables.errors import UnavailableError
@@ -262,6 +263,8 @@ def _warnings(spec: TaskSpec, *, splits: Sequence[SplitReport]) -> list[str]:
     if "train" not in spec.splits:
         found.append("there is no train split: it can be scored, and not trained on")
     for split in splits:
+        if note := long_cells_note(spec, split=split.split, language=split.language):
+            found.append(note)
         missing = [name for name in spec.labels if split.classes and name not in split.classes]
         if missing:
             found.append(f"{split.split} {split.language} has no example of class {', '.join(missing)}")

@@ -54,6 +54,7 @@ class _Signs:
         self._watch = watch
         self._pause = min(SECONDS_BETWEEN_SIGNS, watch.seconds / 2)
         self._beat = watch.folder / _BEAT if rank == 0 else None
+        watch.folder.mkdir(parents=True, exist_ok=True)  # it was made on rank 0's host
         self._file: IO[bytes] = (watch.folder / f"stacks-{rank}").open("wb")
         self._last = float("-inf")
 

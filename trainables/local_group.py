@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -17,10 +18,11 @@ import psutil
 from trainables.config import EngineConfig
 from trainables.devices import RankDevices
 from trainables.errors import RankLostError
-from trainables.hangs import Watch, Watcher
+from trainables.hangs import Watch
 from trainables.jobs import Job, JobResult
 from trainables.local_devices import devices_here
 from trainables.rank_process import Answer
+from trainables.root_cause import Gathering
 
 SECONDS_TO_END = 5.0
 LOOPBACK = "127.0.0.1"
@@ -135,20 +137,20 @@ class LocalGroup:
         return _RankProcess(process=process, answers=os.fdopen(read_end, "rb"))
 
     def _gather(self, watch: Watch | None) -> JobResult:
-        """Return rank 0's result once every rank has answered; fail at the first that fails."""
-        results: dict[int, JobResult] = {}
-        watcher = Watcher(watch)
+        """Return rank 0's result once every rank has answered; of several errors, raise the cause."""
+        gathering = Gathering[JobResult](len(self._ranks), watch=watch)
         with selectors.DefaultSelector() as selector:
             for number, rank in enumerate(self._ranks):
                 selector.register(rank.answers, selectors.EVENT_READ, number)
-            while len(results) < len(self._ranks):
-                answered = selector.select(watcher.seconds_between_looks)
+            while not gathering.is_over:
+                answered = selector.select(gathering.seconds_to_wait)
                 for key, _ in answered:
-                    results[key.data] = self._answer(key.data)
+                    gathering.take(key.data, partial(self._answer, key.data))
                     selector.unregister(key.fileobj)
                 if not answered:
-                    watcher.check()
-        return results[0]
+                    gathering.nobody_answered()
+        gathering.raise_cause()
+        return gathering.results[0]
 
     def _answer(self, number: int) -> JobResult:
         rank = self._ranks[number]

@@ -45,6 +45,7 @@ from trainables.predictions import PREDICTIONS, write_predictions
 from trainables.progress import ProgressFile, ProgressSink, ignore_progress
 from trainables.schedule import trunk_end, warmup_length
 from trainables.scoring import score_items
+from trainables.shared_files import forget_folder, share_folders
 from trainables.tasks.spec import TaskSpec
 from trainables.training import Pace, Rank, Stretch, Trainer, TrainingRun, training_data
 from trainables.training_state import put_weights, read_state, write_state
@@ -68,6 +69,9 @@ def run_job(job: Job, *, rank: Rank) -> JobResult:
         InputError: Data or checkpoint do not fit.
     """
     with showing_life(job.watch, rank=rank.number):
+        places = job.places
+        share_folders([places.encoder, places.tokenizer, places.vision], rank=rank)
+        share_folders([places.state], rank=rank, may_change=True)
         result = _train(job, rank=rank) if isinstance(job, TrainJob) else _evaluate(job, rank=rank)
     return result.model_copy(update={"memory_bytes": psutil.Process().memory_info().rss})
 
@@ -80,8 +84,10 @@ def _train(job: TrainJob, *, rank: Rank) -> JobResult:
     tasks = _open_all(job, split="train", model=model, rank=rank)
     run = _train_and_save(job, model=model, tasks=tasks, rank=rank)
     dist.barrier()
+    share_folders([job.places.output], rank=rank, may_change=True)
     scores = _dev_scores(job, rank=rank) if not job.is_trunk else {}
     dist.barrier()
+    forget_folder(job.places.output, rank=rank)
     if rank.number == 0 and not job.is_trunk and job.phase != "target":
         (job.places.output / HEADS).unlink()
     return JobResult(

@@ -20,16 +20,18 @@ from trainables.checkpoint_keeper import StopRequest
 from trainables.config import EngineConfig
 from trainables.devices import RankDevices
 from trainables.errors import (
+    DeviceFaultError,
     DiskError,
     DiskFullError,
     HangError,
     NonFiniteLossError,
-    RankLostError,
+    RunError,
     StageBusyError,
     StoppedError,
     TrainablesError,
 )
 from trainables.failures import FailureKind, exit_within, failure_kind
+from trainables.micro_batches import MemoryChange
 from trainables.order import TrialOrder
 from trainables.results import StageRun, TrialResult
 from trainables.stage_store import StageStore
@@ -47,6 +49,10 @@ RUNG = "rung"
 
 DISK = "disk"
 """Key, in what Tune is told of a step, of what it ended for: a disk that is `full` or `unusable`, or None."""
+
+
+FAULT = "fault"
+"""Key, in what Tune is told of a step, of the device that failed under it again and again, in words, or None."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +82,12 @@ class Publisher(Protocol):
         """The trial was measured at a rung, at the last of which it is done; returns when that is durable."""
         ...
 
-    def lost(self, order: TrialOrder, stage: str, error: RankLostError, /) -> None:
-        """The ranks were lost while they made a stage; it is tried again from its last checkpoint."""
+    def lost(self, order: TrialOrder, stage: str, error: RunError, /) -> None:
+        """The ranks were lost, or failed, while they made a stage; it is tried again from its last checkpoint."""
+        ...
+
+    def memory(self, order: TrialOrder, stage: str, change: MemoryChange, /) -> None:
+        """Memory decides how a stage is tried next."""
         ...
 
     def waits(self, order: TrialOrder, error: StageBusyError | StoppedError | DiskError, /) -> None:
@@ -107,7 +117,7 @@ class TrialTrainable(tune.Trainable):
     def step(self) -> dict[str, Any]:
         """Run the trial's next rung. A trial that fails is told to the publisher; to Tune it is merely done."""
         order, rung = self._order, self._rung
-        is_done, disk = True, None
+        is_done, disk, fault = True, None, None
         if rung == order.rung:
             self.publisher.started(order)
         try:
@@ -118,6 +128,8 @@ class TrialTrainable(tune.Trainable):
         except DiskError as error:
             disk = "full" if isinstance(error, DiskFullError) else "unusable"
             self.publisher.waits(order, error)
+        except DeviceFaultError as error:  # on record already; its driver runs the trial elsewhere
+            fault = str(error)
         except Exception as error:
             if (asked := exit_within(error)) is not None:
                 raise asked from error
@@ -131,7 +143,7 @@ class TrialTrainable(tune.Trainable):
         finally:
             order.progress.unlink(missing_ok=True)
         self._rung += 1
-        return {"done": is_done, RUNG: rung, DISK: disk}
+        return {"done": is_done, RUNG: rung, DISK: disk, FAULT: fault}
 
     def _take(self, config: dict[str, Any]) -> None:
         self._order = TrialOrder.model_validate_json(config[ORDER])
@@ -148,13 +160,14 @@ class TrialTrainable(tune.Trainable):
             group=self._kept_group(order.config.engine, devices=order.devices),
             progress=order.progress,
             on_lost=self._lost,
+            on_memory=lambda stage, change: self.publisher.memory(order, stage, change),
             on_stage=lambda stage: self.publisher.staged(order, stage, rung=rung),
             stop=StopRequest(order.stop),
             waits=False,
             expired=order.expired,
         )
 
-    def _lost(self, stage: str, error: RankLostError) -> None:
+    def _lost(self, stage: str, error: RunError) -> None:
         self._log(error)
         self.publisher.lost(self._order, stage, error)
 

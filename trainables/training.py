@@ -48,6 +48,10 @@ class Rank:
     """Size of the group."""
     device: torch.device
     """Where its tensors are."""
+    local_number: int = 0
+    """From 0, among the ranks of its host."""
+    spans_hosts: bool = False
+    """Whether the group has ranks on several hosts, so that a file that rank 0 wrote may not be here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

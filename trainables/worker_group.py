@@ -8,7 +8,9 @@ another: starting processes, importing torch and meeting again would cost second
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any  # Ray's actor handles and references carry no types
 
 import ray
@@ -18,11 +20,13 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from trainables.config import EngineConfig, FrozenModel
 from trainables.devices import HostResources, RankDevices, threads_on
-from trainables.errors import MemoryExhaustedError, RankLostError
-from trainables.hangs import START_SECONDS, Watch, Watcher
+from trainables.errors import MemoryExhaustedError, RankLostError, RunError
+from trainables.hangs import START_SECONDS, Watch
 from trainables.jobs import EvaluateJob, Job, JobResult, TrainJob
 from trainables.local_group import free_port, rank_environment, use_interface_of
+from trainables.rank_place import host_names, place_on, this_host
 from trainables.rank_process import Answer
+from trainables.root_cause import Gathering
 
 if TYPE_CHECKING:
     from trainables.engine import ProcessGroupConfig
@@ -64,6 +68,7 @@ class RankActor:
 
     def __init__(self) -> None:
         self._rank: Any = None  # trainables.training.Rank, imported with torch
+        self._place = this_host()
 
     def seat(self) -> str:
         """Return this rank's RankSeat, as JSON."""
@@ -74,20 +79,32 @@ class RankActor:
     def ping(self) -> None:
         """Answer, which shows that this rank lives and is idle."""
 
-    def join(self, config: str) -> None:
-        """Join the group described by a ProcessGroupConfig's JSON."""
+    def join(self, config: str) -> str | None:
+        """Join the group described by a ProcessGroupConfig's JSON; returns an Answer's JSON if that failed."""
         from trainables.engine import ProcessGroupConfig
-        from trainables.rank_process import join
+        from trainables.rank_process import answer_of, join
 
         use_interface_of(ray.util.get_node_ip_address())
-        self._rank = join(ProcessGroupConfig.model_validate_json(config))
+        gpus = ray.get_gpu_ids()
+        node = ray.get_runtime_context().get_node_id()
+        host = names_of_hosts(ray.nodes()).get(node, self._place.host)
+        known = {"host": host, "node": node, "gpu": str(gpus[0]) if gpus else None}
+        self._place = self._place.model_copy(update=known)
+        try:
+            self._rank = join(ProcessGroupConfig.model_validate_json(config))
+            device = self._rank.device
+            uuid = place_on(device.type, index=device.index or 0).gpu_uuid
+        except Exception as error:  # noqa: BLE001  the trial's process decides what becomes of it
+            return answer_of(error).model_copy(update={"place": self._place}).model_dump_json()
+        self._place = self._place.model_copy(update={"gpu_uuid": uuid})
+        return None
 
     def run(self, job: str, *, trains: bool) -> str:
         """Do a job given as JSON; returns an Answer's JSON."""
         from trainables.rank_process import answer
 
         model = TrainJob if trains else EvaluateJob
-        return answer(model.model_validate_json(job), rank=self._rank).model_dump_json()
+        return answer(model.model_validate_json(job), rank=self._rank, place=self._place).model_dump_json()
 
 
 class RayGroup:
@@ -148,10 +165,10 @@ class RayGroup:
                 [RankSeat.model_validate_json(seat) for seat in told], devices=self.devices, threads=threads
             )
             joins = zip(self._ranks, groups, strict=True)
-            ray.get([rank.join.remote(group.model_dump_json()) for rank, group in joins], timeout=START_SECONDS)
+            _wait_until_joined([rank.join.remote(group.model_dump_json()) for rank, group in joins])
         except BaseException as error:
             self.close()
-            if isinstance(error, ray.exceptions.RayError):
+            if isinstance(error, ray.exceptions.RayError) or type(error) is RunError:
                 msg = f"the ranks could not meet ({error}); see Ray's worker logs, then start the sweep again"
                 raise RankLostError(msg) from error
             raise
@@ -164,15 +181,17 @@ class RayGroup:
         return True
 
     def _gather(self, pending: list[Any], *, watch: Watch | None) -> JobResult:
-        """Return rank 0's result once every rank has answered; fail at the first that fails."""
-        first, results, watcher = pending[0], {}, Watcher(watch)
-        while pending:
-            done, pending = ray.wait(pending, timeout=watcher.seconds_between_looks)
-            if not done:
-                watcher.check()
+        """Return rank 0's result once every rank has answered; of several errors, raise the cause."""
+        numbers = {reference: number for number, reference in enumerate(pending)}
+        gathering = Gathering[JobResult](len(pending), watch=watch)
+        while not gathering.is_over:
+            done, pending = ray.wait(pending, timeout=gathering.seconds_to_wait)
             for reference in done:
-                results[reference] = _unwrapped(reference)
-        return results[first]
+                gathering.take(numbers[reference], partial(_unwrapped, reference))
+            if not done:
+                gathering.nobody_answered()
+        gathering.raise_cause()
+        return gathering.results[0]
 
     def _replace_if_grown(self, memory_bytes: int) -> None:
         if self._first_memory_bytes is None:
@@ -180,6 +199,15 @@ class RayGroup:
         elif memory_bytes - self._first_memory_bytes > MEMORY_GROWTH_LIMIT_BYTES:
             log.warning("ranks have grown to %d MiB and are replaced", memory_bytes >> 20)
             self.close()
+
+
+def names_of_hosts(nodes: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return Ray's id of each host that is alive -> its name.
+
+    Args:
+        nodes: What `ray.nodes()` tells.
+    """
+    return host_names((node["NodeID"], node["NodeManagerHostname"]) for node in nodes if node["Alive"])
 
 
 def _process_groups(
@@ -201,6 +229,7 @@ def _process_groups(
             device=devices.computes_on,
             memory_share=devices.gpus_per_rank or 1.0,
             shares_device=len(set(taken)) < len(taken),
+            spans_hosts=len(set(hosts)) > 1,
         )
         for number in range(len(seats))
     ]
@@ -235,9 +264,45 @@ def _start_rank(number: int, devices: RankDevices, *, threads: int) -> Any:
     ).remote()
 
 
+def _wait_until_joined(pending: list[Any]) -> None:
+    """Return when all ranks have met.
+
+    Raises:
+        RunError: What kept one of them from it; of several errors, the cause.
+        GetTimeoutError: They took too long.
+    """
+    numbers = {reference: number for number, reference in enumerate(pending)}
+    gathering = Gathering[None](len(pending), watch=None)
+    deadline = time.monotonic() + START_SECONDS
+    while not gathering.is_over and (left := deadline - time.monotonic()) > 0:
+        wait = gathering.seconds_to_wait
+        done, pending = ray.wait(pending, timeout=left if wait is None else min(left, wait))
+        for reference in done:
+            gathering.take(numbers[reference], partial(_check_joined, reference))
+    gathering.raise_cause()
+    if pending:
+        msg = f"{len(pending)} ranks did not answer for {START_SECONDS:g} s"
+        raise ray.exceptions.GetTimeoutError(msg)
+
+
+def _check_joined(reference: Any) -> None:
+    if (failed := _answered(reference)) is not None:
+        Answer.model_validate_json(failed).unwrap()
+
+
 def _unwrapped(reference: Any) -> JobResult:
+    return Answer.model_validate_json(_answered(reference)).unwrap()
+
+
+def _answered(reference: Any) -> Any:
+    """Return what a rank returned.
+
+    Raises:
+        MemoryExhaustedError: Ray ended it before its host's memory was full.
+        RankLostError: It ended before it answered.
+    """
     try:
-        return Answer.model_validate_json(ray.get(reference)).unwrap()
+        return ray.get(reference)
     except ray.exceptions.OutOfMemoryError as error:
         raise MemoryExhaustedError(_first_line(error)) from error
     except _LOST as error:

@@ -26,6 +26,7 @@ def check_machine(home: Home) -> list[Finding]:
         _check("data", _data),
         _check("store", lambda: _store(home.store)),
         _check("record", lambda: _record(home.record)),
+        _check("set apart", lambda: _set_apart(home.record)),
         Finding(what="leftovers", works=True, said=_leftovers(home)),
     ]
 
@@ -113,3 +114,16 @@ def _record(place: str) -> str:
             return f"{place}, {len(record.sweeps())} sweeps{checked}"
     except RecordMissingError:
         return f"none yet at {place}; the first search makes it"
+
+
+def _set_apart(place: str) -> str:
+    """Return which hosts and GPUs failed too often under the sweeps of the record."""
+    from search.query import sweep_statuses
+    from search.record import open_record
+
+    try:
+        with open_record(place, read_only=True) as record:
+            found = [f"{apart} in sweep {one.sweep}" for one in sweep_statuses(record) for apart in one.set_apart]
+    except RecordMissingError:
+        found = []
+    return "; ".join(found) or "no host and no GPU"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import statistics
 import sys
@@ -136,3 +137,8 @@ def print_evaluations(evaluations: Mapping[str, Mapping[str, Mapping[str, float]
         for metric, languages in metrics.items():
             each = ", ".join(f"{language} {percent(score)}" for language, score in languages.items())
             click.echo(f"  {task} {metric}: {percent(statistics.fmean(languages.values()))} ({each})")
+
+
+def moment(seconds: float) -> str:
+    """Return a time, in seconds since 1970, as this machine's clock would show it."""
+    return dt.datetime.fromtimestamp(seconds).astimezone().isoformat(sep=" ", timespec="seconds")

@@ -50,6 +50,7 @@ def _print_report(report: TrialReport) -> None:
     _print_scores(report)
     _print_trained(report)
     _print_stages(report)
+    _print_happenings(report)
     paid = f"{report.steps_paid} steps, {duration(report.cost_paid_seconds)}"
     alone = f"{report.steps_if_alone} steps, {duration(report.cost_if_alone_seconds)}"
     click.echo(f"\nCost: {paid} paid by this trial\nAlone: {alone}, had nothing been shared")
@@ -120,6 +121,16 @@ def _print_stages(report: TrialReport) -> None:
     ]
     headings = ("rung", "phase", "key", "steps", "took", "by this trial")
     print_table(Table(headings=headings, rows=rows, right=frozenset({0, 3, 4})))
+
+
+def _print_happenings(report: TrialReport) -> None:
+    from search.cli.output import moment
+
+    if report.happenings:
+        click.echo("\nOn its way:")
+    for one in report.happenings:
+        stage = f" (stage {one.stage[:12]})" if one.stage else ""
+        click.echo(f"  {moment(one.time)}  {one.in_words}{stage}")
 
 
 def _phase_words(stage: StageOfTrial) -> str:

@@ -1,4 +1,4 @@
-"""Trials whose processes went away: tried again while they get further."""
+"""Trials whose processes went away, or whose devices failed: tried again while they get further."""
 
 from __future__ import annotations
 
@@ -39,8 +39,13 @@ class LostTrials:
         self._unstarted.pop(number, None)
         self._attempts.pop(number, None)
 
-    def error(self, trial: TrialRow) -> str | None:
-        """Return why a trial that lost its process is not tried again; None when it is."""
+    def error(self, trial: TrialRow, *, fault: str | None = None) -> str | None:
+        """Return why a trial that lost its process, or its device, is not tried again; None when it is.
+
+        Args:
+            trial: The trial.
+            fault: What the device's failure was, in words, where it was one.
+        """
         if trial.attempts <= self._attempts[trial.number]:
             self._unstarted[trial.number] += (
                 1  # an actor that was lost while it waited for work: the trial knows nothing
@@ -52,6 +57,7 @@ class LostTrials:
         try:
             self._retries.setdefault(trial.number, Retries()).add(lost, reached=self._plans.reached(trial, rung=rung))
         except RankLostError:
-            return f"its process ended {MAX_LOST} times, and it got no further in between"
-        log.warning("trial %d lost its process; it starts again", trial.number)
+            how = f"its devices failed, {MAX_LOST} times in a row" if fault else f"its process ended {MAX_LOST} times"
+            return f"{how}, and it got no further in between{f'; the last: {fault}' if fault else ''}"
+        log.warning("trial %d lost its %s; it starts again", trial.number, "device" if fault else "process")
         return None

@@ -25,7 +25,7 @@ from search.home import Home, check_home
 from search.leftovers import left_sessions, noted_session
 from search.progress import LiveView
 from search.published import publishing, restore_copy
-from search.query import sweep_status
+from search.query import places_set_apart, sweep_status
 from search.record import JsonObject, Ownership, Record, open_record
 from search.stages import Limits, collect
 from spaces.binding import bind
@@ -72,11 +72,11 @@ def run_sweep(request: SweepRequest) -> None:
         KeyboardInterrupt: The user interrupted; everything finished is on record.
     """
     engine = check_families(request.spec).engine
+    check_home(request.home)
     if not joins_cluster():  # else the cluster's machines are asked, once Ray is there
         from search.driver.cluster_hosts import this_machine
 
         settle_here(request.spec, engine, hosts=this_machine())
-    check_home(request.home)
     restore_copy(request.home, sweep=request.name)
     with open_record(request.home.record) as opened, _owned(opened, request) as ownership:
         record = ownership.record
@@ -122,7 +122,7 @@ def _revise(record: Record, request: SweepRequest) -> None:
 
 def _tune(record: Record, request: SweepRequest, *, fence: int) -> None:
     from search.driver.record_keeper import record_keeper
-    from search.driver.tuning import RayCluster, trial_resources, tune_trials
+    from search.driver.tuning import RayCluster, tune_trials
 
     engine = check_families(request.spec).engine
     for left in left_sessions(request.home):
@@ -141,8 +141,11 @@ def _tune(record: Record, request: SweepRequest, *, fence: int) -> None:
             plans=StagePlans(store, rungs=request.spec.rungs),
             pause=pause,
         )
+        quarantine = cluster.quarantine(
+            lambda: places_set_apart(record, sweep=request.name), devices=place.devices, num_ranks=engine.num_workers
+        )
         if _follows_cluster(request, cluster):
-            proposer.follow(cluster.room(place.devices, num_ranks=engine.num_workers))
+            proposer.follow(cluster.room(place.devices, num_ranks=engine.num_workers, quarantine=quarantine))
         with (
             _losing(cluster),
             _view(request),
@@ -159,7 +162,7 @@ def _tune(record: Record, request: SweepRequest, *, fence: int) -> None:
             tune_trials(
                 proposer,
                 order=lambda start: _order(start, request, place=place, fence=fence, keeper=keeper),
-                resources=trial_resources(place.devices, num_ranks=engine.num_workers),
+                resources=quarantine,
                 scratch=scratch,
                 is_stopping=lambda: stopping.is_asked or budget.is_reached(now=proposer.has_room),
             )

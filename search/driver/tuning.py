@@ -10,7 +10,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self  # Any: Ray is untyped
@@ -18,7 +18,8 @@ from typing import Any, Self  # Any: Ray is untyped
 import psutil
 
 from search.driver.proposing import Proposer, Start
-from trainables.devices import RankDevices, trials_at_a_time
+from search.record import SetApart
+from trainables.devices import HostResources, RankDevices, trials_at_a_time
 from trainables.errors import InputError
 from trainables.order import TrialOrder
 from trainables.trainable import TrialTrainable
@@ -35,6 +36,7 @@ from ray import tune
 from ray.tune.execution import class_cache
 
 from search.driver.cluster_hosts import ClusterHosts, cluster_hosts
+from search.driver.quarantine import Quarantine
 from search.driver.searcher import RecordSearcher, RungScheduler
 from search.driver.trial_actor import SweepTrainable
 
@@ -132,13 +134,33 @@ class RayCluster:
         """Return the hosts that are there now, and those that could join."""
         return cluster_hosts()
 
-    def room(self, devices: RankDevices, *, num_ranks: int) -> Callable[[], int]:
+    def quarantine(
+        self, places: Callable[[], Sequence[SetApart]], *, devices: RankDevices, num_ranks: int
+    ) -> Quarantine:
+        """Return what keeps a sweep's trials away from hosts and GPUs that failed too often.
+
+        Args:
+            places: Returns what is set apart, from the record.
+            devices: What each rank takes.
+            num_ranks: Ranks of a trial.
+        """
+
+        def fits(left: Sequence[HostResources]) -> bool:
+            hosts = self.hosts()
+            return hosts.may_grow or bool(
+                trials_at_a_time([*left, *hosts.may_join], devices=devices, num_ranks=num_ranks)
+            )
+
+        return Quarantine(places=places, resources=trial_resources(devices, num_ranks=num_ranks), fits=fits)
+
+    def room(self, devices: RankDevices, *, num_ranks: int, quarantine: Quarantine) -> Callable[[], int]:
         """Return what tells how many trials to start: as many as fit, and one that waits for the cluster to grow."""
 
         def look() -> int:
             nonlocal looked, room
             if time.monotonic() - looked >= SECONDS_BETWEEN_LOOKS:
-                fitting = trials_at_a_time(self.hosts().there, devices=devices, num_ranks=num_ranks)
+                alive = quarantine.remaining([node for node in ray.nodes() if node["Alive"]])
+                fitting = trials_at_a_time(alive, devices=devices, num_ranks=num_ranks)
                 looked, room = time.monotonic(), max(1, fitting) + AHEAD_OF_CLUSTER
             return room
 
@@ -165,7 +187,7 @@ def tune_trials(
     proposer: Proposer,
     *,
     order: Callable[[Start], TrialOrder],
-    resources: tune.PlacementGroupFactory,
+    resources: tune.PlacementGroupFactory | Quarantine,
     scratch: Path,
     is_stopping: Callable[[], bool] = lambda: False,
     trainable: type[TrialTrainable] = SweepTrainable,
@@ -177,17 +199,19 @@ def tune_trials(
     Args:
         proposer: Decides what runs next.
         order: Makes a trial's order.
-        resources: What every trial takes (`trial_resources`).
+        resources: What every trial takes (`trial_resources`), or what says so anew for each.
         scratch: Folder for Tune's own state, which nobody reads again.
         is_stopping: Whether the sweep was asked to stop: then nothing more is started.
         trainable: What runs a trial and says how it ended.
     """
+    quarantine = resources if isinstance(resources, Quarantine) else None
     idle_seconds = IDLE_SECONDS if os.environ.get("RAY_ADDRESS") else None  # a host of our own goes nowhere
     max_trials = TRIALS_A_RUN * proposer.concurrency
     for number in itertools.count():
         searcher = RecordSearcher(proposer, order=order, is_stopping=is_stopping, max_trials=max_trials)
-        scheduler = RungScheduler(proposer, searcher=searcher, idle_seconds=idle_seconds)
-        _tuner(searcher, scheduler, resources=resources, scratch=scratch / str(number), trainable=trainable).fit()
+        scheduler = RungScheduler(proposer, searcher=searcher, idle_seconds=idle_seconds, quarantine=quarantine)
+        taken = resources.resources if isinstance(resources, Quarantine) else resources
+        _tuner(searcher, scheduler, resources=taken, scratch=scratch / str(number), trainable=trainable).fit()
         searcher.settle()
         if searcher.is_finished:
             return

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any  # Any: a cell holds what the user's file holds
 
+from trainables.data.answers import ANSWER_FIELDS, answer_lists
 from trainables.data.files import read_rows, source_files
 from trainables.errors import TaskDataError, near_matches
 from trainables.tasks.formats import FORMATS, Content
@@ -138,10 +139,11 @@ class _Cell:
         raise self._wrong(f"holds {_shown(value)}, which is {rule}{near}; correct it or the task's label_values")
 
     def _answers(self, value: Any) -> dict[str, list[Any]]:
-        if isinstance(value, list) and len(value) == len(_ANSWERS):
+        value = answer_lists(value)
+        if isinstance(value, list) and len(value) == len(ANSWER_FIELDS):
             text, start = value
             value = {"text": [text], "answer_start": [start]} if text else {"text": [], "answer_start": []}
-        if not isinstance(value, Mapping) or not all(isinstance(value.get(name), list) for name in _ANSWERS):
+        if not isinstance(value, Mapping) or not all(isinstance(value.get(name), list) for name in ANSWER_FIELDS):
             raise self._wrong(f"holds {_shown(value)}, and it must hold the lists text and answer_start, as in SQuAD")
         texts = [self._text(text) for text in value["text"]]
         starts = [self._start(start) for start in value["answer_start"]]
@@ -174,9 +176,6 @@ class _Cell:
         return TaskDataError(
             f"cannot read task {self._spec.name!r}: {self._place}: column {column!r} (columns.{self._name}) {problem}"
         )
-
-
-_ANSWERS = ("text", "answer_start")
 
 
 def _shown(value: Any) -> str:

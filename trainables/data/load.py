@@ -12,6 +12,7 @@ import pyarrow as pa
 from datasets.exceptions import DatasetsError
 from datasets.table import InMemoryTable
 
+from trainables.data.answers import with_answer_lists
 from trainables.data.cells import file_rows
 from trainables.data.hub import HUB_ERRORS, Wanted, hub_refusal
 from trainables.data.labels import with_class_numbers
@@ -76,7 +77,11 @@ def load_rows(spec: TaskSpec, *, split: str, language: str = "en") -> datasets.D
         case TextsSource():
             return load_texts(spec, split=split, language=language)
     # Parts are numbered by their own feature's class names before they are joined: those could differ.
-    return datasets.concatenate_datasets([with_class_numbers(_renamed(part, spec), spec=spec) for part in parts])
+    return datasets.concatenate_datasets([_in_one_form(part, spec) for part in parts])
+
+
+def _in_one_form(rows: datasets.Dataset, spec: TaskSpec) -> datasets.Dataset:
+    return with_class_numbers(with_answer_lists(_renamed(rows, spec), spec=spec), spec=spec)
 
 
 def _generated(source: GeneratedSource, *, split: str, language: str) -> datasets.Dataset:

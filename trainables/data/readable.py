@@ -6,6 +6,7 @@ from functools import lru_cache
 from itertools import islice
 
 from trainables.data.cells import UNLABELLED, file_rows
+from trainables.data.files import source_files
 from trainables.data.locate import locate_dataset
 from trainables.data.mirrored import check_mirrored
 from trainables.data.source import composed_tasks, source_fingerprint
@@ -58,8 +59,9 @@ def _check_file_rows(spec_json: str, digest: str | None, *, split: str, language
             num_rows += 1
             num_labelled += row.get("label") != UNLABELLED
     if num_labelled == 0:
+        paths = [path for name in spec.splits[split] for path in source_files(spec, split=name, language=language)]
         msg = (
-            f"cannot read task {spec.name!r}: splits.{split}: its files have {num_rows} rows, 0 of them with a label; "
-            "it needs at least 1: add rows"
+            f"cannot read task {spec.name!r}: splits.{split}: its files have {num_rows} rows, 0 of them with a label "
+            f"({', '.join(path.name for path in paths)}); it needs at least 1: add rows"
         )
         raise TaskDataError(msg)

@@ -34,6 +34,8 @@ class ProcessGroupConfig(FrozenModel):
     """Share of that device's memory that it may take, above 0 to 1."""
     shares_device: bool = False
     """Whether two ranks of the group have the same device: NCCL refuses that, so they meet over Gloo."""
+    spans_hosts: bool = False
+    """Whether the ranks are on several hosts."""
     timeout_seconds: float = 1800.0
     """How long a collective may take before the group counts as broken."""
 
