@@ -251,7 +251,7 @@ def test_a_device_that_fails_once_costs_fresh_ranks_and_no_trial(
 
 @pytest.mark.parametrize(("waits", "times"), [(True, 3), (False, 2)])
 def test_a_device_that_fails_again_and_again_ends_the_trial_here_and_under_a_driver_gives_it_back(
-    tiny_encoder: Path, group: LocalGroup, tmp_path: Path, planting: Planting, waits: bool, times: int
+    tiny_encoder: Path, group: LocalGroup, tmp_path: Path, planting: Planting, times: int, *, waits: bool
 ) -> None:
     told = Told()
     planting.plant(ECC, error="AcceleratorError")
