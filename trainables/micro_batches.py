@@ -123,6 +123,8 @@ class MicroBatches:
         known, tokens = self._known(job), tokens_of(job)
         if known is None or tokens < known.tokens_per_micro_batch:
             return  # it asked for fewer than fit, which tells nothing
+        if tokens > 2 * known.tokens_per_micro_batch:
+            return  # what it had doubled was halved meanwhile, by another trial: that is news, and this is not
         if tokens == known.tokens_per_micro_batch:
             update: dict[str, float] = {"num_good": known.num_good + 1}
         else:

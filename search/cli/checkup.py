@@ -26,7 +26,7 @@ def check_machine(home: Home) -> list[Finding]:
         _check("data", _data),
         _check("store", lambda: _store(home.store)),
         _check("record", lambda: _record(home.record)),
-        _check("set apart", lambda: _set_apart(home.record)),
+        _check("set apart", lambda: places_in_words(home.record)),
         _check("leftovers", lambda: _leftovers(home)),
     ]
 
@@ -116,7 +116,7 @@ def _record(place: str) -> str:
         return f"none yet at {place}; the first search makes it"
 
 
-def _set_apart(place: str) -> str:
+def places_in_words(place: str) -> str:
     """Return which hosts and GPUs failed too often under the sweeps of the record."""
     from search.query import sweep_statuses
     from search.record import open_record

@@ -42,7 +42,7 @@ class Planting:
         return len(list(self.folder.glob("planted.json.*")))
 
     def plant(
-        self, text: str, *, times: int = ALWAYS, least_tokens: int = 0, rank: int | None = None, error: str = ""
+        self, text: str, *, times: int = ALWAYS, least_tokens: int = 0, gpu: str | None = None, error: str = ""
     ) -> None:
         """Have jobs fail from now on.
 
@@ -50,13 +50,13 @@ class Planting:
             text: What is said.
             times: How often.
             least_tokens: Only jobs whose passes have at least so many tokens.
-            rank: Only this rank; None has whichever comes to it.
+            gpu: Only on this GPU, by Ray's number; None has any rank fail.
             error: Name of torch's error type; empty is RuntimeError.
         """
         self.clear()
         fields = {"type": error, "text": text, "times": times, "least_tokens": least_tokens}
         part = self.folder / "part"
-        part.write_text(json.dumps(fields | ({} if rank is None else {"rank": rank})))
+        part.write_text(json.dumps(fields | ({} if gpu is None else {"gpu": gpu})))
         part.rename(self.file)
 
     def clear(self) -> None:

@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 
 from tests.faults.planting import ECC, ILLEGAL, MEMORY, Planting
 from tests.trainables_tests.tiny_jobs import Bench, engine, phase, trial
-from trainables.config import PhaseConfig
+from trainables.config import EvaluationConfig, PhaseConfig
 from trainables.devices import RankDevices
 from trainables.errors import (
     BugError,
@@ -215,18 +215,20 @@ def test_a_larger_pass_is_tried_again_later_and_goes_straight_back_where_it_does
 ) -> None:
     monkeypatch.setattr("trainables.micro_batches.JOBS_BEFORE_LARGER", 1)
     store, told = StageStore(tmp_path / "store"), Told()
-    place, config = told.place(store, group), engine(tokens_per_micro_batch=2048)
+    place = told.place(store, group)
     planting.plant(MEMORY, least_tokens=2048, error="OutOfMemoryError")
 
-    results = [
-        run_trial(trial(tiny_encoder, target=phase(steps=1, seed=seed), engine=config), workplace=place)
-        for seed in range(2)
-    ]
-    planting.clear()
-    results += [
-        run_trial(trial(tiny_encoder, target=phase(steps=1, seed=seed), engine=config), workplace=place)
-        for seed in range(2, 5)
-    ]
+    results: list[TrialResult] = []
+    for seed in range(5):
+        if seed == 2:
+            planting.clear()
+        config = trial(
+            tiny_encoder,
+            target=phase(steps=1, seed=seed),
+            evaluation=EvaluationConfig(languages=("en", "de"), max_length=48, tokens_per_micro_batch=512),
+            engine=engine(tokens_per_micro_batch=2048),
+        )
+        results.append(run_trial(config, workplace=place))
 
     assert told.memory == [
         ("memory_retry", 2048, 2048),
@@ -251,7 +253,7 @@ def test_a_device_that_fails_once_costs_fresh_ranks_and_no_trial(
 
 @pytest.mark.parametrize(("waits", "times"), [(True, 3), (False, 2)])
 def test_a_device_that_fails_again_and_again_ends_the_trial_here_and_under_a_driver_gives_it_back(
-    tiny_encoder: Path, group: LocalGroup, tmp_path: Path, planting: Planting, waits: bool, times: int
+    tiny_encoder: Path, group: LocalGroup, tmp_path: Path, planting: Planting, times: int, *, waits: bool
 ) -> None:
     told = Told()
     planting.plant(ECC, error="AcceleratorError")

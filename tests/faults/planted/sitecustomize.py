@@ -34,7 +34,7 @@ class _Loader(importlib.abc.Loader):
         run_job = module.run_job  # type: ignore[attr-defined]
 
         def failing(job: Any, *, rank: Any) -> Any:
-            _fail_if_planted(job, rank=rank.number)
+            _fail_if_planted(job)
             return run_job(job, rank=rank)
 
         module.run_job = failing  # type: ignore[attr-defined]
@@ -51,15 +51,16 @@ class _Finder(importlib.abc.MetaPathFinder):
         return spec
 
 
-def _fail_if_planted(job: Any, *, rank: int) -> None:
+def _fail_if_planted(job: Any) -> None:
     try:
         planted = json.loads(Path(_PLANTED).read_text())
     except OSError:
         return
     tokens = (job.engine if hasattr(job, "engine") else job.work).tokens_per_micro_batch
-    if tokens < planted.get("least_tokens", 0) or rank != planted.get("rank", rank):
+    gpu = os.environ.get("CUDA_VISIBLE_DEVICES", "")  # which Ray sets to the one that it has given
+    if tokens < planted["least_tokens"] or gpu != planted.get("gpu", gpu):
         return
-    for time in range(planted.get("times", 1 << 20)):
+    for time in range(planted["times"]):
         try:
             os.close(os.open(f"{_PLANTED}.{time}", os.O_CREAT | os.O_EXCL))
         except FileExistsError:
