@@ -257,14 +257,14 @@ def node(tmp_path: Path) -> Iterator[Host]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_a_real_sweep_leaves_checkpoints_is_put_back_and_continues(
     node: Host, tiny_encoder: Path, tiny_mirror: Path, tmp_path: Path
 ) -> None:
     for name, body in {"srun": _NOTE + _SRUN, "scontrol": _NOTE + _SCONTROL, "hostname": "echo 127.0.0.1\n"}.items():
         _write(tmp_path / "bin" / name, body)
     (tmp_path / "calls").touch()
-    (node.home / "spec.yaml").write_text(yaml.safe_dump(spec_of("slurm", tiny_encoder, trials=1, steps=3000)))
+    (node.home / "spec.yaml").write_text(yaml.safe_dump(spec_of("slurm", tiny_encoder, trials=1, steps=1500)))
     environment = {
         "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
         "CALLS": str(tmp_path / "calls"),
@@ -289,7 +289,7 @@ def test_a_real_sweep_leaves_checkpoints_is_put_back_and_continues(
         stopped = [trial.state for trial in record.trials("slurm")]
     end_as_slurm_does(node)
     again = start_on(node, ["spec.yaml", "--store", str(store)], environment=environment | {"SLURM_RESTART_COUNT": "1"})
-    second_code = again.wait(300)
+    second_code = again.wait(500)
 
     with open_record(tmp_path / "xstilts-home" / "record.db", read_only=True) as record:
         finished = [trial.state for trial in record.trials("slurm")]
