@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import logging
 import os
 import selectors
 import socket
@@ -19,7 +20,10 @@ from trainables.config import EngineConfig
 from trainables.errors import ConfigError, RankLostError
 from trainables.hangs import Watch, Watcher
 from trainables.jobs import Job, JobResult
+from trainables.memory import GrowthGuard
 from trainables.rank_process import Answer
+
+log = logging.getLogger(__name__)
 
 SECONDS_TO_END = 5.0
 LOOPBACK = "127.0.0.1"
@@ -59,6 +63,7 @@ class LocalGroup:
     def __init__(self, config: EngineConfig, *, log: Path | None = None) -> None:
         self._config, self._log = config, log
         self._ranks: list[_RankProcess] = []
+        self._growth = GrowthGuard()
 
     def run(self, job: Job) -> JobResult:
         """Do a job on all ranks; returns what rank 0 answered.
@@ -72,10 +77,12 @@ class LocalGroup:
                 self._start()
             for rank in self._ranks:
                 _send(rank, job.model_dump_json())
-            return self._gather(job.watch)
+            result = self._gather(job.watch)
         except BaseException:
             self.close()  # the others may hang in a collective that will never complete
             raise
+        self._replace_if_grown(result)
+        return result
 
     def close(self) -> None:
         """End the ranks; they see their input close."""
@@ -90,6 +97,12 @@ class LocalGroup:
                 rank.process.wait()
             rank.answers.close()
         self._ranks = []
+        self._growth = GrowthGuard()
+
+    def _replace_if_grown(self, result: JobResult) -> None:
+        if complaint := self._growth.complaint(result):
+            log.warning("the ranks are replaced: %s", complaint)
+            self.close()
 
     def _start(self) -> None:
         from trainables.engine.process_group import ProcessGroupConfig

@@ -31,8 +31,8 @@ from trainables.data.encoded import (
 from trainables.data.joined import JoinedTask
 from trainables.data.opening import open_task
 from trainables.data.shuffled import with_shuffled_images
-from trainables.encoder import Encoder, load_encoder, load_tokenizer, save_encoder
-from trainables.engine import Engine, EngineRequest
+from trainables.encoder import Encoder, kept_bytes, load_encoder, load_tokenizer, save_encoder
+from trainables.engine import Engine, EngineRequest, release_memory
 from trainables.errors import ConfigError
 from trainables.evaluation import predict
 from trainables.hangs import goes_on, showing_life
@@ -69,7 +69,20 @@ def run_job(job: Job, *, rank: Rank) -> JobResult:
     """
     with showing_life(job.watch, rank=rank.number):
         result = _train(job, rank=rank) if isinstance(job, TrainJob) else _evaluate(job, rank=rank)
-    return result.model_copy(update={"memory_bytes": psutil.Process().memory_info().rss})
+    release_memory(rank.device)
+    return result.model_copy(update=_memory(rank.device))
+
+
+def _memory(device: torch.device) -> dict[str, int]:
+    """Return what this rank holds between two jobs, in the fields of a JobResult."""
+    host = psutil.Process().memory_info().rss - kept_bytes()
+    if device.type != "cuda":
+        return {"memory_bytes": host, "host_memory_bytes": host}
+    return {
+        "memory_bytes": torch.cuda.memory_reserved(device),
+        "host_memory_bytes": host,
+        "device_capacity_bytes": torch.cuda.get_device_properties(device).total_memory,
+    }
 
 
 def _train(job: TrainJob, *, rank: Rank) -> JobResult:
@@ -79,6 +92,7 @@ def _train(job: TrainJob, *, rank: Rank) -> JobResult:
     model = _build(job.work, specs=job.specs, encoder=encoder, places=job.places).to(rank.device)
     tasks = _open_all(job, split="train", model=model, rank=rank)
     run = _train_and_save(job, model=model, tasks=tasks, rank=rank)
+    del model  # its engine has emptied it; what is left goes before another one is loaded
     dist.barrier()
     scores = _dev_scores(job, rank=rank) if not job.is_trunk else {}
     dist.barrier()

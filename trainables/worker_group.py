@@ -20,13 +20,10 @@ from trainables.errors import MemoryExhaustedError, RankLostError
 from trainables.hangs import START_SECONDS, Watch, Watcher
 from trainables.jobs import EvaluateJob, Job, JobResult, TrainJob
 from trainables.local_group import device_of, free_port, rank_environment, threads_per_rank, use_interface_of
+from trainables.memory import GrowthGuard
 from trainables.rank_process import Answer
 
 log = logging.getLogger(__name__)
-
-MEMORY_GROWTH_LIMIT_BYTES = 2 << 30
-"""Ranks are replaced when one has grown by this much since its first job (ZeRO 3 of deepspeed 0.19.8 leaks about 10
-bytes a parameter each time an engine is built)."""
 
 PING_SECONDS = 30.0
 """Longest wait for the answer of a rank that has nothing to do."""
@@ -80,7 +77,7 @@ class RayGroup:
     def __init__(self, config: EngineConfig) -> None:
         self.config = config
         self._ranks: list[Any] = []
-        self._first_memory_bytes: int | None = None
+        self._growth = GrowthGuard()
 
     def run(self, job: Job) -> JobResult:
         """Do a job on all ranks; returns what rank 0 answered.
@@ -96,7 +93,7 @@ class RayGroup:
         except BaseException:
             self.close()  # the others may hang in a collective that will never complete
             raise
-        self._replace_if_grown(result.memory_bytes)
+        self._replace_if_grown(result)
         return result
 
     def ready(self) -> None:
@@ -116,7 +113,7 @@ class RayGroup:
         for rank in self._ranks:
             ray.kill(rank)
         self._ranks = []
-        self._first_memory_bytes = None
+        self._growth = GrowthGuard()
 
     def _start(self) -> None:
         from trainables.engine.process_group import ProcessGroupConfig
@@ -166,11 +163,9 @@ class RayGroup:
                 results[reference] = _unwrapped(reference)
         return results[first]
 
-    def _replace_if_grown(self, memory_bytes: int) -> None:
-        if self._first_memory_bytes is None:
-            self._first_memory_bytes = memory_bytes
-        elif memory_bytes - self._first_memory_bytes > MEMORY_GROWTH_LIMIT_BYTES:
-            log.warning("ranks have grown to %d MiB and are replaced", memory_bytes >> 20)
+    def _replace_if_grown(self, result: JobResult) -> None:
+        if complaint := self._growth.complaint(result):
+            log.warning("the ranks are replaced: %s", complaint)
             self.close()
 
 

@@ -15,6 +15,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from trainables.config import EngineConfig, PhaseConfig
+from trainables.engine.freeing import free_engine, release_memory
 from trainables.engine.optimizer_state import OptimizerState, read_optimizer_state, write_optimizer_state
 from trainables.engine.settings import deepspeed_settings
 
@@ -124,9 +125,14 @@ class Engine:
         write_optimizer_state(state, module=self._engine.module, optimizer=self._optimizer, zero_stage=self._zero_stage)
 
     def destroy(self) -> None:
-        """Free what the engine holds; it cannot be used afterwards."""
-        self._engine.destroy()
-        self._engine = self._optimizer = None
+        """Free what the engine holds, the module's weights and gradients included; neither can be used afterwards."""
+        module: nn.Module = self._engine.module
+        try:
+            self._engine.destroy()
+        finally:
+            free_engine(self._engine, optimizer=self._optimizer, module=module)
+            self._engine = self._optimizer = None
+            release_memory(self._device)
 
     def _forget_gradients(self) -> None:
         """Clear what ZeRO 3 keeps of a step's gradients.
