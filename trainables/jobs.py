@@ -113,4 +113,4 @@ class JobResult(FrozenModel):
     host_memory_bytes: int = 0
     """Resident memory of rank 0's process after the job, without weights that it keeps for the next one on purpose."""
     device_capacity_bytes: int = 0
-    """Memory of rank 0's GPU; 0 on the CPU."""
+    """What rank 0 may have of its GPU's memory; 0 on the CPU."""
