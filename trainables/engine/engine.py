@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from trainables.config import EngineConfig, PhaseConfig
 from trainables.engine.freeing import free_engine, release_memory
 from trainables.engine.optimizer_state import OptimizerState, read_optimizer_state, write_optimizer_state
-from trainables.engine.settings import deepspeed_settings
+from trainables.engine.settings import RECOMPUTING, deepspeed_settings
 
 _SHARDS_PARAMETERS = 3
 """The ZeRO stage from which a rank holds only a part of each parameter."""
@@ -54,7 +54,10 @@ class Engine:
         self._zero_stage = request.config.zero_stage
         optimizer = _adamw(request)
         settings = deepspeed_settings(
-            request.config, num_ranks=self._num_ranks, max_gradient_norm=request.phase.max_gradient_norm
+            request.config,
+            num_ranks=self._num_ranks,
+            max_gradient_norm=request.phase.max_gradient_norm,
+            on_cuda=request.device.type == "cuda",
         )
         engine, wrapped, *_ = deepspeed.initialize(
             model=request.module, optimizer=optimizer, config=settings, dist_init_required=False
@@ -62,6 +65,8 @@ class Engine:
         if self._num_ranks == 1 and self._zero_stage == 0:
             # It would copy all gradients into one buffer, sum that over one rank, and copy them back.
             engine.enable_backward_allreduce = False
+        if request.config.gradient_checkpointing and RECOMPUTING in settings:
+            _recompute_with_deepspeed(request.module, settings=settings)
         self._engine: Any = engine
         self._optimizer: Any = wrapped
 
@@ -153,14 +158,24 @@ class Engine:
 
 
 def _adamw(request: EngineRequest) -> torch.optim.AdamW:
-    """Fused AdamW: as fast as DeepSpeedCPUAdam on CPU, and needs no compiler."""
+    """Fused AdamW: on the CPU, offloaded or not, as fast as DeepSpeedCPUAdam, and needs no compiler."""
     return torch.optim.AdamW(
         [dict(group) for group in request.parameter_groups],
         lr=request.phase.learning_rate,
         betas=(0.9, request.phase.adam_beta2),
         eps=request.phase.adam_epsilon,
-        fused=request.config.offload == "none",
+        fused=True,
     )
+
+
+def _recompute_with_deepspeed(module: nn.Module, *, settings: Mapping[str, Any]) -> None:
+    """Have layers recompute their activations by DeepSpeed's function, which goes by its own settings."""
+    from deepspeed.runtime.activation_checkpointing import checkpointing
+
+    checkpointing.configure(None, deepspeed_config=settings)
+    for layer in module.modules():
+        if hasattr(layer, "_gradient_checkpointing_func"):  # where transformers keeps it
+            vars(layer)["_gradient_checkpointing_func"] = checkpointing.non_reentrant_checkpoint
 
 
 def _persistent_buffers(module: nn.Module) -> Iterable[tuple[str, Tensor]]:
