@@ -18,6 +18,8 @@ from trainables.config import EngineConfig, PhaseConfig
 from trainables.engine.freeing import free_engine, release_memory
 from trainables.engine.optimizer_state import OptimizerState, read_optimizer_state, write_optimizer_state
 from trainables.engine.settings import RECOMPUTING, deepspeed_settings
+from trainables.engine.zero3_linear import restore_linear, use_exact_linear
+from trainables.errors import ConfigError
 
 _SHARDS_PARAMETERS = 3
 """The ZeRO stage from which a rank holds only a part of each parameter."""
@@ -44,6 +46,9 @@ class Engine:
 
     Args:
         request: Model, optimiser settings, sharding.
+
+    Raises:
+        ConfigError: A setting for DeepSpeed has no effect on this device.
     """
 
     def __init__(self, request: EngineRequest) -> None:
@@ -59,6 +64,8 @@ class Engine:
             max_gradient_norm=request.phase.max_gradient_norm,
             on_cuda=request.device.type == "cuda",
         )
+        if self._zero_stage == _SHARDS_PARAMETERS:
+            use_exact_linear()
         engine, wrapped, *_ = deepspeed.initialize(
             model=request.module, optimizer=optimizer, config=settings, dist_init_required=False
         )
@@ -66,7 +73,7 @@ class Engine:
             # It would copy all gradients into one buffer, sum that over one rank, and copy them back.
             engine.enable_backward_allreduce = False
         if request.config.gradient_checkpointing and RECOMPUTING in settings:
-            _recompute_with_deepspeed(request.module, settings=settings)
+            _recompute_with_deepspeed(request, settings=settings)
         self._engine: Any = engine
         self._optimizer: Any = wrapped
 
@@ -137,6 +144,7 @@ class Engine:
         finally:
             free_engine(self._engine, optimizer=self._optimizer, module=module)
             self._engine = self._optimizer = None
+            restore_linear()
             release_memory(self._device)
 
     def _forget_gradients(self) -> None:
@@ -168,12 +176,19 @@ def _adamw(request: EngineRequest) -> torch.optim.AdamW:
     )
 
 
-def _recompute_with_deepspeed(module: nn.Module, *, settings: Mapping[str, Any]) -> None:
-    """Have layers recompute their activations by DeepSpeed's function, which goes by its own settings."""
+def _recompute_with_deepspeed(request: EngineRequest, *, settings: Mapping[str, Any]) -> None:
+    """Have layers recompute their activations by DeepSpeed's function, which goes by its own settings.
+
+    Raises:
+        ConfigError: Activations are to be kept in the host's memory, where they are anyway.
+    """
     from deepspeed.runtime.activation_checkpointing import checkpointing
 
+    if request.device.type == "cpu" and settings[RECOMPUTING].get("cpu_checkpointing"):
+        message = f"'{RECOMPUTING}.cpu_checkpointing' has no effect on ranks that compute on the CPU; leave it out"
+        raise ConfigError("engine.deepspeed", message)
     checkpointing.configure(None, deepspeed_config=settings)
-    for layer in module.modules():
+    for layer in request.module.modules():
         if hasattr(layer, "_gradient_checkpointing_func"):  # where transformers keeps it
             vars(layer)["_gradient_checkpointing_func"] = checkpointing.non_reentrant_checkpoint
 
