@@ -20,6 +20,7 @@ from pydantic import (
 from spaces.budget import BudgetConfig
 from spaces.checking import check_space
 from spaces.conditions import read_condition
+from spaces.deepspeed_file import read_deepspeed
 from spaces.drawing import MAX_COUNTED, has_conditions, size
 from spaces.errors import UnknownSweepSpecError
 from spaces.key_order import KEY_ORDER, in_key_order, with_key_order
@@ -224,6 +225,7 @@ def load_sweep_spec(name_or_path: str | Path) -> SweepSpec:
         raise YamlFileError(str(path), "does not hold a mapping; a sweep spec has fields like `name:` and `trials:`")
     if "tasks" in document:
         document["tasks"] = read_tasks(document["tasks"], folder=path.absolute().parent)
+    read_deepspeed(document.get("trial"), folder=path.absolute().parent)
     return make_sweep_spec(document)
 
 

@@ -53,6 +53,11 @@ TOKENIZER_FILES = (
 _kept = KeptModules()
 
 
+def kept_bytes() -> int:
+    """Return the size of the weights that this process keeps for jobs to come."""
+    return _kept.num_bytes
+
+
 class EncodedText(NamedTuple):
     """What the encoder makes of a batch. A tuple, because ZeRO stage 3 looks for tensors in nothing but tuples."""
 

@@ -108,4 +108,9 @@ class JobResult(FrozenModel):
     made_with: dict[str, str]
     """Ranks, ZeRO stage, threads, versions."""
     memory_bytes: int = 0
-    """Resident memory of rank 0 after the job."""
+    """What rank 0 holds after the job of the memory of the device that computes: on CUDA what its allocator keeps, on
+    the CPU `host_memory_bytes`."""
+    host_memory_bytes: int = 0
+    """Resident memory of rank 0's process after the job, without weights that it keeps for the next one on purpose."""
+    device_capacity_bytes: int = 0
+    """What rank 0 may have of its GPU's memory; 0 on the CPU."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import selectors
 import socket
@@ -21,8 +22,11 @@ from trainables.errors import RankLostError
 from trainables.hangs import Watch
 from trainables.jobs import Job, JobResult
 from trainables.local_devices import devices_here
+from trainables.memory import GrowthGuard
 from trainables.rank_process import Answer
 from trainables.root_cause import Gathering
+
+log = logging.getLogger(__name__)
 
 SECONDS_TO_END = 5.0
 LOOPBACK = "127.0.0.1"
@@ -67,6 +71,7 @@ class LocalGroup:
         self._config, self._log = config, log
         self._devices = devices or devices_here(config)
         self._ranks: list[_RankProcess] = []
+        self._growth = GrowthGuard()
 
     def run(self, job: Job) -> JobResult:
         """Do a job on all ranks; returns what rank 0 answered.
@@ -80,10 +85,12 @@ class LocalGroup:
                 self._start()
             for rank in self._ranks:
                 _send(rank, job.model_dump_json())
-            return self._gather(job.watch)
+            result = self._gather(job.watch)
         except BaseException:
             self.close()  # the others may hang in a collective that will never complete
             raise
+        self._replace_if_grown(result)
+        return result
 
     def close(self) -> None:
         """End the ranks; they see their input close."""
@@ -98,6 +105,12 @@ class LocalGroup:
                 rank.process.wait()
             rank.answers.close()
         self._ranks = []
+        self._growth = GrowthGuard()
+
+    def _replace_if_grown(self, result: JobResult) -> None:
+        if complaint := self._growth.complaint(result):
+            log.warning("the ranks are replaced: %s", complaint)
+            self.close()
 
     def _start(self) -> None:
         from trainables.engine.process_group import ProcessGroupConfig

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import psutil
 import torch
-import torch.distributed as dist
 
 from trainables.checkpointing import CheckpointWriter
 from trainables.checkpoints import folder_identity
@@ -31,8 +30,8 @@ from trainables.data.encoded import (
 from trainables.data.joined import JoinedTask
 from trainables.data.opening import open_task
 from trainables.data.shuffled import with_shuffled_images
-from trainables.encoder import Encoder, load_encoder, load_tokenizer, save_encoder
-from trainables.engine import Engine, EngineRequest
+from trainables.encoder import Encoder, kept_bytes, load_encoder, load_tokenizer, save_encoder
+from trainables.engine import Engine, EngineRequest, in_turns, meet, release_memory
 from trainables.errors import ConfigError
 from trainables.evaluation import predict
 from trainables.hangs import goes_on, showing_life
@@ -58,8 +57,6 @@ if TYPE_CHECKING:
 SHUFFLED = "/shuffled_images"
 """Follows a task's name in `scores`: the same items with their images permuted."""
 
-_DONE = object()
-
 
 def run_job(job: Job, *, rank: Rank) -> JobResult:
     """Do a job on this rank, together with the group's other ranks.
@@ -73,7 +70,22 @@ def run_job(job: Job, *, rank: Rank) -> JobResult:
         share_folders([places.encoder, places.tokenizer, places.vision], rank=rank)
         share_folders([places.state], rank=rank, may_change=True)
         result = _train(job, rank=rank) if isinstance(job, TrainJob) else _evaluate(job, rank=rank)
-    return result.model_copy(update={"memory_bytes": psutil.Process().memory_info().rss})
+    release_memory(rank.device)
+    return result.model_copy(update=_memory(rank.device))
+
+
+def _memory(device: torch.device) -> dict[str, int]:
+    """Return what this rank holds between two jobs, in the fields of a JobResult."""
+    host = psutil.Process().memory_info().rss - kept_bytes()
+    if device.type != "cuda":
+        return {"memory_bytes": host, "host_memory_bytes": host}
+    return {
+        "memory_bytes": torch.cuda.memory_reserved(device),
+        "host_memory_bytes": host,
+        "device_capacity_bytes": int(
+            torch.cuda.get_device_properties(device).total_memory * torch.cuda.get_per_process_memory_fraction(device)
+        ),
+    }
 
 
 def _train(job: TrainJob, *, rank: Rank) -> JobResult:
@@ -81,12 +93,13 @@ def _train(job: TrainJob, *, rank: Rank) -> JobResult:
         job.places.encoder, dropout=job.work.dropout, gradient_checkpointing=job.engine.gradient_checkpointing
     )
     model = _build(job.work, specs=job.specs, encoder=encoder, places=job.places).to(rank.device)
-    tasks = _open_all(job, split="train", model=model, rank=rank)
+    tasks = _open_all(job, split="train", model=model)
     run = _train_and_save(job, model=model, tasks=tasks, rank=rank)
-    dist.barrier()
+    del model  # its engine has emptied it; what is left goes before another one is loaded
+    meet()  # rank 0 has written what the others read now
     share_folders([job.places.output], rank=rank, may_change=True)
     scores = _dev_scores(job, rank=rank) if not job.is_trunk else {}
-    dist.barrier()
+    meet()
     forget_folder(job.places.output, rank=rank)
     if rank.number == 0 and not job.is_trunk and job.phase != "target":
         (job.places.output / HEADS).unlink()
@@ -168,7 +181,7 @@ def _dev_scores(job: TrainJob, *, rank: Rank) -> dict[str, float]:
     model = _load(job.work, specs=job.specs, places=job.places, folder=job.places.output).to(rank.device)
     budget = job.engine.tokens_per_micro_batch
     scores: dict[str, float] = {}
-    for name, task in _open_all(job, split="validation", model=model, rank=rank).items():
+    for name, task in _open_all(job, split="validation", model=model).items():
         scores[name] = task.score(predict(model, task, head=name, rank=rank, tokens_per_micro_batch=budget))
         if task.spec.has_images:
             shuffled = with_shuffled_images(task, seed=job.work.seed)
@@ -179,7 +192,7 @@ def _dev_scores(job: TrainJob, *, rank: Rank) -> dict[str, float]:
 
 def _evaluate(job: EvaluateJob, *, rank: Rank) -> JobResult:
     model = _scored_model(job).to(rank.device)
-    tasks = _open_languages(job, rank=rank)
+    tasks = in_turns(lambda: {language: _open_language(job, language) for language in job.work.languages})
     # One stream: sorted by length over all languages, batches pad least and every rank has as much to do.
     stream = JoinedTask(tasks)
     outputs = predict(
@@ -226,19 +239,17 @@ def _load(work: PhaseConfig, *, specs: Mapping[str, TaskSpec], places: JobPlaces
     return model.eval()
 
 
-def _open_all(job: TrainJob, *, split: str, model: TaskModel, rank: Rank) -> dict[str, EncodedTask]:
+def _open_all(job: TrainJob, *, split: str, model: TaskModel) -> dict[str, EncodedTask]:
     """Open every task of the mixture; rank 0 first, so that what is not encoded yet is encoded once."""
-    tasks: dict[str, EncodedTask] = {}
-    for turn in (True, False):
-        if (rank.number == 0) == turn:
-            tasks = {name: _open(job, spec, split=split, pixels=_pixels(model)) for name, spec in job.specs.items()}
-        dist.barrier()
+    pixels = _pixels(model)
+    tasks = in_turns(lambda: {name: _open(job, spec, split=split, pixels=pixels) for name, spec in job.specs.items()})
     if model.vision is None or not model.vision.is_frozen or job.places.vision is None:
         return tasks
     tower = FrozenTower(tower=model.vision, identity=folder_identity(job.places.vision), cache=job.places.cache)
     for name, task in tasks.items():
         if task.spec.has_images:
-            tasks[name] = _with_features(task, tower=tower, rank=rank)
+            in_turns(lambda task=task: _make_features(task, tower=tower))
+            tasks[name] = with_vision_features(task, frozen=tower)
     # Nothing asks it any more: the engine need not carry it.
     model.vision = None
     return tasks
@@ -259,29 +270,10 @@ def _open(job: TrainJob, spec: TaskSpec, *, split: str, pixels: PixelFormat | No
     )
 
 
-def _with_features(task: EncodedTask, *, tower: FrozenTower, rank: Rank) -> EncodedTask:
-    """Return a task with its images' features; rank 0 makes those that are missing while the others hear of it."""
-    making = making_features(task, frozen=tower) if rank.number == 0 else iter(())
-    is_making = torch.ones(1, device=rank.device)
-    # A word after each batch, for a collective that is left waiting counts as broken after half an hour.
-    while is_making.item():
-        if rank.number == 0:
-            is_making.fill_(next(making, _DONE) is not _DONE)
-        dist.broadcast(is_making, src=0)
+def _make_features(task: EncodedTask, *, tower: FrozenTower) -> None:
+    """Compute the features of a task's images that are not there yet, on a disk that this rank sees."""
+    for _ in making_features(task, frozen=tower):
         goes_on()
-    for _ in making_features(task, frozen=tower):  # nothing, unless this rank does not see rank 0's disk
-        pass
-    return with_vision_features(task, frozen=tower)
-
-
-def _open_languages(job: EvaluateJob, *, rank: Rank) -> dict[str, EncodedTask]:
-    """Open the evaluation task in every language; rank 0 first."""
-    tasks: dict[str, EncodedTask] = {}
-    for turn in (True, False):
-        if (rank.number == 0) == turn:
-            tasks = {language: _open_language(job, language) for language in job.work.languages}
-        dist.barrier()
-    return tasks
 
 
 def _open_language(job: EvaluateJob, language: str) -> EncodedTask:

@@ -23,7 +23,7 @@ from trainables.checkpointing import GO_ON, STOP_NOW, CheckpointWriter
 from trainables.config import PhaseConfig
 from trainables.data.batching import BatchPlan, Block, TaskShape, num_steps_for_epochs, split_block
 from trainables.data.encoded import EncodedTask
-from trainables.engine import Engine
+from trainables.engine import Engine, meet
 from trainables.errors import NonFiniteLossError, StoppedError
 from trainables.hangs import goes_on
 from trainables.mixture import mixture_weights, num_examples_of_an_epoch
@@ -191,7 +191,7 @@ class Trainer:
         if state is not None:
             checkpoints.write(state, wait=wish == STOP_NOW)
         if wish == STOP_NOW:
-            dist.barrier()  # a rank that answers ends the group, and rank 0 would not have written it all
+            meet()  # a rank that answers ends the group, and rank 0 would not have written it all
             raise StoppedError(len(losses))
 
     def _summaries(self, tally: Tally) -> dict[str, TaskTraining]:

@@ -24,6 +24,7 @@ from trainables.errors import MemoryExhaustedError, RankLostError, RunError
 from trainables.hangs import START_SECONDS, Watch
 from trainables.jobs import EvaluateJob, Job, JobResult, TrainJob
 from trainables.local_group import free_port, rank_environment, use_interface_of
+from trainables.memory import GrowthGuard
 from trainables.rank_place import host_names, place_on, this_host
 from trainables.rank_process import Answer
 from trainables.root_cause import Gathering
@@ -32,10 +33,6 @@ if TYPE_CHECKING:
     from trainables.engine import ProcessGroupConfig
 
 log = logging.getLogger(__name__)
-
-MEMORY_GROWTH_LIMIT_BYTES = 2 << 30
-"""Ranks are replaced when one has grown by this much since its first job (ZeRO 3 of deepspeed 0.19.8 leaks about 10
-bytes a parameter each time an engine is built)."""
 
 PING_SECONDS = 30.0
 """Longest wait for the answer of a rank that has nothing to do."""
@@ -118,7 +115,7 @@ class RayGroup:
     def __init__(self, config: EngineConfig, *, devices: RankDevices) -> None:
         self.config, self.devices = config, devices
         self._ranks: list[Any] = []
-        self._first_memory_bytes: int | None = None
+        self._growth = GrowthGuard()
 
     def run(self, job: Job) -> JobResult:
         """Do a job on all ranks; returns what rank 0 answered.
@@ -134,7 +131,7 @@ class RayGroup:
         except BaseException:
             self.close()  # the others may hang in a collective that will never complete
             raise
-        self._replace_if_grown(result.memory_bytes)
+        self._replace_if_grown(result)
         return result
 
     def ready(self) -> None:
@@ -154,7 +151,7 @@ class RayGroup:
         for rank in self._ranks:
             ray.kill(rank)
         self._ranks = []
-        self._first_memory_bytes = None
+        self._growth = GrowthGuard()
 
     def _start(self) -> None:
         threads = _threads_of_bundles(self.devices)[: self.config.num_workers]
@@ -193,11 +190,9 @@ class RayGroup:
         gathering.raise_cause()
         return gathering.results[0]
 
-    def _replace_if_grown(self, memory_bytes: int) -> None:
-        if self._first_memory_bytes is None:
-            self._first_memory_bytes = memory_bytes
-        elif memory_bytes - self._first_memory_bytes > MEMORY_GROWTH_LIMIT_BYTES:
-            log.warning("ranks have grown to %d MiB and are replaced", memory_bytes >> 20)
+    def _replace_if_grown(self, result: JobResult) -> None:
+        if complaint := self._growth.complaint(result):
+            log.warning("the ranks are replaced: %s", complaint)
             self.close()
 
 
