@@ -6,13 +6,14 @@ from trainables.beside_checks import check_beside, check_beside_data
 from trainables.config import EvaluationConfig, PhaseConfig, TrialConfig
 from trainables.config.literature import LITERATURE
 from trainables.control_checks import check_controls
-from trainables.data.locate import check_encoder_folder, locate_model, locate_vision, mirror_folder
+from trainables.data.locate import locate_model, locate_vision, mirror_folder
 from trainables.data.readable import check_readable
 from trainables.errors import ConfigError
+from trainables.pretrained.encoder_folder import check_encoder_folder, encoder_shape
+from trainables.pretrained.vision_folder import check_vision_folder
 from trainables.provenance import evaluations_of, phases_of
 from trainables.tasks.registry import task
 from trainables.tasks.spec import SCORED_KINDS, TaskSpec
-from trainables.text_towers import encoder_shape
 from trainables.vision_shape import num_tokens
 
 
@@ -74,6 +75,8 @@ def _check_vision(phase: str, tower: str) -> None:
         raise ConfigError(
             f"{phase}.vision.tower", f"{str(location.path)!r} holds no config.json; give a vision checkpoint"
         )
+    if location.path is not None:
+        check_vision_folder(location.path)
 
 
 def _targets(config: TrialConfig) -> dict[str, tuple[PhaseConfig, ...]]:
@@ -149,17 +152,16 @@ def _check_encoder(config: TrialConfig) -> None:
         return
     check_encoder_folder(location.path)
     shape = encoder_shape(location.path)
-    num_layers, num_positions = shape.get("num_hidden_layers"), shape.get("max_position_embeddings")
-    if shape.get("model_type") == "xlm-roberta" and num_positions is not None:
-        num_positions -= 2  # XLM-R's positions start behind the padding's
-    if num_positions is not None:
-        _check_lengths(config, num_positions=num_positions)
+    num_layers, num_positions = shape["num_hidden_layers"], shape["max_position_embeddings"]
+    if shape["model_type"] == "xlm-roberta":
+        num_positions -= shape["pad_token_id"] + 1  # its positions start behind the padding's
+    _check_lengths(config, num_positions=num_positions)
     for place, work in evaluations_of(config).items():
-        if num_layers is not None and (work.layer or 0) > num_layers:
+        if (work.layer or 0) > num_layers:
             message = f"{work.layer} of {config.encoder.name!r}'s {num_layers} layers; at most {num_layers}"
             raise ConfigError(f"{place}.layer", message)
     for phase, work in phases_of(config).items():
-        if num_layers is not None and work.freeze_layers > num_layers:
+        if work.freeze_layers > num_layers:
             message = f"{work.freeze_layers} of {config.encoder.name!r}'s {num_layers} layers; at most {num_layers}"
             raise ConfigError(f"{phase}.freeze_layers", message)
 

@@ -30,10 +30,10 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from trainables import attention
-from trainables.data.locate import ENCODER_FAMILIES
 from trainables.dropout import use_cheap_dropout
 from trainables.errors import CheckpointError, ConfigError
 from trainables.kept_weights import KeptModules, folder_stamp
+from trainables.pretrained.encoder_folder import ENCODER_FAMILIES
 from trainables.text_towers import TextTower, read_text_tower
 from trainables.weights import read_renamed
 
