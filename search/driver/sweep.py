@@ -18,6 +18,7 @@ from search.driver.changes import changes_of
 from search.driver.pausing import DiskPause, can_write, free_bytes
 from search.driver.planning import StagePlans
 from search.driver.proposing import Proposer, Start
+from search.driver.ray_door import check_ray
 from search.driver.stopping import Stopping
 from search.errors import InputError, RunError, SearchError, UnknownSweepError
 from search.home import Home, check_home
@@ -25,6 +26,7 @@ from search.leftovers import left_sessions, noted_session
 from search.progress import LiveView
 from search.published import publishing, restore_copy
 from search.query import sweep_status
+from search.ray_surroundings import given_address
 from search.record import JsonObject, Ownership, Record, open_record
 from search.stages import Limits, collect
 from spaces.binding import bind
@@ -72,10 +74,12 @@ def run_sweep(request: SweepRequest) -> None:
         KeyboardInterrupt: The user interrupted; everything finished is on record.
     """
     engine = check_families(request.spec).engine
-    if not os.environ.get("RAY_ADDRESS"):  # else the cluster's machines are asked, once Ray is there
+    if given_address(os.environ) is None:  # else the cluster's machines are asked, once Ray is there
         check_ranks_fit(engine)
         _with_threads(engine, num_cpus=len(os.sched_getaffinity(0)), concurrency=request.spec.concurrency)
     check_home(request.home)
+    if _may_have_work(request):
+        check_ray()
     restore_copy(request.home, sweep=request.name)
     with open_record(request.home.record) as opened, _owned(opened, request) as ownership:
         record = ownership.record
@@ -331,6 +335,14 @@ def _owned(record: Record, request: SweepRequest) -> Ownership:
     except UnknownSweepError:
         _put_sweep(record, request)
     return record.own(request.name, take_over=request.take_over)
+
+
+def _may_have_work(request: SweepRequest) -> bool:
+    """Return whether Ray may be needed: not where the sweep is on record and complete."""
+    with contextlib.suppress(InputError, RunError), open_record(request.home.record, read_only=True) as record:
+        planned = record.sweep(request.name).planned_trials
+        return request.trials > planned or is_unfinished(record, request.name)
+    return True
 
 
 def _put_sweep(record: Record, request: SweepRequest) -> None:

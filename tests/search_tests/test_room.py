@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from search.driver.tuning import SHORT_FOLDER, ranks_that_fit, temporary_folder
+from search.driver.tuning import ranks_that_fit
+from search.ray_surroundings import SHORT_FOLDER, temporary_folder
 from trainables.config import EngineConfig
 from trainables.errors import InputError
 
