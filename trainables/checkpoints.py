@@ -103,6 +103,22 @@ def folder_identity(folder: Path) -> str:
     return digest.hexdigest()
 
 
+def check_finite(config: TrialConfig) -> None:
+    """Check that the weights that a trial starts from are numbers, of those that are on this machine.
+
+    It takes the time of hashing them, once in a process: the keys of the trial's stages need the hash too.
+
+    Raises:
+        CheckpointError: One is NaN or infinite.
+    """
+    works = [getattr(config, phase) for phase in TRAINING_PHASES]
+    works += [work for one in config.further.values() for work in one.target]
+    towers = {work.vision.tower for work in works if work is not None and work.vision is not None} - {"small"}
+    for location in (locate_model(config.encoder.name), *(locate_vision(tower) for tower in sorted(towers))):
+        if location.path is not None:
+            folder_identity(location.path)
+
+
 def _not_finite(path: Path, *, tensor: str) -> CheckpointError:
     msg = (
         f"cannot load weights from {str(path.parent)!r}: {tensor!r} in {path.name} holds numbers that are not finite "

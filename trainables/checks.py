@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trainables.beside_checks import check_beside, check_beside_data
+from trainables.checkpoints import check_finite
 from trainables.config import EvaluationConfig, PhaseConfig, TrialConfig
 from trainables.config.literature import LITERATURE
 from trainables.control_checks import check_controls
@@ -38,6 +39,7 @@ def check_trial(config: TrialConfig) -> None:
     _check_engine(config)
     _check_encoder(config)
     _check_data(config)
+    check_finite(config)
 
 
 def _check_phase(phase: str, work: PhaseConfig) -> None:
@@ -64,10 +66,15 @@ def _check_phase(phase: str, work: PhaseConfig) -> None:
         if phase == "pretraining" and spec.kind != "masked_lm":
             raise ConfigError("pretraining.mixture", f"{spec.name!r} is {spec.kind}; pretraining takes masked_lm tasks")
     if work.vision is not None:
-        _check_vision(phase, work.vision.tower)
+        check_tower(phase, work.vision.tower)
 
 
-def _check_vision(phase: str, tower: str) -> None:
+def check_tower(phase: str, tower: str) -> None:
+    """Check that a phase's vision tower can be found and loaded.
+
+    Raises:
+        InputError: It cannot.
+    """
     if tower == "small":
         return
     location = locate_vision(tower)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from search.driver.budgeting import BudgetWatch
 from search.driver.changes import changes_of
+from search.driver.checkpoint_arms import check_checkpoint_arms
 from search.driver.pausing import DiskPause, can_write, free_bytes
 from search.driver.planning import StagePlans
 from search.driver.proposing import Proposer, Start
@@ -105,6 +106,7 @@ def check_families(spec: SweepSpec) -> TrialConfig:
     configs = [bind(space, default_assignment(space, family=family)) for family in spec.families]
     for config in configs:
         check_trial(config)
+    check_checkpoint_arms(space, configs[-1])
     return configs[-1]
 
 
