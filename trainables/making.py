@@ -208,6 +208,8 @@ class StageMaker:
             facts = _facts(stage, result, seconds=seconds, trunk=trunk)
             shutil.rmtree(output / WATCHED)
             stored = self._store.commit(stage.key, folder=output, facts=facts)
+            if job.places.predicted is not None:
+                shutil.rmtree(job.places.predicted, ignore_errors=True)
         return Obtained(stage=stage, stored=stored, reused=False)
 
     def _run(self, job: Job, *, stage: Stage, trunk: Obtained | None) -> JobResult:
@@ -242,6 +244,7 @@ class StageMaker:
             cache=self._workplace.cache,
             progress=self._workplace.progress,
             vision=vision_folder(vision.tower) if vision else None,
+            predicted=None if isinstance(stage.work, PhaseConfig) else self._workplace.cache / "predicted" / stage.key,
         )
 
     def _job(self, stage: Stage, *, places: JobPlaces) -> Job:
