@@ -54,11 +54,14 @@ class LocalGroup:
     Args:
         config: Number of ranks, threads, device.
         log: File that takes what ranks print; None passes it on to standard error.
+        devices: CUDA devices that the ranks see, as CUDA_VISIBLE_DEVICES names them; None: those of this process.
     """
 
-    def __init__(self, config: EngineConfig, *, log: Path | None = None) -> None:
+    def __init__(self, config: EngineConfig, *, log: Path | None = None, devices: str | None = None) -> None:
         self._config, self._log = config, log
+        self._variables = {} if devices is None else {"CUDA_VISIBLE_DEVICES": devices}
         self._ranks: list[_RankProcess] = []
+        self._is_ended = False
 
     def run(self, job: Job) -> JobResult:
         """Do a job on all ranks; returns what rank 0 answered.
@@ -70,6 +73,7 @@ class LocalGroup:
         try:
             if not self._ranks:
                 self._start()
+            self._refuse_once_ended()
             for rank in self._ranks:
                 _send(rank, job.model_dump_json())
             return self._gather(job.watch)
@@ -90,6 +94,16 @@ class LocalGroup:
                 rank.process.wait()
             rank.answers.close()
         self._ranks = []
+
+    def end(self) -> None:
+        """End the ranks from another thread than that which runs a job: the job fails with RankLostError."""
+        self._is_ended = True
+        for rank in list(self._ranks):
+            rank.process.kill()
+
+    def _refuse_once_ended(self) -> None:
+        if self._is_ended:
+            raise RankLostError("the ranks were ended from outside; the trial can be run again")
 
     def _start(self) -> None:
         from trainables.engine.process_group import ProcessGroupConfig
@@ -117,7 +131,7 @@ class LocalGroup:
             stdout=log or sys.stderr,
             stderr=log,
             pass_fds=(write_end,),
-            env=os.environ | rank_environment(threads),
+            env=os.environ | rank_environment(threads) | self._variables,
             start_new_session=True,  # Ctrl-C reaches the parent alone, which ends the ranks in order
         )
         os.close(write_end)
@@ -182,7 +196,7 @@ def device_of(config: EngineConfig) -> str:
     """
     if config.device == "cpu":
         return "cpu"
-    num_devices = _num_cuda_devices()
+    num_devices = num_cuda_devices()
     if config.device == "auto":
         return "cuda" if num_devices >= config.num_workers else "cpu"
     if num_devices < config.num_workers:
@@ -203,7 +217,8 @@ def check_ranks_fit(config: EngineConfig) -> None:
         raise ConfigError("engine.num_workers", message)
 
 
-def _num_cuda_devices() -> int:
+def num_cuda_devices() -> int:
+    """Return how many CUDA devices this process sees."""
     try:
         ctypes.CDLL("libcuda.so.1")  # the driver; without it torch, whose import takes a second, finds no device
     except OSError:

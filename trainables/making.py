@@ -177,6 +177,8 @@ class StageMaker:
             except _SmallerPass:
                 continue
             except RankLostError as error:
+                if self._workplace.stop.is_made:  # whoever asked has ended the ranks
+                    raise StoppedError(0) from error
                 self._tell_if_full(error)
                 reached = self._reached(stage)
                 retries.add(error, reached=reached)
