@@ -30,7 +30,7 @@ def with_folders_beside(value: JsonValue, *, folder: Path, path: str = "") -> Js
             return {
                 key: with_folders_beside(inner, folder=folder, path=_path(path, key)) for key, inner in value.items()
             }
-        case list() if is_folder:
+        case list():
             return [with_folders_beside(one, folder=folder, path=path) for one in value]
         case _:
             return value
