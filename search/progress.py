@@ -42,7 +42,7 @@ def progress_cells(trial: TrialRow, progress: Progress | None) -> tuple[str, ...
         progress.phase,
         f"{progress.step}/{progress.num_steps}",
         "" if progress.loss is None else f"{progress.loss:.3f}",
-        "" if progress.seconds_left is None else _clock(progress.seconds_left),
+        "" if progress.seconds_left is None else clock(progress.seconds_left),
     )
 
 
@@ -77,7 +77,7 @@ def showing_progress(path: Path, *, seconds: float = 5.0) -> Generator[None]:
 def progress_line(progress: Progress) -> str:
     """Return a report as one line of text."""
     loss = "" if progress.loss is None else f", loss {progress.loss:.3f}"
-    left = "" if progress.seconds_left is None else f", {_clock(progress.seconds_left)} left in this phase"
+    left = "" if progress.seconds_left is None else f", {clock(progress.seconds_left)} left in this phase"
     return f"{progress.phase} {progress.step}/{progress.num_steps}{loss}{left}"
 
 
@@ -162,14 +162,15 @@ class LiveView:
     def _headline(self, *, num_running: int) -> str:
         status = self._status()
         best = "" if status.best_score is None else f", best so far {status.best_score:.3f} (trial {status.best_trial})"
-        left = "" if status.seconds_left is None else f", about {_clock(status.seconds_left)} left"
+        left = "" if status.seconds_left is None else f", about {clock(status.seconds_left)} left"
         return f"{self._sweep}: {self._counted()} done, {num_running} running{best}{left}"
 
     def _status(self) -> SweepStatus:
         return sweep_status(self._record, sweep=self._sweep)
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Return a time in minutes and seconds, with hours where there are any."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -11,6 +11,7 @@ from spaces.deepspeed_file import FIELD as DEEPSPEED
 from spaces.deepspeed_file import read_deepspeed
 from spaces.fields import field_kind
 from spaces.own_tasks import FIELD, adopt_tasks, read_tasks
+from spaces.relative_folders import with_folders_beside
 from trainables.config import FrozenModel, TrialConfig
 from trainables.config.validation import config_error
 from trainables.config.yaml_file import parse_yaml, read_yaml
@@ -22,7 +23,8 @@ _SEEDED = ("pretraining", "intermediate", "target")
 def load_trial_file(path: Path, *, settings: Sequence[str] = (), seed: int | None = None) -> TrialConfig:
     """Return the trial that a YAML file describes, in the fields of `TrialConfig`.
 
-    The tasks that its field `tasks` names are known in this process from here on.
+    The tasks that its field `tasks` names are known in this process from here on. Folders that it names are relative to
+    it; those of settings, to where the command is given.
 
     Args:
         path: The file.
@@ -40,6 +42,7 @@ def load_trial_file(path: Path, *, settings: Sequence[str] = (), seed: int | Non
     folder = path.absolute().parent
     adopt_tasks(read_tasks(document.pop(FIELD, None), folder=folder))
     read_deepspeed(document, folder=folder)
+    document = {field: with_folders_beside(value, folder=folder, path=field) for field, value in document.items()}
     _check_names(document, path="")
     for setting in settings:
         _apply(document, setting)

@@ -28,6 +28,7 @@ from spaces.objectives import SCORES, Goal, Score, complaint_about, complaint_ab
 from spaces.own_tasks import adopt_tasks, read_tasks
 from spaces.parsing import Place, parse_branch
 from spaces.priors import PriorsConfig, check_priors
+from spaces.relative_folders import with_folders_beside
 from spaces.repeating import with_value
 from spaces.rungs import check_rungs
 from spaces.tree import FAMILY_PATH, Arm, Branch, ChoiceParameter, Setting, Space, every_parameter
@@ -223,9 +224,13 @@ def load_sweep_spec(name_or_path: str | Path) -> SweepSpec:
     document = read_yaml(path)
     if not isinstance(document, dict):
         raise YamlFileError(str(path), "does not hold a mapping; a sweep spec has fields like `name:` and `trials:`")
+    folder = path.absolute().parent
     if "tasks" in document:
-        document["tasks"] = read_tasks(document["tasks"], folder=path.absolute().parent)
-    read_deepspeed(document.get("trial"), folder=path.absolute().parent)
+        document["tasks"] = read_tasks(document["tasks"], folder=folder)
+    read_deepspeed(document.get("trial"), folder=folder)
+    for part in ("trial", "families", "search"):
+        if part in document:
+            document[part] = with_folders_beside(document[part], folder=folder)
     return make_sweep_spec(document)
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from trainables.beside_checks import check_beside, check_beside_data
+from trainables.checkpoints import check_finite
 from trainables.config import EngineConfig, EvaluationConfig, PhaseConfig, TrialConfig
 from trainables.config.deepspeed_settings import ZERO
 from trainables.config.literature import LITERATURE
 from trainables.control_checks import check_controls
-from trainables.data.locate import check_encoder_folder, locate_model, locate_vision, mirror_folder
+from trainables.data.locate import locate_model, locate_vision, mirror_folder
 from trainables.data.readable import check_readable
 from trainables.errors import ConfigError
+from trainables.pretrained.encoder_folder import check_encoder_folder, encoder_shape
+from trainables.pretrained.vision_folder import check_vision_folder
 from trainables.provenance import evaluations_of, phases_of
 from trainables.tasks.registry import task
 from trainables.tasks.spec import SCORED_KINDS, TaskSpec
-from trainables.text_towers import encoder_shape
 from trainables.vision_shape import num_tokens
 
 
@@ -38,6 +40,7 @@ def check_trial(config: TrialConfig) -> None:
     _check_engine(config)
     _check_encoder(config)
     _check_data(config)
+    check_finite(config)
 
 
 def _check_phase(phase: str, work: PhaseConfig) -> None:
@@ -64,10 +67,15 @@ def _check_phase(phase: str, work: PhaseConfig) -> None:
         if phase == "pretraining" and spec.kind != "masked_lm":
             raise ConfigError("pretraining.mixture", f"{spec.name!r} is {spec.kind}; pretraining takes masked_lm tasks")
     if work.vision is not None:
-        _check_vision(phase, work.vision.tower)
+        check_tower(phase, work.vision.tower)
 
 
-def _check_vision(phase: str, tower: str) -> None:
+def check_tower(phase: str, tower: str) -> None:
+    """Check that a phase's vision tower can be found and loaded.
+
+    Raises:
+        InputError: It cannot.
+    """
     if tower == "small":
         return
     location = locate_vision(tower)
@@ -75,6 +83,8 @@ def _check_vision(phase: str, tower: str) -> None:
         raise ConfigError(
             f"{phase}.vision.tower", f"{str(location.path)!r} holds no config.json; give a vision checkpoint"
         )
+    if location.path is not None:
+        check_vision_folder(location.path)
 
 
 def _targets(config: TrialConfig) -> dict[str, tuple[PhaseConfig, ...]]:
@@ -183,17 +193,16 @@ def _check_encoder(config: TrialConfig) -> None:
         return
     check_encoder_folder(location.path)
     shape = encoder_shape(location.path)
-    num_layers, num_positions = shape.get("num_hidden_layers"), shape.get("max_position_embeddings")
-    if shape.get("model_type") == "xlm-roberta" and num_positions is not None:
-        num_positions -= 2  # XLM-R's positions start behind the padding's
-    if num_positions is not None:
-        _check_lengths(config, num_positions=num_positions)
+    num_layers, num_positions = shape["num_hidden_layers"], shape["max_position_embeddings"]
+    if shape["model_type"] == "xlm-roberta":
+        num_positions -= shape["pad_token_id"] + 1  # its positions start behind the padding's
+    _check_lengths(config, num_positions=num_positions)
     for place, work in evaluations_of(config).items():
-        if num_layers is not None and (work.layer or 0) > num_layers:
+        if (work.layer or 0) > num_layers:
             message = f"{work.layer} of {config.encoder.name!r}'s {num_layers} layers; at most {num_layers}"
             raise ConfigError(f"{place}.layer", message)
     for phase, work in phases_of(config).items():
-        if num_layers is not None and work.freeze_layers > num_layers:
+        if work.freeze_layers > num_layers:
             message = f"{work.freeze_layers} of {config.encoder.name!r}'s {num_layers} layers; at most {num_layers}"
             raise ConfigError(f"{phase}.freeze_layers", message)
 

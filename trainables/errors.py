@@ -9,7 +9,7 @@
     │   ├── OutOfReachError                a task of the literature whose rows are nowhere as a data set
     │   ├── TaskDataError                  a task's rows do not fit its columns or kind
     │   ├── UnavailableError               neither mirror, nor cache, nor hub has it
-    │   ├── CheckpointError                an encoder folder that lacks a part
+    │   ├── CheckpointError                a checkpoint's folder; carries folder and field
     │   └── StoreUnusableError             a store that cannot be written
     └── RunError (RuntimeError)            the run failed: exit code 1
         ├── NonFiniteLossError             the loss became NaN or infinite
@@ -34,6 +34,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -126,7 +127,17 @@ class UnavailableError(InputError):
 
 
 class CheckpointError(InputError):
-    """An encoder's folder lacks its configuration, weights or tokenizer."""
+    """The folder of a pretrained encoder or vision tower lacks a part, or a part is damaged or does not fit.
+
+    Args:
+        message: What is wrong, the value, the rule, and the next step.
+        folder: The folder, where it is known.
+        field: The file, the field of its config.json, or the tensor that is wrong.
+    """
+
+    def __init__(self, message: str, *, folder: Path | None = None, field: str | None = None) -> None:
+        super().__init__(message)
+        self.folder, self.field = folder, field
 
 
 class StoreUnusableError(InputError):

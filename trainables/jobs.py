@@ -42,6 +42,8 @@ class JobPlaces(FrozenModel):
     """Folder with the training state to continue from (a checkpoint or a trunk); None starts the phase."""
     checkpoints: Path | None = Field(default=None, strict=False)
     """Folder that rank 0 leaves checkpoints in, or None for none."""
+    predicted: Path | None = Field(default=None, strict=False)
+    """Folder that keeps what an evaluation has predicted: one that is interrupted goes on. None keeps nothing."""
 
 
 class TrainJob(FrozenModel):

@@ -194,6 +194,8 @@ class StageMaker:
                 attempts.lose(error, reached=self._reached(stage))
                 log.warning("%s; stage %s is tried again", error, stage.key[:12])
             except RankLostError as error:
+                if self._workplace.stop.is_made:  # whoever asked has ended the ranks
+                    raise StoppedError(0) from error
                 self._tell_if_full(error)
                 attempts.lose(error, reached=self._reached(stage))
                 self._try_again(stage, error)
@@ -222,6 +224,8 @@ class StageMaker:
             facts = _facts(stage, result, seconds=seconds, trunk=trunk)
             shutil.rmtree(output / WATCHED)
             stored = self._store.commit(stage.key, folder=output, facts=facts)
+            if job.places.predicted is not None:
+                shutil.rmtree(job.places.predicted, ignore_errors=True)
         return Obtained(stage=stage, stored=stored, reused=False)
 
     def _run_within_memory(self, asked: Job, *, stage: Stage, trunk: Obtained | None, attempts: Attempts) -> JobResult:
@@ -288,6 +292,7 @@ class StageMaker:
             cache=self._workplace.cache,
             progress=self._workplace.progress,
             vision=vision_folder(vision.tower) if vision else None,
+            predicted=None if isinstance(stage.work, PhaseConfig) else self._workplace.cache / "predicted" / stage.key,
         )
 
     def _job(self, stage: Stage, *, places: JobPlaces) -> Job:

@@ -33,11 +33,12 @@ from trainables.data.shuffled import with_shuffled_images
 from trainables.encoder import Encoder, kept_bytes, load_encoder, load_tokenizer, save_encoder
 from trainables.engine import Engine, EngineRequest, in_turns, meet, release_memory
 from trainables.errors import ConfigError
-from trainables.evaluation import predict
+from trainables.evaluation import Course, predict
 from trainables.hangs import goes_on, showing_life
 from trainables.heads import MeanStateHead
 from trainables.items import Item, items_of
 from trainables.jobs import HEADS, LOSSES, TASK_LOSSES, EvaluateJob, Job, JobPlaces, JobResult, TrainJob
+from trainables.kept_outputs import KeptOutputs
 from trainables.mixture import languages_of
 from trainables.model import TaskModel, build_task_model, encoder_state, parameter_groups
 from trainables.predictions import PREDICTIONS, write_predictions
@@ -56,6 +57,9 @@ if TYPE_CHECKING:
 
 SHUFFLED = "/shuffled_images"
 """Follows a task's name in `scores`: the same items with their images permuted."""
+
+SECONDS_BETWEEN_KEPT = 10.0
+"""How much of an evaluation an interruption costs at most."""
 
 
 def run_job(job: Job, *, rank: Rank) -> JobResult:
@@ -201,7 +205,10 @@ def _evaluate(job: EvaluateJob, *, rank: Rank) -> JobResult:
         head=job.head_spec.name,
         rank=rank,
         tokens_per_micro_batch=job.work.tokens_per_micro_batch,
-        pace=Pace(phase="evaluation", num_steps=len(stream.lengths), report=_report(job.places, rank=rank)),
+        course=Course(
+            pace=Pace(phase="evaluation", num_steps=len(stream.lengths), report=_report(job.places, rank=rank)),
+            kept=_kept(job.places, stream),
+        ),
     )
     items: dict[str, list[Item]] = {}
     metrics: dict[str, dict[str, float]] = {}
@@ -217,6 +224,12 @@ def _evaluate(job: EvaluateJob, *, rank: Rank) -> JobResult:
         counts={language: len(of_language) for language, of_language in items.items()},
         made_with=_made_with(job, rank=rank),
     )
+
+
+def _kept(places: JobPlaces, stream: JoinedTask) -> KeptOutputs | None:
+    if places.predicted is None:
+        return None
+    return KeptOutputs(places.predicted, lengths=stream.lengths, seconds=SECONDS_BETWEEN_KEPT)
 
 
 def _scored_model(job: EvaluateJob) -> TaskModel:

@@ -254,13 +254,17 @@ class Pace:
         self._started = self._reported = time.monotonic()
         self._first_step = self._first = first_step
 
+    def skip(self, step: int) -> None:
+        """Count steps as done before: they say nothing of the pace."""
+        self._first_step = step
+
     def tell(self, step: int, losses: list[float]) -> None:
         """Report `step` steps done, if the last report is long enough ago or this is the end."""
         now = time.monotonic()
         if now - self._reported < SECONDS_BETWEEN_REPORTS and step < self._num_steps:
             return
         recent = losses[self._first :]
-        left = (now - self._started) / (step - self._first_step) * (self._num_steps - step)
+        left = (now - self._started) / max(1, step - self._first_step) * (self._num_steps - step)
         loss = sum(recent) / len(recent) if recent else None
         self._report(Progress(phase=self._phase, step=step, num_steps=self._num_steps, loss=loss, seconds_left=left))
         self._reported, self._first = now, len(losses)
