@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from trainables.config import EngineConfig, PhaseConfig
 from trainables.engine.optimizer_state import OptimizerState, read_optimizer_state, write_optimizer_state
+from trainables.engine.refusing import telling_refusals
 from trainables.engine.settings import deepspeed_settings
 
 _SHARDS_PARAMETERS = 3
@@ -55,9 +56,10 @@ class Engine:
         settings = deepspeed_settings(
             request.config, num_ranks=self._num_ranks, max_gradient_norm=request.phase.max_gradient_norm
         )
-        engine, wrapped, *_ = deepspeed.initialize(
-            model=request.module, optimizer=optimizer, config=settings, dist_init_required=False
-        )
+        with telling_refusals(request.config):
+            engine, wrapped, *_ = deepspeed.initialize(
+                model=request.module, optimizer=optimizer, config=settings, dist_init_required=False
+            )
         if self._num_ranks == 1 and self._zero_stage == 0:
             # It would copy all gradients into one buffer, sum that over one rank, and copy them back.
             engine.enable_backward_allreduce = False
