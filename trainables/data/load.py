@@ -137,8 +137,8 @@ def _from_hub(spec: TaskSpec, *, location: Location, split: str, language: str) 
         if location.path is None and (refusal := hub_refusal(error, wanted=wanted)):
             raise refusal from error
         msg = (
-            f"cannot load task {spec.name!r}: split {split!r}, config {config!r} of {location.target!r}: {_said(error)}; "
-            "the source must hold every split that the task names; correct the task or the mirror"
+            f"cannot load task {spec.name!r}: split {split!r}, config {config!r} of {location.target!r}: "
+            f"{_said(error)}; the source must hold every split that the task names; correct the task or the mirror"
         )
         raise TaskDataError(msg) from error
 
