@@ -9,6 +9,7 @@ from typing import Any  # Any: a raw row's values are the data set's own, and py
 import datasets
 import datasets.config
 import pyarrow as pa
+import yaml
 from datasets.exceptions import DatasetsError
 from datasets.table import InMemoryTable
 
@@ -45,6 +46,9 @@ _ARROW_TYPES: dict[Content, Any] = {
 
 # Bars of a few milliseconds each would fill the logs of every rank.
 datasets.disable_progress_bars()
+
+_REPOSITORY_ERRORS: tuple[type[Exception], ...] = (yaml.YAMLError, RuntimeError, TypeError, KeyError, AttributeError)
+"""What `datasets` raises beside them: of a README that is torn, of a loading script, which is not run."""
 
 
 def load_rows(spec: TaskSpec, *, split: str, language: str = "en") -> datasets.Dataset:
@@ -131,17 +135,24 @@ def _from_hub(spec: TaskSpec, *, location: Location, split: str, language: str) 
             data_files=files,
             verification_mode="no_checks" if files else None,  # else it misses the splits that it is not to read
         )
-    except (*HUB_ERRORS, DatasetsError) as error:
+    except (*HUB_ERRORS, DatasetsError, *_REPOSITORY_ERRORS) as error:
         if split.endswith("?") and "Unknown split" in str(error):
             return None
         wanted = Wanted(repository=source.repository, folder="datasets", revision=revision)
         if location.path is None and (refusal := hub_refusal(error, wanted=wanted)):
             raise refusal from error
         msg = (
-            f"cannot load task {spec.name!r}: split {split!r}, config {config!r} of {location.target!r}: {error}; the "
-            "source must hold every split that the task names; correct the task or the mirror"
+            f"cannot load task {spec.name!r}: split {split!r}, config {config!r} of {location.target!r}: "
+            f"{_said(error)}; the source must hold every split that the task names; correct the task or the mirror"
         )
         raise TaskDataError(msg) from error
+
+
+def _said(error: BaseException) -> str:
+    """Return in one line what was wrong at the bottom: `datasets` raises errors of its own from it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
 
 
 def _files_alone(spec: TaskSpec, *, location: Location, config: str | None, split: str) -> dict[str, list[str]] | None:

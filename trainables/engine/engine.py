@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from trainables.config import EngineConfig, PhaseConfig
 from trainables.engine.freeing import free_engine, release_memory
 from trainables.engine.optimizer_state import OptimizerState, read_optimizer_state, write_optimizer_state
+from trainables.engine.refusing import telling_refusals
 from trainables.engine.settings import RECOMPUTING, deepspeed_settings
 from trainables.engine.zero3_linear import restore_linear, use_exact_linear
 from trainables.errors import ConfigError
@@ -66,9 +67,10 @@ class Engine:
         )
         if self._zero_stage == _SHARDS_PARAMETERS:
             use_exact_linear()
-        engine, wrapped, *_ = deepspeed.initialize(
-            model=request.module, optimizer=optimizer, config=settings, dist_init_required=False
-        )
+        with telling_refusals(request.config):
+            engine, wrapped, *_ = deepspeed.initialize(
+                model=request.module, optimizer=optimizer, config=settings, dist_init_required=False
+            )
         if self._num_ranks == 1 and self._zero_stage == 0:
             # It would copy all gradients into one buffer, sum that over one rank, and copy them back.
             engine.enable_backward_allreduce = False
