@@ -102,6 +102,12 @@ READ: dict[str, tuple[str, str, dict[str, Any], list[list[Any]]]] = {
         [["x\ty", 'sagt "ja"', 0]],
     ),
     "a delimiter of the user's": ("d.tsv", 'a;b;gold\n"x;y;ja\n', {"delimiter": ";"}, [['"x', "y", 0]]),
+    "a tab as YAML reads it in single quotes": (
+        "d.csv",
+        "a\tb\tgold\nx\ty\tja\n",
+        {"delimiter": r"\t"},
+        [["x", "y", 0]],
+    ),
     "empty lines": ("d.csv", "\n\na,b,gold\n\nx,y,ja\n\n\n", {}, [["x", "y", 0]]),
     "a delimiter at the end of every line": ("d.csv", "a,b,gold,\nx,y,ja,\n", {}, [["x", "y", 0]]),
     "other columns twice": ("d.csv", "a,n,b,n,gold,,\nx,1,y,2,ja,,\n", {}, [["x", "y", 0]]),
@@ -579,6 +585,7 @@ def test_answers_of_a_repository_are_read_as_lists_and_as_objects(
         [{"text": ["rot"], "answer_start": [13]}],
         [[13, "rot"]],
         {"text": "rot", "answer_start": "x"},
+        {"text": "", "answer_start": 10**14},
         "rot",
     ],
 )

@@ -129,7 +129,8 @@ class DataFile:
             return f"set source.delimiter: {yaml_text(single)}"
         if f'"{name}"' in found:
             return "its names are in quotes: set source.quoting: standard"
-        return f"correct columns.{ours}"
+        first = ", or put a line with the columns' names first" if self.source.format == "csv" else ""
+        return f"correct columns.{ours}{first}"
 
 
 def top_column(name: str, found: Container[str]) -> str:
