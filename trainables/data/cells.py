@@ -151,7 +151,7 @@ class _Cell:
             raise self._wrong(f"holds {len(texts)} texts and {len(starts)} starts; there must be as many")
         context = self._row["context"]
         for text, start in zip(texts, starts, strict=True):
-            if context[start : start + len(text)] != text:
+            if start > len(context) or context[start : start + len(text)] != text:
                 raise self._wrong(f"holds {_shown(text)} at character {start}, where the context has another text")
         return {"text": texts, "answer_start": starts}
 

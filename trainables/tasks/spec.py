@@ -127,6 +127,11 @@ class FileSource(FrozenModel):
                 raise ValueError(msg)
         return files
 
+    @field_validator("delimiter", mode="before")
+    @classmethod
+    def _tab_as_written(cls, delimiter: object) -> object:
+        return "\t" if delimiter == r"\t" else delimiter  # what YAML makes of a tab that is not in double quotes
+
     @field_validator("delimiter")
     @classmethod
     def _no_quote_or_line_end(cls, delimiter: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any  # Any: a cell holds what the user's file holds
+from typing import Any, Protocol  # Any: a cell holds what the user's file holds
 
 from trainables.errors import TaskDataError, near_matches
 from trainables.tasks.spec import FileSource, TaskSpec
@@ -18,6 +18,31 @@ MAX_SHOWN_COLUMNS = 30
 
 Row = tuple[str, dict[str, Any]]
 """Where a row stands, such as `train.csv, line 12`, and its cells by column."""
+
+
+class Refusal(Protocol):
+    """What makes the error that says what is wrong with a file."""
+
+    def __call__(self, problem: str, *, where: str = "") -> TaskDataError:
+        """Return the error; `where` is a line or a row."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextFile:
+    """A file of text, whoever reads it.
+
+    Args:
+        path: The file.
+        encoding: Its encoding, by any name that Python knows.
+        what: What it must be, such as `csv`, for messages.
+        wrong: What makes its errors.
+    """
+
+    path: Path
+    encoding: str
+    what: str
+    wrong: Refusal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +62,11 @@ class DataFile:
         """The task's source."""
         assert isinstance(self.spec.source, FileSource)  # noqa: S101  (narrows the type; our own bug otherwise)
         return self.spec.source
+
+    @property
+    def text(self) -> TextFile:
+        """The file as text."""
+        return TextFile(path=self.path, encoding=self.source.encoding, what=self.source.format, wrong=self.wrong)
 
     def place(self, where: str) -> str:
         """Return what a message calls a row: `train.csv, line 12`."""
@@ -99,7 +129,8 @@ class DataFile:
             return f"set source.delimiter: {yaml_text(single)}"
         if f'"{name}"' in found:
             return "its names are in quotes: set source.quoting: standard"
-        return f"correct columns.{ours}"
+        first = ", or put a line with the columns' names first" if self.source.format == "csv" else ""
+        return f"correct columns.{ours}{first}"
 
 
 def top_column(name: str, found: Container[str]) -> str:
