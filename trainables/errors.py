@@ -18,6 +18,7 @@
         │   └── DiskFullError              it, or a quota, has no space left
         ├── RankLostError                  a rank's process ended
         │   ├── PeerLostError              a rank waits for another one that is gone
+        │   ├── PlaceLostError                 Ray has no room any more for a trial that had some
         │   ├── DeviceFaultError           a rank's GPU, or its host, cannot do the work
         │   └── HangError                  the ranks made no progress
         ├── BugError                       training went wrong in a way that values do not cause
@@ -223,6 +224,19 @@ class PeerLostError(RankLostError):
     def __init__(self, said: str) -> None:
         super().__init__(f"a rank could not reach the others ({said}); the trial can be run again")
         self.said = said
+
+
+class PlaceLostError(RankLostError):
+    """A host of the trial is gone, and Ray has no other room for its ranks.
+
+    Args:
+        seconds: How long room was waited for.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"a host of the trial is gone, and its ranks found no other for {seconds:g} s; the trial can be run again"
+        )
 
 
 class DeviceFaultError(RankLostError):

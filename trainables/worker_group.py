@@ -20,7 +20,7 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from trainables.config import EngineConfig, FrozenModel
 from trainables.devices import HostResources, RankDevices, threads_on
-from trainables.errors import MemoryExhaustedError, RankLostError, RunError
+from trainables.errors import MemoryExhaustedError, PlaceLostError, RankLostError, RunError
 from trainables.hangs import START_SECONDS, Watch
 from trainables.jobs import EvaluateJob, Job, JobResult, TrainJob
 from trainables.local_group import free_port, rank_environment, use_interface_of
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from trainables.engine import ProcessGroupConfig
 
 log = logging.getLogger(__name__)
+
+PLACE_SECONDS = 60.0
+"""How long a trial that has lost a host waits for room elsewhere, before it gives back what is left of its place."""
 
 PING_SECONDS = 30.0
 """Longest wait for the answer of a rank that has nothing to do."""
@@ -138,6 +141,7 @@ class RayGroup:
         """Return once every rank answers: they are started on the first call, and replaced if one was lost while idle.
 
         Raises:
+            PlaceLostError: There is no room for them any more.
             RankLostError: New ranks could not meet.
         """
         if self._ranks and not self._all_answer():
@@ -154,6 +158,8 @@ class RayGroup:
         self._growth = GrowthGuard()
 
     def _start(self) -> None:
+        if not _placement_group().wait(PLACE_SECONDS):  # at once, unless one of its hosts has gone
+            raise PlaceLostError(PLACE_SECONDS)
         threads = _threads_of_bundles(self.devices)[: self.config.num_workers]
         self._ranks = [_start_rank(number, self.devices, threads=each) for number, each in enumerate(threads)]
         try:
