@@ -6,6 +6,7 @@ from trainables.beside_checks import check_beside, check_beside_data
 from trainables.config import EvaluationConfig, PhaseConfig, TrialConfig
 from trainables.config.literature import LITERATURE
 from trainables.control_checks import check_controls
+from trainables.data.left_out import tell_once, warnings_of
 from trainables.data.locate import check_encoder_folder, locate_model, locate_vision, mirror_folder
 from trainables.data.readable import check_readable
 from trainables.errors import ConfigError
@@ -205,5 +206,6 @@ def _check_data(config: TrialConfig) -> None:
         for language in evaluation.languages:
             wanted[evaluation.task, evaluation.split, language] = None
     for name, split, language in wanted:
-        check_readable(task(name), split=split, language=language)
+        for warning in warnings_of(check_readable(task(name), split=split, language=language)):
+            tell_once(warning)
     check_beside_data(config)

@@ -13,6 +13,7 @@ from pathlib import Path
 from trainables.checkpoint_keeper import StopRequest, keeping_checkpoints
 from trainables.checkpoints import encoder_folder, vision_folder
 from trainables.config import EvaluationConfig, PhaseConfig, TrialConfig
+from trainables.data.left_out import tell_once, warnings_of
 from trainables.errors import (
     DiskFullError,
     MemoryExhaustedError,
@@ -64,6 +65,8 @@ class Workplace:
     """Told of every stage as soon as it is complete, so that a trial that dies later has its cost on record."""
     on_lost: Callable[[str, RankLostError], None] = ignore_lost
     """Told the stage and the reason whenever its ranks were lost and it is tried again from its last checkpoint."""
+    on_left_out: Callable[[str], None] = tell_once
+    """Told, in words, of each split that many rows were left out of, or whose texts spell special tokens."""
     waits: bool = True
     """Whether it waits for a stage that another makes; else StageBusyError says which, and it can be run again."""
     expired: str | None = None
@@ -145,6 +148,8 @@ class StageMaker:
         self.obtained[stage.key] = one
         self._workplace.on_stage(one.run)
         _tell_left_out(one)
+        for warning in warnings_of(one.stored.facts.split_rows):
+            self._workplace.on_left_out(warning)
         return one
 
     def _found(self, stage: Stage) -> Obtained | None:
@@ -280,6 +285,7 @@ def _facts(stage: Stage, result: JobResult, *, seconds: float, trunk: Obtained |
         tasks=result.tasks,
         made_with=result.made_with,
         metrics=result.metrics,
+        split_rows=result.split_rows,
     )
 
 

@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field, JsonValue
 
 from search.record import JsonObject, Objective, State
 from trainables.config.frozen import FrozenModel
-from trainables.results import Family, Phase, TaskTraining, TrialResult
+from trainables.results import Family, Phase, SplitRows, TaskTraining, TrialResult
 
 
 class Answer(FrozenModel):
@@ -132,6 +132,8 @@ class RungScore(Answer):
     """Phase -> task -> weight, examples, steps and losses of its training."""
     evaluations: dict[str, dict[str, dict[str, float]]] = Field(default_factory=dict)
     """Evaluation task -> metric (its own first) -> language -> score: the trial's own, then further targets'."""
+    split_rows: tuple[SplitRows, ...] = ()
+    """The splits that rows were left out of, or whose texts spell special tokens."""
 
 
 class StageOfTrial(Answer):

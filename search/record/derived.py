@@ -195,5 +195,6 @@ _CHANGES: dict[str, _Change] = {
     "waiting": _wait,
     "stage": _stage,
     "lost": _note,
+    "left_out": _note,
     **{state: _end(state) for state in ("finished", "pruned", "failed", "interrupted")},
 }

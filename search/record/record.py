@@ -344,14 +344,14 @@ class Record:
 
     @with_reserve
     def note(
-        self, sweep: str, *, number: int | None = None, kind: Literal["lost", "paused"], payload: JsonObject
+        self, sweep: str, *, number: int | None = None, kind: Literal["lost", "paused", "left_out"], payload: JsonObject
     ) -> None:
         """Note what happened to a sweep or a trial and changes nothing else.
 
         Args:
             sweep: The sweep's name.
             number: The trial's number, or None.
-            kind: `lost`: a trial's ranks; `paused`: the sweep, for want of disk space.
+            kind: `lost`: a trial's ranks; `paused`: the sweep, for want of disk space; `left_out`: rows of a split.
             payload: The rest of it.
 
         Raises:
