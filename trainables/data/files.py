@@ -155,7 +155,7 @@ def _object(row: Any, *, place: str, first: bool, path: Path, spec: TaskSpec) ->
     if not isinstance(row, dict):
         raise _wrong(path, place, f"holds {row!r}, not an object of columns; correct it", spec=spec)
     if first:
-        _check_columns(list(row), path=path, spec=spec)
+        _check_columns(list(row), path=path, spec=spec, place=place)
     return f"{path.name}, {place}", row
 
 
@@ -187,18 +187,19 @@ def _check_header(header: list[str], *, path: Path, spec: TaskSpec) -> None:
     _check_columns(header, path=path, spec=spec)
 
 
-def _check_columns(found: list[str], *, path: Path, spec: TaskSpec) -> None:
+def _check_columns(found: list[str], *, path: Path, spec: TaskSpec, place: str = "") -> None:
     for ours, theirs in spec.columns.items():
         for name in (theirs,) if isinstance(theirs, str) else theirs:
             if name not in found and name.split(".")[0] not in found:
-                raise _no_column(name, ours=ours, found=found, path=path, spec=spec)
+                where = f"{path.name}, {place}:" if place else path.name
+                raise _no_column(name, ours=ours, found=found, where=where, spec=spec)
 
 
-def _no_column(name: str, *, ours: str, found: list[str], path: Path, spec: TaskSpec) -> TaskDataError:
+def _no_column(name: str, *, ours: str, found: list[str], where: str, spec: TaskSpec) -> TaskDataError:
     single = next((mark for mark in ";\t|," if len(found) == 1 and mark in found[0]), None)
     step = f"set source.delimiter: {single!r}" if single else f"correct columns.{ours}"
     return TaskDataError(
-        f"cannot read task {spec.name!r}: columns.{ours}: {path.name} has no column {name!r}"
+        f"cannot read task {spec.name!r}: columns.{ours}: {where} has no column {name!r}"
         f"{near_matches(name, found)}; it has {', '.join(found)}; {step}"
     )
 

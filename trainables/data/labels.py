@@ -92,13 +92,8 @@ def _numbering(spec: TaskSpec, *, classes: Classes) -> Callable[[Any, int, int],
 
 def _with_answers(rows: datasets.Dataset, *, spec: TaskSpec, reading: Reading) -> datasets.Dataset:
     """Return rows with SQuAD's answers; those that are written so already are checked as they are encoded."""
-    classes = Classes(spec, reading=reading)
-    for row, value in enumerate(rows["answers"] if rows.data.column("answers").null_count else ()):
-        if value is None and not classes.is_unlabelled(value):
-            msg = (
-                f"cannot load task {spec.name!r}: row {row}: its answers are null; fill them, or name '' in unlabelled"
-            )
-            raise TaskDataError(msg)
+    if _has_nulls(rows):
+        rows = _with_nulls(rows, spec=spec, reading=reading)
     if FORMATS[spec.kind].columns["answers"] != "answers" or _is_squad(rows.features["answers"]):
         return rows
     values: list[Any] = []
@@ -109,6 +104,26 @@ def _with_answers(rows: datasets.Dataset, *, spec: TaskSpec, reading: Reading) -
             msg = f"cannot load task {spec.name!r}: row {row}: column 'answers' {error}"
             raise TaskDataError(msg) from None
     return _replaced(rows, "answers", values=values, feature=_ANSWERS)
+
+
+def _has_nulls(rows: datasets.Dataset) -> bool:
+    answers: Any = rows.data.column("answers")
+    return any(part.null_count for part in (answers, *answers.flatten()))
+
+
+def _with_nulls(rows: datasets.Dataset, *, spec: TaskSpec, reading: Reading) -> datasets.Dataset:
+    """Return rows whose answers are null where they, or all their parts, are; they must be unlabelled by the task."""
+    classes = Classes(spec, reading=reading)
+    values = [_stated(value) for value in rows["answers"]]
+    for row, value in enumerate(values):
+        if value is None and not classes.is_unlabelled(value):
+            msg = f"cannot load task {spec.name!r}: row {row}: its answers are null; fill them, or add '' to unlabelled"
+            raise TaskDataError(msg)
+    return _replaced(rows, "answers", values=values, feature=rows.features["answers"])
+
+
+def _stated(answers: Any) -> Any:
+    return None if isinstance(answers, dict) and all(part is None for part in answers.values()) else answers
 
 
 def _is_squad(feature: Any) -> bool:
