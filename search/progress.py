@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self, TextIO
 
 from search.query import SweepStatus, sweep_status
 from search.record import Event, Record, TrialRow
+from trainables.data.left_out import is_new
 from trainables.progress import Progress
 
 if TYPE_CHECKING:
@@ -96,7 +97,6 @@ class LiveView:
         self._stream = stream or sys.stderr
         self._live: Live | None = None
         self._last_event = 0
-        self._warnings: set[str] = set()
 
     def __enter__(self) -> Self:
         self.start()
@@ -137,9 +137,8 @@ class LiveView:
 
     def _warn(self, warning: str) -> None:
         """Say a warning once: each process of a sweep notes it."""
-        if warning not in self._warnings:
-            self._warnings.add(warning)
-            self._write(f"Warning: {warning}")
+        if is_new(warning):
+            self._write(warning)
 
     def _write(self, line: str) -> None:
         if self._live is not None:

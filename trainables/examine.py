@@ -260,11 +260,16 @@ def _classes(rows: Dataset, *, spec: TaskSpec) -> dict[str, int]:
     elif "tags" in rows.column_names:
         counts = Counter(tag for tags in rows["tags"] for tag in tags or ())
     elif spec.kind == "span_qa":
-        found = Counter("answered" if answers["text"] else "without an answer" for answers in rows["answers"])
-        return dict(found)
+        return dict(Counter(map(_answered, rows["answers"])))
     else:
         return {}
     return {_class_name(number, names=names): counts[number] for number in sorted(counts, key=str)}
+
+
+def _answered(answers: Any) -> str:
+    if answers is None:
+        return "(not stated)"
+    return "answered" if answers["text"] else "without an answer"
 
 
 def _class_name(number: Any, *, names: Sequence[str]) -> str:

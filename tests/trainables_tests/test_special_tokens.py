@@ -1,4 +1,4 @@
-"""Texts that spell special tokens, in every kind and with tokenizers of several models; the mirror's where it is here."""
+"""Texts that spell special tokens, in every kind and with tokenizers of several models, the mirror's among them."""
 
 from __future__ import annotations
 

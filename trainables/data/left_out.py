@@ -1,10 +1,9 @@
-"""What is said of rows that make no example, and of texts that spell special tokens. Pure but for `tell_once`."""
+"""What is said of rows that make no example, and of texts that spell special tokens."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from functools import lru_cache
 
 from trainables.data.classes import Reading
 from trainables.results import MAX_SILENT_SHARE, SplitRows
@@ -20,6 +19,7 @@ _WITHOUT: dict[KindName, str] = {
 }
 
 log = logging.getLogger(__name__)
+_told: set[str] = set()
 
 
 def reason_of(reading: Reading, *, kind: KindName) -> str:
@@ -42,7 +42,14 @@ def warnings_of(splits: Iterable[SplitRows]) -> list[str]:
     return many + [words for one in splits if (words := one.spelling_words())]
 
 
-@lru_cache(maxsize=4096)
+def is_new(warning: str) -> bool:
+    """Return whether this process says a warning for the first time: many stages, and trials, read one split."""
+    num_told = len(_told)
+    _told.add(warning)
+    return len(_told) > num_told
+
+
 def tell_once(warning: str) -> None:
-    """Log a warning unless this process has said it before: many stages, and trials, read one split."""
-    log.warning("%s", warning)
+    """Log a warning unless this process has said it before."""
+    if is_new(warning):
+        log.warning("%s", warning)
