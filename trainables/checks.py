@@ -8,6 +8,7 @@ from trainables.config import EngineConfig, EvaluationConfig, PhaseConfig, Trial
 from trainables.config.deepspeed_settings import ZERO
 from trainables.config.literature import LITERATURE
 from trainables.control_checks import check_controls
+from trainables.data.left_out import tell_once, warnings_of
 from trainables.data.locate import locate_model, locate_vision, mirror_folder
 from trainables.data.readable import check_readable
 from trainables.errors import ConfigError
@@ -248,5 +249,6 @@ def _check_data(config: TrialConfig) -> None:
         for language in evaluation.languages:
             wanted[evaluation.task, evaluation.split, language] = None
     for name, split, language in wanted:
-        check_readable(task(name), split=split, language=language)
+        for warning in warnings_of(check_readable(task(name), split=split, language=language)):
+            tell_once(warning)
     check_beside_data(config)

@@ -13,6 +13,7 @@ from pathlib import Path
 from trainables.checkpoint_keeper import StopRequest, keeping_checkpoints
 from trainables.checkpoints import encoder_folder, vision_folder
 from trainables.config import EvaluationConfig, PhaseConfig, TrialConfig
+from trainables.data.left_out import tell_once, warnings_of
 from trainables.errors import (
     BugError,
     DeviceFaultError,
@@ -74,6 +75,8 @@ class Workplace:
     its last checkpoint; and of every fault of a device."""
     on_memory: Callable[[str, MemoryChange], None] = _ignore_memory
     """Told the stage, and what is done about it, whenever memory decides how it is tried next."""
+    on_left_out: Callable[[str], None] = tell_once
+    """Told, in words, of each split that many rows were left out of, or whose texts spell special tokens."""
     waits: bool = True
     """Whether it waits for a stage that another makes; else StageBusyError says which, and it can be run again."""
     expired: str | None = None
@@ -155,6 +158,8 @@ class StageMaker:
         self.obtained[stage.key] = one
         self._workplace.on_stage(one.run)
         _tell_left_out(one)
+        for warning in warnings_of(one.stored.facts.split_rows):
+            self._workplace.on_left_out(warning)
         return one
 
     def _found(self, stage: Stage) -> Obtained | None:
@@ -331,6 +336,7 @@ def _facts(stage: Stage, result: JobResult, *, seconds: float, trunk: Obtained |
         tasks=result.tasks,
         made_with=result.made_with,
         metrics=result.metrics,
+        split_rows=result.split_rows,
     )
 
 

@@ -6,7 +6,7 @@ Every rank runs the same job; rank 0 writes the output and answers, the others a
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict
 from functools import lru_cache
 from importlib.metadata import version
@@ -43,6 +43,7 @@ from trainables.mixture import languages_of
 from trainables.model import TaskModel, build_task_model, encoder_state, parameter_groups
 from trainables.predictions import PREDICTIONS, write_predictions
 from trainables.progress import ProgressFile, ProgressSink, ignore_progress
+from trainables.results import SplitRows
 from trainables.schedule import trunk_end, warmup_length
 from trainables.scoring import score_items
 from trainables.shared_files import forget_folder, share_folders
@@ -102,7 +103,7 @@ def _train(job: TrainJob, *, rank: Rank) -> JobResult:
     del model  # its engine has emptied it; what is left goes before another one is loaded
     meet()  # rank 0 has written what the others read now
     share_folders([job.places.output], rank=rank, may_change=True)
-    scores = _dev_scores(job, rank=rank) if not job.is_trunk else {}
+    scores, dev_tasks = _dev_scores(job, rank=rank) if not job.is_trunk else ({}, ())
     meet()
     forget_folder(job.places.output, rank=rank)
     if rank.number == 0 and not job.is_trunk and job.phase != "target":
@@ -116,6 +117,7 @@ def _train(job: TrainJob, *, rank: Rank) -> JobResult:
         counts={name: task.num_examples for name, task in run.tasks.items()},
         tasks=run.tasks,
         made_with=_made_with(job, rank=rank),
+        split_rows=_split_rows([*tasks.values(), *dev_tasks]),
     )
 
 
@@ -178,20 +180,31 @@ def _save(weights: Mapping[str, Tensor], places: JobPlaces, *, dtype: torch.dtyp
     write_weights(rest, places.output / HEADS)
 
 
-def _dev_scores(job: TrainJob, *, rank: Rank) -> dict[str, float]:
-    """Score each trained task on its own English dev split, with true images and with permuted ones."""
+def _dev_scores(job: TrainJob, *, rank: Rank) -> tuple[dict[str, float], Collection[EncodedTask]]:
+    """Score each trained task on its own English dev split, with true images and with permuted ones.
+
+    Returns:
+        Scores, and the splits.
+    """
     if not job.work.num_dev_items:
-        return {}
+        return {}, ()
     model = _load(job.work, specs=job.specs, places=job.places, folder=job.places.output).to(rank.device)
     budget = job.engine.tokens_per_micro_batch
     scores: dict[str, float] = {}
-    for name, task in _open_all(job, split="validation", model=model).items():
+    tasks = _open_all(job, split="validation", model=model)
+    for name, task in tasks.items():
         scores[name] = task.score(predict(model, task, head=name, rank=rank, tokens_per_micro_batch=budget))
         if task.spec.has_images:
             shuffled = with_shuffled_images(task, seed=job.work.seed)
             outputs = predict(model, shuffled, head=name, rank=rank, tokens_per_micro_batch=budget)
             scores[name + SHUFFLED] = shuffled.score(outputs)
-    return scores
+    return scores, tasks.values()
+
+
+def _split_rows(tasks: Iterable[EncodedTask]) -> tuple[SplitRows, ...]:
+    """Return what is to be said of the rows of some splits, each once: a mixture may hold a task and its control."""
+    found = dict.fromkeys(rows for task in tasks for rows in task.split_rows)
+    return tuple(rows for rows in found if rows.num_left_out or rows.num_spelling)
 
 
 def _evaluate(job: EvaluateJob, *, rank: Rank) -> JobResult:
@@ -223,6 +236,7 @@ def _evaluate(job: EvaluateJob, *, rank: Rank) -> JobResult:
         metrics=metrics,
         counts={language: len(of_language) for language, of_language in items.items()},
         made_with=_made_with(job, rank=rank),
+        split_rows=_split_rows(tasks.values()),
     )
 
 

@@ -92,6 +92,10 @@ class Publisher(Protocol):
         """Memory decides how a stage is tried next."""
         ...
 
+    def left_out(self, order: TrialOrder, warning: str, /) -> None:
+        """Many rows of a split were left out, or spell special tokens; says so in words."""
+        ...
+
     def waits(self, order: TrialOrder, error: StageBusyError | StoppedError | DiskError, /) -> None:
         """The trial gives its place back until a stage is there or the sweep goes on; returns when that is durable."""
         ...
@@ -164,6 +168,7 @@ class TrialTrainable(tune.Trainable):
             on_lost=self._lost,
             on_memory=lambda stage, change: self.publisher.memory(order, stage, change),
             on_stage=lambda stage: self.publisher.staged(order, stage, rung=rung),
+            on_left_out=lambda warning: self.publisher.left_out(order, warning),
             stop=StopRequest(order.stop),
             waits=False,
             expired=order.expired,

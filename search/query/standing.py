@@ -90,6 +90,7 @@ def _rung(measurement: Measurement) -> RungScore:
         task_scores=result.task_scores,
         trained=result.trained,
         evaluations=result.evaluations,
+        split_rows=result.split_rows,
     )
 
 

@@ -111,15 +111,16 @@ class DataFile:
         for ours, name in self.named_columns():
             column = top_column(name, found)
             if column not in found:
-                raise self._no_column(name, ours=ours, found=found)
+                raise self._no_column(name, ours=ours, found=found, where=where)
             if found.count(column) > 1:
                 problem = f"names column {column!r} twice, and columns.{ours} reads it; rename one"
                 raise self.wrong(problem, where=where)
 
-    def _no_column(self, name: str, *, ours: str, found: Sequence[str]) -> TaskDataError:
+    def _no_column(self, name: str, *, ours: str, found: Sequence[str], where: str) -> TaskDataError:
         short = [other for other in found if len(other) <= MAX_SHOWN_CHARACTERS]
+        place = self.place(where) if where else self.path.name
         return TaskDataError(
-            f"cannot read task {self.spec.name!r}: columns.{ours}: {self.path.name} has no column {name!r}"
+            f"cannot read task {self.spec.name!r}: columns.{ours}: {place} has no column {name!r}"
             f"{near_matches(name, short)}; it has {shown_names(found)}; {self._step(name, ours=ours, found=found)}"
         )
 
