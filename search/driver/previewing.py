@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -34,8 +34,14 @@ class Preview:
     """What is left to be done, proposals and trials that have not ended."""
 
 
-def preview_sweep(request: SweepRequest) -> Preview:
+def preview_sweep(
+    request: SweepRequest, *, on_progress: Callable[[int, int], None] = lambda _done, _all: None
+) -> Preview:
     """Return what `run_sweep` would do, after the same checks, without changing anything.
+
+    Args:
+        request: What `run_sweep` would be asked for.
+        on_progress: Told how many proposals were simulated, and of how many.
 
     Raises:
         InputError: As `run_sweep`.
@@ -45,21 +51,20 @@ def preview_sweep(request: SweepRequest) -> Preview:
     with _record(request.home) as record:
         try:
             if record is not None:
-                return _known(record, request, config)
+                return _known(record, request, forecaster=_forecaster(request, config, record, on_progress))
         except UnknownSweepError:
             pass
-        forecaster = _forecaster(request, config, record=record)
+        forecaster = _forecaster(request, config, record, on_progress)
     forecast = forecaster.forecast(num_to_propose=request.trials)
     return Preview(changes=Changes(), is_new=True, num_to_propose=request.trials, forecast=forecast)
 
 
-def _known(record: Record, request: SweepRequest, config: TrialConfig) -> Preview:
+def _known(record: Record, request: SweepRequest, *, forecaster: Forecaster) -> Preview:
     changes = changes_of(record, request.name, spec=request.spec)
     planned = max(request.trials, record.sweep(request.name).planned_trials)
     trials = record.trials(request.name)
     num_left = max(0, planned - (len(trials) - len(changes.set_aside)))
     waiting = [one for one in trials if one.state not in ENDED and one.number not in changes.set_aside]
-    forecaster = _forecaster(request, config, record=record)
     goals = request.spec.goals
     history = History(record, sweep=request.name, make=partial(past_trial, goals=goals), goals=goals)
     forecaster.know(
@@ -79,13 +84,16 @@ def _after(changes: Changes, trial: PastTrial) -> PastTrial:
     return replace(trial, assignment=assignments.get(str(trial.number), trial.assignment))
 
 
-def _forecaster(request: SweepRequest, config: TrialConfig, *, record: Record | None) -> Forecaster:
+def _forecaster(
+    request: SweepRequest, config: TrialConfig, record: Record | None, on_progress: Callable[[int, int], None]
+) -> Forecaster:
     folder = encoder_folder(config.encoder.name, revision=config.encoder.revision)
     return Forecaster(
         request.spec,
         is_made=request.home.open_store(read_only=True).has if is_there(request.home.store) else lambda _: False,
         weight_bytes=sum(path.stat().st_size for path in folder.glob("*.safetensors")),
         timing=Timing() if record is None else timing_of(record, encoder=config.encoder.name),
+        on_progress=on_progress,
     )
 
 
