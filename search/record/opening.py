@@ -242,8 +242,8 @@ def _translate(context: ExceptionContext, shown: str) -> SearchError | None:
         return RecordUnusableError(f"record {shown} was opened read-only and cannot be changed; open it for writing")
     if isinstance(context.sqlalchemy_exception, DBAPIError) and context.connection is None:
         return RecordUnusableError(
-            f"record {shown} cannot be reached ({' '.join(str(original).split())}); the server must be up and know the user: "
-            "check the URL, the password and the network"
+            f"record {shown} cannot be reached ({' '.join(str(original).split())}); the server must be up and know the "
+            "user: check the URL, the password and the network"
         )
     return None
 
