@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: demo test cluster-test faults check bench miniature install clean
+.PHONY: demo test cluster-test check-devices faults check bench miniature install clean
 
 demo: .venv/installed          ## a whole search in the generated world, a few minutes on two cores
 	$(BIN)/xstilts search demo
@@ -12,6 +12,9 @@ test: .venv/installed          ## the tests; those that need real data run where
 
 cluster-test: .venv/installed  ## `ray up` on three hosts that are namespaces (Linux, root); says why where it cannot
 	HF_HUB_OFFLINE=1 $(BIN)/pytest -rs tests/cluster
+
+check-devices: .venv/installed ## one of each for every GPU, or for the CPU, and the tests of training on them
+	HF_HUB_OFFLINE=1 $(BIN)/python benchmarks/check_devices.py
 
 faults: .venv/installed        ## sweeps and trials killed, full disks, damaged records, histories of stage trees
 	HF_HUB_OFFLINE=1 XSTILTS_KILLS=20 XSTILTS_SWEEP_KILLS=200 XSTILTS_DAMAGES=200 $(BIN)/pytest tests/faults

@@ -35,10 +35,14 @@ from search.driver.pausing import DiskPause
 from search.driver.planning import StagePlans
 from search.driver.proposing import Proposer, Start
 from search.driver.trial_actor import SweepTrainable
-from search.driver.tuning import tune_trials  # sets what Ray reads when it is imported: so Ray is imported later here
+from search.driver.tuning import (  # sets what Ray reads when it is imported: so Ray is imported later here
+    trial_resources,
+    tune_trials,
+)
 from search.record import Record, open_record
 from spaces.sweep_spec import SweepSpec, make_sweep_spec
 from trainables.config import EngineConfig
+from trainables.devices import RankDevices
 from trainables.order import TrialOrder
 from trainables.results import TrialResult
 from trainables.stage_store import StageStore
@@ -97,6 +101,8 @@ def main() -> None:
 def time_ours(num_workers: int, *, num_trials: int, folder: Path) -> Timing:
     """Run idle trials through the driver; their ends are read from the record."""
     engine = EngineConfig(num_workers=num_workers, threads_per_rank=1, device="cpu")
+    devices = RankDevices(kind="cpu", computes_on="cpu", threads=1)
+    resources = trial_resources(devices, num_ranks=num_workers)
     name, place = f"ours-{num_workers}", folder / f"record-{num_workers}.db"
     spec = _spec(name, num_trials=num_trials)
     started = time.time()
@@ -108,6 +114,7 @@ def time_ours(num_workers: int, *, num_trials: int, folder: Path) -> Timing:
                 sweep=name,
                 number=start.trial.number,
                 config=start.trial.trial_config.model_copy(update={"engine": engine}),
+                devices=devices,
                 record=str(place),
                 store=str(folder / "store"),
                 downloads=folder / "downloads",
@@ -118,7 +125,7 @@ def time_ours(num_workers: int, *, num_trials: int, folder: Path) -> Timing:
         pause = DiskPause(free=lambda: 1 << 40, make_room=lambda: 0, works=lambda: True, note=lambda _: None)
         plans = StagePlans(StageStore(folder / "store"), rungs=spec.rungs)
         proposer = Proposer(record, name=name, spec=spec, concurrency=1, plans=plans, pause=pause)
-        tune_trials(proposer, order=order, engine=engine, scratch=folder / name, trainable=IdleTrial)
+        tune_trials(proposer, order=order, resources=resources, scratch=folder / name, trainable=IdleTrial)
         return _timing(started, ends=_ends(record, name))
 
 

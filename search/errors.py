@@ -11,6 +11,7 @@
     │   ├── FilterError                      a `--where` expression
     │   ├── QueryRefusedError                a statement of `xstilts sql`
     │   ├── RecordMissingError               no record where one is to be read
+    │   ├── RecordForeignError               a database of another program's
     │   ├── RecordNewerError                 a record written by a newer xstilts
     │   ├── RecordOlderError                 a record of an older schema that may not be changed
     │   ├── RecordDamagedError               the record's file is no database any more
@@ -159,6 +160,21 @@ class QueryRefusedError(InputError):
 
 class RecordMissingError(InputError):
     """There is no record where one is to be read."""
+
+
+class RecordForeignError(InputError):
+    """The database is another program's; nothing was written to it.
+
+    Args:
+        where: Its place.
+        holds: What it holds that is no record's, in words.
+    """
+
+    def __init__(self, where: str, *, holds: str) -> None:
+        super().__init__(
+            f"record {where} is another program's database: {holds}; a record has a file, or on a server a schema, of "
+            "its own: name another place with --record (it was left as it is)"
+        )
 
 
 class RecordNewerError(InputError):

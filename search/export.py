@@ -8,7 +8,7 @@ from search.errors import InputError, RunError
 from search.record import Record, TrialRow
 from spaces.own_tasks import adopt_tasks
 from trainables.jobs import HEADS
-from trainables.stage_store import StageStore, StoredStage, check_store, is_there, why_not_writable
+from trainables.stage_store import StageStore, StoredStage, is_there, why_not_writable
 from trainables.tasks.registry import task
 
 
@@ -73,9 +73,7 @@ def _target_stage(record: Record, trial: TrialRow, *, store: str) -> StoredStage
         raise NotFinishedError(msg)
     lineage = record.measurements(trial.sweep, number=trial.number)[-1].trial_result.stages
     key = next(stage.key for stage in lineage if stage.phase == "target" and not stage.further)
-    check_store(store)
-    # A store opened where there is none would be made.
-    found = StageStore(store).find(key) if is_there(store) else None
+    found = StageStore(store, read_only=True).find(key) if is_there(store) else None
     if found is None:
         msg = (
             f"the store {store!r} lacks stage {key[:12]} of trial {trial.number}; name the sweep's store by --store, "

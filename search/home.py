@@ -30,15 +30,18 @@ class Home:
         """Folder for what is downloaded from a store in a bucket."""
         return self.scratch / "downloads"
 
-    def open_store(self) -> StageStore:
+    def open_store(self, *, read_only: bool = False) -> StageStore:
         """Return the store, made where it is missing.
+
+        Args:
+            read_only: It exists, and its stages are only read.
 
         Raises:
             StoreUnusableError: It cannot be made, reached or written.
         """
         from trainables.stage_store import StageStore
 
-        return StageStore(self.store, cache=self.downloads)
+        return StageStore(self.store, cache=self.downloads, read_only=read_only)
 
     def progress_folder(self, sweep: str) -> Path:
         """Return the folder that holds one progress file for each running trial of a sweep."""

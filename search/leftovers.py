@@ -17,6 +17,7 @@ from typing import Protocol
 import psutil
 from pydantic import Field
 
+from search.errors import InputError
 from search.home import Home
 from search.record.reserve import Reserve
 from trainables.config.frozen import FrozenModel
@@ -113,7 +114,13 @@ def noted_session(home: Home, *, folder: Path, scratch: Path) -> Path:
 
 
 def find_leftovers(home: Home) -> list[Leftover]:
-    """Return what drivers and trials that are gone have left, of this home."""
+    """Return what drivers and trials that are gone have left, of this home.
+
+    Raises:
+        InputError: This user may not look into it.
+    """
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        _check_open(home.scratch)
     return [*left_sessions(home), *_left_files(home), *_left_reserve(home)]
 
 
@@ -142,8 +149,20 @@ def _left_reserve(home: Home) -> Iterator[LeftFile]:
     if "://" in home.record:
         return
     path = Reserve(Path(home.record)).path
-    if path is not None and path.exists() and not _is_driven(home):
-        yield LeftFile(path=path, what="reserve of the record")
+    with contextlib.suppress(PermissionError):  # whoever opens the record says so
+        if path is not None and path.exists() and not _is_driven(home):
+            yield LeftFile(path=path, what="reserve of the record")
+
+
+def _check_open(scratch: Path) -> None:
+    try:
+        next(scratch.iterdir(), None)
+    except PermissionError as error:
+        msg = (
+            f"XSTILTS_HOME {str(scratch.parent)!r} cannot be looked into: {str(error.filename)!r} ({error.strerror}); "
+            "this user must be allowed to read it: change its rights, or set XSTILTS_HOME to another folder"
+        )
+        raise InputError(msg) from error
 
 
 def _is_driven(home: Home) -> bool:

@@ -18,7 +18,7 @@ from search.errors import InputError, RunError
 from search.record import Record
 from spaces.own_tasks import adopt_tasks
 from trainables.config import EvaluationConfig, TrialConfig
-from trainables.stage_store import StageStore, check_store, why_not_writable
+from trainables.stage_store import StageStore, is_there, why_not_writable
 from trainables.tasks.registry import task
 from trainables.tasks.spec import TaskSpec
 
@@ -75,8 +75,7 @@ def _evaluations(config: TrialConfig) -> dict[str, EvaluationConfig]:
 def _read(run: StageRun, *, store: str) -> dict[str, list[Item]]:
     from trainables.predictions import PREDICTIONS, read_predictions
 
-    check_store(Path(store))
-    stage = StageStore(Path(store)).find(run.key) if Path(store).is_dir() else None
+    stage = StageStore(store, read_only=True).find(run.key) if is_there(store) else None
     if stage is None:
         msg = f"the store {store!r} lacks evaluation stage {run.key[:12]}; name the sweep's store by --store"
         raise RunError(msg)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self, TextIO
 
 from search.query import SweepStatus, sweep_status
 from search.record import Event, Record, TrialRow
+from trainables.data.left_out import is_new
 from trainables.progress import Progress
 
 if TYPE_CHECKING:
@@ -118,14 +119,14 @@ class LiveView:
 
     def update(self) -> None:
         """Show how it stands now. Call it about once a second."""
-        if self._live is not None:
-            self._live.update(self._drawn(), refresh=True)
-            return
         for event in self._record.events(self._sweep, after=self._last_event):
             self._last_event = event.id
-            if event.kind in _TOLD:
-                self._stream.write(self._line(event) + "\n")
-                self._stream.flush()
+            if event.kind == "left_out":
+                self._warn(str(event.payload["warning"]))
+            elif event.kind in _TOLD and self._live is None:
+                self._write(self._line(event))
+        if self._live is not None:
+            self._live.update(self._drawn(), refresh=True)
 
     def stop(self) -> None:
         """Show the last state and end."""
@@ -133,6 +134,18 @@ class LiveView:
         if self._live is not None:
             self._live.stop()
             self._live = None
+
+    def _warn(self, warning: str) -> None:
+        """Say a warning once: each process of a sweep notes it."""
+        if is_new(warning):
+            self._write(warning)
+
+    def _write(self, line: str) -> None:
+        if self._live is not None:
+            self._live.console.print(line, markup=False, highlight=False)
+            return
+        self._stream.write(line + "\n")
+        self._stream.flush()
 
     def _line(self, event: Event) -> str:
         score = event.payload.get("score")

@@ -144,9 +144,20 @@ def record_beside_store(home: Home, *, record: str | None, store: str | None, sw
         RecordMissingError: There is no record here, and the store has no copy.
         StoreUnusableError: The store cannot be reached.
     """
-    if "://" in home.record or Path(home.record).exists():
+    if "://" in home.record or not _is_missing(Path(home.record)):
         return home.record
     return record_to_read(record=record, store=store, sweep=sweep)
+
+
+def _is_missing(path: Path) -> bool:
+    """Return whether there is no such file; of one that may not be looked at, whoever opens it says why."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _keep_publishing(path: Path, store: str, sweep: str, ended: threading.Event) -> None:

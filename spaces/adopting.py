@@ -8,7 +8,6 @@ off it; of a choice the arm is taken that leaves the fewest fields different, on
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from pydantic import JsonValue
 
@@ -17,30 +16,15 @@ from spaces.conditions import violated
 from spaces.drafting import drafted
 from spaces.drawing import default_value
 from spaces.parameters import FloatParameter, IntParameter, SimplexParameter
+from spaces.reasons import Misfit, Nearest, misfit, same
 from spaces.tree import FAMILY_PATH, Arm, Assignment, ChoiceParameter, Label, Parameter, Space
 from spaces.walk import describe, walk
 from trainables.checkpoints import with_absolute_folders
-from trainables.config import EngineConfig, TrialConfig
+from trainables.config import TrialConfig
 from trainables.errors import ConfigError
 
 _ROUNDS = 2
 """Choices are settled again after the others are: what one arm binds may depend on another's."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Misfit:
-    """Why a trial is not of a space."""
-
-    field: str
-    """Dotted path of the first field of the TrialConfig that differs."""
-    value: JsonValue
-    """What the trial has there."""
-    rule: str
-    """What the space has there, in words."""
-
-    def __str__(self) -> str:
-        """Return it as one line."""
-        return f"{self.field} is {_shown(self.value)}, and the space has {self.rule}"
 
 
 def adopt(space: Space, config: TrialConfig, *, known: Mapping[str, JsonValue]) -> Assignment | Misfit:
@@ -58,21 +42,24 @@ def adopt(space: Space, config: TrialConfig, *, known: Mapping[str, JsonValue]) 
 class _Search:
     def __init__(self, space: Space, *, config: TrialConfig, known: Mapping[str, JsonValue]) -> None:
         self._space, self._known = space, known
-        self._wanted = _flat(_essence(config))
+        self._essence = _essence(config)
+        self._wanted = _flat(self._essence)
         self._labels: dict[str, Label] = {}
 
     def run(self) -> Assignment | Misfit:
-        """Return the assignment, or why there is none: told for the family that comes nearest."""
-        nearest: tuple[int, Assignment, list[str]] | None = None
+        """Return the assignment, or why there is none: told for the trial's own family, else for the nearest."""
+        tried: list[tuple[Arm | None, Assignment, int]] = []
         for family in self._families():
             self._labels = {} if family is None else {FAMILY_PATH: family.label}
             found, differing = self._settled()
             if not differing:
                 return self._unless_violated(found)
-            if nearest is None or len(differing) < nearest[0]:
-                nearest = (len(differing), found, differing)
-        assert nearest is not None  # noqa: S101  (a space has a family, or none at all)
-        return self._misfit(*nearest[1:])
+            tried.append((family, found, len(differing)))
+        if (lost := self._lost_family()) is not None:
+            return lost
+        own = [one for one in tried if one[0] is not None and one[0].label == self._known.get(FAMILY_PATH)]
+        family, found, _ = own[0] if own else min(tried, key=lambda one: one[2])
+        return self._misfit(found, family=None if family is None else family.label)
 
     def _unless_violated(self, found: Assignment) -> Assignment | Misfit:
         constraint = violated(self._space, found)
@@ -120,12 +107,16 @@ class _Search:
         value = inner or self._wanted.get(parameter.field)
         if isinstance(parameter, FloatParameter) and isinstance(value, int) and not isinstance(value, bool):
             return float(value)
+        if isinstance(parameter, IntParameter) and isinstance(value, float) and value.is_integer():
+            return int(value)
         return value
 
     def _settle(self, path: str) -> None:
         """Give a choice the arm that leaves the fewest fields different."""
         parameter = self._active(path)
         if not isinstance(parameter, ChoiceParameter):
+            return
+        if self._settle_plainly(parameter):
             return
         before = self._labels.get(path, self._known.get(path, parameter.default))
         labels = sorted((arm.label for arm in parameter.arms), key=lambda label: label != before)
@@ -134,6 +125,16 @@ class _Search:
             self._labels[path] = label
             numbers.append((len(self._differing(self._assignment())), position))
         self._labels[path] = labels[min(numbers)[1]]
+
+    def _settle_plainly(self, parameter: ChoiceParameter) -> bool:
+        """Return whether a choice among values alone was settled: there may be thousands, and one look decides."""
+        if not all(_is_plain(arm, field=parameter.field) for arm in parameter.arms):
+            return False
+        wanted = self._wanted.get(parameter.field)
+        arm = parameter.arm(wanted)
+        if arm is not None:
+            self._labels[parameter.path] = arm.label
+        return arm is not None or not isinstance(wanted, str)  # a relative folder is bound as an absolute one
 
     def _active(self, path: str) -> Parameter | None:
         found: list[Parameter] = []
@@ -149,31 +150,24 @@ class _Search:
     def _differing(self, assignment: Assignment) -> list[str]:
         """Return the fields in which what an assignment binds to differs from the trial, in order."""
         try:
-            bound = _flat(_essence(with_absolute_folders(bind(self._space, assignment))))
+            bound = _flat(self._bound(assignment))
         except ConfigError:
             return sorted(self._wanted)
         return sorted(
-            name for name in bound.keys() | self._wanted.keys() if not _same(bound.get(name), self._wanted.get(name))
+            name for name in bound.keys() | self._wanted.keys() if not same(bound.get(name), self._wanted.get(name))
         )
 
-    def _misfit(self, found: Assignment, differing: list[str]) -> Misfit:
-        if (family := self._lost_family()) is not None:
-            return family
-        field = differing[0]
-        rule = self._rule(field) or self._bound_value(found, field)
-        return Misfit(field=field, value=self._wanted.get(field), rule=rule)
+    def _misfit(self, found: Assignment, *, family: Label) -> Misfit:
+        try:
+            bound, rule = self._bound(found), ""
+        except ConfigError as error:  # what nearly fits may be no trial at all: it is told as far as it goes
+            bound, rule = _over(self._essence, drafted(self._space.root, found).values), f"no such trial ({error})"
+        nearest = Nearest(space=self._space, family=family, assignment=found, bound=bound)
+        first = next(iter(self._wanted))
+        return misfit(self._essence, nearest=nearest) or Misfit(field=first, value=self._wanted[first], rule=rule)
 
-    def _rule(self, field: str) -> str | None:
-        """Return what the parameter that binds a field admits, in words."""
-        rules: list[str] = []
-
-        def ask(parameter: Parameter) -> JsonValue:
-            if field == parameter.field or field.startswith(f"{parameter.field}."):
-                rules.append(describe(parameter))
-            return self._ask(parameter)
-
-        walk(self._space, ask)
-        return rules[-1] if rules and not self._is_family(field) else None
+    def _bound(self, assignment: Assignment) -> dict[str, JsonValue]:
+        return _essence(with_absolute_folders(bind(self._space, assignment)))
 
     def _lost_family(self) -> Misfit | None:
         families = next((one for one in self._space.root.parameters if one.path == FAMILY_PATH), None)
@@ -182,22 +176,24 @@ class _Search:
             return None
         return Misfit(field=FAMILY_PATH, value=label, rule=describe(families))
 
-    @staticmethod
-    def _is_family(field: str) -> bool:
-        return field == "intermediate"
 
-    def _bound_value(self, found: Assignment, field: str) -> str:
-        try:
-            bound = _flat(_essence(with_absolute_folders(bind(self._space, found))))
-        except ConfigError as error:
-            return f"no such trial ({error})"
-        return _shown(bound.get(field))
+def _is_plain(arm: Arm, *, field: str) -> bool:
+    settings = [(setting.field, setting.value) for setting in arm.branch.settings]
+    return not arm.branch.parameters and settings == [(field, arm.label)]
 
 
 def _essence(config: TrialConfig) -> dict[str, JsonValue]:
     """Return what decides a trial's results."""
-    engine = EngineConfig(precision=config.engine.precision, stored_weights=config.engine.stored_weights)
-    return config.model_copy(update={"engine": engine}).model_dump(mode="json")
+    return config.model_copy(update={"engine": config.engine.deciding()}).model_dump(mode="json")
+
+
+def _over(values: Mapping[str, JsonValue], above: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """Return nested mappings with others above them."""
+    merged = dict(values)
+    for name, value in above.items():
+        below = merged.get(name)
+        merged[name] = _over(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged
 
 
 def _flat(value: JsonValue, path: str = "") -> dict[str, JsonValue]:
@@ -206,13 +202,3 @@ def _flat(value: JsonValue, path: str = "") -> dict[str, JsonValue]:
         return {path: value}
     inner = (_flat(one, f"{path}.{name}" if path else name) for name, one in value.items())
     return {name: one for part in inner for name, one in part.items()}
-
-
-def _same(left: JsonValue, right: JsonValue) -> bool:
-    return left == right and isinstance(left, bool) == isinstance(right, bool)
-
-
-def _shown(value: JsonValue) -> str:
-    if value is None:
-        return "none"
-    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -168,10 +168,12 @@ def _plain_arm(label: JsonValue, *, at: Place) -> Arm:
 
 
 def _refuse_twins(arms: list[Arm], *, at: Place) -> None:
-    for first, second in itertools.combinations(arms, _PAIR):
+    seen = set[Label]()
+    for arm in arms:
         # True == 1 == 1.0 in Python: Optuna could not tell such arms apart.
-        if first.label == second.label:
-            raise ConfigError(at.origin, f"{second.label!r} stands twice among the arms; keep one")
+        if arm.label in seen:
+            raise ConfigError(at.origin, f"{arm.label!r} stands twice among the arms; keep one")
+        seen.add(arm.label)
 
 
 def _parse_subset(content: JsonValue, *, at: Place) -> ChoiceParameter:

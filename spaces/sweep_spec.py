@@ -20,6 +20,7 @@ from pydantic import (
 from spaces.budget import BudgetConfig
 from spaces.checking import check_space
 from spaces.conditions import read_condition
+from spaces.deepspeed_file import read_deepspeed
 from spaces.drawing import MAX_COUNTED, has_conditions, size
 from spaces.errors import UnknownSweepSpecError
 from spaces.key_order import KEY_ORDER, in_key_order, with_key_order
@@ -226,6 +227,7 @@ def load_sweep_spec(name_or_path: str | Path) -> SweepSpec:
     folder = path.absolute().parent
     if "tasks" in document:
         document["tasks"] = read_tasks(document["tasks"], folder=folder)
+    read_deepspeed(document.get("trial"), folder=folder)
     for part in ("trial", "families", "search"):
         if part in document:
             document[part] = with_folders_beside(document[part], folder=folder)

@@ -6,7 +6,8 @@ Everything here is immutable and plain, so that one space can be walked by any s
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as field_of
 from typing import TypeAlias
 
 from pydantic import JsonValue
@@ -49,7 +50,7 @@ class Arm:
     """One arm of a choice, with what is active only in it."""
 
     label: Label
-    branch: Branch = field(default_factory=Branch)
+    branch: Branch = field_of(default_factory=Branch)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +64,15 @@ class ChoiceParameter:
     default: Label
     when: Condition | None = None
     """As of FloatParameter."""
+    _by_label: dict[tuple[type, Label], Arm] = field_of(init=False, repr=False, compare=False)
+    """The arms again, to be found at once however many there are."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_label", {(type(arm.label), arm.label): arm for arm in reversed(self.arms)})
 
     def arm(self, label: JsonValue) -> Arm | None:
         """Return the arm of this label, or None. True is not 1, and 1 is not 1.0."""
-        return next((arm for arm in self.arms if type(arm.label) is type(label) and arm.label == label), None)
+        return None if isinstance(label, (dict, list)) else self._by_label.get((type(label), label))
 
     def admits(self, value: JsonValue) -> bool:
         """Return whether an arm has this label."""

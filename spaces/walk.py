@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from pydantic import JsonValue
 
@@ -66,10 +66,26 @@ def describe(parameter: Parameter) -> str:
     """Return what a parameter admits, in words."""
     match parameter:
         case ChoiceParameter():
-            return "one of " + ", ".join(repr(arm.label) for arm in parameter.arms)
+            return "one of " + listed([repr(arm.label) for arm in parameter.arms])
         case SimplexParameter():
             return f"a weight above 0 for each of {', '.join(parameter.items)}, summing to 1"
         case IntParameter():
             return f"a whole number from {parameter.low} to {parameter.high}"
         case FloatParameter():
-            return f"a number from {parameter.low:g} to {parameter.high:g}"
+            return f"a number from {number(parameter.low)} to {number(parameter.high)}"
+
+
+_MOST_LISTED = 20
+"""Values of a choice that a message lists."""
+
+
+def listed(texts: Sequence[str]) -> str:
+    """Return texts with commas between them; of very many the first ones, and how many more there are."""
+    more = f" and {len(texts) - _MOST_LISTED:,} more" if len(texts) > _MOST_LISTED else ""
+    return ", ".join(texts[:_MOST_LISTED]) + more
+
+
+def number(value: float) -> str:
+    """Return a number in its shortest form that is no other number."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)

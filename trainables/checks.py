@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from trainables.beside_checks import check_beside, check_beside_data
 from trainables.checkpoints import check_finite
-from trainables.config import EvaluationConfig, PhaseConfig, TrialConfig
+from trainables.config import EngineConfig, EvaluationConfig, PhaseConfig, TrialConfig
+from trainables.config.deepspeed_settings import ZERO
 from trainables.config.literature import LITERATURE
 from trainables.control_checks import check_controls
+from trainables.data.left_out import tell_once, warnings_of
 from trainables.data.locate import locate_model, locate_vision, mirror_folder
 from trainables.data.readable import check_readable
 from trainables.errors import ConfigError
@@ -148,6 +150,39 @@ def _check_engine(config: TrialConfig) -> None:
             f"{engine.offload!r} needs ZeRO stage {least} or above, not {engine.zero_stage}; raise engine.zero_stage"
         )
         raise ConfigError("engine.offload", message)
+    if engine.reduction == "bfloat16" and engine.precision != "bfloat16":
+        message = f"'bfloat16' needs engine.precision bfloat16, not {engine.precision!r}; set it, or leave this out"
+        raise ConfigError("engine.reduction", message)
+    if engine.deepspeed:
+        _check_deepspeed(engine)
+
+
+def _check_deepspeed(engine: EngineConfig) -> None:
+    """Check a user's settings against the rest of the engine and, which imports it, against DeepSpeed's own models."""
+    if said := _misfit(engine):
+        raise ConfigError("engine.deepspeed", said)
+    from trainables.engine.settings import refusal
+
+    if said := refusal(engine):
+        raise ConfigError("engine.deepspeed", f"DeepSpeed refuses it: {said}; correct it or leave it out")
+
+
+def _misfit(engine: EngineConfig) -> str | None:
+    """Return which setting for DeepSpeed does not go with another field, or None."""
+    found = engine.deepspeed.get(ZERO)
+    zero = found if isinstance(found, dict) else {}
+    is_half = engine.precision == "bfloat16"
+    if is_half and "communication_data_type" in engine.deepspeed:
+        rule = "in bfloat16 only ZeRO 0 goes by it, and all stages are to sum alike"
+        return f"'communication_data_type' does not go with engine.precision bfloat16: {rule}; set engine.reduction"
+    if zero.get("overlap_comm") and engine.zero_stage == 1:
+        rule = "micro-batches differ in number from step to step, with which DeepSpeed overlaps at ZeRO 2 and 3 only"
+        return f"'{ZERO}.overlap_comm' does not go with engine.zero_stage 1: {rule}; set engine.zero_stage to 2"
+    for name in ("zero_quantized_weights", "zero_quantized_nontrainable_weights"):
+        if is_half and zero.get(name):
+            rule = "DeepSpeed does not quantise weights that torch's autocast rounds"
+            return f"'{ZERO}.{name}' does not go with engine.precision bfloat16: {rule}; set float32"
+    return None
 
 
 def _check_encoder(config: TrialConfig) -> None:
@@ -214,5 +249,6 @@ def _check_data(config: TrialConfig) -> None:
         for language in evaluation.languages:
             wanted[evaluation.task, evaluation.split, language] = None
     for name, split, language in wanted:
-        check_readable(task(name), split=split, language=language)
+        for warning in warnings_of(check_readable(task(name), split=split, language=language)):
+            tell_once(warning)
     check_beside_data(config)

@@ -35,6 +35,7 @@ from trainables.errors import CheckpointError, ConfigError
 from trainables.kept_weights import KeptModules, folder_stamp
 from trainables.pretrained.encoder_folder import ENCODER_FAMILIES
 from trainables.pretrained.loading import loading
+from trainables.tasks.special_tokens import read_as_text
 from trainables.text_towers import TextTower, read_text_tower
 from trainables.weights import read_renamed
 
@@ -52,6 +53,11 @@ TOKENIZER_FILES = (
 
 
 _kept = KeptModules()
+
+
+def kept_bytes() -> int:
+    """Return the size of the weights that this process keeps for jobs to come."""
+    return _kept.num_bytes
 
 
 class EncodedText(NamedTuple):
@@ -213,7 +219,7 @@ def new_encoder(config: Mapping[str, object], *, dropout: float, seed: int = 0) 
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """Return a checkpoint's fast tokenizer.
+    """Return a checkpoint's fast tokenizer; texts that spell its special tokens are read as text.
 
     Raises:
         CheckpointError: The folder has none.
@@ -223,7 +229,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     if not tokenizer.is_fast:
         msg = f"the tokenizer in {folder} is a slow one; spans need character offsets: add tokenizer.json"
         raise CheckpointError(msg)
-    return tokenizer
+    return read_as_text(tokenizer)
 
 
 def save_encoder(

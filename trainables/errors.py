@@ -17,7 +17,11 @@
         ├── DiskError                      a disk cannot be used for now
         │   └── DiskFullError              it, or a quota, has no space left
         ├── RankLostError                  a rank's process ended
+        │   ├── PeerLostError              a rank waits for another one that is gone
+        │   ├── PlaceLostError                 Ray has no room any more for a trial that had some
+        │   ├── DeviceFaultError           a rank's GPU, or its host, cannot do the work
         │   └── HangError                  the ranks made no progress
+        ├── BugError                       training went wrong in a way that values do not cause
         ├── StoppedError                   it was asked to stop, and left a checkpoint
         ├── StageBusyError                 another trial makes a stage that this one needs
         ├── StageDamagedError              a stage's files do not match its manifest
@@ -32,6 +36,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from trainables.rank_place import RankPlace
 
 
 class TrainablesError(Exception):
@@ -204,6 +212,65 @@ class DiskFullError(DiskError):
 
 class RankLostError(RunError):
     """A rank's process ended before its work was done."""
+
+
+class PeerLostError(RankLostError):
+    """A rank could not reach another one: a process that ended, or a network that is cut.
+
+    Args:
+        said: What the library said.
+    """
+
+    def __init__(self, said: str) -> None:
+        super().__init__(f"a rank could not reach the others ({said}); the trial can be run again")
+        self.said = said
+
+
+class PlaceLostError(RankLostError):
+    """A host of the trial is gone, and Ray has no other room for its ranks.
+
+    Args:
+        seconds: How long room was waited for.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"a host of the trial is gone, and its ranks found no other for {seconds:g} s; the trial can be run again"
+        )
+
+
+class DeviceFaultError(RankLostError):
+    """A rank's GPU, or its host, cannot do the work: it is done again by fresh ranks, elsewhere where that goes on.
+
+    Args:
+        said: What the library said.
+        place: Host and GPU.
+        is_certain: Whether nothing but the device can be the cause.
+    """
+
+    def __init__(self, said: str, *, place: RankPlace, is_certain: bool = True) -> None:
+        super().__init__(
+            f"{place} failed ({said}); `nvidia-smi -q` and the kernel's log (Xid) there say more. The trial can be run "
+            "again"
+        )
+        self.said, self.place, self.is_certain = said, place, is_certain
+
+
+class BugError(RunError):
+    """Training went wrong in a way that no value of a trial causes.
+
+    Args:
+        said: What the library said.
+        place: Host and GPU.
+        may_be_device: Whether a device that has gone wrong can be the cause too, so that trying once more tells.
+    """
+
+    def __init__(self, said: str, *, place: RankPlace, may_be_device: bool = False) -> None:
+        super().__init__(
+            f"training did what a GPU or a library forbids, on {place} ({said}); this points to a bug of xstilts or of "
+            "a library, not to the trial's values: the stack is in the ranks' log, please report it"
+        )
+        self.said, self.place, self.may_be_device = said, place, may_be_device
 
 
 class HangError(RankLostError):

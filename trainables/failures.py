@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import Literal
 
 from trainables.errors import (
+    BugError,
+    DeviceFaultError,
     DiskError,
     HangError,
     InputError,
@@ -14,18 +16,25 @@ from trainables.errors import (
     NonFiniteLossError,
     RankLostError,
 )
+from trainables.vendor_errors import VendorClass, vendor_class
 
-FailureKind = Literal["input", "not_finite", "out_of_memory", "lost", "hang", "disk", "other"]
-"""`input`: data, checkpoint or configuration; `not_finite`: the loss; `lost`: a process or host went away."""
+FailureKind = Literal["input", "not_finite", "out_of_memory", "lost", "hang", "disk", "other", "device_fault", "bug"]
+"""`input`: data, checkpoint or configuration; `not_finite`: the loss; `lost`: a process or host went away;
+`device_fault`: a GPU or its host broke; `bug`: ours, or a library's."""
 
 _KINDS: tuple[tuple[type[Exception], FailureKind], ...] = (
     (NonFiniteLossError, "not_finite"),
     (MemoryExhaustedError, "out_of_memory"),
     (HangError, "hang"),
+    (DeviceFaultError, "device_fault"),
     (RankLostError, "lost"),
     (DiskError, "disk"),
     (InputError, "input"),
+    (BugError, "bug"),
 )
+
+_PRECEDENCE: tuple[VendorClass, ...] = ("device_fault", "out_of_memory", "bug", "suspect", "device_doubt", "lost")
+"""Which of the errors that led to each other counts: what broke first, then what followed from it."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _UNUSABLE = (errno.EROFS, errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENOTCONN, errno.EREMOTEIO)
@@ -34,14 +43,8 @@ _UNUSABLE = (errno.EROFS, errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENOTCONN,
 # What says so without an error number: safetensors, Arrow, SQLite.
 _FULL_WORDS = ("no space left on device", "disk quota exceeded", "database or disk is full")
 
-# torch's allocators: the CUDA one has a class of its own, whose name stands first in its text; the CPU one has none.
-_MEMORY_WORDS = (
-    "out of memory",
-    "can't allocate memory",
-    "not enough memory",
-    "cannot allocate memory",
-    "unable to allocate",
-)
+# Of the system, where a library passes its error number's words on.
+_MEMORY_WORDS = ("out of memory", "not enough memory", "cannot allocate memory", "unable to allocate")
 
 
 def failure_kind(error: BaseException) -> FailureKind:
@@ -73,11 +76,20 @@ def is_disk_unusable(error: BaseException) -> bool:
     return any(isinstance(one, OSError) and one.errno in _UNUSABLE for one in _causes(error))
 
 
+def vendor_class_of(error: BaseException) -> VendorClass | None:
+    """Return what an error, or what caused it, means by the words of CUDA, NCCL, gloo and torch; None for others.
+
+    Only RuntimeError is asked, which all of them raise: a download that is reset by its peer is another thing.
+    """
+    found = {vendor_class(f"{type(one).__name__}: {one}") for one in _causes(error) if isinstance(one, RuntimeError)}
+    return next((one for one in _PRECEDENCE if one in found), None)
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether an error, or what caused it, is a lack of memory, of the device or of the host."""
-    return any(
+    return vendor_class_of(error) == "out_of_memory" or any(
         isinstance(one, MemoryError)
-        or (isinstance(one, RuntimeError | OSError) and any(words in str(one).lower() for words in _MEMORY_WORDS))
+        or (isinstance(one, OSError) and any(words in str(one).lower() for words in _MEMORY_WORDS))
         for one in _causes(error)
     )
 

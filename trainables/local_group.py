@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
+import logging
 import os
 import selectors
 import socket
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Protocol
 
 import psutil
 
 from trainables.config import EngineConfig
-from trainables.errors import ConfigError, RankLostError
-from trainables.hangs import Watch, Watcher
+from trainables.devices import RankDevices
+from trainables.errors import RankLostError
+from trainables.hangs import Watch
 from trainables.jobs import Job, JobResult
+from trainables.local_devices import devices_here
+from trainables.memory import GrowthGuard
 from trainables.rank_process import Answer
+from trainables.root_cause import Gathering
+
+log = logging.getLogger(__name__)
 
 SECONDS_TO_END = 5.0
 LOOPBACK = "127.0.0.1"
@@ -53,14 +60,27 @@ class LocalGroup:
 
     Args:
         config: Number of ranks, threads, device.
+        devices: What they compute on; None settles it from what torch sees here.
         log: File that takes what ranks print; None passes it on to standard error.
-        devices: CUDA devices that the ranks see, as CUDA_VISIBLE_DEVICES names them; None: those of this process.
+        visible: CUDA devices that the ranks see, as CUDA_VISIBLE_DEVICES names them; None: those of this process.
+
+    Raises:
+        ConfigError: This machine does not hold the ranks.
     """
 
-    def __init__(self, config: EngineConfig, *, log: Path | None = None, devices: str | None = None) -> None:
+    def __init__(
+        self,
+        config: EngineConfig,
+        *,
+        devices: RankDevices | None = None,
+        log: Path | None = None,
+        visible: str | None = None,
+    ) -> None:
         self._config, self._log = config, log
-        self._variables = {} if devices is None else {"CUDA_VISIBLE_DEVICES": devices}
+        self._devices = devices or devices_here(config)
+        self._variables = {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
         self._ranks: list[_RankProcess] = []
+        self._growth = GrowthGuard()
         self._is_ended = False
 
     def run(self, job: Job) -> JobResult:
@@ -76,10 +96,12 @@ class LocalGroup:
             self._refuse_once_ended()
             for rank in self._ranks:
                 _send(rank, job.model_dump_json())
-            return self._gather(job.watch)
+            result = self._gather(job.watch)
         except BaseException:
             self.close()  # the others may hang in a collective that will never complete
             raise
+        self._replace_if_grown(result)
+        return result
 
     def close(self) -> None:
         """End the ranks; they see their input close."""
@@ -94,6 +116,12 @@ class LocalGroup:
                 rank.process.wait()
             rank.answers.close()
         self._ranks = []
+        self._growth = GrowthGuard()
+
+    def _replace_if_grown(self, result: JobResult) -> None:
+        if complaint := self._growth.complaint(result):
+            log.warning("the ranks are replaced: %s", complaint)
+            self.close()
 
     def end(self) -> None:
         """End the ranks from another thread than that which runs a job: the job fails with RankLostError."""
@@ -108,7 +136,7 @@ class LocalGroup:
     def _start(self) -> None:
         from trainables.engine.process_group import ProcessGroupConfig
 
-        threads, device, port = threads_per_rank(self._config), device_of(self._config), free_port()
+        port, threads = free_port(), self._devices.threads or 1
         self._ranks = [self._spawn(threads) for _ in range(self._config.num_workers)]
         for number, rank in enumerate(self._ranks):
             group = ProcessGroupConfig(
@@ -118,7 +146,10 @@ class LocalGroup:
                 host=LOOPBACK,
                 port=port,
                 threads=threads,
-                device=device,
+                device=self._devices.computes_on,
+                device_index=number // self._devices.ranks_per_gpu,
+                memory_share=self._devices.gpus_per_rank or 1.0,
+                shares_device=self._devices.ranks_per_gpu > 1 and self._config.num_workers > 1,
             )
             _send(rank, group.model_dump_json())
 
@@ -140,20 +171,20 @@ class LocalGroup:
         return _RankProcess(process=process, answers=os.fdopen(read_end, "rb"))
 
     def _gather(self, watch: Watch | None) -> JobResult:
-        """Return rank 0's result once every rank has answered; fail at the first that fails."""
-        results: dict[int, JobResult] = {}
-        watcher = Watcher(watch)
+        """Return rank 0's result once every rank has answered; of several errors, raise the cause."""
+        gathering = Gathering[JobResult](len(self._ranks), watch=watch)
         with selectors.DefaultSelector() as selector:
             for number, rank in enumerate(self._ranks):
                 selector.register(rank.answers, selectors.EVENT_READ, number)
-            while len(results) < len(self._ranks):
-                answered = selector.select(watcher.seconds_between_looks)
+            while not gathering.is_over:
+                answered = selector.select(gathering.seconds_to_wait)
                 for key, _ in answered:
-                    results[key.data] = self._answer(key.data)
+                    gathering.take(key.data, partial(self._answer, key.data))
                     selector.unregister(key.fileobj)
                 if not answered:
-                    watcher.check()
-        return results[0]
+                    gathering.nobody_answered()
+        gathering.raise_cause()
+        return gathering.results[0]
 
     def _answer(self, number: int) -> JobResult:
         rank = self._ranks[number]
@@ -168,12 +199,6 @@ class LocalGroup:
         return Answer.model_validate_json(line).unwrap()
 
 
-def threads_per_rank(config: EngineConfig) -> int:
-    """Return the CPU threads of a rank: as asked for, or this process's cores divided among the ranks."""
-    cores = len(os.sched_getaffinity(0))
-    return config.threads_per_rank or max(1, cores // config.num_workers)
-
-
 def rank_environment(threads: int) -> dict[str, str]:
     """Return what must stand in a rank's environment before torch is imported.
 
@@ -186,46 +211,6 @@ def rank_environment(threads: int) -> dict[str, str]:
         "PYTHONWARNINGS": "ignore::FutureWarning",
         "DS_ACCELERATOR_LOG_LEVEL": "WARNING",
     }
-
-
-def device_of(config: EngineConfig) -> str:
-    """Return `cuda` or `cpu`.
-
-    Raises:
-        ConfigError: CUDA was asked for, and there are fewer devices than ranks.
-    """
-    if config.device == "cpu":
-        return "cpu"
-    num_devices = num_cuda_devices()
-    if config.device == "auto":
-        return "cuda" if num_devices >= config.num_workers else "cpu"
-    if num_devices < config.num_workers:
-        message = f"cuda for {config.num_workers} ranks, but {num_devices} devices are here; use cpu or fewer ranks"
-        raise ConfigError("engine.device", message)
-    return "cuda"
-
-
-def check_ranks_fit(config: EngineConfig) -> None:
-    """Check that this machine can hold the ranks of a trial.
-
-    Raises:
-        ConfigError: There are more ranks than CUDA devices, or on the CPU more than cores.
-    """
-    cores = len(os.sched_getaffinity(0))
-    if device_of(config) == "cpu" and config.num_workers > cores:
-        message = f"{config.num_workers} ranks, but this machine has {cores} cores and each needs one; lower it"
-        raise ConfigError("engine.num_workers", message)
-
-
-def num_cuda_devices() -> int:
-    """Return how many CUDA devices this process sees."""
-    try:
-        ctypes.CDLL("libcuda.so.1")  # the driver; without it torch, whose import takes a second, finds no device
-    except OSError:
-        return 0
-    import torch
-
-    return torch.cuda.device_count()
 
 
 def free_port(host: str = LOOPBACK) -> int:

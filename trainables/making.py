@@ -13,21 +13,25 @@ from pathlib import Path
 from trainables.checkpoint_keeper import StopRequest, keeping_checkpoints
 from trainables.checkpoints import encoder_folder, vision_folder
 from trainables.config import EvaluationConfig, PhaseConfig, TrialConfig
+from trainables.data.left_out import tell_once, warnings_of
 from trainables.errors import (
+    BugError,
+    DeviceFaultError,
     DiskFullError,
     MemoryExhaustedError,
     NonFiniteLossError,
     RankLostError,
+    RunError,
     StageBusyError,
     StoppedError,
 )
 from trainables.hangs import Watch
 from trainables.jobs import EvaluateJob, Job, JobPlaces, JobResult, TrainJob
 from trainables.local_group import WorkerGroup
-from trainables.micro_batches import MicroBatches
+from trainables.micro_batches import MemoryChange, MemoryKind, MicroBatches, tokens_of
 from trainables.mixture import phase_tasks
 from trainables.results import StageRun
-from trainables.retries import Retries, ignore_lost
+from trainables.retries import Attempts, ignore_lost
 from trainables.stage_store import StageFacts, StageStore, StoredStage
 from trainables.stages import Provenance, Stage
 
@@ -40,12 +44,16 @@ _FULL_BYTES = 1 << 20
 """A disk with less than this free counts as full where a rank ended without a word."""
 
 
-class _SmallerPass(Exception):
-    """A stage's ranks ran out of memory, and a smaller pass is possible."""
+class _TriedAgainError(Exception):
+    """A stage's ranks ran out of memory, and it is tried again: in fresh ranks, or with a smaller pass."""
 
 
 def _ignore_stage(stage: StageRun) -> None:
     del stage
+
+
+def _ignore_memory(stage: str, change: MemoryChange) -> None:
+    del stage, change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +70,13 @@ class Workplace:
     """Once made, a stage that trains leaves a checkpoint and ends with StoppedError."""
     on_stage: Callable[[StageRun], None] = _ignore_stage
     """Told of every stage as soon as it is complete, so that a trial that dies later has its cost on record."""
-    on_lost: Callable[[str, RankLostError], None] = ignore_lost
-    """Told the stage and the reason whenever its ranks were lost and it is tried again from its last checkpoint."""
+    on_lost: Callable[[str, RunError], None] = ignore_lost
+    """Told the stage and the reason whenever its ranks were lost, or did what may be a bug, and it is tried again from
+    its last checkpoint; and of every fault of a device."""
+    on_memory: Callable[[str, MemoryChange], None] = _ignore_memory
+    """Told the stage, and what is done about it, whenever memory decides how it is tried next."""
+    on_left_out: Callable[[str], None] = tell_once
+    """Told, in words, of each split that many rows were left out of, or whose texts spell special tokens."""
     waits: bool = True
     """Whether it waits for a stage that another makes; else StageBusyError says which, and it can be run again."""
     expired: str | None = None
@@ -145,6 +158,8 @@ class StageMaker:
         self.obtained[stage.key] = one
         self._workplace.on_stage(one.run)
         _tell_left_out(one)
+        for warning in warnings_of(one.stored.facts.split_rows):
+            self._workplace.on_left_out(warning)
         return one
 
     def _found(self, stage: Stage) -> Obtained | None:
@@ -165,25 +180,34 @@ class StageMaker:
 
     def _make(self, stage: Stage) -> Obtained:
         """Make a stage; when its ranks are lost, or run out of memory, again from its last checkpoint."""
-        retries = Retries()
+        attempts = Attempts(may_leave=not self._workplace.waits)
         while True:
             if self._workplace.stop.is_made:
                 raise StoppedError(0)
             try:
-                return self._try_to_make(stage)
+                return self._try_to_make(stage, attempts)
             except NonFiniteLossError as error:
                 error.stage = stage.key
                 raise
-            except _SmallerPass:
+            except _TriedAgainError:
                 continue
+            except BugError as error:
+                attempts.suspect(error)
+                self._try_again(stage, error)
+            except DeviceFaultError as error:
+                self._workplace.on_lost(stage.key, error)  # each counts against its device, the last one too
+                attempts.lose(error, reached=self._reached(stage))
+                log.warning("%s; stage %s is tried again", error, stage.key[:12])
             except RankLostError as error:
                 if self._workplace.stop.is_made:  # whoever asked has ended the ranks
                     raise StoppedError(0) from error
                 self._tell_if_full(error)
-                reached = self._reached(stage)
-                retries.add(error, reached=reached)
-                log.warning("%s; stage %s is tried again from step %d", error, stage.key[:12], reached)
-                self._workplace.on_lost(stage.key, error)
+                attempts.lose(error, reached=self._reached(stage))
+                self._try_again(stage, error)
+
+    def _try_again(self, stage: Stage, error: RunError) -> None:
+        log.warning("%s; stage %s is tried again from step %d", error, stage.key[:12], self._reached(stage))
+        self._workplace.on_lost(stage.key, error)
 
     def _reached(self, stage: Stage) -> int:
         kept = self._store.newest_checkpoint(stage.key)
@@ -195,17 +219,12 @@ class StageMaker:
             place = f"the store's disk, {str(self._store.root)!r}"
             raise DiskFullError(place, "less than 1 MiB is free") from error
 
-    def _try_to_make(self, stage: Stage) -> Obtained:
+    def _try_to_make(self, stage: Stage, attempts: Attempts) -> Obtained:
         with self._store.work_folder(stage.key) as output:
             started = time.monotonic()
             trunk = self.obtained[stage.continues] if stage.continues else None
-            job = self._workplace.micro_batches.fitting(self._job(stage, places=self._places(stage, output=output)))
-            try:
-                result = self._run(job, stage=stage, trunk=trunk)
-            except MemoryExhaustedError as error:
-                if self._workplace.micro_batches.halve(job):
-                    raise _SmallerPass from error
-                raise
+            job = self._job(stage, places=self._places(stage, output=output))
+            result = self._run_within_memory(job, stage=stage, trunk=trunk, attempts=attempts)
             seconds = result.seconds_before + time.monotonic() - started
             facts = _facts(stage, result, seconds=seconds, trunk=trunk)
             shutil.rmtree(output / WATCHED)
@@ -213,6 +232,38 @@ class StageMaker:
             if job.places.predicted is not None:
                 shutil.rmtree(job.places.predicted, ignore_errors=True)
         return Obtained(stage=stage, stored=stored, reused=False)
+
+    def _run_within_memory(self, asked: Job, *, stage: Stage, trunk: Obtained | None, attempts: Attempts) -> JobResult:
+        """Give a job to the ranks in passes that fit, or, when that is due, in larger ones.
+
+        Raises:
+            _TriedAgainError: They did not fit; the job is to be given again.
+            MemoryExhaustedError: They did not fit, and nothing smaller is possible.
+        """
+        known = self._workplace.micro_batches
+        fitting, larger = known.fitting(asked), known.larger(asked)
+        if larger is not None:
+            self._tell_memory(stage, "enlarged", fitting, larger)
+        try:
+            result = self._run(larger or fitting, stage=stage, trunk=trunk)
+        except MemoryExhaustedError as error:
+            if larger is not None:
+                known.refuse(asked)
+                self._tell_memory(stage, "halved", larger, known.fitting(asked), said=error.said)
+            elif attempts.may_retry_memory():
+                self._tell_memory(stage, "memory_retry", fitting, fitting, said=error.said)
+            elif known.halve(fitting):
+                self._tell_memory(stage, "halved", fitting, known.fitting(asked), said=error.said)
+            else:
+                raise
+            raise _TriedAgainError from error
+        known.did(larger or fitting)
+        return result
+
+    def _tell_memory(self, stage: Stage, kind: MemoryKind, before: Job, after: Job, *, said: str = "") -> None:
+        change = MemoryChange(kind=kind, tokens_before=tokens_of(before), tokens_after=tokens_of(after), said=said)
+        log.warning("stage %s: %s", stage.key[:12], change)
+        self._workplace.on_memory(stage.key, change)
 
     def _run(self, job: Job, *, stage: Stage, trunk: Obtained | None) -> JobResult:
         """Give a job to the ranks; training continues from the stage's last checkpoint, and leaves new ones."""
@@ -285,6 +336,7 @@ def _facts(stage: Stage, result: JobResult, *, seconds: float, trunk: Obtained |
         tasks=result.tasks,
         made_with=result.made_with,
         metrics=result.metrics,
+        split_rows=result.split_rows,
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import Field
 
 from trainables.config import FrozenModel, RungsConfig, TrialConfig
+from trainables.devices import RankDevices
 from trainables.tasks.spec import TaskSpec
 
 
@@ -19,6 +20,8 @@ class TrialOrder(FrozenModel):
     """The trial's number in it."""
     config: TrialConfig
     """The trial, as it is at its last rung."""
+    devices: RankDevices
+    """What its ranks compute on, as the driver has settled it for the sweep."""
     rungs: RungsConfig = RungsConfig()
     """Its rungs."""
     rung: int = Field(default=0, ge=0)

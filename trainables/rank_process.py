@@ -10,33 +10,50 @@ import queue
 import sys
 import threading
 import traceback
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
 
 from pydantic import TypeAdapter
 
 from trainables.config.frozen import FrozenModel
 from trainables.errors import (
+    BugError,
+    DeviceFaultError,
     DiskError,
     DiskFullError,
     InputError,
     MemoryExhaustedError,
     NonFiniteLossError,
+    PeerLostError,
     RunError,
     StoppedError,
 )
-from trainables.failures import exit_within, is_disk_full, is_disk_unusable, is_out_of_memory
+from trainables.failures import exit_within, is_disk_full, is_disk_unusable, is_out_of_memory, vendor_class_of
 from trainables.jobs import EvaluateJob, Job, JobResult, TrainJob
+from trainables.rank_place import RankPlace, place_on, this_host
 
 if TYPE_CHECKING:
     from trainables.engine import ProcessGroupConfig
     from trainables.training import Rank
 
 
+class VendorFault(FrozenModel):
+    """A failure that a library told of, and what it means."""
+
+    means: Literal["device_fault", "device_doubt", "bug", "suspect", "lost"]
+    """See `vendor_errors`."""
+    said: str
+    """The library's words, in a line."""
+
+
 class Answer(FrozenModel):
-    """What a rank says after a job."""
+    """What a rank says after a job, or when it could not join the others."""
 
     result: JobResult | None = None
     """Its result, or None when it failed."""
+    place: RankPlace = RankPlace()
+    """Where it runs."""
+    fault: VendorFault | None = None
+    """What a library said of a device, a peer or a bug."""
     input_error: str | None = None
     """Why, when the user's input was wrong."""
     run_error: str | None = None
@@ -67,6 +84,8 @@ class Answer(FrozenModel):
             raise StoppedError(self.stopped)
         if self.out_of_memory is not None:
             raise MemoryExhaustedError(self.out_of_memory)
+        if self.fault is not None:
+            raise self._fault(self.fault)
         if self.disk_full is not None:
             raise DiskFullError("what a rank writes", self.disk_full)
         if self.disk_unusable is not None:
@@ -75,9 +94,20 @@ class Answer(FrozenModel):
             raise InputError(self.input_error)
         raise RunError(self.run_error or "a rank failed without a message; see the log")
 
+    def _fault(self, fault: VendorFault) -> RunError:
+        if fault.means == "lost":
+            return PeerLostError(fault.said)
+        if fault.means in ("device_fault", "device_doubt"):
+            return DeviceFaultError(fault.said, place=self.place, is_certain=fault.means == "device_fault")
+        return BugError(fault.said, place=self.place, may_be_device=fault.means == "suspect")
 
-def answer(job: Job, *, rank: Rank) -> Answer:
-    """Do a job and return its result, or why it failed."""
+
+def answer(job: Job, *, rank: Rank, place: RankPlace) -> Answer:
+    """Do a job and return its result, or why it failed; either names where it was."""
+    return _answer(job, rank=rank).model_copy(update={"place": place})
+
+
+def _answer(job: Job, *, rank: Rank) -> Answer:
     from trainables.rank import run_job
 
     try:
@@ -88,20 +118,36 @@ def answer(job: Job, *, rank: Rank) -> Answer:
         return Answer(stopped=error.step)
     except InputError as error:
         return Answer(input_error=str(error))
-    except Exception as error:
-        if (asked := exit_within(error)) is not None:
-            raise asked from error
-        traceback.print_exc()
-        return _of_unexpected(error)
+    except Exception as error:  # noqa: BLE001  whatever it is, the trial's process is told
+        return answer_of(error)
 
 
-def _of_unexpected(error: Exception) -> Answer:
+def answer_of(error: Exception) -> Answer:
+    """Return the answer that tells of an error which was not raised on purpose.
+
+    Raises:
+        SystemExit: The process was asked to end, which is what the error hides.
+        KeyboardInterrupt: The same.
+    """
+    if (asked := exit_within(error)) is not None:
+        raise asked from error
+    traceback.print_exc()
     said = f"{type(error).__name__}: {error}"
+    means = vendor_class_of(error)
     if is_out_of_memory(error):
-        return Answer(out_of_memory=said.splitlines()[0])
+        return Answer(out_of_memory=_in_a_line(said))
+    if means is not None and means != "out_of_memory":
+        return Answer(fault=VendorFault(means=means, said=_in_a_line(said)))
     if is_disk_unusable(error):
         return Answer(disk_unusable=said)
     return Answer(disk_full=said) if is_disk_full(error) else Answer(run_error=said)
+
+
+def _in_a_line(said: str) -> str:
+    """Return what a library said without its stack; NCCL's last line tells why."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    why = [line for line in lines[1:] if "cuda failure" in line.lower()]
+    return "; ".join([lines[0], *why[:1]])
 
 
 def join(config: ProcessGroupConfig) -> Rank:
@@ -109,7 +155,13 @@ def join(config: ProcessGroupConfig) -> Rank:
     from trainables.engine import join_process_group
     from trainables.training import Rank
 
-    return Rank(number=config.rank, num_ranks=config.num_ranks, device=join_process_group(config))
+    return Rank(
+        number=config.rank,
+        num_ranks=config.num_ranks,
+        device=join_process_group(config),
+        local_number=config.local_rank,
+        spans_hosts=config.spans_hosts,
+    )
 
 
 def main() -> None:
@@ -119,11 +171,21 @@ def main() -> None:
     lines: queue.Queue[str] = queue.Queue()
     threading.Thread(target=_read, args=(sys.stdin, lines), daemon=True).start()
     with os.fdopen(int(sys.argv[1]), "w") as answers:
-        rank = join(ProcessGroupConfig.model_validate_json(lines.get()))
+        try:
+            rank = join(ProcessGroupConfig.model_validate_json(lines.get()))
+            place = place_on(rank.device.type, index=rank.device.index or 0)
+        except Exception as error:
+            given = answer_of(error)
+            if given.run_error is None:  # else the exit code tells that the ranks did not meet
+                _say(given.model_copy(update={"place": this_host()}), to=answers)
+            raise
         jobs: TypeAdapter[TrainJob | EvaluateJob] = TypeAdapter(Job)
         while True:
-            given = answer(jobs.validate_json(lines.get()), rank=rank)
-            print(given.model_dump_json(), file=answers, flush=True)
+            _say(answer(jobs.validate_json(lines.get()), rank=rank, place=place), to=answers)
+
+
+def _say(given: Answer, *, to: TextIO) -> None:
+    print(given.model_dump_json(), file=to, flush=True)
 
 
 def _read(stream: TextIO, lines: queue.Queue[str]) -> None:

@@ -20,7 +20,9 @@ from pydantic import JsonValue, ValidationError
 
 from trainables.config.validation import config_error
 from trainables.config.yaml_file import read_yaml
-from trainables.data.files import checked_digest
+from trainables.data.file_formats.data_file import half_a_character
+from trainables.data.file_formats.signatures import ENDINGS
+from trainables.data.files import checked_digest, with_quoting
 from trainables.errors import ConfigError, TaskDataError, TaskFileError, YamlFileError
 from trainables.tasks.formats import FORMATS
 from trainables.tasks.rules import check_task
@@ -81,11 +83,23 @@ def _validated(document: Mapping[str, JsonValue]) -> TaskSpec:
         filled["splits"] = {split: [split] for split in files}
     if isinstance(source, dict):
         filled["source"] = _filled_source(source)
+    _check_texts(filled, path="")
     try:
         # The detour over JSON lets lists stand for tuples, which strict models otherwise refuse.
         return TaskSpec.model_validate_json(json.dumps(filled))
     except ValidationError as error:
         raise config_error(error, locate=_without_tag, known=_known_names) from None
+
+
+def _check_texts(value: JsonValue, *, path: str) -> None:
+    """Return when no text of a document holds half a surrogate pair, which YAML can write and JSON refuses whole."""
+    if isinstance(value, str) and (problem := half_a_character(value)):
+        raise ConfigError(path, f"{value[:60]!r} {problem}")
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, part in parts:
+        if isinstance(name, str) and half_a_character(name):
+            raise ConfigError(path or "fields", f"{name[:60]!r} {half_a_character(name)}")
+        _check_texts(part, path=f"{path}.{name}" if path else str(name))
 
 
 def _filled_source(source: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
@@ -102,11 +116,15 @@ def _filled_source(source: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
 
 def _format(files: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     named = next((names[0] for names in files.values() if isinstance(names, list) and names), "")
-    ending = PurePath(str(named)).suffix.lower().removeprefix(".")
+    ending = PurePath(str(named).lower().removesuffix(".gz")).suffix.removeprefix(".")
     if ending == "tsv":
         return {"format": "csv", "delimiter": "\t"}
     if ending in get_args(FileFormat):
         return {"format": ending}
+    if ending == "ndjson":
+        return {"format": "jsonl"}
+    if found := ENDINGS.get(ending):
+        raise ConfigError("source.files", f"{named!r} is {found.name} by its ending, which is not read; {found.step}")
     known = ", ".join(get_args(FileFormat))
     raise ConfigError("source.format", f"is not given, and {named!r} does not end in one; give one of {known}")
 
@@ -139,8 +157,8 @@ def _with_files(spec: TaskSpec, *, folder: Path) -> TaskSpec:
     for split, names in source.files.items():
         for name in names:
             _check_inside(name, field=f"source.files.{split}", languages=spec.languages, folder=folder)
-    found = _with_source(spec, source.model_copy(update={"folder": str(folder)}))
-    return _with_source(spec, source.model_copy(update={"folder": str(folder), "digest": checked_digest(found)}))
+    digest = checked_digest(_with_source(spec, source.model_copy(update={"folder": str(folder)})))
+    return with_quoting(_with_source(spec, source.model_copy(update={"folder": str(folder), "digest": digest})))
 
 
 def _with_source(spec: TaskSpec, source: FileSource) -> TaskSpec:
@@ -152,8 +170,11 @@ def _check_inside(name: str, *, field: str, languages: tuple[str, ...], folder: 
         raise ConfigError(field, f"{name!r} is a URL; a task reads files only: download it beside the task file")
     allowed = [folder, *(Path(place).expanduser() for place in os.environ.get(FOLDERS, "").split(":") if place)]
     for language in languages:
-        # Links are followed: one inside the folder may lead out of it.
-        path = (folder / name.replace("{language}", language)).resolve()
+        try:
+            # Links are followed: one inside the folder may lead out of it.
+            path = (folder / name.replace("{language}", language)).resolve()
+        except (OSError, ValueError, RuntimeError) as error:  # a name too long, with a NUL in it, or a loop of links
+            raise ConfigError(field, f"{name[:60]!r} is no name of a file ({error}); correct it") from None
         if not any(path.is_relative_to(place.resolve()) for place in allowed):
             raise ConfigError(
                 field,

@@ -18,17 +18,21 @@ from ray import tune
 
 from trainables.checkpoint_keeper import StopRequest
 from trainables.config import EngineConfig
+from trainables.devices import RankDevices
 from trainables.errors import (
+    DeviceFaultError,
     DiskError,
     DiskFullError,
     HangError,
     NonFiniteLossError,
-    RankLostError,
+    PlaceLostError,
+    RunError,
     StageBusyError,
     StoppedError,
     TrainablesError,
 )
 from trainables.failures import FailureKind, exit_within, failure_kind
+from trainables.micro_batches import MemoryChange
 from trainables.order import TrialOrder
 from trainables.results import StageRun, TrialResult
 from trainables.stage_store import StageStore
@@ -46,6 +50,11 @@ RUNG = "rung"
 
 DISK = "disk"
 """Key, in what Tune is told of a step, of what it ended for: a disk that is `full` or `unusable`, or None."""
+
+
+FAULT = "fault"
+"""Key, in what Tune is told of a step, of why it cannot go on where it is: `kind`, a device that fails or room that is
+lost, and what was `said`. None otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +84,16 @@ class Publisher(Protocol):
         """The trial was measured at a rung, at the last of which it is done; returns when that is durable."""
         ...
 
-    def lost(self, order: TrialOrder, stage: str, error: RankLostError, /) -> None:
-        """The ranks were lost while they made a stage; it is tried again from its last checkpoint."""
+    def lost(self, order: TrialOrder, stage: str, error: RunError, /) -> None:
+        """The ranks were lost, or failed, while they made a stage; it is tried again from its last checkpoint."""
+        ...
+
+    def memory(self, order: TrialOrder, stage: str, change: MemoryChange, /) -> None:
+        """Memory decides how a stage is tried next."""
+        ...
+
+    def left_out(self, order: TrialOrder, warning: str, /) -> None:
+        """Many rows of a split were left out, or spell special tokens; says so in words."""
         ...
 
     def waits(self, order: TrialOrder, error: StageBusyError | StoppedError | DiskError, /) -> None:
@@ -106,7 +123,7 @@ class TrialTrainable(tune.Trainable):
     def step(self) -> dict[str, Any]:
         """Run the trial's next rung. A trial that fails is told to the publisher; to Tune it is merely done."""
         order, rung = self._order, self._rung
-        is_done, disk = True, None
+        is_done, disk, fault = True, None, None
         if rung == order.rung:
             self.publisher.started(order)
         try:
@@ -117,6 +134,8 @@ class TrialTrainable(tune.Trainable):
         except DiskError as error:
             disk = "full" if isinstance(error, DiskFullError) else "unusable"
             self.publisher.waits(order, error)
+        except (DeviceFaultError, PlaceLostError) as error:  # its driver runs the trial elsewhere
+            fault = {"kind": failure_kind(error), "said": str(error)}
         except Exception as error:
             if (asked := exit_within(error)) is not None:
                 raise asked from error
@@ -130,7 +149,7 @@ class TrialTrainable(tune.Trainable):
         finally:
             order.progress.unlink(missing_ok=True)
         self._rung += 1
-        return {"done": is_done, RUNG: rung, DISK: disk}
+        return {"done": is_done, RUNG: rung, DISK: disk, FAULT: fault}
 
     def _take(self, config: dict[str, Any]) -> None:
         self._order = TrialOrder.model_validate_json(config[ORDER])
@@ -144,16 +163,18 @@ class TrialTrainable(tune.Trainable):
     def _workplace(self, order: TrialOrder, rung: int) -> Workplace:
         return Workplace(
             store=StageStore(order.store, cache=order.downloads),
-            group=self._kept_group(order.config.engine),
+            group=self._kept_group(order.config.engine, devices=order.devices),
             progress=order.progress,
             on_lost=self._lost,
+            on_memory=lambda stage, change: self.publisher.memory(order, stage, change),
             on_stage=lambda stage: self.publisher.staged(order, stage, rung=rung),
+            on_left_out=lambda warning: self.publisher.left_out(order, warning),
             stop=StopRequest(order.stop),
             waits=False,
             expired=order.expired,
         )
 
-    def _lost(self, stage: str, error: RankLostError) -> None:
+    def _lost(self, stage: str, error: RunError) -> None:
         self._log(error)
         self.publisher.lost(self._order, stage, error)
 
@@ -164,8 +185,8 @@ class TrialTrainable(tune.Trainable):
         elif not isinstance(error, TrainablesError):
             add_to_log(self._order.log, title=repr(error), text="".join(traceback.format_exception(error)))
 
-    def _kept_group(self, config: EngineConfig) -> RayGroup:
-        if self._group is None or self._group.config != config:
+    def _kept_group(self, config: EngineConfig, *, devices: RankDevices) -> RayGroup:
+        if self._group is None or (self._group.config, self._group.devices) != (config, devices):
             self.cleanup()
-            self._group = RayGroup(config)
+            self._group = RayGroup(config, devices=devices)
         return self._group

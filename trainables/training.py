@@ -23,7 +23,7 @@ from trainables.checkpointing import GO_ON, STOP_NOW, CheckpointWriter
 from trainables.config import PhaseConfig
 from trainables.data.batching import BatchPlan, Block, TaskShape, num_steps_for_epochs, split_block
 from trainables.data.encoded import EncodedTask
-from trainables.engine import Engine
+from trainables.engine import Engine, meet
 from trainables.errors import NonFiniteLossError, StoppedError
 from trainables.hangs import goes_on
 from trainables.mixture import mixture_weights, num_examples_of_an_epoch
@@ -48,6 +48,10 @@ class Rank:
     """Size of the group."""
     device: torch.device
     """Where its tensors are."""
+    local_number: int = 0
+    """From 0, among the ranks of its host."""
+    spans_hosts: bool = False
+    """Whether the group has ranks on several hosts, so that a file that rank 0 wrote may not be here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +191,7 @@ class Trainer:
         if state is not None:
             checkpoints.write(state, wait=wish == STOP_NOW)
         if wish == STOP_NOW:
-            dist.barrier()  # a rank that answers ends the group, and rank 0 would not have written it all
+            meet()  # a rank that answers ends the group, and rank 0 would not have written it all
             raise StoppedError(len(losses))
 
     def _summaries(self, tally: Tally) -> dict[str, TaskTraining]:

@@ -8,28 +8,40 @@ another: starting processes, importing torch and meeting again would cost second
 from __future__ import annotations
 
 import logging
-from typing import Any  # Ray's actor handles and references carry no types
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any  # Ray's actor handles and references carry no types
 
 import ray
 import ray.exceptions
 from ray.util.placement_group import get_current_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-from trainables.config import EngineConfig
-from trainables.errors import MemoryExhaustedError, RankLostError
-from trainables.hangs import START_SECONDS, Watch, Watcher
+from trainables.config import EngineConfig, FrozenModel
+from trainables.devices import HostResources, RankDevices, threads_on
+from trainables.errors import MemoryExhaustedError, PlaceLostError, RankLostError, RunError
+from trainables.hangs import START_SECONDS, Watch
 from trainables.jobs import EvaluateJob, Job, JobResult, TrainJob
-from trainables.local_group import device_of, free_port, rank_environment, threads_per_rank, use_interface_of
+from trainables.local_group import free_port, rank_environment, use_interface_of
+from trainables.memory import GrowthGuard
+from trainables.rank_place import host_names, place_on, this_host
 from trainables.rank_process import Answer
+from trainables.root_cause import Gathering
+
+if TYPE_CHECKING:
+    from trainables.engine import ProcessGroupConfig
 
 log = logging.getLogger(__name__)
 
-MEMORY_GROWTH_LIMIT_BYTES = 2 << 30
-"""Ranks are replaced when one has grown by this much since its first job (ZeRO 3 of deepspeed 0.19.8 leaks about 10
-bytes a parameter each time an engine is built)."""
+PLACE_SECONDS = 60.0
+"""How long a trial that has lost a host waits for room elsewhere, before it gives back what is left of its place."""
 
 PING_SECONDS = 30.0
 """Longest wait for the answer of a rank that has nothing to do."""
+
+_SEES_ALL_GPUS = "RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES"
+"""Would let a rank see GPUs that Ray has not given to it, so that its own were not number 0."""
 
 _LOST = (
     ray.exceptions.RayActorError,
@@ -40,47 +52,73 @@ _LOST = (
 """What Ray raises when a process or host went away."""
 
 
+class RankSeat(FrozenModel):
+    """Where Ray has put a rank."""
+
+    host: str
+    """Address of its host."""
+    port: int
+    """A free port there."""
+    gpus: tuple[str, ...]
+    """The GPUs of the host that Ray has given to it; with a share of one, others may have the same."""
+
+
 class RankActor:
     """One rank in a Ray actor; see `trainables.rank_process` for one in a plain process."""
 
     def __init__(self) -> None:
         self._rank: Any = None  # trainables.training.Rank, imported with torch
+        self._place = this_host()
 
-    def address(self) -> tuple[str, int]:
-        """Return this host's address and a free port on it."""
+    def seat(self) -> str:
+        """Return this rank's RankSeat, as JSON."""
         host = ray.util.get_node_ip_address()
-        return host, free_port(host)
+        gpus = tuple(str(gpu) for gpu in ray.get_gpu_ids())
+        return RankSeat(host=host, port=free_port(host), gpus=gpus).model_dump_json()
 
     def ping(self) -> None:
         """Answer, which shows that this rank lives and is idle."""
 
-    def join(self, config: str) -> None:
-        """Join the group described by a ProcessGroupConfig's JSON."""
+    def join(self, config: str) -> str | None:
+        """Join the group described by a ProcessGroupConfig's JSON; returns an Answer's JSON if that failed."""
         from trainables.engine import ProcessGroupConfig
-        from trainables.rank_process import join
+        from trainables.rank_process import answer_of, join
 
         use_interface_of(ray.util.get_node_ip_address())
-        self._rank = join(ProcessGroupConfig.model_validate_json(config))
+        gpus = ray.get_gpu_ids()
+        node = ray.get_runtime_context().get_node_id()
+        host = names_of_hosts(ray.nodes()).get(node, self._place.host)
+        known = {"host": host, "node": node, "gpu": str(gpus[0]) if gpus else None}
+        self._place = self._place.model_copy(update=known)
+        try:
+            self._rank = join(ProcessGroupConfig.model_validate_json(config))
+            device = self._rank.device
+            uuid = place_on(device.type, index=device.index or 0).gpu_uuid
+        except Exception as error:  # noqa: BLE001  the trial's process decides what becomes of it
+            return answer_of(error).model_copy(update={"place": self._place}).model_dump_json()
+        self._place = self._place.model_copy(update={"gpu_uuid": uuid})
+        return None
 
     def run(self, job: str, *, trains: bool) -> str:
         """Do a job given as JSON; returns an Answer's JSON."""
         from trainables.rank_process import answer
 
         model = TrainJob if trains else EvaluateJob
-        return answer(model.model_validate_json(job), rank=self._rank).model_dump_json()
+        return answer(model.model_validate_json(job), rank=self._rank, place=self._place).model_dump_json()
 
 
 class RayGroup:
     """A group of rank actors in the current placement group.
 
     Args:
-        config: Number of ranks, threads, device.
+        config: Number of ranks.
+        devices: What each takes and computes on, as the driver has settled it.
     """
 
-    def __init__(self, config: EngineConfig) -> None:
-        self.config = config
+    def __init__(self, config: EngineConfig, *, devices: RankDevices) -> None:
+        self.config, self.devices = config, devices
         self._ranks: list[Any] = []
-        self._first_memory_bytes: int | None = None
+        self._growth = GrowthGuard()
 
     def run(self, job: Job) -> JobResult:
         """Do a job on all ranks; returns what rank 0 answered.
@@ -96,13 +134,14 @@ class RayGroup:
         except BaseException:
             self.close()  # the others may hang in a collective that will never complete
             raise
-        self._replace_if_grown(result.memory_bytes)
+        self._replace_if_grown(result)
         return result
 
     def ready(self) -> None:
         """Return once every rank answers: they are started on the first call, and replaced if one was lost while idle.
 
         Raises:
+            PlaceLostError: There is no room for them any more.
             RankLostError: New ranks could not meet.
         """
         if self._ranks and not self._all_answer():
@@ -116,34 +155,23 @@ class RayGroup:
         for rank in self._ranks:
             ray.kill(rank)
         self._ranks = []
-        self._first_memory_bytes = None
+        self._growth = GrowthGuard()
 
     def _start(self) -> None:
-        from trainables.engine.process_group import ProcessGroupConfig
-
-        threads = threads_per_rank(self.config)
-        self._ranks = [_start_rank(number, self.config, threads=threads) for number in range(self.config.num_workers)]
+        if not _placement_group().wait(PLACE_SECONDS):  # at once, unless one of its hosts has gone
+            raise PlaceLostError(PLACE_SECONDS)
+        threads = _threads_of_bundles(self.devices)[: self.config.num_workers]
+        self._ranks = [_start_rank(number, self.devices, threads=each) for number, each in enumerate(threads)]
         try:
-            addresses = ray.get([rank.address.remote() for rank in self._ranks], timeout=START_SECONDS)
-            hosts = [address for address, _ in addresses]
-            host, port = addresses[0]
-            groups = [
-                ProcessGroupConfig(
-                    rank=number,
-                    num_ranks=self.config.num_workers,
-                    local_rank=hosts[:number].count(hosts[number]),
-                    host=host,
-                    port=port,
-                    threads=threads,
-                    device=device_of(self.config),
-                )
-                for number in range(self.config.num_workers)
-            ]
+            told = ray.get([rank.seat.remote() for rank in self._ranks], timeout=START_SECONDS)
+            groups = _process_groups(
+                [RankSeat.model_validate_json(seat) for seat in told], devices=self.devices, threads=threads
+            )
             joins = zip(self._ranks, groups, strict=True)
-            ray.get([rank.join.remote(group.model_dump_json()) for rank, group in joins], timeout=START_SECONDS)
+            _wait_until_joined([rank.join.remote(group.model_dump_json()) for rank, group in joins])
         except BaseException as error:
             self.close()
-            if isinstance(error, ray.exceptions.RayError):
+            if isinstance(error, ray.exceptions.RayError) or type(error) is RunError:
                 msg = f"the ranks could not meet ({error}); see Ray's worker logs, then start the sweep again"
                 raise RankLostError(msg) from error
             raise
@@ -156,42 +184,126 @@ class RayGroup:
         return True
 
     def _gather(self, pending: list[Any], *, watch: Watch | None) -> JobResult:
-        """Return rank 0's result once every rank has answered; fail at the first that fails."""
-        first, results, watcher = pending[0], {}, Watcher(watch)
-        while pending:
-            done, pending = ray.wait(pending, timeout=watcher.seconds_between_looks)
-            if not done:
-                watcher.check()
+        """Return rank 0's result once every rank has answered; of several errors, raise the cause."""
+        numbers = {reference: number for number, reference in enumerate(pending)}
+        gathering = Gathering[JobResult](len(pending), watch=watch)
+        while not gathering.is_over:
+            done, pending = ray.wait(pending, timeout=gathering.seconds_to_wait)
             for reference in done:
-                results[reference] = _unwrapped(reference)
-        return results[first]
+                gathering.take(numbers[reference], partial(_unwrapped, reference))
+            if not done:
+                gathering.nobody_answered()
+        gathering.raise_cause()
+        return gathering.results[0]
 
-    def _replace_if_grown(self, memory_bytes: int) -> None:
-        if self._first_memory_bytes is None:
-            self._first_memory_bytes = memory_bytes
-        elif memory_bytes - self._first_memory_bytes > MEMORY_GROWTH_LIMIT_BYTES:
-            log.warning("ranks have grown to %d MiB and are replaced", memory_bytes >> 20)
+    def _replace_if_grown(self, result: JobResult) -> None:
+        if complaint := self._growth.complaint(result):
+            log.warning("the ranks are replaced: %s", complaint)
             self.close()
 
 
-def _start_rank(number: int, config: EngineConfig, *, threads: int) -> Any:
-    on_cuda = device_of(config) == "cuda"
+def names_of_hosts(nodes: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return Ray's id of each host that is alive -> its name.
+
+    Args:
+        nodes: What `ray.nodes()` tells.
+    """
+    return host_names((node["NodeID"], node["NodeManagerHostname"]) for node in nodes if node["Alive"])
+
+
+def _process_groups(
+    seats: Sequence[RankSeat], *, devices: RankDevices, threads: Sequence[int]
+) -> list[ProcessGroupConfig]:
+    """Return how each rank joins the others, from where Ray has put them."""
+    from trainables.engine.process_group import ProcessGroupConfig
+
+    hosts = [seat.host for seat in seats]
+    taken = [(seat.host, gpu) for seat in seats for gpu in seat.gpus]
+    return [
+        ProcessGroupConfig(
+            rank=number,
+            num_ranks=len(seats),
+            local_rank=hosts[:number].count(hosts[number]),
+            host=seats[0].host,
+            port=seats[0].port,
+            threads=threads[number],
+            device=devices.computes_on,
+            memory_share=devices.gpus_per_rank or 1.0,
+            shares_device=len(set(taken)) < len(taken),
+            spans_hosts=len(set(hosts)) > 1,
+        )
+        for number in range(len(seats))
+    ]
+
+
+def _threads_of_bundles(devices: RankDevices) -> list[int]:
+    """Return the threads of a rank in each bundle of the trial's placement group, by the host that it is on."""
+    resources = {node["NodeID"]: node["Resources"] for node in ray.nodes()}
+    placed = ray.util.placement_group_table(_placement_group())["bundles_to_node_id"]
+    return [threads_on(_host(resources[placed[bundle]]), devices=devices) for bundle in sorted(placed)]
+
+
+def _host(resources: Mapping[str, float]) -> HostResources:
+    return HostResources(cpus=resources.get("CPU", 0.0), gpus=resources.get("GPU", 0.0))
+
+
+def _placement_group() -> Any:
     group = get_current_placement_group()
     assert group is not None  # noqa: S101  (Tune gives every trial one)
+    return group
+
+
+def _start_rank(number: int, devices: RankDevices, *, threads: int) -> Any:
     actor = ray.remote(RankActor)
     return actor.options(
-        num_cpus=threads,
-        num_gpus=1 if on_cuda else 0,
+        num_cpus=devices.cpus_per_rank,
+        num_gpus=devices.gpus_per_rank,
         scheduling_strategy=PlacementGroupSchedulingStrategy(
-            placement_group=group, placement_group_bundle_index=number
+            placement_group=_placement_group(), placement_group_bundle_index=number
         ),
-        runtime_env={"env_vars": rank_environment(threads)},
+        runtime_env={"env_vars": rank_environment(threads) | {_SEES_ALL_GPUS: "0"}},
     ).remote()
 
 
+def _wait_until_joined(pending: list[Any]) -> None:
+    """Return when all ranks have met.
+
+    Raises:
+        RunError: What kept one of them from it; of several errors, the cause.
+        GetTimeoutError: They took too long.
+    """
+    numbers = {reference: number for number, reference in enumerate(pending)}
+    gathering = Gathering[None](len(pending), watch=None)
+    deadline = time.monotonic() + START_SECONDS
+    while not gathering.is_over and (left := deadline - time.monotonic()) > 0:
+        wait = gathering.seconds_to_wait
+        done, pending = ray.wait(pending, timeout=left if wait is None else min(left, wait))
+        for reference in done:
+            gathering.take(numbers[reference], partial(_check_joined, reference))
+    gathering.raise_cause()
+    if pending:
+        msg = f"{len(pending)} ranks did not answer for {START_SECONDS:g} s"
+        raise ray.exceptions.GetTimeoutError(msg)
+
+
+def _check_joined(reference: Any) -> None:
+    if (failed := _answered(reference)) is not None:
+        Answer.model_validate_json(failed).unwrap()
+
+
 def _unwrapped(reference: Any) -> JobResult:
+    return Answer.model_validate_json(_answered(reference)).unwrap()
+
+
+def _answered(reference: Any) -> Any:
+    """Return what a rank returned.
+
+    Raises:
+        MemoryExhaustedError: Ray ended it before its host's memory was full.
+        RankLostError: It ended before it answered.
+    """
     try:
-        return Answer.model_validate_json(ray.get(reference)).unwrap()
+        return ray.get(reference)
     except ray.exceptions.OutOfMemoryError as error:
         raise MemoryExhaustedError(_first_line(error)) from error
     except _LOST as error:

@@ -2,51 +2,41 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
-import subprocess
 import sys
 from collections.abc import Callable
-from importlib import metadata
 
+from search.cli.findings import Finding, in_child, versions_of
 from search.errors import RecordMissingError
 from search.home import Home
-from trainables.config.frozen import FrozenModel
 from trainables.errors import InputError
 
-_IMPORT_SECONDS = 120
-_VERSIONS = ("xstilts", "torch", "deepspeed", "ray", "optuna", "transformers", "datasets")
-_TORCH = (
-    "import json, torch; names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())];"
-    "print(json.dumps({'devices': names, 'threads': torch.get_num_threads()}))"
-)
-
-
-class Finding(FrozenModel):
-    """One thing that was checked."""
-
-    what: str
-    """Name of the check."""
-    works: bool
-    """Whether a search can go on with it."""
-    said: str
-    """What was found, and the next step where it does not work."""
+VERSIONS = ("xstilts", "torch", "deepspeed", "ray", "optuna", "transformers", "datasets")
+"""Packages whose versions doctor tells."""
 
 
 def check_machine(home: Home) -> list[Finding]:
     """Return what was found, in the order in which a search needs it."""
     return [
-        Finding(what="machine", works=True, said=_machine()),
-        Finding(what="versions", works=True, said=_versions()),
-        _check_torch(),
+        *describe_machine(),
+        check_torch(),
         _check_import("deepspeed"),
         _check_import("ray"),
         _check("cluster", _cluster),
         _check("data", _data),
         _check("store", lambda: _store(home.store)),
         _check("record", lambda: _record(home.record)),
-        Finding(what="leftovers", works=True, said=_leftovers(home)),
+        _check("set apart", lambda: places_in_words(home.record)),
+        _check("leftovers", lambda: _leftovers(home)),
+    ]
+
+
+def describe_machine() -> list[Finding]:
+    """Return what the machine is, and the versions that are installed."""
+    return [
+        Finding(what="machine", works=True, said=_machine()),
+        Finding(what="versions", works=True, said=versions_of(VERSIONS)),
     ]
 
 
@@ -76,36 +66,21 @@ def _machine() -> str:
     return f"{cores} cores, {memory:.1f} GiB, {platform.system()} {platform.machine()}, Python {sys.version.split()[0]}"
 
 
-def _versions() -> str:
-    return ", ".join(f"{name} {metadata.version(name)}" for name in _VERSIONS)
+def check_torch() -> Finding:
+    """Return which devices torch can use; GPUs that it cannot use are told as what does not work."""
+    from search.cli.device_checks import devices_in_words, find_facts_in_child
 
-
-def _check_torch() -> Finding:
-    ended = _in_child(_TORCH)
-    if isinstance(ended, str):
-        return Finding(what="devices", works=False, said=f"torch cannot be imported: {ended}; reinstall it")
-    found = json.loads(ended.stdout.splitlines()[-1])
-    devices = ", ".join(found["devices"]) or "no CUDA device; training runs on the CPU"
-    return Finding(what="devices", works=True, said=f"{devices}; torch uses {found['threads']} threads")
+    facts = find_facts_in_child()
+    if isinstance(facts, str):
+        return Finding(what="devices", works=False, said=f"torch cannot be imported: {facts}; reinstall it")
+    return devices_in_words(facts)
 
 
 def _check_import(name: str) -> Finding:
-    ended = _in_child(f"import {name}")
+    ended = in_child(f"import {name}")
     if isinstance(ended, str):
         return Finding(what=name, works=False, said=f"cannot be imported: {ended}; reinstall it (constraints.txt)")
     return Finding(what=name, works=True, said="imports")
-
-
-def _in_child(code: str) -> subprocess.CompletedProcess[str] | str:
-    """Return the ended child, or in one line why it failed."""
-    command = [sys.executable, "-c", code]
-    try:
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=_IMPORT_SECONDS, check=False)  # noqa: S603  our own code
-    except subprocess.TimeoutExpired:
-        return f"no answer in {_IMPORT_SECONDS} s"
-    if ended.returncode:
-        return (ended.stderr.strip().splitlines() or [f"exit code {ended.returncode}"])[-1]
-    return ended
 
 
 def _check(what: str, look: Callable[[], str]) -> Finding:
@@ -149,3 +124,16 @@ def _record(place: str) -> str:
             return f"{place}, {len(record.sweeps())} sweeps{checked}"
     except RecordMissingError:
         return f"none yet at {place}; the first search makes it"
+
+
+def places_in_words(place: str) -> str:
+    """Return which hosts and GPUs failed too often under the sweeps of the record."""
+    from search.query import sweep_statuses
+    from search.record import open_record
+
+    try:
+        with open_record(place, read_only=True) as record:
+            found = [f"{apart} in sweep {one.sweep}" for one in sweep_statuses(record) for apart in one.set_apart]
+    except RecordMissingError:
+        found = []
+    return "; ".join(found) or "no host and no GPU"

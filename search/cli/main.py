@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -99,7 +98,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: Words after `xstilts`; None takes them from the process.
     """
-    sys.exit(exit_code(arguments))
+    from search.cli.streams import OutputError, standard_streams
+
+    code = DONE
+    try:
+        with standard_streams():
+            code = exit_code(arguments)
+    except OutputError as error:
+        if not error.is_reader_gone:
+            code = _say(error, FAILED)
+    sys.exit(code)
 
 
 def exit_code(arguments: Sequence[str] | None = None) -> int:
@@ -122,10 +130,6 @@ def exit_code(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         click.echo("xstilts: interrupted; what was finished is kept", err=True)
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader (head, less) has enough. Python would complain again when it flushes stdout at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
     return code if isinstance(code, int) else DONE
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import statistics
 import sys
@@ -27,7 +28,8 @@ class Table:
 
 def print_json(value: object) -> None:
     """Print one JSON document: of a model, a list of models, or plain JSON values."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=_dump))
+    is_unicode = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+    click.echo(json.dumps(value, indent=2, ensure_ascii=not is_unicode, allow_nan=False, default=_dump))
 
 
 def print_table(table: Table) -> None:
@@ -136,3 +138,8 @@ def print_evaluations(evaluations: Mapping[str, Mapping[str, Mapping[str, float]
         for metric, languages in metrics.items():
             each = ", ".join(f"{language} {percent(score)}" for language, score in languages.items())
             click.echo(f"  {task} {metric}: {percent(statistics.fmean(languages.values()))} ({each})")
+
+
+def moment(seconds: float) -> str:
+    """Return a time, in seconds since 1970, as this machine's clock would show it."""
+    return dt.datetime.fromtimestamp(seconds).astimezone().isoformat(sep=" ", timespec="seconds")

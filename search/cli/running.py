@@ -58,18 +58,21 @@ def _run(config: TrialConfig, *, home: Home) -> TrialResult:
     from search.progress import showing_progress
     from trainables.checkpoint_keeper import StopRequest
     from trainables.checks import check_trial
-    from trainables.local_group import LocalGroup, check_ranks_fit
+    from trainables.local_devices import devices_here
+    from trainables.local_group import LocalGroup
     from trainables.trial import Workplace, run_trial
 
     check_trial(config)
-    check_ranks_fit(config.engine)
+    devices = devices_here(config.engine)
+    engine = config.engine.model_copy(update={"device": devices.kind})
+    config = config.model_copy(update={"engine": engine})
     check_home(home)
     progress = home.scratch / "progress" / f"run-{os.getpid()}.json"
     log = home.scratch / f"run-{os.getpid()}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     stop = StopRequest()
     with (
-        contextlib.closing(LocalGroup(config.engine, log=log)) as group,
+        contextlib.closing(LocalGroup(engine, devices=devices, log=log)) as group,
         showing_progress(progress),
         _stopping_on_signals(stop),
     ):

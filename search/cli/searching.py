@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from search.driver.forecasting import Forecast, Range
+    from search.driver.settling import Placement
     from search.driver.sweep import SweepRequest
     from search.home import Home
     from search.query import BestTrial
@@ -187,6 +188,9 @@ def _print_preview(request: SweepRequest, *, as_json: bool) -> None:
                 "set_aside": {str(number): reason for number, reason in changes.set_aside.items()},
                 "counts_again": list(changes.back),
                 "num_to_propose": preview.num_to_propose,
+                "trials_at_a_time": preview.place.at_a_time,
+                "device": preview.place.devices.kind,
+                "waits_for": preview.place.warning,
                 "forecast": dataclasses.asdict(preview.forecast),
             }
         )
@@ -195,12 +199,12 @@ def _print_preview(request: SweepRequest, *, as_json: bool) -> None:
         click.echo(line)
     state = "new" if preview.is_new else "on record" if changes.revision else "on record, and unchanged"
     click.echo(f"Sweep {request.name} is {state}; {preview.num_to_propose} trials are left to be proposed.")
-    for line in _forecast_lines(preview.forecast):
+    for line in _forecast_lines(preview.forecast, place=preview.place):
         click.echo(line)
     print_next(f"xstilts status {request.name}", what="how it stands; the same command without --dry-run runs it")
 
 
-def _forecast_lines(forecast: Forecast) -> list[str]:
+def _forecast_lines(forecast: Forecast, *, place: Placement) -> list[str]:
     """Return what a sweep will cost, a line a quantity, shared and alone."""
     from search.cli.output import size
 
@@ -208,11 +212,14 @@ def _forecast_lines(forecast: Forecast) -> list[str]:
     hours = forecast.device_hours
     lines = [
         f"\nExpected of {forecast.trials} trials{told}:",
+        f"  trials          {place.in_words()}",
         f"  stages made     {_range(forecast.stages_made)}",
         f"  steps           {_range(forecast.steps_paid)}",
         f"  if alone        {_range(forecast.steps_if_alone)} steps",
         f"  store           {_range(forecast.peak_bytes, lambda taken: size(round(taken)))}",
     ]
+    if place.warning:
+        lines.insert(0, f"\nNothing starts yet: {place.warning}")
     if hours is None:
         lines.append("  device hours    not known: no stage with this encoder was timed here; run two trials first")
     else:

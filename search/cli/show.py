@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 import click
@@ -50,6 +51,7 @@ def _print_report(report: TrialReport) -> None:
     _print_scores(report)
     _print_trained(report)
     _print_stages(report)
+    _print_happenings(report)
     paid = f"{report.steps_paid} steps, {duration(report.cost_paid_seconds)}"
     alone = f"{report.steps_if_alone} steps, {duration(report.cost_if_alone_seconds)}"
     click.echo(f"\nCost: {paid} paid by this trial\nAlone: {alone}, had nothing been shared")
@@ -75,7 +77,7 @@ def _print_scores(report: TrialReport) -> None:
 
 
 def _print_trained(report: TrialReport) -> None:
-    from search.cli.output import Table, print_table
+    from search.cli.output import WIDTH, Table, print_table
 
     trained = report.rungs[-1].trained if report.rungs else {}
     rows = [
@@ -99,6 +101,9 @@ def _print_trained(report: TrialReport) -> None:
         for task, one in tasks.items():
             if one.num_unreadable:
                 click.echo(f"{one.num_unreadable} examples of {task} are left out: an image cannot be decoded")
+    for rows in report.rungs[-1].split_rows if report.rungs else ():
+        for words in filter(None, (rows.left_out_words(), rows.spelling_words())):
+            click.echo(textwrap.fill(f"Note: {words}", WIDTH))
 
 
 def _print_stages(report: TrialReport) -> None:
@@ -120,6 +125,16 @@ def _print_stages(report: TrialReport) -> None:
     ]
     headings = ("rung", "phase", "key", "steps", "took", "by this trial")
     print_table(Table(headings=headings, rows=rows, right=frozenset({0, 3, 4})))
+
+
+def _print_happenings(report: TrialReport) -> None:
+    from search.cli.output import moment
+
+    if report.happenings:
+        click.echo("\nOn its way:")
+    for one in report.happenings:
+        stage = f" (stage {one.stage[:12]})" if one.stage else ""
+        click.echo(f"  {moment(one.time)}  {one.in_words}{stage}")
 
 
 def _phase_words(stage: StageOfTrial) -> str:

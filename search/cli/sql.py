@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
     from search.query.sql import Cell, Selected
 
 _LIMIT, _JSON_LIMIT = 1000, 1_000_000
+_EXACT_FROM, _LARGE = 1e6, 1e15
+"""Between these, six digits would not tell a number: it has all before the point, and three behind it."""
+_LAST_TIME = 253402300800.0
+"""The year 10000, in seconds since 1970."""
 _EXAMPLE = "SELECT * FROM scores"
 
 
@@ -68,8 +73,16 @@ def _print_rows(found: Selected, *, as_json: bool) -> None:
         print_json([dict(zip(found.columns, row, strict=True)) for row in found.rows])
         return
     numbers = {place for place in range(len(found.columns)) if all(_is_number(row[place]) for row in found.rows)}
-    rows = [[_text(cell) for cell in row] for row in found.rows]
+    times = {place for place, name in enumerate(found.columns) if _is_time(name, found.columns)}
+    rows = [[_text(cell, is_time=place in times) for place, cell in enumerate(row)] for row in found.rows]
     print_table(Table(headings=found.columns, rows=rows, right=frozenset(numbers)))
+
+
+def _is_time(name: str, columns: tuple[str, ...]) -> bool:
+    """Return whether a column has times as numbers, by its name, and none beside it says them in ISO 8601."""
+    from search.query.views import ISO, TIMES
+
+    return any(time in re.findall(r"\w+", name) for time in TIMES) and f"{name}{ISO}" not in columns
 
 
 def _print_views(name: str, *, as_json: bool) -> None:
@@ -90,5 +103,14 @@ def _is_number(cell: Cell) -> bool:
     return cell is None or isinstance(cell, (int, float))
 
 
-def _text(cell: Cell) -> str:
-    return "-" if cell is None else f"{cell:.6g}" if isinstance(cell, float) else str(cell).replace("\n", " ")
+def _text(cell: Cell, *, is_time: bool) -> str:
+    from search.query.views import iso_time
+
+    if cell is None:
+        return "-"
+    if not isinstance(cell, float):
+        return str(cell).replace("\n", " ")
+    if not abs(cell) < _EXACT_FROM:
+        text = f"{cell:.3f}".rstrip("0").rstrip(".") if abs(cell) < _LARGE else f"{cell:.6g}"
+        return f"{text} {iso_time(cell)}" if is_time and 0 < cell < _LAST_TIME else text
+    return f"{cell:.6g}"

@@ -42,7 +42,7 @@ def list_command(store: str | None, record: str | None, as_json: bool) -> None: 
 
     home = find_home(record=record, store=store)
     with _record_if_any(home) as opened:
-        lines = list_stages(_existing_store(home), record=opened)
+        lines = list_stages(_existing_store(home, read_only=True), record=opened)
     if as_json:
         print_json(lines)
     else:
@@ -62,7 +62,7 @@ def verify(store: str | None, as_json: bool) -> int:  # noqa: FBT001  click pass
     from search.home import find_home
     from search.stages import verify_stages
 
-    verdicts = list(verify_stages(_existing_store(find_home(store=store))))
+    verdicts = list(verify_stages(_existing_store(find_home(store=store), read_only=True)))
     damaged = [verdict for verdict in verdicts if verdict.problem]
     if as_json:
         print_json({"num_stages": len(verdicts), "damaged": [one.model_dump(mode="json") for one in damaged]})
@@ -101,7 +101,7 @@ def gc(store: str | None, record: str | None, as_json: bool, dry_run: bool, **li
 
     home = find_home(record=record, store=store)
     chosen = Limits(keep_best=limits["keep_best"], max_bytes=limits["max_bytes"], dry_run=dry_run)
-    opened_store = _existing_store(home)
+    opened_store = _existing_store(home, read_only=False)
     with open_record(home.record, read_only=True) as opened:
         collected = collect(opened, store=opened_store, limits=chosen)
     if as_json:
@@ -124,14 +124,14 @@ def _record_if_any(home: Home) -> Generator[Record | None]:
         yield opened
 
 
-def _existing_store(home: Home) -> StageStore:
+def _existing_store(home: Home, *, read_only: bool) -> StageStore:
     from search.errors import InputError
     from trainables.stage_store import is_there
 
     if not is_there(home.store):
         msg = f"there is no store at {home.store!r}; name one by --store, or make one by `xstilts search demo`"
         raise InputError(msg)
-    return home.open_store()
+    return home.open_store(read_only=read_only)
 
 
 def _print_lines(lines: list[StageLine]) -> None:

@@ -105,6 +105,8 @@ def _print_counts(found: SweepStatus) -> None:
     click.echo(f"Sweep {found.sweep}: {found.num_done} of {found.planned_trials} trials done ({states})")
     if found.num_set_aside:
         click.echo(f"Set aside: {found.num_set_aside} trials do not count, because the sweep was changed")
+    for place in found.set_apart:
+        click.echo(f"Set apart: {place}; no trial is started there")
     if found.best_trial is not None:
         click.echo(f"Best so far: trial {found.best_trial}, {found.objective} {percent(found.best_score)} %")
     click.echo(f"Cost: {found.steps_paid} steps, {duration(found.cost_paid_seconds)} of training and scoring")

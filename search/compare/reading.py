@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.compare.runs import Run
@@ -104,11 +103,11 @@ def _seed(trial: TrialRow, phase: str) -> int | None:
 
 
 def _open_store(store: str | None) -> StageStore | None:
-    if store is None or "://" in store or not Path(store).is_dir():
+    if store is None or "://" in store:
         return None
-    from trainables.stage_store import StageStore
+    from trainables.stage_store import StageStore, is_there
 
-    return StageStore(Path(store))
+    return StageStore(store, read_only=True) if is_there(store) else None
 
 
 def tasks_name(names: Collection[str]) -> str:

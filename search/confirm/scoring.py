@@ -23,7 +23,8 @@ from search.home import Home
 from trainables.checkpoint_keeper import StopRequest
 from trainables.checkpoints import encoder_folder
 from trainables.config import EngineConfig, TrialConfig
-from trainables.local_group import LocalGroup, device_of, num_cuda_devices
+from trainables.local_devices import devices_here, find_gpus
+from trainables.local_group import LocalGroup
 from trainables.locked_test import score_test
 from trainables.making import Workplace
 from trainables.results import TrialResult
@@ -112,11 +113,13 @@ class _Crew:
 
     def _group(self, number: int) -> LocalGroup:
         engine, log = self.layout.engine, self.home.scratch / f"test-{os.getpid()}.log"
-        if device_of(engine) == "cpu":
-            return LocalGroup(engine, log=log)
-        seen = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(num_cuda_devices())))
+        devices = devices_here(engine)
+        if devices.kind == "cpu":
+            return LocalGroup(engine, devices=devices, log=log)
+        seen = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(find_gpus().num_in_torch)))
         first = number * engine.num_workers
-        return LocalGroup(engine, log=log, devices=",".join(seen.split(",")[first : first + engine.num_workers]))
+        visible = ",".join(seen.split(",")[first : first + engine.num_workers])
+        return LocalGroup(engine, devices=devices, log=log, visible=visible)
 
 
 @contextlib.contextmanager
@@ -140,6 +143,6 @@ def _layout(config: TrialConfig, *, num_trials: int) -> Layout:
 def _room(engine: EngineConfig) -> Room:
     return Room(
         cores=len(os.sched_getaffinity(0)),
-        devices=num_cuda_devices() if device_of(engine) == "cuda" else 0,
+        devices=find_gpus().num_in_torch if devices_here(engine).kind == "cuda" else 0,
         free_bytes=psutil.virtual_memory().available,
     )

@@ -169,6 +169,7 @@ class Forecaster:
         is_made: Tells whether the store has a stage.
         weight_bytes: Size of the encoder's weights.
         timing: What stages took.
+        trials_at_a_time: How many run at a time.
     """
 
     def __init__(
@@ -178,8 +179,9 @@ class Forecaster:
         is_made: Callable[[str], bool],
         weight_bytes: int,
         timing: Timing,
+        trials_at_a_time: int = 1,
     ) -> None:
-        self._spec = spec
+        self._spec, self._trials_at_a_time = spec, trials_at_a_time
         self._history: Sequence[PastTrial] = ()
         self._waiting: Mapping[int, TrialConfig] = {}
         self._is_made, self._weight_bytes, self._timing = is_made, weight_bytes, timing
@@ -223,7 +225,7 @@ class Forecaster:
             plans,
             seconds=lambda stage: 1.0 + (self._steps.of(stage) or 0),
             climbs=_Climbing(self._spec, scores=scores, chance=chance),
-            num_workers=self._spec.concurrency or 1,
+            num_workers=self._trials_at_a_time,
             max_ahead=1 if self._spec.sampler.name in LEARNING_SAMPLERS else len(plans) or 1,
             is_made=self._is_made,
         )

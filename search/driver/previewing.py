@@ -6,19 +6,19 @@ import contextlib
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 from search.driver.changes import Changes, changes_of
 from search.driver.forecasting import Forecast, Forecaster, Timing, timing_of
 from search.driver.proposing import ENDED, past_trial
-from search.driver.sweep import SweepRequest, check_families
+from search.driver.settling import Placement, settle_here, settle_on_cluster
+from search.driver.sweep import SweepRequest, check_families, joins_cluster
 from search.errors import RecordMissingError, UnknownSweepError
 from search.home import Home, check_home
 from search.record import History, Record, open_record
 from search.sampler import PastTrial
 from trainables.checkpoints import encoder_folder
 from trainables.config import TrialConfig
-from trainables.storage import is_remote
+from trainables.stage_store import is_there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +33,8 @@ class Preview:
     """Trials that are left to be proposed."""
     forecast: Forecast
     """What is left to be done, proposals and trials that have not ended."""
+    place: Placement
+    """What runs where, and how many at a time."""
 
 
 def preview_sweep(request: SweepRequest) -> Preview:
@@ -43,24 +45,37 @@ def preview_sweep(request: SweepRequest) -> Preview:
     """
     config = check_families(request.spec)
     check_home(request.home)
+    place = _place(request, config)
     with _record(request.home) as record:
         try:
             if record is not None:
-                return _known(record, request, config)
+                return _known(record, request, config, place=place)
         except UnknownSweepError:
             pass
-        forecaster = _forecaster(request, config, record=record)
+        forecaster = _forecaster(request, config, record=record, place=place)
     forecast = forecaster.forecast(num_to_propose=request.trials)
-    return Preview(changes=Changes(), is_new=True, num_to_propose=request.trials, forecast=forecast)
+    return Preview(changes=Changes(), is_new=True, num_to_propose=request.trials, forecast=forecast, place=place)
 
 
-def _known(record: Record, request: SweepRequest, config: TrialConfig) -> Preview:
+def _place(request: SweepRequest, config: TrialConfig) -> Placement:
+    """Return where the sweep would run, by this machine or the cluster that RAY_ADDRESS names."""
+    from search.driver.cluster_hosts import this_machine
+
+    if not joins_cluster():
+        return settle_here(request.spec, config.engine, hosts=this_machine())
+    from search.driver.tuning import RayCluster
+
+    with RayCluster() as cluster:
+        return settle_on_cluster(request.spec, config.engine, hosts=cluster.hosts())
+
+
+def _known(record: Record, request: SweepRequest, config: TrialConfig, *, place: Placement) -> Preview:
     changes = changes_of(record, request.name, spec=request.spec)
     planned = max(request.trials, record.sweep(request.name).planned_trials)
     trials = record.trials(request.name)
     num_left = max(0, planned - (len(trials) - len(changes.set_aside)))
     waiting = [one for one in trials if one.state not in ENDED and one.number not in changes.set_aside]
-    forecaster = _forecaster(request, config, record=record)
+    forecaster = _forecaster(request, config, record=record, place=place)
     goals = request.spec.goals
     history = History(record, sweep=request.name, make=partial(past_trial, goals=goals), goals=goals)
     forecaster.know(
@@ -68,7 +83,11 @@ def _known(record: Record, request: SweepRequest, config: TrialConfig) -> Previe
         waiting={trial.number: trial.trial_config for trial in waiting},
     )
     return Preview(
-        changes=changes, is_new=False, num_to_propose=num_left, forecast=forecaster.forecast(num_to_propose=num_left)
+        changes=changes,
+        is_new=False,
+        num_to_propose=num_left,
+        forecast=forecaster.forecast(num_to_propose=num_left),
+        place=place,
     )
 
 
@@ -80,14 +99,14 @@ def _after(changes: Changes, trial: PastTrial) -> PastTrial:
     return replace(trial, assignment=assignments.get(str(trial.number), trial.assignment))
 
 
-def _forecaster(request: SweepRequest, config: TrialConfig, *, record: Record | None) -> Forecaster:
+def _forecaster(request: SweepRequest, config: TrialConfig, *, record: Record | None, place: Placement) -> Forecaster:
     folder = encoder_folder(config.encoder.name, revision=config.encoder.revision)
-    there = is_remote(request.home.store) or Path(request.home.store).is_dir()
     return Forecaster(
         request.spec,
-        is_made=request.home.open_store().has if there else lambda _: False,
+        is_made=request.home.open_store(read_only=True).has if is_there(request.home.store) else lambda _: False,
         weight_bytes=sum(path.stat().st_size for path in folder.glob("*.safetensors")),
         timing=Timing() if record is None else timing_of(record, encoder=config.encoder.name),
+        trials_at_a_time=place.concurrency,
     )
 
 

@@ -8,18 +8,31 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar  # Any: Tune's configurations and results are free-form dicts
 
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
+from search.driver.lost_trials import Fault
 from search.driver.pausing import Disk
 from search.driver.proposing import Finished, Proposer, Start, Wait
+from search.driver.quarantine import Quarantine
 from search.errors import RecordFullError
 from trainables.order import TrialOrder
-from trainables.trainable import DISK, ORDER, RUNG
+from trainables.trainable import DISK, FAULT, ORDER, RUNG
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ended:
+    """A trial whose actor is done with it."""
+
+    number: int
+    disk: Disk | None
+    fault: Fault | None
+    """Why it cannot go on where it was."""
 
 
 class RecordSearcher(Searcher):
@@ -44,7 +57,9 @@ class RecordSearcher(Searcher):
         self._proposer, self._order, self._is_stopping = proposer, order, is_stopping
         self._num_left = max_trials
         self._numbers: dict[str, int] = {}
-        self._ended: list[tuple[int, Disk | None]] = []
+        self._ended: list[_Ended] = []
+        self.has_faults = False
+        """Whether a trial gave its place back because it could not go on there, since kept actors were last ended."""
         self.is_finished = False
         """Whether nothing is left to start."""
         self.last_change = time.monotonic()
@@ -73,9 +88,12 @@ class RecordSearcher(Searcher):
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:  # noqa: FBT001, FBT002  (Tune's signature)
         """Let the next trial start. An exception here would make Tune run the finished trial again."""
-        disk = result.get(DISK) if result and not error else None  # all else the record knows
+        told = result if result and not error else {}  # all else the record knows
         self.last_change = time.monotonic()
-        self._ended.append((self._numbers.pop(trial_id), disk))
+        fault = Fault(**given) if (given := told.get(FAULT)) else None
+        ended = _Ended(number=self._numbers.pop(trial_id), disk=told.get(DISK), fault=fault)
+        self.has_faults |= ended.fault is not None
+        self._ended.append(ended)
         self._pausing_if_full(self._take_notes)
 
     def settle(self) -> None:
@@ -93,8 +111,8 @@ class RecordSearcher(Searcher):
     def _take_notes(self) -> None:
         """Tell the proposer which trials have ended, also those that could not be noted on a full disk."""
         while self._ended:
-            number, disk = self._ended[0]
-            self._proposer.ended(number, disk=disk)
+            one = self._ended[0]
+            self._proposer.ended(one.number, disk=one.disk, fault=one.fault)
             del self._ended[0]
 
     def _pausing_if_full(self, act: Callable[[], T]) -> T | None:
@@ -125,19 +143,43 @@ class RungScheduler(FIFOScheduler):
         searcher: Knows which trial is which.
         idle_seconds: How long ranks are kept for which there is no trial, so that an autoscaler can take their host
             away; None keeps them until the sweep ends.
+        quarantine: Keeps trials away from hosts and GPUs that are set apart; None where there are none to keep from.
     """
 
-    def __init__(self, proposer: Proposer, *, searcher: RecordSearcher, idle_seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        proposer: Proposer,
+        *,
+        searcher: RecordSearcher,
+        idle_seconds: float | None = None,
+        quarantine: Quarantine | None = None,
+    ) -> None:
         super().__init__()
+        self._quarantine = quarantine
         self._proposer, self._searcher, self._idle_seconds = proposer, searcher, idle_seconds
 
+    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
+        """Have a new trial placed where it may be."""
+        has_changed = self._quarantine is not None and self._quarantine.look(at_once=True)
+        if has_changed or self._searcher.has_faults:
+            self._let_go(tune_controller)
+        if self._quarantine is not None:
+            trial.update_resources(self._quarantine.resources)
+        super().on_trial_add(tune_controller, trial)
+
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
-        """Return the trial that Tune starts next; let go before that what has been idle for too long."""
+        """Return the trial that Tune starts next; let go before that what is idle for too long, or fails."""
         idle_seconds = time.monotonic() - self._searcher.last_change
-        if self._idle_seconds is not None and idle_seconds > self._idle_seconds:
-            # Tune keeps one actor, with its place, while it may be asked for more trials; it has no setting for that.
-            tune_controller._tune_controller._cleanup_cached_actors(force_all=True)  # noqa: SLF001
+        is_idle = self._idle_seconds is not None and idle_seconds > self._idle_seconds
+        has_changed = self._quarantine is not None and self._quarantine.look()
+        if is_idle or has_changed or self._searcher.has_faults:
+            self._let_go(tune_controller)
         return super().choose_trial_to_run(tune_controller)
+
+    def _let_go(self, tune_controller: Any) -> None:
+        """End the actors that Tune keeps, with their places, for the next trials; it has no setting for that."""
+        self._searcher.has_faults = False
+        tune_controller._tune_controller._cleanup_cached_actors(force_all=True)  # noqa: SLF001
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Return whether Tune goes on with a trial."""

@@ -20,13 +20,14 @@ from search.driver.pausing import DiskPause, can_write, free_bytes
 from search.driver.planning import StagePlans
 from search.driver.proposing import Proposer, Start
 from search.driver.ray_door import check_ray
+from search.driver.settling import Placement, settle, settle_here
 from search.driver.stopping import Stopping
 from search.errors import InputError, RunError, SearchError, UnknownSweepError
 from search.home import Home, check_home
 from search.leftovers import left_sessions, noted_session
 from search.progress import LiveView
 from search.published import publishing, restore_copy
-from search.query import sweep_status
+from search.query import places_set_apart, sweep_status
 from search.ray_surroundings import given_address
 from search.record import JsonObject, Ownership, Record, open_record
 from search.stages import Limits, collect
@@ -35,9 +36,8 @@ from spaces.drawing import default_assignment
 from spaces.own_tasks import own_tasks
 from spaces.sweep_spec import SweepSpec, make_space, make_sweep_spec, recorded
 from trainables.checks import check_trial
-from trainables.config import EngineConfig, TrialConfig
+from trainables.config import TrialConfig
 from trainables.errors import TrainablesError
-from trainables.local_group import check_ranks_fit
 from trainables.order import TrialOrder
 from trainables.stage_store import StageStore
 
@@ -75,12 +75,13 @@ def run_sweep(request: SweepRequest) -> None:
         KeyboardInterrupt: The user interrupted; everything finished is on record.
     """
     engine = check_families(request.spec).engine
-    if given_address(os.environ) is None:  # else the cluster's machines are asked, once Ray is there
-        check_ranks_fit(engine)
-        _with_threads(engine, num_cpus=len(os.sched_getaffinity(0)), concurrency=request.spec.concurrency)
     check_home(request.home)
     if _may_have_work(request):
         check_ray()
+    if not joins_cluster():  # else the cluster's machines are asked, once Ray is there
+        from search.driver.cluster_hosts import this_machine
+
+        settle_here(request.spec, engine, hosts=this_machine())
     restore_copy(request.home, sweep=request.name)
     with open_record(request.home.record) as opened, _owned(opened, request) as ownership:
         record = ownership.record
@@ -94,6 +95,11 @@ def run_sweep(request: SweepRequest) -> None:
         finally:
             record.interrupt_running(request.name)
         _check_any_succeeded(record, request.name)
+
+
+def joins_cluster() -> bool:
+    """Return whether a sweep runs on a cluster that was there before, which RAY_ADDRESS names."""
+    return given_address(os.environ) is not None
 
 
 def check_families(spec: SweepSpec) -> TrialConfig:
@@ -128,24 +134,24 @@ def _tune(record: Record, request: SweepRequest, *, fence: int) -> None:
     for left in left_sessions(request.home):
         left.clear()
     with RayCluster() as cluster, _scratch(request, cluster) as scratch:
-        if cluster.session is None:  # a rank stays within a host, and the cluster may yet grow
-            engine = engine.model_copy(update={"threads_per_rank": engine.threads_per_rank or 1})
-            _warn_if_none_fits(cluster, engine)
-        else:
-            engine = _with_threads(engine, num_cpus=cluster.num_cpus, concurrency=request.spec.concurrency)
-        concurrency = request.spec.concurrency or cluster.num_trials_that_fit(engine)
+        place = settle(request.spec, engine, hosts=cluster.hosts(), is_local=cluster.session is not None)
+        if place.warning:
+            log.warning("%s", place.warning)
         store = request.home.open_store()
         pause = _pause(record, request, store=store)
         proposer = Proposer(
             record,
             name=request.name,
             spec=request.spec,
-            concurrency=concurrency,
+            concurrency=place.concurrency,
             plans=StagePlans(store, rungs=request.spec.rungs),
             pause=pause,
         )
+        quarantine = cluster.quarantine(
+            lambda: places_set_apart(record, sweep=request.name), devices=place.devices, num_ranks=engine.num_workers
+        )
         if _follows_cluster(request, cluster):
-            proposer.follow(cluster.room(engine))
+            proposer.follow(cluster.room(place.devices, num_ranks=engine.num_workers, quarantine=quarantine))
         with (
             _losing(cluster),
             _view(request),
@@ -161,8 +167,8 @@ def _tune(record: Record, request: SweepRequest, *, fence: int) -> None:
             )
             tune_trials(
                 proposer,
-                order=lambda start: _order(start, request, engine=engine, fence=fence, keeper=keeper),
-                engine=engine,
+                order=lambda start: _order(start, request, place=place, fence=fence, keeper=keeper),
+                resources=quarantine,
                 scratch=scratch,
                 is_stopping=lambda: stopping.is_asked or budget.is_reached(now=proposer.has_room),
             )
@@ -243,12 +249,13 @@ def _pause(record: Record, request: SweepRequest, *, store: StageStore) -> DiskP
     )
 
 
-def _order(start: Start, request: SweepRequest, *, engine: EngineConfig, fence: int, keeper: str | None) -> TrialOrder:
+def _order(start: Start, request: SweepRequest, *, place: Placement, fence: int, keeper: str | None) -> TrialOrder:
     trial = start.trial
     return TrialOrder(
         sweep=request.name,
         number=trial.number,
-        config=trial.trial_config.model_copy(update={"engine": engine}),
+        config=trial.trial_config.model_copy(update={"engine": place.engine}),
+        devices=place.devices,
         rungs=request.spec.rungs,
         rung=start.rung,
         expired=start.expired,
@@ -272,34 +279,6 @@ def _as_recorded(request: SweepRequest, *, record: Record) -> JsonObject:
     except UnknownSweepError:
         return written
     return known if make_sweep_spec(known) == request.spec else written
-
-
-def _warn_if_none_fits(cluster: RayCluster, engine: EngineConfig) -> None:
-    if cluster.num_ranks_that_fit(engine) < engine.num_workers:
-        log.warning(
-            "a trial needs %d ranks of %s CPU%s, and the cluster has room for %d; trials wait until hosts join it",
-            engine.num_workers,
-            engine.threads_per_rank,
-            " and 1 GPU" if engine.device == "cuda" else "",
-            cluster.num_ranks_that_fit(engine),
-        )
-
-
-def _with_threads(engine: EngineConfig, *, num_cpus: float, concurrency: int | None) -> EngineConfig:
-    """Return the engine with its threads settled, checked against what this machine has.
-
-    Raises:
-        InputError: A trial needs more CPUs than it has.
-    """
-    share = int(num_cpus) // engine.num_workers // (concurrency or 1)
-    threads = engine.threads_per_rank or (max(1, share) if concurrency else 1)
-    if (needed := engine.num_workers * threads) > num_cpus:
-        msg = (
-            f"a trial needs {needed} CPUs ({engine.num_workers} workers), and there are {num_cpus:g}; "
-            "lower trial.engine.num_workers or threads_per_rank, or add machines"
-        )
-        raise InputError(msg)
-    return engine.model_copy(update={"threads_per_rank": threads})
 
 
 @contextlib.contextmanager

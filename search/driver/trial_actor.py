@@ -8,9 +8,10 @@ from functools import cached_property
 from typing import cast
 
 from search.driver.record_keeper import RemoteRecord
-from search.record import JsonObject, Record, open_record
-from trainables.errors import DiskError, RankLostError, StageBusyError, StoppedError
+from search.record import JsonObject, Record, fault_payload, open_record
+from trainables.errors import DeviceFaultError, DiskError, RunError, StageBusyError, StoppedError
 from trainables.failures import failure_kind
+from trainables.micro_batches import MemoryChange
 from trainables.order import TrialOrder
 from trainables.results import StageRun, TrialResult
 from trainables.trainable import Failure, TrialTrainable
@@ -33,10 +34,29 @@ class RecordPublisher:
         write = record.finish if rung == order.rungs.last else record.measure
         write(order.sweep, number=order.number, result=result, rung=rung)
 
-    def lost(self, order: TrialOrder, stage: str, error: RankLostError, /) -> None:
-        """Note that ranks were lost."""
+    def lost(self, order: TrialOrder, stage: str, error: RunError, /) -> None:
+        """Note that ranks were lost, or a device failed."""
+        record = self._record(order)
+        if isinstance(error, DeviceFaultError):
+            fault = fault_payload(error, stage=stage)
+            record.note(order.sweep, number=order.number, kind="device_fault", payload=fault)
+            return
         payload: JsonObject = {"stage": stage, "kind": failure_kind(error), "error": str(error)}
-        self._record(order).note(order.sweep, number=order.number, kind="lost", payload=payload)
+        record.note(order.sweep, number=order.number, kind="lost", payload=payload)
+
+    def memory(self, order: TrialOrder, stage: str, change: MemoryChange, /) -> None:
+        """Note what memory did to a pass."""
+        tokens: JsonObject = {"tokens_before": change.tokens_before, "tokens_after": change.tokens_after}
+        payload: JsonObject = {"stage": stage, "error": change.said, **tokens}
+        self._record(order).note(order.sweep, number=order.number, kind=change.kind, payload=payload)
+
+    def left_out(self, order: TrialOrder, warning: str, /) -> None:
+        """Note it once a sweep, as far as this process knows."""
+        if (order.sweep, warning) in self._told:
+            return
+        self._told.add((order.sweep, warning))
+        payload: JsonObject = {"warning": warning}
+        self._record(order).note(order.sweep, number=order.number, kind="left_out", payload=payload)
 
     def waits(self, order: TrialOrder, error: StageBusyError | StoppedError | DiskError, /) -> None:
         """Note that it gives its place back; durable on return."""
@@ -47,6 +67,10 @@ class RecordPublisher:
         """Note the failure; durable on return."""
         record = self._record(order)
         record.fail(order.sweep, number=order.number, error=failure.error, kind=failure.kind, stage=failure.stage)
+
+    @cached_property
+    def _told(self) -> set[tuple[str, str]]:
+        return set()
 
     @cached_property
     def _records(self) -> dict[str, Record]:

@@ -9,7 +9,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self  # Any: Ray is untyped
@@ -19,7 +19,8 @@ import psutil
 from search.driver.proposing import Proposer, Start
 from search.driver.ray_door import start_ray
 from search.ray_surroundings import given_address
-from trainables.config import EngineConfig
+from search.record import SetApart
+from trainables.devices import HostResources, RankDevices, trials_at_a_time
 from trainables.order import TrialOrder
 from trainables.trainable import TrialTrainable
 
@@ -34,6 +35,8 @@ import ray
 from ray import tune
 from ray.tune.execution import class_cache
 
+from search.driver.cluster_hosts import ClusterHosts, cluster_hosts
+from search.driver.quarantine import Quarantine
 from search.driver.searcher import RecordSearcher, RungScheduler
 from search.driver.trial_actor import SweepTrainable
 
@@ -92,41 +95,42 @@ class RayCluster:
                 self.on_lost()
                 return
 
-    @property
-    def num_cpus(self) -> float:
-        """CPUs of the whole cluster, as it is now."""
-        return float(ray.cluster_resources().get("CPU", 0))
+    def hosts(self) -> ClusterHosts:
+        """Return the hosts that are there now, and those that could join."""
+        return cluster_hosts()
 
-    def num_trials_that_fit(self, engine: EngineConfig) -> int:
-        """Return how many trials the cluster can run at a time as it is now, at least 1."""
-        return max(1, self.num_ranks_that_fit(engine) // engine.num_workers)
+    def quarantine(
+        self, places: Callable[[], Sequence[SetApart]], *, devices: RankDevices, num_ranks: int
+    ) -> Quarantine:
+        """Return what keeps a sweep's trials away from hosts and GPUs that failed too often.
 
-    def num_ranks_that_fit(self, engine: EngineConfig) -> int:
-        """Return how many ranks the hosts that are alive have room for."""
-        return ranks_that_fit([node["Resources"] for node in ray.nodes() if node["Alive"]], engine=engine)
+        Args:
+            places: Returns what is set apart, from the record.
+            devices: What each rank takes.
+            num_ranks: Ranks of a trial.
+        """
 
-    def room(self, engine: EngineConfig) -> Callable[[], int]:
+        def fits(left: Sequence[HostResources]) -> bool:
+            hosts = self.hosts()
+            return hosts.may_grow or bool(
+                trials_at_a_time([*left, *hosts.may_join], devices=devices, num_ranks=num_ranks)
+            )
+
+        return Quarantine(places=places, resources=trial_resources(devices, num_ranks=num_ranks), fits=fits)
+
+    def room(self, devices: RankDevices, *, num_ranks: int, quarantine: Quarantine) -> Callable[[], int]:
         """Return what tells how many trials to start: as many as fit, and one that waits for the cluster to grow."""
 
         def look() -> int:
             nonlocal looked, room
             if time.monotonic() - looked >= SECONDS_BETWEEN_LOOKS:
-                looked, room = time.monotonic(), self.num_trials_that_fit(engine) + AHEAD_OF_CLUSTER
+                alive = quarantine.remaining([node for node in ray.nodes() if node["Alive"]])
+                fitting = trials_at_a_time(alive, devices=devices, num_ranks=num_ranks)
+                looked, room = time.monotonic(), max(1, fitting) + AHEAD_OF_CLUSTER
             return room
 
         looked, room = float("-inf"), 1
         return look
-
-
-def ranks_that_fit(hosts: Iterable[Mapping[str, float]], *, engine: EngineConfig) -> int:
-    """Return how many ranks find room at a time: each stays within a host.
-
-    Args:
-        hosts: Resources of each host, by Ray's names.
-        engine: Threads of a rank; on CUDA each takes one GPU too.
-    """
-    needed = {"CPU": float(engine.threads_per_rank or 1)} | ({"GPU": 1.0} if engine.device == "cuda" else {})
-    return sum(min(int(host.get(name, 0) // wanted) for name, wanted in needed.items()) for host in hosts)
 
 
 def _raylet() -> psutil.Process | None:
@@ -148,7 +152,7 @@ def tune_trials(
     proposer: Proposer,
     *,
     order: Callable[[Start], TrialOrder],
-    engine: EngineConfig,
+    resources: tune.PlacementGroupFactory | Quarantine,
     scratch: Path,
     is_stopping: Callable[[], bool] = lambda: False,
     trainable: type[TrialTrainable] = SweepTrainable,
@@ -160,17 +164,19 @@ def tune_trials(
     Args:
         proposer: Decides what runs next.
         order: Makes a trial's order.
-        engine: Ranks and threads of every trial.
+        resources: What every trial takes (`trial_resources`), or what says so anew for each.
         scratch: Folder for Tune's own state, which nobody reads again.
         is_stopping: Whether the sweep was asked to stop: then nothing more is started.
         trainable: What runs a trial and says how it ended.
     """
+    quarantine = resources if isinstance(resources, Quarantine) else None
     idle_seconds = IDLE_SECONDS if given_address(os.environ) else None  # a host of our own goes nowhere
     max_trials = TRIALS_A_RUN * proposer.concurrency
     for number in itertools.count():
         searcher = RecordSearcher(proposer, order=order, is_stopping=is_stopping, max_trials=max_trials)
-        scheduler = RungScheduler(proposer, searcher=searcher, idle_seconds=idle_seconds)
-        _tuner(searcher, scheduler, engine=engine, scratch=scratch / str(number), trainable=trainable).fit()
+        scheduler = RungScheduler(proposer, searcher=searcher, idle_seconds=idle_seconds, quarantine=quarantine)
+        taken = resources.resources if isinstance(resources, Quarantine) else resources
+        _tuner(searcher, scheduler, resources=taken, scratch=scratch / str(number), trainable=trainable).fit()
         searcher.settle()
         if searcher.is_finished:
             return
@@ -180,12 +186,12 @@ def _tuner(
     searcher: RecordSearcher,
     scheduler: RungScheduler,
     *,
-    engine: EngineConfig,
+    resources: tune.PlacementGroupFactory,
     scratch: Path,
     trainable: type[TrialTrainable],
 ) -> tune.Tuner:
     return tune.Tuner(
-        tune.with_resources(trainable, trial_resources(engine)),
+        tune.with_resources(trainable, resources),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
             scheduler=scheduler,
@@ -202,8 +208,17 @@ def _tuner(
     )
 
 
-def trial_resources(engine: EngineConfig) -> tune.PlacementGroupFactory:
-    """Return a trial's placement group: an empty bundle for its actor, then one for each rank."""
-    threads = engine.threads_per_rank or 1
-    gpus = {"GPU": 1.0} if engine.device == "cuda" else {}
-    return tune.PlacementGroupFactory([{}, *({"CPU": float(threads), **gpus} for _ in range(engine.num_workers))])
+def trial_resources(devices: RankDevices, *, num_ranks: int) -> tune.PlacementGroupFactory:
+    """Return a trial's placement group: an empty bundle for its actor, then one for each rank.
+
+    Args:
+        devices: What each rank takes.
+        num_ranks: Ranks of a trial.
+    """
+    bundle = {"CPU": devices.cpus_per_rank}
+    if devices.gpus_per_rank:
+        bundle["GPU"] = devices.gpus_per_rank
+    if devices.accelerator_type is not None:
+        bundle[f"accelerator_type:{devices.accelerator_type}"] = 0.001  # as Ray's own option of actors asks for it
+    strategy = "STRICT_PACK" if devices.on_one_host else "PACK"
+    return tune.PlacementGroupFactory([{}, *([bundle] * num_ranks)], strategy=strategy)

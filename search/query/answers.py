@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import cast, get_args
+
 from pydantic import ConfigDict, Field, JsonValue
 
-from search.record import JsonObject, Objective, State
+from search.record import JsonObject, Objective, SetApart, State
 from trainables.config.frozen import FrozenModel
-from trainables.results import Family, Phase, TaskTraining, TrialResult
+from trainables.micro_batches import MemoryChange, MemoryKind
+from trainables.rank_place import RankPlace
+from trainables.results import Family, Phase, SplitRows, TaskTraining, TrialResult
 
 
 class Answer(FrozenModel):
@@ -86,6 +90,8 @@ class SweepStatus(Answer):
     """State -> number of trials that count."""
     num_set_aside: int = 0
     """Trials that do not count, because the sweep was changed."""
+    set_apart: tuple[SetApart, ...] = ()
+    """Hosts and GPUs that its trials are kept away from, because they failed too often."""
     best_trial: int | None
     """Number of the best finished trial."""
     best_score: float | None
@@ -132,6 +138,8 @@ class RungScore(Answer):
     """Phase -> task -> weight, examples, steps and losses of its training."""
     evaluations: dict[str, dict[str, dict[str, float]]] = Field(default_factory=dict)
     """Evaluation task -> metric (its own first) -> language -> score: the trial's own, then further targets'."""
+    split_rows: tuple[SplitRows, ...] = ()
+    """The splits that rows were left out of, or whose texts spell special tokens."""
 
 
 class StageOfTrial(Answer):
@@ -157,6 +165,37 @@ class StageOfTrial(Answer):
     """Optimiser steps of the trunk that it continues."""
     seconds_before: float = 0.0
     """Wall time that making that trunk took, whoever made it."""
+
+
+class Happening(Answer):
+    """What happened to a trial on its way."""
+
+    kind: str
+    """`lost`, `device_fault`, `memory_retry`, `halved` or `enlarged`."""
+    time: float
+    """When, in seconds since 1970."""
+    stage: str | None = None
+    """Key of the stage that was being made."""
+    error: str | None = None
+    """What was said."""
+    place: RankPlace | None = None
+    """Host and GPU that failed."""
+    tokens_before: int | None = None
+    """Tokens of the pass that was tried."""
+    tokens_after: int | None = None
+    """Tokens of the pass that was tried next."""
+
+    @property
+    def in_words(self) -> str:
+        """What happened, in a line."""
+        said = f": {self.error}" if self.error else ""
+        if self.kind in get_args(MemoryKind) and self.tokens_before and self.tokens_after:
+            kind = cast("MemoryKind", self.kind)
+            change = MemoryChange(kind=kind, tokens_before=self.tokens_before, tokens_after=self.tokens_after)
+            return f"{change}{said}"
+        if self.place is not None:
+            return f"{self.place} failed{said}"
+        return f"ranks were lost{said}"
 
 
 class TrialReport(Answer):
@@ -202,6 +241,8 @@ class TrialReport(Answer):
     """Scores at each rung, the lowest first."""
     stages: tuple[StageOfTrial, ...]
     """Lineage at each rung, in order."""
+    happenings: tuple[Happening, ...] = ()
+    """What went wrong on its way and was tried again, the first first."""
     cost_paid_seconds: float
     """Seconds of the stages that it made."""
     cost_if_alone_seconds: float

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, RowMapping, case, func, select
 
-from search.query.answers import RungScore, StageOfTrial, SweepStatus, TrialReport, tasks_of
-from search.record import Measurement, Record, StageRow, State, SweepRow, schema
+from search.query.answers import Happening, RungScore, StageOfTrial, SweepStatus, TrialReport, tasks_of
+from search.record import Event, Measurement, Record, SetApart, StageRow, State, SweepRow, schema
+from search.record.device_faults import FAULT_EVENTS, device_faults, set_apart
 from search.record.reading import (
     count_set_aside,
     count_states,
+    read_events_of,
     read_measurements,
     read_stages,
     read_sweep,
@@ -33,6 +35,12 @@ def sweep_status(record: Record, *, sweep: str) -> SweepStatus:
         return _status(connection, read_sweep(connection, sweep))
 
 
+def places_set_apart(record: Record, *, sweep: str) -> tuple[SetApart, ...]:
+    """Return the hosts and GPUs that a sweep's trials are kept away from, because they failed too often."""
+    with record.engine.begin() as connection:
+        return _set_apart(connection, sweep)
+
+
 def report_trial(record: Record, *, sweep: str, number: int) -> TrialReport:
     """Return everything the record has about one trial.
 
@@ -45,6 +53,7 @@ def report_trial(record: Record, *, sweep: str, number: int) -> TrialReport:
         trial = read_trial(connection, sweep, number=number)
         measurements = read_measurements(connection, sweep, number=number)
         stages = read_stages(connection, sweep, number=number)
+        events = read_events_of(connection, sweep, kinds=_HAPPENINGS, trial=number)
     copied = set(TrialReport.model_fields) & set(trial.__slots__)
     return TrialReport(
         **{name: getattr(trial, name) for name in copied},
@@ -54,7 +63,21 @@ def report_trial(record: Record, *, sweep: str, number: int) -> TrialReport:
         own_tasks=row.own_tasks,
         rungs=tuple(_rung(measurement) for measurement in measurements),
         stages=tuple(_stage(stage) for stage in stages),
+        happenings=tuple(_happening(event) for event in events),
     )
+
+
+_HAPPENINGS = ("lost", "device_fault", "memory_retry", "halved", "enlarged")
+"""Kinds of events that tell what went wrong with a trial on its way, or was tried because of that."""
+
+
+def _happening(event: Event) -> Happening:
+    given = {name: event.payload.get(name) for name in ("stage", "error", "place", "tokens_before", "tokens_after")}
+    return Happening.model_validate({"kind": event.kind, "time": event.time, **given})
+
+
+def _set_apart(connection: Connection, sweep: str) -> tuple[SetApart, ...]:
+    return set_apart(device_faults(read_events_of(connection, sweep, kinds=FAULT_EVENTS)))
 
 
 def _rung(measurement: Measurement) -> RungScore:
@@ -67,6 +90,7 @@ def _rung(measurement: Measurement) -> RungScore:
         task_scores=result.task_scores,
         trained=result.trained,
         evaluations=result.evaluations,
+        split_rows=result.split_rows,
     )
 
 
@@ -86,6 +110,7 @@ def _status(connection: Connection, sweep: SweepRow) -> SweepStatus:
         planned_trials=sweep.planned_trials,
         states=states,
         num_set_aside=count_set_aside(connection, sweep.name),
+        set_apart=_set_apart(connection, sweep.name),
         best_trial=best[0] if best else None,
         best_score=best[1] if best else None,
         cost_paid_seconds=costs["cost_paid_seconds"] or 0.0,

@@ -6,12 +6,16 @@ Names are only added, never renamed. JSON columns hold text, which SQLite's json
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal  # Any: cells have no shared static type
 
-from sqlalchemy import JSON, Table, Text, cast, select
+from sqlalchemy import JSON, ColumnElement, Table, Text, cast, select
 
 from search.record import Record, schema
 from search.record.reading import read_sweep
+
+ISO = "_iso"
+"""Ends the name of a column that says a time in ISO 8601 beside the one that has it as a number."""
 
 ViewName = Literal["trials", "scores", "stages", "events"]
 
@@ -39,8 +43,11 @@ VIEWS: dict[ViewName, View] = {
             "seed": "seed that it was proposed with",
             "attempts": "how often it was started",
             "proposed_at": "seconds since 1970",
+            "proposed_at_iso": "the same in ISO 8601, UTC",
             "started_at": "seconds since 1970",
+            "started_at_iso": "the same in ISO 8601, UTC",
             "ended_at": "seconds since 1970",
+            "ended_at_iso": "the same in ISO 8601, UTC",
             "cost_paid_seconds": "seconds of the stages that it made",
             "cost_if_alone_seconds": "seconds of its whole lineage, had nothing been shared",
             "steps_paid": "optimiser steps of the stages that it made",
@@ -86,6 +93,7 @@ VIEWS: dict[ViewName, View] = {
         columns={
             "id": "grows in the order of what happened",
             "time": "seconds since 1970",
+            "time_iso": "the same in ISO 8601, UTC",
             "trial": "number of the trial; null: the sweep's own",
             "kind": "what happened",
             "payload": "JSON: the rest of it",
@@ -93,6 +101,10 @@ VIEWS: dict[ViewName, View] = {
         order=("id",),
     ),
 }
+
+
+TIMES = frozenset(name.removesuffix(ISO) for view in VIEWS.values() for name in view.columns if name.endswith(ISO))
+"""Columns that have a time as a number."""
 
 
 def describe_views() -> str:
@@ -112,8 +124,28 @@ def read_view(record: Record, *, sweep: str, view: ViewName) -> list[tuple[Any, 
         UnknownSweepError: There is no such sweep.
     """
     table, columns = VIEWS[view].table, VIEWS[view].columns
-    chosen = [cast(table.c[name], Text) if isinstance(table.c[name].type, JSON) else table.c[name] for name in columns]
+    chosen = [_column(table, name) for name in columns]
     query = select(*chosen).where(table.c.sweep == sweep).order_by(*(table.c[name] for name in VIEWS[view].order))
+    times = [place for place, name in enumerate(columns) if name.endswith(ISO)]
     with record.engine.begin() as connection:
         read_sweep(connection, sweep)
-        return [tuple(row) for row in connection.execute(query)]
+        return [_with_times(tuple(row), times=times) for row in connection.execute(query)]
+
+
+def iso_time(seconds: float) -> str:
+    """Return a time in seconds since 1970 as ISO 8601, in UTC and milliseconds."""
+    return datetime.fromtimestamp(round(seconds, 3), tz=UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _column(table: Table, name: str) -> ColumnElement[Any]:
+    column = table.c[name.removesuffix(ISO)]
+    return cast(column, Text) if isinstance(column.type, JSON) else column.label(name)
+
+
+def _with_times(row: tuple[Any, ...], *, times: list[int]) -> tuple[Any, ...]:
+    if not times:
+        return row
+    cells = list(row)
+    for place in times:
+        cells[place] = None if cells[place] is None else iso_time(cells[place])
+    return tuple(cells)

@@ -1,5 +1,6 @@
 """The record: what every sweep, trial and measurement was, in SQL."""
 
+from search.record.device_faults import SetApart, fault_payload
 from search.record.history import History, HistoryRow
 from search.record.ownership import Ownership, Pace
 from search.record.owning import Owner
@@ -37,10 +38,12 @@ __all__ = [
     "Record",
     "Revision",
     "Seen",
+    "SetApart",
     "StageRow",
     "State",
     "SweepRow",
     "TrialRow",
+    "fault_payload",
     "open_record",
     "score_of",
 ]

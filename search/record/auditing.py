@@ -17,6 +17,7 @@ from typing import Any  # column values have no shared static type
 from search.record.chain import START, link
 from search.record.derived import JSON_COLUMNS, DerivedSweep, DerivedTrial, MeasuredRows, digest
 from search.record.rows import StageRow, SweepRow, TrialRow
+from search.record.unwritable import uri_to_read
 
 
 class DisagreementError(Exception):
@@ -44,7 +45,8 @@ def audit(path: Path, *, immutable: bool = False) -> Head:
         DisagreementError: It is damaged.
     """
     try:
-        connection = sqlite3.connect(path.as_uri() + ("?mode=ro&immutable=1" if immutable else "?mode=ro"), uri=True)
+        source = path.as_uri() + "?mode=ro&immutable=1" if immutable else uri_to_read(path)
+        connection = sqlite3.connect(source, uri=True)
         try:
             connection.execute("BEGIN")
             return _audit(connection)
@@ -60,7 +62,7 @@ def head_of(path: Path) -> Head:
     Raises:
         sqlite3.DatabaseError: It cannot be read.
     """
-    connection = sqlite3.connect(path.as_uri() + "?mode=ro", uri=True)
+    connection = sqlite3.connect(uri_to_read(path), uri=True)
     try:
         return _head(connection)
     finally:
@@ -69,7 +71,7 @@ def head_of(path: Path) -> Head:
 
 def chain_at(path: Path, *, event: int) -> str | None:
     """Return the chain value of an event, or None when there is no such event."""
-    connection = sqlite3.connect(path.as_uri() + "?mode=ro", uri=True)
+    connection = sqlite3.connect(uri_to_read(path), uri=True)
     try:
         row = connection.execute("SELECT chain FROM events WHERE id = ?", (event,)).fetchone()
         return row[0] if row else None
@@ -80,7 +82,7 @@ def chain_at(path: Path, *, event: int) -> str | None:
 def schema_version(path: Path) -> int | None:
     """Return the schema version that a file says it has, or None when it says nothing readable."""
     try:
-        connection = sqlite3.connect(path.as_uri() + "?mode=ro", uri=True)
+        connection = sqlite3.connect(uri_to_read(path), uri=True)
         try:
             return int(connection.execute("SELECT schema_version FROM meta").fetchone()[0])
         finally:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import os
 import sqlite3
+from collections.abc import Generator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from search.errors import (
     RecordDamagedError,
+    RecordForeignError,
     RecordFullError,
     RecordMissingError,
     RecordNewerError,
@@ -25,7 +27,10 @@ from search.errors import (
 )
 from search.record.guarding import Guard, check_before_opening
 from search.record.migrating import migrate
+from search.record.recognising import APPLICATION_ID, check_file, is_ours, told
 from search.record.schema import METADATA, SCHEMA_VERSION, meta
+from search.record.unwritable import check_writable, copied, needs_copy, uri_to_read
+from search.record.witness import WITNESS
 from trainables.config import canonical_json
 
 log = logging.getLogger(__name__)
@@ -33,6 +38,8 @@ log = logging.getLogger(__name__)
 BUSY_SECONDS = 30
 """How long a writer waits for another one before it gives up."""
 _READ_ONLY_SQLSTATE = "25006"
+_NOT_ALLOWED_SQLSTATES = {"42501", "3F000"}
+"""Insufficient privilege; no schema that tables could be made in."""
 _DAMAGED_CODES = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
@@ -43,12 +50,15 @@ class Opened:
     engine: Engine
     guard: Guard | None
     """What guards its file; None for a reader, and on a server."""
+    copy: contextlib.ExitStack
+    """Holds the copy that is read in its place, where there is one."""
 
     def close(self) -> None:
         """Close its connections, then leave its file in order."""
         self.engine.dispose()
         if self.guard is not None:
             self.guard.close()
+        self.copy.close()
 
 
 def open_database(where: str | Path, *, read_only: bool) -> Opened:
@@ -60,6 +70,7 @@ def open_database(where: str | Path, *, read_only: bool) -> Opened:
 
     Raises:
         RecordMissingError: It is to be read and does not exist.
+        RecordForeignError: It is another program's.
         RecordNewerError: It has a newer schema.
         RecordDamagedError: The file is damaged and there is no good snapshot.
         RecordUnusableError: It cannot be opened, or the URL names no known database.
@@ -67,18 +78,34 @@ def open_database(where: str | Path, *, read_only: bool) -> Opened:
     url = _url(where)
     shown = url.render_as_string()
     is_file = url.get_backend_name() == "sqlite"
-    guard = _guard(url, read_only=read_only) if is_file else None
-    engine = _sqlite_engine(url, read_only=read_only) if is_file else _server_engine(url)
-    event.listen(engine, "handle_error", partial(_translate, shown=shown), retval=True)
-    if read_only and engine.dialect.name == "postgresql":
-        engine = engine.execution_options(postgresql_readonly=True)
-    opened = Opened(engine=engine, guard=guard)
+    with contextlib.ExitStack() as stack:
+        if is_file:
+            url = stack.enter_context(_file_to_open(url, read_only=read_only))
+        guard = _guard(url, read_only=read_only) if is_file else None
+        engine = _sqlite_engine(url, read_only=read_only) if is_file else _server_engine(url)
+        event.listen(engine, "handle_error", partial(_translate, shown=shown), retval=True)
+        if read_only and engine.dialect.name == "postgresql":
+            engine = engine.execution_options(postgresql_readonly=True)
+        opened = Opened(engine=engine, guard=guard, copy=stack.pop_all())
     try:
         _prepare(engine, shown, read_only=read_only)
     except SearchError:
         opened.close()
         raise
     return opened
+
+
+@contextlib.contextmanager
+def _file_to_open(url: URL, *, read_only: bool) -> Generator[URL]:
+    path = Path(url.database or "").absolute()
+    check_file(path)  # before anything is written beside it
+    if not read_only:
+        check_writable(path)
+    if not read_only or not needs_copy(path):
+        yield url
+        return
+    with copied(path, also=(WITNESS,)) as copy:
+        yield url.set(database=str(copy))
 
 
 def _guard(url: URL, *, read_only: bool) -> Guard | None:
@@ -133,10 +160,7 @@ def _sqlite_engine(url: URL, *, read_only: bool) -> Engine:
             "or point --record (or XSTILTS_HOME) to where it is"
         )
         raise RecordMissingError(msg)
-    # Without the write-ahead log's files, SQLite cannot open a database in a folder that it may not write.
-    frozen = not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists()
-    query = ("?mode=ro&immutable=1" if frozen else "?mode=ro") if read_only else "?mode=rwc"
-    source = path.as_uri() + query
+    source = uri_to_read(path) if read_only else path.as_uri() + "?mode=rwc"
 
     def connect() -> sqlite3.Connection:
         # Autocommit: transactions begin in _begin, not where sqlite3 guesses that they should.
@@ -190,12 +214,50 @@ def _prepare(engine: Engine, shown: str, *, read_only: bool) -> None:
         _migrate_for_reader(engine, shown, version=version)
     elif version < SCHEMA_VERSION:
         _migrate(engine)
+    if not read_only and engine.dialect.name == "sqlite":
+        _mark(engine)
 
 
 def _version(connection: Connection) -> int | None:
-    if not inspect(connection).has_table("meta"):
-        return None
-    return connection.scalar(select(meta.c.schema_version))
+    """Return the schema version of the record in a database; None where there is nothing yet.
+
+    Raises:
+        RecordForeignError: Its tables are another program's.
+    """
+    names, in_the_way = _tables(connection)
+    if is_ours(names) and "schema_version" in {one["name"] for one in inspect(connection).get_columns("meta")}:
+        return connection.scalar(select(meta.c.schema_version))
+    if in_the_way:
+        raise RecordForeignError(connection.engine.url.render_as_string(), holds=told(in_the_way))
+    return None
+
+
+def _tables(connection: Connection) -> tuple[set[str], set[str]]:
+    """Return the tables and views that a statement finds, and those of them that a record cannot be made beside."""
+    if connection.dialect.name != "postgresql":
+        found = inspect(connection)
+        names = {*found.get_table_names(), *found.get_view_names()}
+        return names, names
+    rows = connection.execute(text(_RELATIONS)).all()
+    names = {name for _, name in rows}
+    return names, {name for is_first, name in rows if is_first or name in METADATA.tables}
+
+
+_RELATIONS = """
+    SELECT n.nspname = current_schema(), c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = ANY (current_schemas(false)) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT EXISTS (
+        SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+"""
+"""Tables and views on PostgreSQL's search path, those apart that an extension brings (`pg_stat_statements`)."""
+
+
+def _mark(engine: Engine) -> None:
+    """Mark a record from before there was a mark as ours."""
+    with engine.connect() as connection:
+        if connection.exec_driver_sql("PRAGMA application_id").scalar():
+            return
+    with writing(engine).begin() as connection:
+        connection.exec_driver_sql(f"PRAGMA application_id={APPLICATION_ID}")
 
 
 def _create(engine: Engine) -> int:
@@ -203,6 +265,8 @@ def _create(engine: Engine) -> int:
         _stand_in_line(connection)
         version = _version(connection)
         if version is None:
+            if connection.dialect.name == "sqlite":
+                connection.exec_driver_sql(f"PRAGMA application_id={APPLICATION_ID}")
             METADATA.create_all(connection)
             connection.execute(meta.insert().values(schema_version=SCHEMA_VERSION))
         return version or SCHEMA_VERSION
@@ -240,6 +304,11 @@ def _translate(context: ExceptionContext, shown: str) -> SearchError | None:
         return _of_sqlite(original, shown, writes=bool(writes))
     if getattr(original, "sqlstate", None) == _READ_ONLY_SQLSTATE:
         return RecordUnusableError(f"record {shown} was opened read-only and cannot be changed; open it for writing")
+    if getattr(original, "sqlstate", None) in _NOT_ALLOWED_SQLSTATES:
+        return RecordUnusableError(
+            f"record {shown} cannot be used by this user ({str(original).splitlines()[0]}); the user needs a schema "
+            "in which it may make and write tables: grant it one, or choose another place with --record"
+        )
     if isinstance(context.sqlalchemy_exception, DBAPIError) and context.connection is None:
         return RecordUnusableError(
             f"record {shown} cannot be reached ({' '.join(str(original).split())}); the server must be up and know the "

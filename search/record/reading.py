@@ -169,6 +169,17 @@ def read_events(connection: Connection, sweep: str, *, after: int = 0) -> tuple[
     return tuple(Event(**row) for row in rows.mappings())
 
 
+def read_events_of(
+    connection: Connection, sweep: str, *, kinds: Collection[str], trial: int | None = None
+) -> tuple[Event, ...]:
+    """Return the sweep's events of some kinds, or those of one trial, in order."""
+    table = schema.events
+    query = select(table).where(table.c.sweep == sweep, table.c.kind.in_(kinds))
+    if trial is not None:
+        query = query.where(table.c.trial == trial)
+    return tuple(Event(**row) for row in connection.execute(query.order_by(table.c.id)).mappings())
+
+
 def read_last_revision(connection: Connection, sweep: str) -> Revision | None:
     """Return the last change of a sweep's spec, or None when there was none."""
     table = schema.events

@@ -21,7 +21,7 @@ import time
 from collections.abc import Collection, Generator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self  # Any: column values have no shared static type
+from typing import Any, Self  # Any: column values have no shared static type
 
 from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import IntegrityError
@@ -40,6 +40,7 @@ from search.record.rows import (
     Event,
     JsonObject,
     Measurement,
+    NoteKind,
     Objective,
     Proposal,
     Revision,
@@ -343,15 +344,13 @@ class Record:
             return reading.read_hopeless_stages(connection, sweep)
 
     @with_reserve
-    def note(
-        self, sweep: str, *, number: int | None = None, kind: Literal["lost", "paused"], payload: JsonObject
-    ) -> None:
+    def note(self, sweep: str, *, number: int | None = None, kind: NoteKind, payload: JsonObject) -> None:
         """Note what happened to a sweep or a trial and changes nothing else.
 
         Args:
             sweep: The sweep's name.
             number: The trial's number, or None.
-            kind: `lost`: a trial's ranks; `paused`: the sweep, for want of disk space.
+            kind: What happened.
             payload: The rest of it.
 
         Raises:

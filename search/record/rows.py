@@ -10,6 +10,7 @@ from pydantic import Field, JsonValue
 
 from spaces.objectives import goals_of
 from trainables.config import FrozenModel, RungsConfig, TrialConfig
+from trainables.micro_batches import MemoryKind
 from trainables.results import Family, StageRun, TrialResult
 
 JsonObject = dict[str, JsonValue]
@@ -22,6 +23,11 @@ STATES: tuple[State, ...] = ("proposed", "running", "finished", "failed", "prune
 
 Objective = Literal["average", "english", "worst"]
 """What a sweep maximises: mean accuracy over languages, accuracy in English, accuracy of the lowest language."""
+
+
+NoteKind = Literal["lost", "paused", "device_fault", "left_out", MemoryKind]
+"""What is noted and changes no trial. `lost`: a trial's ranks; `paused`: the sweep, for want of disk space;
+`device_fault`: a GPU or host failed under a trial; the others are what memory did to a trial's passes."""
 
 
 class Seen(FrozenModel):

@@ -24,6 +24,8 @@ from pydantic import Field, ValidationError
 
 from trainables.config.frozen import FrozenModel, canonical_json
 
+WITNESS = ".witness"
+"""What the file's name adds to the record's."""
 _SIZE = 1024
 """Bytes of the file: one write, in place."""
 _TICK_SECONDS = 0.02
@@ -76,7 +78,7 @@ class WitnessFile:
     @staticmethod
     def place(path: Path) -> Path:
         """Return the file's path."""
-        return path.with_name(path.name + ".witness")
+        return path.with_name(path.name + WITNESS)
 
     @classmethod
     def open(cls, path: Path, *, make: bool) -> WitnessFile | None:

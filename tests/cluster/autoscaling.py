@@ -33,7 +33,7 @@ _CONFIG = {
     "head_node_type": "head",
     "available_node_types": {
         "head": {"resources": {"CPU": 0}, "node_config": {}, "max_workers": 0},
-        "cpu": {"resources": {"CPU": 1}, "node_config": {}, "min_workers": 0, "max_workers": LARGEST},
+        "gpu": {"resources": {"CPU": 1, "GPU": 1}, "node_config": {}, "min_workers": 0, "max_workers": LARGEST},
     },
     **{key: {} for key in ("auth", "docker", "file_mounts")},
     **{key: [] for key in ("initialization_commands", "setup_commands", "cluster_synced_files")},

@@ -1,6 +1,7 @@
-"""Hosts come when trials wait for devices, and go when nothing needs them, while the sweep still runs.
+"""Hosts with GPUs come when trials wait for them, and go when nothing needs them, while the sweep still runs.
 
-Ray's autoscaler is the real one; its cloud is a stand-in of Ray's own (`tests.cluster.autoscaling`).
+No GPU is there at the start, and the device is `auto`. Ray's autoscaler is the real one; its cloud is a stand-in of
+Ray's own (`tests.cluster.autoscaling`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import yaml
 from search.record import open_record
 from tests.cluster.clusters import MAIN, spec_of
 from tests.cluster.hosts import Host, NoHostsError, running_hosts
+from trainables.devices import REHEARSAL
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -66,6 +68,7 @@ def growing(tiny_mirror: Path, tmp_path: Path) -> Iterator[Growing]:
         "HF_DATASETS_CACHE": str(tmp_path / "datasets-cache"),
         "RAY_ADDRESS": "auto",
         "RAY_AUTH_MODE": "token",
+        REHEARSAL: "1",  # the autoscaler counts GPUs, and ranks compute on the CPU
     }
     try:
         with running_hosts(tmp_path / "hosts", []) as hosts, (tmp_path / "autoscaling.log").open("w") as log:
@@ -96,6 +99,6 @@ def test_hosts_come_for_trials_and_an_idle_one_goes_while_the_sweep_runs(growing
 
 def spec_of_two_lengths(encoder: Path) -> dict[str, object]:
     """Return the spec of two trials, one of which is soon done."""
-    spec = spec_of("lengths", encoder, trials=2, sampler={"name": "grid"})
+    spec = spec_of("lengths", encoder, trials=2, sampler={"name": "grid"}, engine={"device": "auto"})
     del spec["trial"]["target"]["steps"]
     return spec | {"search": {"target.steps": {"choice": [10, FOREVER]}}}

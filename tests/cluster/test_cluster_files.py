@@ -6,7 +6,9 @@ What cannot be had here: the custom resource definitions of KubeRay, and the clo
 from __future__ import annotations
 
 import subprocess
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -74,6 +76,76 @@ def test_an_aws_host_has_only_fields_that_ec2_takes(kind: str) -> None:
     node = read_cluster_file(ROOT / "cluster.yaml").config["available_node_types"][kind]["node_config"]
 
     validate_parameters(node | {"MinCount": 1, "MaxCount": 1}, ec2.operation_model("RunInstances").input_shape)
+
+
+def config_of(name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Return a cluster's configuration as Ray's autoscaler gets it: Ray fills in what each type of host has."""
+    from moto import mock_aws
+    from ray.autoscaler._private.aws.node_provider import AWSNodeProvider
+    from ray.autoscaler._private.kuberay.autoscaling_config import _derive_autoscaling_config_from_ray_cr
+
+    if name == "clusters/kuberay.yaml":
+        cluster = next(iter(yaml.safe_load_all((ROOT / name).read_text())))
+        cluster["metadata"]["namespace"] = "default"
+        return _derive_autoscaling_config_from_ray_cr(cluster)
+    config = read_cluster_file(ROOT / name).config
+    if name == "clusters/gcp.yaml":
+        return config  # on Google Cloud Ray fills in TPUs alone (GCPNodeProvider)
+    for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(key, "testing")
+    with mock_aws():  # EC2's own table of instance types is in it
+        return AWSNodeProvider.fillout_available_node_types_resources(config)
+
+
+@pytest.mark.parametrize(
+    ("name", "gpu"),
+    [
+        ("cluster.yaml", {"CPU": 4, "GPU": 1, "accelerator_type:A10G": 1}),
+        ("clusters/gcp.yaml", {"CPU": 8, "GPU": 1}),
+        ("clusters/kuberay.yaml", {"CPU": 4, "GPU": 1}),
+    ],
+)
+def test_trials_that_wait_for_gpus_start_hosts_that_have_them(
+    name: str, gpu: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ray.autoscaler._private.node_provider_availability_tracker import NodeAvailabilitySummary
+    from ray.autoscaler._private.resource_demand_scheduler import _default_utilization_scorer, get_nodes_for
+
+    scorer = partial(_default_utilization_scorer, node_availability_summary=NodeAvailabilitySummary({}))
+    config = config_of(name, monkeypatch)
+    types, head = config["available_node_types"], config["head_node_type"]
+    waiting = [{"CPU": 1, "GPU": 1}] * 3
+
+    started, left = get_nodes_for(types, {head: 1}, head, config["max_workers"], waiting, scorer)
+
+    assert {key: value for key, value in types["gpu"]["resources"].items() if key != "memory"} == gpu
+    assert "GPU" not in types[head]["resources"]
+    assert (started, left) == ({"gpu": 3}, [])
+
+
+@pytest.mark.parametrize("name", ["cluster.yaml", "clusters/gcp.yaml"])
+def test_a_cloud_host_joins_when_its_driver_answers(name: str) -> None:
+    config = read_cluster_file(ROOT / name).config
+
+    assert "nvidia-smi" in config["worker_setup_commands"][-1]
+    assert not any("nvidia-smi" in command for command in config["head_start_ray_commands"])
+
+
+def test_a_google_host_installs_its_driver_at_its_first_boot() -> None:
+    worker = read_cluster_file(ROOT / "clusters/gcp.yaml").config["available_node_types"]["gpu"]["node_config"]
+
+    assert worker["machineType"] == "g2-standard-8"  # an L4, which is what `resources` says
+    assert {"key": "install-nvidia-driver", "value": "True"} in worker["metadata"]["items"]
+
+
+def test_every_pod_has_more_shared_memory_than_a_container_has_by_itself() -> None:
+    cluster = next(iter(yaml.safe_load_all((ROOT / "clusters/kuberay.yaml").read_text())))["spec"]
+
+    for group in [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]:
+        pod = group["template"]["spec"]
+        (volume,) = pod["volumes"]
+        assert volume["emptyDir"]["medium"] == "Memory"
+        assert pod["containers"][0]["volumeMounts"] == [{"name": volume["name"], "mountPath": "/dev/shm"}]  # noqa: S108
 
 
 def test_the_kubernetes_cluster_takes_its_token_from_a_secret_and_can_shrink_to_nothing() -> None:

@@ -21,6 +21,7 @@ from tests.cluster.clusters import MAIN, NUM_TRIALS, spec_of
 from tests.cluster.hosts import Host, Hosts, NoHostsError, running_hosts
 from tests.cluster.services import PASSWORD, SECRET_KEY, Services, running_services
 from tests.postgres import NoServerError
+from trainables.devices import REHEARSAL
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -170,3 +171,26 @@ def test_no_secret_is_in_a_record_log_answer_or_list_of_processes(
 
 def with_record(place: Place) -> dict[str, str]:
     return {"XSTILTS_RECORD": place.services.record}
+
+
+def test_a_trial_over_two_hosts_reads_what_one_of_them_downloads(place: Place) -> None:
+    """Each host has one GPU that Ray counts, and the store is a bucket: rank 1's host has no file of rank 0's."""
+    ray = [str(Path(sys.executable).with_name("ray")), "start", "--num-cpus=1", "--num-gpus=1"]
+    head = ["--head", f"--node-ip-address={place.driver.address}", "--port=6379", "--include-dashboard=false"]
+    environment = place.environment | place.services.for_bucket
+    address = f"{place.driver.address}:6379"
+    for host, words in ((place.driver, head), (place.asker, [f"--address={address}"])):
+        started = host.run(*ray, *words, environment=environment)
+        assert started.returncode == 0, started.stderr
+    words = ["search", "spec.yaml", "--name", "spread", "--store", place.services.store, "--trials", "1"]
+    engine = {"device": "auto", "num_workers": 2, "zero_stage": 3}
+    settings = [f"trial.engine.{name}={value}" for name, value in engine.items()]
+    settings += ["trial.target.steps=20", "trial.target.num_dev_items=8"]
+    words += [word for setting in settings for word in ("--set", setting)]
+
+    ended = place.driver.run(
+        sys.executable, "-c", MAIN, *words, environment=environment | {"RAY_ADDRESS": address, REHEARSAL: "1"}
+    )
+
+    assert ended.returncode == 0, ended.stderr
+    assert "1 of 1 trials done, 0 failed" in ended.stdout

@@ -15,6 +15,7 @@ from search.record import open_record
 from tests.search_tests.test_changes import spec_of
 from tests.search_tests.test_driver import Table
 from trainables.config import EngineConfig
+from trainables.devices import RankDevices
 from trainables.order import TrialOrder
 from trainables.results import TrialResult
 from trainables.trainable import DISK, RUNG
@@ -44,6 +45,8 @@ def test_tune_is_started_anew_after_some_trials_and_ray_logs_no_key(
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "Accordion-in-the-cellar")
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     engine = EngineConfig(threads_per_rank=1, device="cpu")
+    devices = RankDevices(kind="cpu", computes_on="cpu", threads=1)
+    resources = tuning.trial_resources(devices, num_ranks=1)
     spec = spec_of(trials=NUM_TRIALS)
     with open_record(tmp_path / "record.db") as record:
         record.put_sweep("demo", spec=spec.model_dump(mode="json"), objective="average", planned_trials=NUM_TRIALS)
@@ -53,6 +56,7 @@ def test_tune_is_started_anew_after_some_trials_and_ray_logs_no_key(
                 sweep="demo",
                 number=start.trial.number,
                 config=start.trial.trial_config.model_copy(update={"engine": engine}),
+                devices=devices,
                 record=str(tmp_path / "record.db"),
                 store=str(tmp_path / "store"),
                 downloads=tmp_path / "downloads",
@@ -63,7 +67,9 @@ def test_tune_is_started_anew_after_some_trials_and_ray_logs_no_key(
         pause = DiskPause(free=lambda: 1 << 40, make_room=lambda: 0, works=lambda: True, note=lambda _: None)
         proposer = Proposer(record, name="demo", spec=spec, concurrency=1, plans=Table(), pause=pause)
         with tuning.RayCluster() as cluster:
-            tuning.tune_trials(proposer, order=order, engine=engine, scratch=tmp_path / "tune", trainable=IdleTrial)
+            tuning.tune_trials(
+                proposer, order=order, resources=resources, scratch=tmp_path / "tune", trainable=IdleTrial
+            )
             assert cluster.session is not None
             logs = [path.read_text(errors="replace") for path in (cluster.session / "logs").glob("*") if path.is_file()]
         states = [trial.state for trial in record.trials("demo")]

@@ -1,25 +1,11 @@
-"""How many trials find room in a cluster, and where Ray finds room for its sockets."""
+"""Where Ray finds room for its sockets."""
 
 from __future__ import annotations
 
 import pytest
 
-from search.driver.tuning import ranks_that_fit
 from search.ray_surroundings import SHORT_FOLDER, temporary_folder
-from trainables.config import EngineConfig
 from trainables.errors import InputError
-
-
-def test_a_rank_stays_within_a_host() -> None:
-    engine = EngineConfig(threads_per_rank=2, device="cpu")
-
-    assert ranks_that_fit([{"CPU": 3.0}, {"CPU": 3.0}, {"memory": 9.0}], engine=engine) == 2
-
-
-def test_on_cuda_each_rank_takes_a_gpu_too() -> None:
-    engine = EngineConfig(threads_per_rank=2, device="cuda")
-
-    assert ranks_that_fit([{"CPU": 64.0}, {"CPU": 8.0, "GPU": 8.0}, {"CPU": 64.0, "GPU": 1.0}], engine=engine) == 5
 
 
 @pytest.mark.parametrize(

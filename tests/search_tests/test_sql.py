@@ -161,6 +161,40 @@ def test_the_command_prints_json_and_tables(
     assert set(json.loads(capsys.readouterr().out)) == {"trials", "scores", "stages", "events"}
 
 
+@pytest.fixture
+def at_noon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A home whose sweep has a trial that was proposed at a known time."""
+    monkeypatch.setenv("XSTILTS_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("time.time", lambda: 1777636800.25)
+    with open_record(find_home().record) as record:
+        record.put_sweep("demo", spec={}, objective="average", planned_trials=1)
+        record.propose("demo", proposal=proposal())
+
+
+@pytest.mark.parametrize(
+    ("selected", "line"),
+    [
+        ("proposed_at FROM trials", "1777636800.25 2026-05-01T12:00:00.250Z"),
+        ("proposed_at, proposed_at_iso FROM trials", "1777636800.25  2026-05-01T12:00:00.250Z"),
+        ("max(time) FROM events", "1777636800.25 2026-05-01T12:00:00.250Z"),
+        ("started_at, started_at_iso FROM trials", "         -               -"),
+        ("2e9 / 3 AS bytes", "666666666.667"),
+        ("0.1234567 AS score", "0.123457"),
+        ("-1e20 AS low", "-1e+20"),
+    ],
+)
+@pytest.mark.usefixtures("at_noon")
+def test_times_and_large_numbers_can_be_read(selected: str, line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(["sql", "demo", f"SELECT {selected}"]) == 0
+    assert line in capsys.readouterr().out.splitlines()[1:]
+
+
+@pytest.mark.usefixtures("at_noon")
+def test_json_has_a_time_as_a_number_and_beside_it_in_iso_8601(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(["sql", "demo", "SELECT time, time_iso FROM events LIMIT 1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [{"time": 1777636800.25, "time_iso": "2026-05-01T12:00:00.250Z"}]
+
+
 def test_the_documented_columns_are_those_of_the_views() -> None:
     page = (Path(__file__).parents[2] / "docs" / "how-to" / "query.md").read_text()
     for view in VIEWS.values():

@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,8 +19,19 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from tests.faults.planting import ECC, ILLEGAL, MEMORY, Planting
 from tests.trainables_tests.tiny_jobs import Bench, engine, phase, trial
-from trainables.errors import DiskFullError, HangError, MemoryExhaustedError, NonFiniteLossError, RankLostError
+from trainables.config import EvaluationConfig, PhaseConfig
+from trainables.devices import RankDevices
+from trainables.errors import (
+    BugError,
+    DeviceFaultError,
+    DiskFullError,
+    HangError,
+    MemoryExhaustedError,
+    NonFiniteLossError,
+    RankLostError,
+)
 from trainables.failures import exit_within, failure_kind, is_disk_full, is_out_of_memory
 from trainables.hangs import Watch
 from trainables.jobs import TrainJob
@@ -134,24 +146,138 @@ def test_ranks_that_make_no_progress_are_ended_with_their_stacks(
     assert group.run(some_job(tiny_encoder, tmp_path)).steps == 4
 
 
-def test_a_pass_that_does_not_fit_is_halved_and_the_next_trial_begins_with_what_fitted(
-    tiny_encoder: Path, group: LocalGroup, tmp_path: Path, caplog: pytest.LogCaptureFixture
+@pytest.fixture
+def planting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Planting:
+    """Lets errors be planted in the ranks that this test starts."""
+    made_one = Planting(folder=made(tmp_path / "planting"))
+    for name, value in made_one.variables.items():
+        monkeypatch.setenv(name, value)
+    return made_one
+
+
+@dataclass
+class Told:
+    """What a trial tells of itself."""
+
+    lost: list[str] = field(default_factory=list)
+    """Kinds of what was lost."""
+    memory: list[tuple[str, int, int]] = field(default_factory=list)
+    """What memory did to passes: kind, tokens before, tokens after."""
+
+    def place(self, store: StageStore, group: LocalGroup, *, waits: bool = True) -> Workplace:
+        """Return a workplace that tells it here."""
+        return Workplace(
+            store=store,
+            group=group,
+            waits=waits,
+            on_lost=lambda _, error: self.lost.append(failure_kind(error)),
+            on_memory=lambda _, one: self.memory.append((one.kind, one.tokens_before, one.tokens_after)),
+        )
+
+
+def wide(seed: int) -> PhaseConfig:
+    """Return a phase of one step, whose passes may be large."""
+    return phase(steps=1, seed=seed, batch_size=2000)
+
+
+def test_a_pass_that_does_not_fit_is_tried_again_then_halved_and_the_next_trial_begins_with_what_fitted(
+    tiny_encoder: Path, group: LocalGroup, tmp_path: Path, planting: Planting
 ) -> None:
-    store = StageStore(tmp_path / "store")
-    place = Workplace(store=store, group=group)
+    store, told = StageStore(tmp_path / "store"), Told()
+    place, large = told.place(store, group), engine(tokens_per_micro_batch=1 << 19)
+    planting.plant(MEMORY, least_tokens=1 << 19, error="OutOfMemoryError")
+
+    first = run_trial(trial(tiny_encoder, target=wide(0), engine=large), workplace=place)
+    planting.clear()
+    second = run_trial(trial(tiny_encoder, target=wide(1), engine=large), workplace=place)
+
+    assert told.memory == [("memory_retry", 1 << 19, 1 << 19), ("halved", 1 << 19, 1 << 18)]
+    assert [passes_of(store, result) for result in (first, second)] == ["262144", "262144"]
+
+
+def test_a_process_without_memory_is_replaced_and_the_same_size_fits_in_a_fresh_one(
+    tiny_encoder: Path, group: LocalGroup, tmp_path: Path
+) -> None:
+    store, told = StageStore(tmp_path / "store"), Told()
+    place = told.place(store, group)
     run_trial(trial(tiny_encoder), workplace=place)  # the rank is there, and has all its libraries loaded
     limit_memory(rank_process(), more_bytes=100 << 20)
     large = engine(tokens_per_micro_batch=1 << 19)
-    wide = phase(steps=1, batch_size=8000)
 
-    first = run_trial(trial(tiny_encoder, target=wide, engine=large), workplace=place)
-    halvings = num_halvings(caplog)
-    second = run_trial(
-        trial(tiny_encoder, target=phase(steps=1, seed=1, batch_size=8000), engine=large), workplace=place
-    )
+    run_trial(trial(tiny_encoder, target=phase(steps=1, batch_size=8000), engine=large), workplace=place)
 
-    assert halvings == num_halvings(caplog) == 1
-    assert [passes_of(store, result) for result in (first, second)] == ["262144", "262144"]
+    assert told.memory == [("memory_retry", 1 << 19, 1 << 19)]
+    assert not (store.root / "cache" / "micro_batches").exists()
+
+
+def test_a_larger_pass_is_tried_again_later_and_goes_straight_back_where_it_does_not_fit(
+    tiny_encoder: Path, group: LocalGroup, tmp_path: Path, planting: Planting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainables.micro_batches.JOBS_BEFORE_LARGER", 1)
+    store, told = StageStore(tmp_path / "store"), Told()
+    place = told.place(store, group)
+    planting.plant(MEMORY, least_tokens=2048, error="OutOfMemoryError")
+
+    results: list[TrialResult] = []
+    for seed in range(5):
+        if seed == 2:
+            planting.clear()
+        config = trial(
+            tiny_encoder,
+            target=phase(steps=1, seed=seed),
+            evaluation=EvaluationConfig(languages=("en", "de"), max_length=48, tokens_per_micro_batch=512),
+            engine=engine(tokens_per_micro_batch=2048),
+        )
+        results.append(run_trial(config, workplace=place))
+
+    assert told.memory == [
+        ("memory_retry", 2048, 2048),
+        ("halved", 2048, 1024),
+        ("enlarged", 1024, 2048),  # the second trial, which is not lost
+        ("halved", 2048, 1024),
+        ("enlarged", 1024, 2048),  # after twice as many jobs
+    ]
+    assert [passes_of(store, one) for one in results] == ["1024", "1024", "1024", "2048", "2048"]
+
+
+def test_a_device_that_fails_once_costs_fresh_ranks_and_no_trial(
+    tiny_encoder: Path, group: LocalGroup, tmp_path: Path, planting: Planting
+) -> None:
+    told = Told()
+    planting.plant(ECC, times=1, error="AcceleratorError")
+
+    run_trial(trial(tiny_encoder), workplace=told.place(StageStore(tmp_path / "store"), group))
+
+    assert (told.lost, planting.num_fired) == (["device_fault"], 1)
+
+
+@pytest.mark.parametrize(("waits", "times"), [(True, 3), (False, 2)])
+def test_a_device_that_fails_again_and_again_ends_the_trial_here_and_under_a_driver_gives_it_back(
+    tiny_encoder: Path, group: LocalGroup, tmp_path: Path, planting: Planting, times: int, *, waits: bool
+) -> None:
+    told = Told()
+    planting.plant(ECC, error="AcceleratorError")
+
+    with pytest.raises(DeviceFaultError, match=r"host .* failed .*uncorrectable ECC"):
+        run_trial(trial(tiny_encoder), workplace=told.place(StageStore(tmp_path / "store"), group, waits=waits))
+
+    assert told.lost == ["device_fault"] * times
+
+
+def test_an_illegal_access_is_tried_once_more_and_then_it_is_a_bug(
+    tiny_encoder: Path, group: LocalGroup, tmp_path: Path, planting: Planting
+) -> None:
+    told = Told()
+    place = told.place(StageStore(tmp_path / "store"), group)
+    planting.plant(ILLEGAL, times=1, error="AcceleratorError")
+    run_trial(trial(tiny_encoder), workplace=place)
+    planting.plant(ILLEGAL, error="AcceleratorError")
+
+    with pytest.raises(BugError, match="points to a bug"):
+        run_trial(trial(tiny_encoder, target=phase(steps=3)), workplace=place)
+
+    assert told.lost == ["bug", "bug"]
+    assert planting.num_fired == 2
 
 
 def test_what_cannot_be_cut_smaller_is_out_of_memory(tiny_encoder: Path, tmp_path: Path) -> None:
@@ -240,10 +366,6 @@ def limit_memory(process: psutil.Process, *, more_bytes: int) -> None:
     process.rlimit(psutil.RLIMIT_AS, (size, size))
 
 
-def num_halvings(caplog: pytest.LogCaptureFixture) -> int:
-    return sum("does not fit the memory" in record.message for record in caplog.records)
-
-
 def passes_of(store: StageStore, result: TrialResult) -> str:
     """Return the tokens of a pass with which a trial's target was trained."""
     found = store.find(result.stages[0].key)
@@ -278,6 +400,7 @@ def test_a_trial_whose_process_is_asked_to_end_has_not_failed(tmp_path: Path, mo
         sweep="ended",
         number=0,
         config=trial(tmp_path),
+        devices=RankDevices(kind="cpu", computes_on="cpu"),
         record="",
         store=str(tmp_path / "store"),
         downloads=tmp_path / "downloads",

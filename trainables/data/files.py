@@ -1,32 +1,24 @@
 """A user's own files: where they are, what identifies them, and their rows. No `datasets` here.
 
-Read by Python's own csv and json, not by pandas as `datasets` does: pandas takes the first column for an index when a
-row has a cell too many, fills up rows that are short, and guesses types (a text `01` becomes 1); here such a row is
-refused with its line. Tables then go through `trainables.data.load` like any other source.
+How bytes become rows is in `trainables.data.file_formats`. Tables then go through `trainables.data.load` like any other
+source.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import json
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TextIO  # Any: a cell holds what the user's file holds, and pyarrow is untyped
 
 from trainables.config.frozen import content_key
+from trainables.data.file_formats.data_file import DataFile, Row, shown
+from trainables.data.file_formats.delimited import delimited_rows, long_cells
+from trainables.data.file_formats.dialects import default_quoting
+from trainables.data.file_formats.json_documents import json_rows, jsonl_rows
+from trainables.data.file_formats.parquet import parquet_rows
 from trainables.errors import TaskDataError, near_matches
 from trainables.tasks.spec import FileSource, TaskSpec
-
-ROWS_PER_BATCH = 1000
-"""Rows of a parquet file that are in memory at a time."""
-
-MAX_CELL_CHARACTERS = 2**31 - 1
-"""Python's csv reads 131,072 at most unless it is told otherwise."""
-
-Row = tuple[str, dict[str, Any]]
-"""Where a row stands, such as `train.csv, line 12`, and its cells by column."""
 
 
 def source_files(spec: TaskSpec, *, split: str, language: str) -> list[Path]:
@@ -60,7 +52,7 @@ def files_digest(spec: TaskSpec) -> str:
     return content_key(
         {
             split: {
-                language: [_file_hash(path) for path in source_files(spec, split=split, language=language)]
+                language: [_file_hash(path, spec=spec) for path in source_files(spec, split=split, language=language)]
                 for language in spec.languages
             }
             for split in _source(spec).files
@@ -93,145 +85,79 @@ def read_rows(path: Path, *, spec: TaskSpec) -> Iterator[Row]:
         spec: The task that it belongs to.
 
     Raises:
-        TaskDataError: The file cannot be decoded or parsed, or lacks a column; names the file and the line.
+        TaskDataError: The file cannot be decoded or parsed, or lacks a column; names the file and the line or row.
+    """
+    yield from _READERS[_source(spec).format](DataFile(path=path, spec=spec))
+
+
+def with_quoting(spec: TaskSpec) -> TaskSpec:
+    """Return a task whose source names its quoting, where its files have one that is not csv's.
+
+    Args:
+        spec: A task with files that are there.
+
+    Raises:
+        TaskDataError: A file is not there, cannot be decoded, or does not say which quoting it has.
     """
     source = _source(spec)
-    if source.format == "parquet":
-        yield from _parquet_rows(path, spec=spec)
-        return
-    try:
-        # A byte order mark, which Excel writes, would become part of the first column's name.
-        with path.open(encoding="utf-8-sig" if source.encoding == "utf-8" else source.encoding, newline="") as file:
-            yield from _TEXT_READERS[source.format](file, path, spec)
-    except UnicodeDecodeError as error:
-        raise _not_decodable(path, spec=spec, error=error) from None
-    except OSError as error:
-        msg = f"cannot read task {spec.name!r}: source.files: {path.name}: {error.strerror}; correct it"
-        raise TaskDataError(msg) from None
+    if source.format != "csv" or source.quoting is not None:
+        return spec
+    named = [
+        path
+        for split in source.files
+        for language in spec.languages
+        for path in source_files(spec, split=split, language=language)
+    ]
+    quoting = default_quoting(spec, paths=list(dict.fromkeys(named)))
+    return spec.model_copy(update={"source": source.model_copy(update={"quoting": quoting})})
 
 
-def _csv_rows(file: TextIO, path: Path, spec: TaskSpec) -> Iterator[Row]:
-    csv.field_size_limit(MAX_CELL_CHARACTERS)
-    reader = csv.reader(file, delimiter=_source(spec).delimiter, strict=True)
-    try:
-        header = next(reader, [])
-        _check_header(header, path=path, spec=spec)
-        for cells in reader:
-            if len(cells) not in {0, len(header)}:
-                problem = f"has {len(cells)} cells, the header has {len(header)}; put a cell that holds the delimiter "
-                raise _wrong(path, f"line {reader.line_num}", problem + "in quotes, or set source.delimiter", spec=spec)
-            if cells:
-                yield f"{path.name}, line {reader.line_num}", dict(zip(header, cells, strict=True))
-    except csv.Error as error:
-        problem = f"is no csv ({error}); correct its quotes"
-        raise _wrong(path, f"line {reader.line_num}", problem, spec=spec) from None
+def long_cells_note(spec: TaskSpec, *, split: str, language: str) -> str | None:
+    """Return a note of the quoted cells of a split that hold a line break and the delimiter, or None.
 
+    They are read because the task says `quoting: standard`; where a quote is part of the text, they are lost rows.
 
-def _jsonl_rows(file: TextIO, path: Path, spec: TaskSpec) -> Iterator[Row]:
-    first = True
-    for number, line in enumerate(file, 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise _wrong(path, f"line {number}", f"is no JSON ({error}); correct it", spec=spec) from None
-        yield _object(row, place=f"line {number}", first=first, path=path, spec=spec)
-        first = False
+    Args:
+        spec: A task.
+        split: One of its splits.
+        language: One of its languages.
 
-
-def _json_rows(file: TextIO, path: Path, spec: TaskSpec) -> Iterator[Row]:
-    try:
-        rows = json.load(file)
-    except ValueError as error:
-        raise _wrong(path, "", f"is no JSON ({error}); for a row a line set source.format: jsonl", spec=spec) from None
-    if not isinstance(rows, list):
-        raise _wrong(path, "", f"holds a {type(rows).__name__}, not a list of rows; correct it", spec=spec)
-    for number, row in enumerate(rows, 1):
-        yield _object(row, place=f"row {number}", first=number == 1, path=path, spec=spec)
-
-
-def _object(row: Any, *, place: str, first: bool, path: Path, spec: TaskSpec) -> Row:
-    if not isinstance(row, dict):
-        raise _wrong(path, place, f"holds {row!r}, not an object of columns; correct it", spec=spec)
-    if first:
-        _check_columns(list(row), path=path, spec=spec)
-    return f"{path.name}, {place}", row
-
-
-def _parquet_rows(path: Path, *, spec: TaskSpec) -> Iterator[Row]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as file:
-            _check_columns(file.schema_arrow.names, path=path, spec=spec)
-            number = 0
-            for batch in file.iter_batches(ROWS_PER_BATCH):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield f"{path.name}, row {number}", row
-    except (pa.ArrowException, OSError) as error:
-        raise _wrong(path, "", f"is no parquet ({error}); write it anew", spec=spec) from None
-
-
-_TEXT_READERS = {"csv": _csv_rows, "json": _json_rows, "jsonl": _jsonl_rows}
-
-
-def _check_header(header: list[str], *, path: Path, spec: TaskSpec) -> None:
-    if not header:
-        raise _wrong(path, "", "is empty, it needs a line with the columns' names and rows below; fill it", spec=spec)
-    twins = [name for name in header if header.count(name) > 1]
-    if twins:
-        raise _wrong(path, "line 1", f"names column {twins[0]!r} twice; rename one", spec=spec)
-    _check_columns(header, path=path, spec=spec)
-
-
-def _check_columns(found: list[str], *, path: Path, spec: TaskSpec) -> None:
-    for ours, theirs in spec.columns.items():
-        for name in (theirs,) if isinstance(theirs, str) else theirs:
-            if name not in found and name.split(".")[0] not in found:
-                raise _no_column(name, ours=ours, found=found, path=path, spec=spec)
-
-
-def _no_column(name: str, *, ours: str, found: list[str], path: Path, spec: TaskSpec) -> TaskDataError:
-    single = next((mark for mark in ";\t|," if len(found) == 1 and mark in found[0]), None)
-    step = f"set source.delimiter: {single!r}" if single else f"correct columns.{ours}"
-    return TaskDataError(
-        f"cannot read task {spec.name!r}: columns.{ours}: {path.name} has no column {name!r}"
-        f"{near_matches(name, found)}; it has {', '.join(found)}; {step}"
+    Raises:
+        TaskDataError: A file is not there, or cannot be decoded or parsed.
+    """
+    if not isinstance(spec.source, FileSource) or spec.source.quoting != "standard":
+        return None
+    paths = [path for name in spec.splits[split] for path in source_files(spec, split=name, language=language)]
+    files = [DataFile(path=path, spec=spec) for path in paths]
+    found = [file.place(f"line {line}") for file in files for line in long_cells(file)]
+    if not found:
+        return None
+    return (
+        f"{split} {language}: {len(found)} quoted cells hold a line break and the delimiter, the first in {found[0]}; "
+        "if their quotes are part of the text, rows are lost: set source.quoting: none"
     )
 
 
-def _not_decodable(path: Path, *, spec: TaskSpec, error: UnicodeDecodeError) -> TaskDataError:
-    encoding, line = _source(spec).encoding, 0
-    # The reader decodes blocks: the line is found again, where lines can be told apart before they are decoded.
-    with path.open("rb") as file:
-        for number, text in enumerate(file, 1):
-            try:
-                text.decode(encoding)
-            except UnicodeDecodeError as found:
-                line, error = number, found
-                break
-    byte = error.object[error.start]
-    problem = f"byte 0x{byte:02x} is no {encoding}; set source.encoding (Excel writes cp1252), or save it as UTF-8"
-    return _wrong(path, f"line {line}" if line else "", problem, spec=spec)
-
-
-def _wrong(path: Path, place: str, problem: str, *, spec: TaskSpec) -> TaskDataError:
-    where = f"{path.name}, {place}" if place else path.name
-    return TaskDataError(f"cannot read task {spec.name!r}: source.files: {where}: {problem}")
+_READERS = {"csv": delimited_rows, "json": json_rows, "jsonl": jsonl_rows, "parquet": parquet_rows}
 
 
 def _existing(path: Path, *, name: str, split: str, spec: TaskSpec) -> Path:
-    if path.is_file():
-        return path
-    nearby = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
+    try:
+        if path.is_file():
+            return path
+        problem = f"{name!r} is a folder, and a file is needed" if path.is_dir() else _missing(path, name=name)
+    except (OSError, ValueError) as error:  # a name that is too long, holds a NUL, or lies where nobody may look
+        problem = f"{shown(name)} cannot be looked up ({getattr(error, 'strerror', None) or error})"
     msg = (
-        f"cannot read task {spec.name!r}: source.files.{split}: there is no file {name!r}"
-        f"{near_matches(path.name, nearby)}; names are relative to {path.parent}; correct it or add the file"
+        f"cannot read task {spec.name!r}: source.files.{split}: {problem}; names are relative to {path.parent}; "
+        "correct it or add the file"
     )
     raise TaskDataError(msg)
+
+
+def _missing(path: Path, *, name: str) -> str:
+    nearby = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
+    return f"there is no file {name!r}{near_matches(path.name, nearby)}"
 
 
 def _source(spec: TaskSpec) -> FileSource:
@@ -239,9 +165,13 @@ def _source(spec: TaskSpec) -> FileSource:
     return spec.source
 
 
-def _file_hash(path: Path) -> str:
-    facts = path.stat()
-    return _content_hash(path, facts.st_size, facts.st_mtime_ns)
+def _file_hash(path: Path, *, spec: TaskSpec) -> str:
+    try:
+        facts = path.stat()
+        return _content_hash(path, facts.st_size, facts.st_mtime_ns)
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror}); give yourself the right to read it, or correct its name"
+        raise DataFile(path=path, spec=spec).wrong(problem) from None
 
 
 @lru_cache(maxsize=4096)

@@ -19,7 +19,7 @@ class ProcessGroupConfig(FrozenModel):
     num_ranks: int
     """Ranks in the group."""
     local_rank: int
-    """Number of this rank on its host, from 0: its CUDA device."""
+    """Number of this rank on its host, from 0."""
     host: str
     """Address of rank 0's host."""
     port: int
@@ -27,7 +27,15 @@ class ProcessGroupConfig(FrozenModel):
     threads: int
     """CPU threads of this rank."""
     device: str
-    """`cpu` or `cuda`."""
+    """`cpu` or `cuda`: what this rank computes on, as it was settled (`trainables.devices`)."""
+    device_index: int = 0
+    """Which of the CUDA devices that this process sees is its own; under Ray it sees no other."""
+    memory_share: float = 1.0
+    """Share of that device's memory that it may take, above 0 to 1."""
+    shares_device: bool = False
+    """Whether two ranks of the group have the same device: NCCL refuses that, so they meet over Gloo."""
+    spans_hosts: bool = False
+    """Whether the ranks are on several hosts."""
     timeout_seconds: float = 1800.0
     """How long a collective may take before the group counts as broken."""
 
@@ -38,39 +46,40 @@ def join_process_group(config: ProcessGroupConfig) -> torch.device:
     DeepSpeed reads the ranks' environment, so it is set here as torchrun would.
     """
     on_cuda = config.device == "cuda"
-    index = _device_index(config.local_rank, num_visible=torch.cuda.device_count()) if on_cuda else config.local_rank
+    backend = "nccl" if on_cuda and not config.shares_device else "gloo"
     os.environ.update(
         RANK=str(config.rank),
         WORLD_SIZE=str(config.num_ranks),
-        LOCAL_RANK=str(index),
+        LOCAL_RANK=str(config.device_index if on_cuda else config.local_rank),
         MASTER_ADDR=config.host,
         MASTER_PORT=str(config.port),
+        DS_ACCELERATOR=config.device,
     )
-    device = torch.device("cuda", index) if on_cuda else torch.device("cpu")
-    if on_cuda:
-        torch.cuda.set_device(device)
-    else:
-        os.environ["DS_ACCELERATOR"] = "cpu"
-        torch.set_num_threads(config.threads)
+    torch.set_num_threads(config.threads)
+    device = _own_device(config) if on_cuda else torch.device("cpu")
     import deepspeed
 
     # DeepSpeed would compile a shared-memory all-reduce here: it needs a C++ compiler, makes machines with and without
     # one add in different orders, and leaves segments in /dev/shm when a rank is killed.
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
     dist.init_process_group(
-        "nccl" if on_cuda else "gloo",
+        backend,
         init_method=f"tcp://{config.host}:{config.port}",
         rank=config.rank,
         world_size=config.num_ranks,
         timeout=dt.timedelta(seconds=config.timeout_seconds),
     )
-    deepspeed.init_distributed(dist_backend="nccl" if on_cuda else "gloo", auto_mpi_discovery=False, verbose=False)
+    deepspeed.init_distributed(dist_backend=backend, auto_mpi_discovery=False, verbose=False)
     return device
 
 
-def _device_index(local_rank: int, *, num_visible: int) -> int:
-    """Return which of the GPUs that this process sees is its own: under Ray each rank sees one, which is number 0."""
-    return local_rank if local_rank < num_visible else 0
+def _own_device(config: ProcessGroupConfig) -> torch.device:
+    """Take this rank's CUDA device, and no more than its share of the memory."""
+    device = torch.device("cuda", config.device_index)
+    torch.cuda.set_device(device)
+    if config.memory_share < 1:
+        torch.cuda.set_per_process_memory_fraction(config.memory_share, device)
+    return device
 
 
 def leave_process_group() -> None:

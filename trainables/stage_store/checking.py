@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from trainables.errors import StoreUnusableError
-from trainables.storage import is_remote, open_storage, why_not_writable
+from trainables.storage import is_remote, open_storage, unreadable, why_not_writable
 
 _FOLDERS = ("", "stages", "work", "leases", "damaged", "checkpoints", "holders", "users", "locks", "cache")
 
@@ -28,6 +28,21 @@ def check_store(place: str | Path) -> None:
 
 
 def is_there(place: str | Path) -> bool:
-    """Return whether a store may be at a place: opening one where there is none would make it."""
-    root = None if is_remote(str(place)) else open_storage(place).local("")
-    return root is None or root.is_dir()
+    """Return whether a store may be at a place: opening one where there is none would make it.
+
+    Raises:
+        StoreUnusableError: It is a file, or this user may not look.
+    """
+    if is_remote(str(place)):
+        return True
+    storage = open_storage(place)
+    root = storage.local("")
+    try:
+        if root is None or root.is_dir():
+            return True
+        if root.exists():
+            msg = f"the store {storage.url!r} is a file; name the folder of a store by --store"
+            raise StoreUnusableError(msg)
+    except PermissionError as error:
+        raise unreadable(storage.url, error) from error
+    return False

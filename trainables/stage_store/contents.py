@@ -7,7 +7,7 @@ import uuid
 from pathlib import Path
 
 from trainables.stage_store.manifest import MANIFEST, Sealed, problem_of_files
-from trainables.storage import Storage
+from trainables.storage import Storage, unreadable
 
 
 class Contents:
@@ -29,9 +29,15 @@ class Contents:
             manifest: Its manifest.
             part: Where below the folder the files are.
             again: Trust nothing that was hashed or downloaded before.
+
+        Raises:
+            StoreUnusableError: This user may not read them.
         """
         if place := self._storage.local(folder):
-            return problem_of_files(place / part, manifest=manifest, again=again) or place / part
+            try:
+                return problem_of_files(place / part, manifest=manifest, again=again) or place / part
+            except PermissionError as error:  # not damaged: another user may read it
+                raise unreadable(self._storage.url, error) from error
         copy = self._root / folder
         if again or problem_of_files(copy, manifest=manifest, again=False):
             return self._download(f"{folder}/{part}" if part else folder, manifest=manifest, to=copy)

@@ -19,11 +19,13 @@ Any number of processes and hosts may share a store; `leases` says how. Who read
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import hashlib
 import logging
 import os
 import shutil
+import tempfile
 import time
 import uuid
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -45,7 +47,7 @@ from trainables.stage_store.manifest import (
 )
 from trainables.stage_store.space import Space, stage_folder
 from trainables.stage_store.uses import Uses
-from trainables.storage import open_storage
+from trainables.storage import open_storage, why_not_writable
 
 log = logging.getLogger(__name__)
 
@@ -63,19 +65,29 @@ class StageStore:
         cache: Local folder for what is downloaded from a bucket, and for scratch; None takes one in the user's cache
             folder. A store in a folder keeps them in itself.
         timing: Heartbeat and expiry of leases; the same in all processes that share the store.
+        read_only: Only stages are looked for; nothing is made or set aside, and nobody is told that they are used.
 
     Raises:
         StoreUnusableError: It cannot be made, reached or written.
     """
 
-    def __init__(self, place: str | Path, *, cache: Path | None = None, timing: Timing | None = None) -> None:
-        self._storage = open_storage(place)
-        self._storage.check()
+    def __init__(
+        self,
+        place: str | Path,
+        *,
+        cache: Path | None = None,
+        timing: Timing | None = None,
+        read_only: bool = False,
+    ) -> None:
+        self._storage, self._is_read_only = open_storage(place), read_only
+        if not read_only:
+            self._storage.check()
         self.url = self._storage.url
         """What another process opens it by."""
-        self.root = self._storage.local("") or _cache_folder(self.url, cache=cache)
+        self.root = self._storage.local("") or _cache_folder(self.url, cache=cache, read_only=read_only)
         """Folder on this machine: the store itself, or a bucket's downloads and scratch."""
-        _make_folders(self.root, url=self.url)
+        if not read_only:
+            _make_folders(self.root, url=self.url)
         self.timing = timing or Timing()
         self._contents = Contents(self._storage, root=self.root)
         self._leases = Leases(self._storage, timing=self.timing)
@@ -277,6 +289,9 @@ class StageStore:
         return manifest if isinstance(manifest, Manifest) else None
 
     def _look_with_lease(self, key: str, *, problem: str) -> StoredStage | None:
+        if self._is_read_only:
+            log.warning("stage %s is damaged (%s); a search that needs it makes it again", key[:12], problem)
+            return None
         held = self._held.get(key)
         if held is not None and held.is_held():
             return self._whole_or_set_aside(key)
@@ -357,9 +372,14 @@ def _made_anew(ancestor: Manifest) -> str:
     return f"{ancestor.facts.phase} stage {ancestor.key[:12]} in its lineage was since made with other files"
 
 
-def _cache_folder(url: str, *, cache: Path | None) -> Path:
+def _cache_folder(url: str, *, cache: Path | None, read_only: bool) -> Path:
     user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "xstilts"
-    return (cache or user).absolute() / hashlib.sha256(url.encode()).hexdigest()[:16]
+    folder = (cache or user).absolute() / hashlib.sha256(url.encode()).hexdigest()[:16]
+    if not read_only or why_not_writable(folder) is None:
+        return folder
+    scratch = Path(tempfile.mkdtemp(prefix="xstilts-downloads-"))
+    atexit.register(shutil.rmtree, scratch, ignore_errors=True)
+    return scratch
 
 
 def _make_folders(root: Path, *, url: str) -> None:

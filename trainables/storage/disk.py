@@ -38,6 +38,8 @@ class DiskStorage:
             return (self.root / name).read_bytes()
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
+        except PermissionError as error:
+            raise unreadable(self.url, error) from error
 
     def write(self, name: str, data: bytes) -> None:
         """Write a file, replacing what is there."""
@@ -66,10 +68,13 @@ class DiskStorage:
     def entries(self, folder: str) -> list[Entry]:
         """Return all files below a folder, at any depth, ordered by name."""
         found: list[Entry] = []
-        for place, _, names in os.walk(self.root / folder):
-            for name in names:
-                with contextlib.suppress(FileNotFoundError):
-                    found += self._entry(Path(place, name))
+        try:
+            for place, _, names in os.walk(self.root / folder, onerror=_raise_if_closed):
+                for name in names:
+                    with contextlib.suppress(FileNotFoundError):
+                        found += self._entry(Path(place, name))
+        except PermissionError as error:
+            raise unreadable(self.url, error) from error
         return sorted(found, key=lambda entry: entry.name)
 
     def publish(self, source: Path, *, to: str, part: str, last: str) -> bool:
@@ -203,12 +208,27 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def _raise_if_closed(error: OSError) -> None:
+    """Refuse a folder that may not be listed: a store that seems empty would be called whole."""
+    if isinstance(error, PermissionError):
+        raise error
+
+
+def unreadable(url: str, error: OSError) -> StoreUnusableError:
+    """Return what is said where a file or folder of a store may not be read."""
+    return StoreUnusableError(
+        f"the store {url!r} cannot be read: {str(error.filename)!r} ({error.strerror}); this user must be allowed to "
+        "read its files and to enter its folders: change their rights, or choose another by --store"
+    )
+
+
 def why_not_writable(folder: Path) -> str | None:
     """Return why a folder cannot be made or written in, or None when it can. Leaves nothing behind."""
-    nearest = next(each for each in (folder, *folder.parents) if each.exists())
-    if not nearest.is_dir():
-        return f"{str(nearest)!r} is a file"
+    nearest = folder
     try:
+        nearest = next(each for each in (folder, *folder.parents) if each.exists())
+        if not nearest.is_dir():
+            return f"{str(nearest)!r} is a file"
         # Trying says more than the permission bits: root may write everywhere but on a read-only or special disk.
         with tempfile.TemporaryFile(dir=nearest):
             return None

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self  # Any: dumped values
 
-from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from trainables.config.frozen import FrozenModel
 from trainables.tasks.texts_source import TextsSource
@@ -34,8 +42,9 @@ IMAGE_COLUMNS: Mapping[KindName, tuple[str, ...]] = {
 """Kinds whose examples hold images, and the columns that hold them: they need a vision tower."""
 
 _PROSE = {"licence", "citation", "notes", "languages", "num_train_examples"}
-_PLACES: dict[str, bool | set[str]] = {"source": {"files", "folder", "digest"}}  # rows have identities of their own
-_CAME_LATER = ("unanswerable", "num_answers", "control")
+_PLACES = frozenset({"files", "folder", "digest"})
+"""Fields of a source that say where its rows lie; the rows have identities of their own."""
+_CAME_LATER = ("unanswerable", "num_answers", "control", "unlabelled")
 
 SCORED_KINDS: frozenset[KindName] = frozenset(
     {"sentence_pair", "multiple_choice", "span_qa", "tagging", "text_retrieval"}
@@ -80,6 +89,15 @@ FileFormat = Literal["csv", "json", "jsonl", "parquet"]
 """`json` holds one list of rows, `jsonl` a row a line."""
 
 
+Quoting = Literal["none", "standard"]
+"""`none`: quotes are part of the text, and a line is a row. `standard`: RFC 4180, a doubled quote is one."""
+
+_UTF_8 = {"utf-8", "utf-8-sig"}
+_NOT_OF_TEXTS = {"idna", "punycode", "raw-unicode-escape", "unicode-escape"}  # of host names, and of Python's source
+_SAMPLE = "a,b\n"
+_USUAL_NAMES = {"iso8859-1": "latin-1"}
+
+
 class FileSource(FrozenModel):
     """A user's own files, named relative to the folder of the task file."""
 
@@ -90,8 +108,11 @@ class FileSource(FrozenModel):
     """Format of all files; a task file may leave it to their ending."""
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     """What stands between two cells; csv only."""
+    quoting: Quoting | None = None
+    """Whether quotes may enclose cells; csv only. Where a task file leaves it out, `.tsv` files have none, and in
+    others a quoted cell that holds both a line break and the delimiter is refused."""
     encoding: str = "utf-8"
-    """Encoding of the text; not for parquet, which has none."""
+    """Encoding of the text, by any name that Python knows; not for parquet, which has none."""
     folder: str | None = None
     """Where the files lie, absolute; filled in when the task file is read. Never part of a key."""
     digest: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
@@ -106,25 +127,51 @@ class FileSource(FrozenModel):
                 raise ValueError(msg)
         return files
 
+    @field_validator("delimiter", mode="before")
+    @classmethod
+    def _tab_as_written(cls, delimiter: object) -> object:
+        return "\t" if delimiter == r"\t" else delimiter  # what YAML makes of a tab that is not in double quotes
+
+    @field_validator("delimiter")
+    @classmethod
+    def _no_quote_or_line_end(cls, delimiter: str) -> str:
+        if delimiter in '"\r\n\0\ufeff':
+            msg = (
+                f"{delimiter!r} cannot stand between cells: it is a quote, a line's end, NUL or a mark; choose another"
+            )
+            raise ValueError(msg)
+        return delimiter
+
     @field_validator("encoding")
     @classmethod
     def _known_encoding(cls, encoding: str) -> str:
         try:
-            codecs.lookup(encoding)
-        except LookupError:
-            msg = f"{encoding!r} is no encoding; write it like utf-8 or cp1252"
-            raise ValueError(msg) from None
-        return encoding
+            name = codecs.lookup(encoding).name
+            is_text = name not in _NOT_OF_TEXTS and _SAMPLE.encode(name).decode(name) == _SAMPLE
+        except (LookupError, ValueError):
+            is_text, name = False, ""
+        if not is_text:
+            msg = f"{encoding!r} is no encoding of texts; write it like utf-8 or cp1252"
+            raise ValueError(msg)
+        return "utf-8" if name in _UTF_8 else _USUAL_NAMES.get(name, name)
 
     @model_validator(mode="after")
     def _every_setting_has_an_effect(self) -> Self:
         if self.format != "csv" and self.delimiter != ",":
             msg = f"delimiter has no effect on {self.format} files; leave it out"
             raise ValueError(msg)
+        if self.format != "csv" and self.quoting is not None:
+            msg = f"quoting has no effect on {self.format} files; leave it out"
+            raise ValueError(msg)
         if self.format == "parquet" and self.encoding != "utf-8":
             msg = "encoding has no effect on parquet files; leave it out"
             raise ValueError(msg)
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_idle_fields(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Added later: it enters keys only where it says something (docs/decisions/0006).
+        return {name: value for name, value in dump(self).items() if value is not None or name != "quoting"}
 
 
 class CompositeSource(FrozenModel):
@@ -169,10 +216,22 @@ class Control(FrozenModel):
     """Of the permutation; `shuffled` only."""
 
 
+_NAME = re.compile(r"[a-z0-9_]+(@[a-z0-9_]+)?")
+
+
+def _well_named(name: object) -> object:
+    if isinstance(name, str) and not _NAME.fullmatch(name):
+        short = re.sub(r"[^a-z0-9_]+", "_", name.lower()).strip("_")[:40]
+        near = f", such as {short!r}" if re.search("[a-z0-9]", short) else ""
+        msg = f"{name[:60]!r} is no name of a task; write it with small letters a to z, digits and `_`{near}"
+        raise ValueError(msg)
+    return name
+
+
 class TaskSpec(FrozenModel):
     """A labelled data set with a format, columns, metric, licence and pinned source."""
 
-    name: str = Field(pattern=r"^[a-z0-9_]+(@[a-z0-9_]+)?$")
+    name: Annotated[str, BeforeValidator(_well_named)]
     """Name in configurations; `base@control` of a control, and only of one."""
     kind: KindName
     """Format of its examples."""
@@ -191,6 +250,8 @@ class TaskSpec(FrozenModel):
     """Names of the classes, in the order of their numbers, for kinds with labels."""
     label_values: tuple[str, ...] = ()
     """The source's own label values in class order, where they are text; empty: the source holds class numbers."""
+    unlabelled: tuple[str, ...] = ("-", "-1", "")
+    """What stands where a row, or a word, has no label: such a row is left out. An empty text stands for null too."""
     languages: tuple[str, ...] = ("en",)
     """Languages that the source offers."""
     metric: Literal[
@@ -232,7 +293,10 @@ class TaskSpec(FrozenModel):
         while they have the value that means "as before" (docs/decisions/0006).
         """
         neutral = {name for name in _CAME_LATER if getattr(self, name) == type(self).model_fields[name].default}
-        return self.model_dump(mode="json", exclude=dict.fromkeys(_PROSE | neutral, True) | _PLACES)
+        # `standard` reads the rows that no quoting at all reads, and more files: it says nothing about the rows.
+        places = _PLACES | ({"quoting"} if getattr(self.source, "quoting", None) != "none" else set[str]())
+        excluded: dict[str, Any] = {**dict.fromkeys(_PROSE | neutral, True), "source": set(places)}
+        return self.model_dump(mode="json", exclude=excluded)
 
     @property
     def training_language(self) -> str:
@@ -259,6 +323,14 @@ class TaskSpec(FrozenModel):
     def is_retrieval(self) -> bool:
         """Whether the encoder is scored on it as it is, by the nearness of its mean states: no head, no training."""
         return self.kind == "text_retrieval"
+
+    @field_validator("unlabelled", mode="before")
+    @classmethod
+    def _as_texts(cls, values: Any) -> Any:
+        """Return values as texts: in YAML `-1` is a number, and nothing is null."""
+        if not isinstance(values, list | tuple):
+            return values
+        return tuple(map(_as_text, values))
 
     @model_validator(mode="after")
     def _silence_fits_kind(self) -> Self:
@@ -290,3 +362,11 @@ class TaskSpec(FrozenModel):
             )
             raise ValueError(msg)
         return self
+
+
+def _as_text(value: Any) -> Any:
+    if value is None:
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value

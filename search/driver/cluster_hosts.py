@@ -1,0 +1,108 @@
+"""What Ray counts: the hosts of its cluster, those that its autoscaler could add, this machine before Ray starts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any  # a cluster file is a free-form dict
+
+import psutil
+import ray
+from ray._private import state
+from ray._private.resource_and_label_spec import ResourceAndLabelSpec
+
+from trainables.config.yaml_file import read_yaml
+from trainables.devices import HostResources
+from trainables.errors import InputError
+
+_TYPE = "accelerator_type:"
+"""Prefix of the resource by which Ray tells what a host's GPUs are."""
+
+_CONFIG_OPTION = "--autoscaling-config="
+_MONITOR = "monitor.py"
+_ANY = 1 << 20
+"""Stands for a number of hosts without bound."""
+
+_KUBERAY = "RAY_USAGE_STATS_KUBERAY_IN_USE"
+"""Set in every pod of KubeRay, whose autoscaler keeps its node types to itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterHosts:
+    """The hosts that a sweep may run on."""
+
+    there: tuple[HostResources, ...]
+    """Those that are alive."""
+    may_join: tuple[HostResources, ...] = ()
+    """Those that the autoscaler could add."""
+    may_grow: bool = False
+    """Whether it could add others too, which it does not tell of."""
+
+
+def cluster_hosts() -> ClusterHosts:
+    """Return the hosts of the cluster that this process is connected to."""
+    there = tuple(host_of(node["Resources"]) for node in ray.nodes() if node["Alive"])
+    return ClusterHosts(there=there, may_join=_told_by_gcs() or _told_by_file(), may_grow=_KUBERAY in os.environ)
+
+
+def this_machine() -> ClusterHosts:
+    """Return this machine as Ray will count it, without starting Ray."""
+    spec = ResourceAndLabelSpec().resolve(is_head=True, node_ip_address="127.0.0.1")
+    counted = {name: float(amount) for name, amount in spec.to_resource_dict().items() if amount is not None}
+    return ClusterHosts(there=(host_of(counted),))
+
+
+def host_of(resources: Mapping[str, float], *, count: int = 1) -> HostResources:
+    """Return a host from Ray's names of its resources.
+
+    Args:
+        resources: Name -> amount.
+        count: Hosts like it.
+    """
+    types = frozenset(name.removeprefix(_TYPE) for name in resources if name.startswith(_TYPE))
+    return HostResources(
+        cpus=float(resources.get("CPU", 0.0)),
+        gpus=float(resources.get("GPU", 0.0)),
+        accelerator_types=types,
+        count=count,
+    )
+
+
+def _told_by_gcs() -> tuple[HostResources, ...]:
+    config = state.state.get_cluster_config()
+    if config is None:
+        return ()
+    groups = [group for group in config.node_group_configs if group.max_count]
+    # -1 is as many as are asked for.
+    return tuple(host_of(group.resources, count=group.max_count if group.max_count > 0 else _ANY) for group in groups)
+
+
+def _told_by_file() -> tuple[HostResources, ...]:
+    """Return the node types of the file that an autoscaler on this machine was started with."""
+    for line in _command_lines():
+        path = next((word.removeprefix(_CONFIG_OPTION) for word in line if word.startswith(_CONFIG_OPTION)), None)
+        if path and any(word.endswith(_MONITOR) for word in line):
+            return node_types(Path(path).expanduser())
+    return ()
+
+
+def node_types(path: Path) -> tuple[HostResources, ...]:
+    """Return the hosts that a cluster file lets an autoscaler add, by what it says of their resources.
+
+    Args:
+        path: The file, as `ray up` left it on the head.
+    """
+    try:
+        config: Any = read_yaml(path)  # `ray up` has checked it
+    except InputError:
+        return ()
+    most = int(config.get("max_workers", 1))
+    types = [(one, min(most, int(one.get("max_workers", most)))) for one in config["available_node_types"].values()]
+    return tuple(host_of(one.get("resources") or {}, count=count) for one, count in types if count > 0)
+
+
+def _command_lines() -> Iterable[list[str]]:
+    for process in psutil.process_iter(["cmdline"]):
+        yield process.info["cmdline"] or []

@@ -1,0 +1,138 @@
+"""What a sweep's ranks compute on, and how many of its trials run at a time: settled once, before its first trial."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from spaces.sweep_spec import SweepSpec
+from trainables.config import EngineConfig
+from trainables.devices import HostResources, RankDevices, number_of, ranks_that_fit, settle_devices, trials_at_a_time
+from trainables.errors import ConfigError, InputError
+from trainables.local_devices import find_gpus, is_rehearsal, refuse_unusable
+
+if TYPE_CHECKING:
+    from search.driver.cluster_hosts import ClusterHosts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """Where a sweep's trials run."""
+
+    engine: EngineConfig
+    """The engine of every trial, its device and threads settled."""
+    devices: RankDevices
+    """What each rank takes."""
+    concurrency: int
+    """Trials that may run at a time; at least 1."""
+    num_fitting: int
+    """Trials that the hosts which are there have room for; 0 where the first waits for a host."""
+    warning: str | None = None
+    """What the user has to know before it starts, or None."""
+
+    @property
+    def at_a_time(self) -> int:
+        """Trials that run at a time on the hosts that are there."""
+        return min(self.concurrency, self.num_fitting)
+
+    def in_words(self) -> str:
+        """Return in a line what runs where."""
+        devices, ranks = self.devices, self.engine.num_workers
+        many = "a rank" if ranks == 1 else f"{ranks} ranks, each"
+        takes = f"{devices.cpus_per_rank:g} {'core' if devices.cpus_per_rank <= 1 else 'cores'}"
+        if devices.kind == "cuda":
+            of = "" if devices.gpus_per_rank == 1 else "of a "
+            takes = f"{devices.gpus_per_rank:g} {of}{devices.accelerator_type or 'GPU'} and {takes}"
+        return f"{self.at_a_time} at a time, {many} on {takes} ({devices.kind})"
+
+
+def settle_here(spec: SweepSpec, engine: EngineConfig, *, hosts: ClusterHosts) -> Placement:
+    """Return where a sweep's trials run that has this machine alone.
+
+    Args:
+        spec: The sweep.
+        engine: Its trials' engine, as the user wrote it.
+        hosts: This machine, as Ray counts it.
+
+    Raises:
+        ConfigError: Its GPUs cannot be used, or do not suffice.
+        InputError: Its cores do not suffice.
+    """
+    rehearses = is_rehearsal()
+    (here,) = hosts.there
+    if not rehearses and engine.device != "cpu":
+        refuse_unusable(engine, counted=here.gpus, found=find_gpus())
+    devices = settle_devices(engine, hosts=hosts.there, rehearses=rehearses)
+    if devices.kind == "cpu":
+        devices = _with_threads(devices, engine=engine, host=here, concurrency=spec.concurrency)
+    return _placement(spec, engine, devices=devices, hosts=hosts)
+
+
+def settle_on_cluster(spec: SweepSpec, engine: EngineConfig, *, hosts: ClusterHosts) -> Placement:
+    """Return where a sweep's trials run on a cluster that was there before, and may yet grow.
+
+    Args:
+        spec: The sweep.
+        engine: Its trials' engine, as the user wrote it.
+        hosts: The cluster.
+
+    Raises:
+        ConfigError: A trial needs more GPUs than there are and could be.
+    """
+    devices = settle_devices(
+        engine,
+        hosts=hosts.there,
+        may_join=hosts.may_join,
+        may_grow=hosts.may_grow,
+        rehearses=is_rehearsal(),
+    )
+    return _placement(spec, engine, devices=devices, hosts=hosts)
+
+
+def settle(spec: SweepSpec, engine: EngineConfig, *, hosts: ClusterHosts, is_local: bool) -> Placement:
+    """Return where a sweep's trials run; see `settle_here` and `settle_on_cluster`."""
+    return (settle_here if is_local else settle_on_cluster)(spec, engine, hosts=hosts)
+
+
+def _placement(spec: SweepSpec, engine: EngineConfig, *, devices: RankDevices, hosts: ClusterHosts) -> Placement:
+    ranks = engine.num_workers
+    fitting = trials_at_a_time(hosts.there, devices=devices, num_ranks=ranks)
+    settled = {"device": devices.kind} | ({"threads_per_rank": devices.threads} if devices.threads else {})
+    return Placement(
+        engine=engine.model_copy(update=settled),
+        devices=devices,
+        concurrency=spec.concurrency or max(1, fitting),
+        num_fitting=fitting,
+        warning=_warning(devices, num_ranks=ranks, hosts=hosts) if not fitting else None,
+    )
+
+
+def _warning(devices: RankDevices, *, num_ranks: int, hosts: ClusterHosts) -> str:
+    room = sum(ranks_that_fit(host, devices=devices) for host in hosts.there)
+    gpu = f" and {devices.gpus_per_rank:g} GPU" if devices.gpus_per_rank else ""
+    return (
+        f"a trial needs {number_of(num_ranks, 'rank')} of {devices.cpus_per_rank:g} CPU{gpu}, and the cluster has room "
+        f"for {room}; trials wait until hosts join it"
+    )
+
+
+def _with_threads(
+    devices: RankDevices, *, engine: EngineConfig, host: HostResources, concurrency: int | None
+) -> RankDevices:
+    """Return the devices with the threads that a machine's cores allow.
+
+    Raises:
+        InputError: A trial needs more cores than it has.
+    """
+    if engine.num_workers > host.cpus:
+        message = f"{engine.num_workers} ranks, but this machine has {host.cpus:g} cores and each needs one; lower it"
+        raise ConfigError("engine.num_workers", message)
+    share = int(host.cpus) // engine.num_workers // (concurrency or 1)
+    threads = engine.threads_per_rank or (max(1, share) if concurrency else 1)
+    if (needed := engine.num_workers * threads) > host.cpus:
+        msg = (
+            f"a trial needs {needed} CPUs ({engine.num_workers} workers), and there are {host.cpus:g}; "
+            "lower trial.engine.num_workers or threads_per_rank, or add machines"
+        )
+        raise InputError(msg)
+    return devices.model_copy(update={"threads": threads, "cpus_per_rank": float(threads)})

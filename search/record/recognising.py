@@ -1,0 +1,124 @@
+"""Whose database a file is: told without changing it, and without leaving anything beside it.
+
+A record is marked by SQLite's `application_id`. Records from before the mark are known by their tables, and are marked
+when they are next opened for writing. Whatever else holds tables or views, or another mark, is another program's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import stat
+from collections.abc import Collection
+from pathlib import Path
+
+from search.errors import RecordDamagedError, RecordForeignError, RecordNewerError, RecordUnusableError
+from search.record.schema import SCHEMA_VERSION
+from search.record.snapshots import list_snapshots
+from search.record.unwritable import LOGS, copied, has_bytes
+from search.record.witness import WitnessFile
+
+APPLICATION_ID = 0x7873746C
+"""Marks a record's file: "xstl"."""
+
+OUR_TABLES = frozenset({"meta", "sweeps", "trials", "measurements", "events"})
+"""Tables that records of every version have."""
+
+_MAGIC = b"SQLite format 3\0"
+_MARK = slice(68, 72)
+"""Bytes of the file's head that hold the mark: https://www.sqlite.org/fileformat.html, 1.3."""
+_HEAD_BYTES = 100
+
+
+def check_file(path: Path) -> None:
+    """Return when a path is free, or holds a record of ours, or an empty file or database.
+
+    Nothing is written: whoever goes on from here may have to leave the file as it is.
+
+    Raises:
+        RecordForeignError: It is another program's database.
+        RecordNewerError: It is a record of a newer schema.
+        RecordDamagedError: It is no database, and no record of ours ever was there.
+        RecordUnusableError: It is no file, or may not be read.
+    """
+    head = _read_head(path)
+    if not head:
+        return
+    try:
+        _check_contents(path, head=head)
+    except sqlite3.DatabaseError as error:
+        if WitnessFile.place(path).exists() or list_snapshots(path):
+            return  # a record that was damaged: its guard says so, and restores it
+        raise RecordDamagedError(
+            f"record {path} is damaged, or was never one: {error}; restore a copy, or choose another place with "
+            "--record (finished stages in the store are reused)"
+        ) from error
+
+
+def is_ours(names: Collection[str]) -> bool:
+    """Return whether tables of these names are a record's."""
+    return OUR_TABLES.issubset(names)
+
+
+def _read_head(path: Path) -> bytes:
+    """Return the first bytes of a file; none where there is no file yet."""
+    try:
+        facts = path.stat()
+        if not stat.S_ISREG(facts.st_mode):
+            kind = "a folder" if stat.S_ISDIR(facts.st_mode) else "no regular file"
+            msg = f"record {path} is {kind}; a record is one file: name it, for example {path / 'record.db'}"
+            raise RecordUnusableError(msg)
+        with path.open("rb") as file:
+            return file.read(_HEAD_BYTES)
+    except (FileNotFoundError, NotADirectoryError):
+        return b""
+    except OSError as error:
+        msg = (
+            f"record {path} cannot be read ({error.strerror}); this user must be allowed to read it and to enter its "
+            "folder: change its rights, or choose another place with --record or XSTILTS_HOME"
+        )
+        raise RecordUnusableError(msg) from error
+
+
+def _check_contents(path: Path, *, head: bytes) -> None:
+    if not head.startswith(_MAGIC):
+        msg = "it does not begin as an SQLite database does"
+        raise sqlite3.DatabaseError(msg)
+    names, version = _look(path)
+    mark = int.from_bytes(head[_MARK])
+    if not names and any(has_bytes(path, suffix) for suffix in LOGS):
+        with copied(path) as copy:  # all that it holds may be in a log that has not been written back yet
+            (names, version), mark = _look(copy), int.from_bytes(copy.read_bytes()[_MARK])
+    if mark not in {0, APPLICATION_ID}:
+        raise RecordForeignError(str(path), holds=f"its application_id is {mark:#x}")
+    if names and not (mark == APPLICATION_ID or (is_ours(names) and version is not None)):
+        raise RecordForeignError(str(path), holds=told(names))
+    if version is not None and version > SCHEMA_VERSION:
+        raise RecordNewerError(str(path), version=version, known=SCHEMA_VERSION)
+
+
+def told(names: Collection[str]) -> str:
+    """Return what another program's database holds, in words."""
+    shown = sorted(names)
+    more = f" and {len(shown) - _MOST_SHOWN} more" if len(shown) > _MOST_SHOWN else ""
+    return f"it holds {', '.join(shown[:_MOST_SHOWN])}{more}"
+
+
+_MOST_SHOWN = 5
+
+
+def _look(path: Path) -> tuple[frozenset[str], int | None]:
+    """Return the names of a file's tables and views, and the schema version that a record says it has."""
+    # `immutable` makes no -wal and -shm beside the file, and leaves those that are there alone.
+    with contextlib.closing(sqlite3.connect(path.as_uri() + "?mode=ro&immutable=1", uri=True)) as connection:
+        found = connection.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')").fetchall()
+        names = frozenset(str(name) for (name,) in found if not str(name).startswith("sqlite_"))
+        return names, _version(connection) if is_ours(names) else None
+
+
+def _version(connection: sqlite3.Connection) -> int | None:
+    try:
+        row = connection.execute("SELECT schema_version FROM meta").fetchone()
+    except sqlite3.OperationalError:  # another program's table of this name
+        return None
+    return row[0] if row and isinstance(row[0], int) else None

@@ -1,0 +1,131 @@
+"""Which hosts and GPUs are set apart, by the faults on record; and what becomes of the trials that met them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from search.cli.checkup import places_in_words
+from search.cli.main import cli
+from search.driver.lost_trials import Fault
+from search.query import places_set_apart, report_trial, sweep_status
+from search.record import Event, JsonObject, Record, fault_payload, open_record
+from search.record.device_faults import DeviceFault, SetApart, device_faults, set_apart
+from tests.search_tests.building import proposal
+from tests.search_tests.test_driver import proposer, started
+from trainables.errors import DeviceFaultError
+from trainables.rank_place import RankPlace, host_names
+
+ECC = "CUDA error: uncorrectable ECC error encountered"
+
+
+def fault(trial: int, host: str, gpu: str | None = None, *, is_certain: bool = True) -> DeviceFault:
+    return DeviceFault(trial=trial, host=host, gpu=gpu, is_certain=is_certain, said=ECC)
+
+
+def places(faults: Sequence[DeviceFault]) -> list[tuple[str, str | None, int]]:
+    return [(one.host, one.gpu, one.num_faults) for one in set_apart(faults)]
+
+
+@pytest.mark.parametrize(
+    ("faults", "apart"),
+    [
+        ([], []),
+        ([fault(0, "a")], []),
+        ([fault(0, "a"), fault(0, "a")], [("a", None, 2)]),
+        ([fault(0, "a"), fault(1, "b")], []),
+        ([fault(0, "a"), fault(1, "b"), fault(2, "b"), fault(3, "a")], [("b", None, 2), ("a", None, 2)]),
+        ([fault(0, "a", "0"), fault(1, "a", "1")], []),
+        ([fault(0, "a", "0"), fault(1, "a", "0")], [("a", "0", 2)]),
+        ([fault(0, "a", "0"), fault(1, "b", "0")], []),
+        ([fault(0, "a", "0")] * 2 + [fault(1, "a", "1")] * 2, [("a", None, 4)]),
+        ([fault(0, "a", is_certain=False)] * 2, [("a", None, 2)]),
+    ],
+)
+def test_two_faults_set_a_place_apart(faults: list[DeviceFault], apart: list[tuple[str, str | None, int]]) -> None:
+    assert places(faults) == apart
+
+
+def happened(number: int, kind: str, payload: JsonObject) -> Event:
+    return Event(id=0, time=0.0, sweep="demo", trial=number, kind=kind, payload=payload)
+
+
+def failed_on(host: str, trial: int, *, is_certain: bool = False) -> Event:
+    error = DeviceFaultError(ECC, place=RankPlace(host=host), is_certain=is_certain)
+    return happened(trial, "device_fault", fault_payload(error, stage="s" * 64))
+
+
+def test_a_trial_that_works_nowhere_takes_no_device_from_the_others() -> None:
+    doubtful = [failed_on("a", 0), failed_on("a", 0), failed_on("b", 0), failed_on("b", 0)]
+    certain = [failed_on("c", 0, is_certain=True)] * 2
+    gave_up = happened(0, "failed", {"kind": "device_fault", "error": "no", "stage": None})
+    other = happened(1, "failed", {"kind": "other", "error": "no", "stage": None})
+
+    def apart(*events: Event) -> list[str]:
+        return [one.host for one in set_apart(device_faults(events))]
+
+    assert apart(*doubtful, *certain, other) == ["a", "b", "c"]
+    assert apart(*doubtful, *certain, gave_up) == ["c"]
+
+
+def test_hosts_of_one_name_are_told_apart() -> None:
+    assert host_names([("aaaaaaaaaa", "box"), ("bbbbbbbbbb", "node"), ("cccccccccc", "box")]) == {
+        "aaaaaaaaaa": "box#aaaaaaaa",
+        "bbbbbbbbbb": "node",
+        "cccccccccc": "box#cccccccc",
+    }
+
+
+def note(record: Record, number: int, *, gpu: str | None = None) -> None:
+    """Note a fault, as a trial's actor does."""
+    error = DeviceFaultError(ECC, place=RankPlace(host="b", node="b1", gpu=gpu))
+    record.note("demo", number=number, kind="device_fault", payload=fault_payload(error, stage="s" * 64))
+
+
+def test_the_record_says_it_to_the_driver_and_to_status_and_show(record: Record) -> None:
+    for _ in range(2):
+        number = record.propose("demo", proposal=proposal()).number
+        record.start("demo", number=number)
+        note(record, number, gpu="3")
+
+    apart = SetApart(host="b", gpu="3", num_faults=2, said=ECC)
+    assert places_set_apart(record, sweep="demo") == (apart,)
+    assert sweep_status(record, sweep="demo").set_apart == (apart,)
+    (happening,) = report_trial(record, sweep="demo", number=0).happenings
+    assert happening.in_words == f"GPU 3 of host b failed: {ECC}"
+
+
+def test_status_show_and_doctor_print_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XSTILTS_HOME", str(tmp_path))
+    with open_record(tmp_path / "record.db") as record:
+        record.put_sweep("demo", spec={}, objective="average", planned_trials=1)
+        record.propose("demo", proposal=proposal())
+        record.start("demo", number=0)
+        note(record, 0)
+        note(record, 0)
+        tokens = {"tokens_before": 4096, "tokens_after": 2048}
+        record.note("demo", number=0, kind="halved", payload={"stage": "s" * 64, "error": "no memory", **tokens})
+
+    def said(*words: str) -> str:
+        return CliRunner().invoke(cli, [*words]).output
+
+    assert f"Set apart: host b, after 2 device faults (the last: {ECC})" in said("status", "demo")
+    shown = said("show", "demo", "0")
+    assert f"host b failed: {ECC} (stage ssssssssssss)" in shown
+    assert "a pass of 4096 tokens does not fit the memory; from now on 2048: no memory" in shown
+    assert places_in_words(str(tmp_path / "record.db")).startswith("host b, after 2 device faults")
+
+
+def test_a_trial_whose_device_failed_runs_again_and_fails_only_when_it_gets_no_further(record: Record) -> None:
+    sweep = proposer(record, concurrency=1)
+    for _ in range(3):
+        assert started(sweep, record).number == 0
+        sweep.ended(0, fault=Fault(kind="device_fault", said="host b failed (ECC)"))
+
+    trial = record.trial("demo", number=0)
+    assert trial.state == "failed"
+    assert "could not go on where it was 3 times, and it got no further" in str(trial.error)
+    assert "host b failed (ECC)" in str(trial.error)

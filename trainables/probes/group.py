@@ -1,0 +1,159 @@
+"""Asks probes of ranks that are processes of this machine, and survives whatever they do."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import IO
+
+from trainables.local_group import free_port, rank_environment
+from trainables.probes.answers import Place, Probe, ProbeAnswer, ProbesRequest
+
+_SECONDS_TO_END = 5.0
+_NOT_TRIED = "not tried: the probe before it had no answer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long probes may take."""
+
+    first_seconds: float = 300.0
+    """The first one of new processes, which import torch and DeepSpeed, on a machine that may be busy."""
+    seconds: float = 120.0
+    """Each one after it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rank:
+    place: Place
+    process: subprocess.Popen[bytes]
+    answers: IO[bytes]
+    log: IO[bytes]
+
+
+def probing(
+    places: Sequence[Place], probes: Sequence[Probe], *, threads: int, patience: Patience
+) -> Iterator[ProbeAnswer]:
+    """Yield the answer to each probe, in their order.
+
+    A probe that fails, crashes or hangs is an answer, and the probes after it are asked of new processes; after one
+    that hangs they are not asked at all, for each would take as long.
+
+    Args:
+        places: Where each rank computes.
+        probes: What all of them are asked.
+        threads: CPU threads of each.
+        patience: How long they may take.
+    """
+    left = list(probes)
+    while left:
+        hangs = False
+        with _ranks(places, left, threads=threads) as ranks:
+            seconds = patience.first_seconds
+            for probe in tuple(left):
+                answer, hangs = _gather(ranks, probe, seconds=seconds)
+                left.remove(probe)
+                yield answer
+                if answer.error is not None:
+                    break
+                seconds = patience.seconds
+        if hangs:
+            yield from (ProbeAnswer(probe=probe, error=_NOT_TRIED) for probe in left)
+            return
+
+
+@contextlib.contextmanager
+def _ranks(places: Sequence[Place], probes: Sequence[Probe], *, threads: int) -> Generator[list[_Rank]]:
+    port = free_port()
+    ranks: list[_Rank] = []
+    try:
+        for number, place in enumerate(places):
+            request = ProbesRequest(
+                number=number, num_ranks=len(places), place=place, port=port, threads=threads, probes=tuple(probes)
+            )
+            ranks.append(_start(request))
+        yield ranks
+    finally:
+        for rank in ranks:
+            _end(rank)
+
+
+def _start(request: ProbesRequest) -> _Rank:
+    read_end, write_end = os.pipe()
+    log = tempfile.TemporaryFile()  # noqa: SIM115  closed with the rank
+    process = subprocess.Popen(  # noqa: S603  our own module
+        [sys.executable, "-m", "trainables.probes.rank_process", str(write_end)],
+        stdin=subprocess.PIPE,
+        stdout=log,
+        stderr=log,
+        pass_fds=(write_end,),
+        env=os.environ | rank_environment(request.threads),
+        start_new_session=True,  # Ctrl-C reaches the parent alone
+    )
+    os.close(write_end)
+    assert process.stdin is not None  # noqa: S101  it is a pipe
+    with contextlib.suppress(BrokenPipeError):  # it has ended, which is seen when it is asked
+        process.stdin.write(request.model_dump_json().encode() + b"\n")
+        process.stdin.flush()
+    return _Rank(place=request.place, process=process, answers=os.fdopen(read_end, "rb"), log=log)
+
+
+def _end(rank: _Rank) -> None:
+    rank.process.kill()  # one that hangs in a driver may take a while, or stay: it is not waited for without end
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        rank.process.wait(_SECONDS_TO_END)
+    assert rank.process.stdin is not None  # noqa: S101  it is a pipe
+    with contextlib.suppress(BrokenPipeError):
+        rank.process.stdin.close()
+    rank.answers.close()
+    rank.log.close()
+
+
+def _gather(ranks: Sequence[_Rank], probe: Probe, *, seconds: float) -> tuple[ProbeAnswer, bool]:
+    """Return what all ranks answered, that is rank 0's answer or the first failure, and whether one hangs."""
+    deadline = time.monotonic() + seconds
+    given: dict[int, ProbeAnswer] = {}
+    with selectors.DefaultSelector() as selector:
+        for number, rank in enumerate(ranks):
+            selector.register(rank.answers, selectors.EVENT_READ, number)
+        while len(given) < len(ranks):
+            answered = selector.select(max(0.0, deadline - time.monotonic()))
+            if not answered:
+                silent = ", ".join(rank.place.name for number, rank in enumerate(ranks) if number not in given)
+                return ProbeAnswer(probe=probe, error=f"no answer of {silent} in {seconds:g} s"), True
+            for key, _ in answered:
+                rank = ranks[key.data]
+                line = rank.answers.readline()
+                answer = ProbeAnswer.model_validate_json(line) if line else _ended(rank, probe)
+                if answer.error is not None:
+                    return answer.model_copy(update={"error": _told_by(rank, answer.error, among=ranks)}), False
+                given[key.data] = answer
+                selector.unregister(key.fileobj)
+    return given[0], False
+
+
+def _ended(rank: _Rank, probe: Probe) -> ProbeAnswer:
+    code = rank.process.wait()
+    how = f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+    return ProbeAnswer(probe=probe, error=f"its process {how}{_last_line(rank)}")
+
+
+def _last_line(rank: _Rank) -> str:
+    """Return the last line that a rank printed and that is its own, or nothing."""
+    rank.log.seek(0)
+    lines = [line.strip() for line in rank.log.read().decode(errors="replace").splitlines()]
+    said = [line for line in lines if line and not line.startswith(("File ", "Thread ", "Current thread", "Extension"))]
+    return f": {said[-1]}" if said else ""
+
+
+def _told_by(rank: _Rank, error: str, *, among: Sequence[_Rank]) -> str:
+    line = " ".join(error.split())
+    return f"{rank.place.name}: {line}" if len(among) > 1 else line
