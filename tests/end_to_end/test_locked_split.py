@@ -143,6 +143,7 @@ def test_only_the_last_step_of_confirm_needs_the_test_split(home: Path, xnli: Pa
     assert json.loads(run(home, xnli, "compare", "tiny.confirmed", "--json").stdout)["protocol"]["selection"] == "fresh"
 
     with_test_split(xnli, is_readable=True)
+    assert run(home, xnli, *confirm, "--no-test").returncode == 0  # the split's file is one of the data's
     before = stages(home)
     scored = interrupted_after_one_trial(home, xnli, *confirm)
     said = json.loads(run(home, xnli, *confirm).stdout)
