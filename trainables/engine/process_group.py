@@ -51,7 +51,7 @@ def join_process_group(config: ProcessGroupConfig) -> torch.device:
         torch.cuda.set_device(device)
     else:
         os.environ["DS_ACCELERATOR"] = "cpu"
-        torch.set_num_threads(config.threads)
+    torch.set_num_threads(config.threads)  # on GPUs too: an offloaded optimiser steps on the CPU
     import deepspeed
 
     # DeepSpeed would compile a shared-memory all-reduce here: it needs a C++ compiler, makes machines with and without
