@@ -55,7 +55,7 @@ def join_process_group(config: ProcessGroupConfig) -> torch.device:
         MASTER_PORT=str(config.port),
         DS_ACCELERATOR=config.device,
     )
-    torch.set_num_threads(config.threads)
+    torch.set_num_threads(config.threads)  # on GPUs too: an offloaded optimiser steps on the CPU
     device = _own_device(config) if on_cuda else torch.device("cpu")
     import deepspeed
 
