@@ -31,6 +31,7 @@ from spaces.priors import PriorsConfig, check_priors
 from spaces.relative_folders import with_folders_beside
 from spaces.repeating import with_value
 from spaces.rungs import check_rungs
+from spaces.sampler_limits import check_sampler_limits
 from spaces.tree import FAMILY_PATH, Arm, Branch, ChoiceParameter, Setting, Space, every_parameter
 from trainables.config import FrozenModel, RungsConfig
 from trainables.config.validation import config_error
@@ -274,6 +275,7 @@ def _checked(document: Mapping[str, JsonValue]) -> SweepSpec:
     space = make_space(spec)
     check_space(space)
     _check_grid(spec, space=space)
+    check_sampler_limits(spec.sampler.name, space=space)
     check_priors(spec.priors, space=space, sampler=spec.sampler.name)
     check_rungs(spec.rungs, space=space)
     _refuse_idle_pruner(spec)

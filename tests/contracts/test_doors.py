@@ -28,13 +28,23 @@ from search.driver.ray_door import check_ray, said_by_ray
 from search.errors import RayUnusableError, RecordDamagedError, RecordMissingError, RecordUnusableError
 from search.ray_surroundings import check_ray_surroundings, given_address, parsed_address
 from search.record import open_record
+from search.sampler import PastTrial, make_sampler
+from spaces.sweep_spec import SweepSpec, make_sweep_spec
 from tests.end_to_end.drivers import XSTILTS
 from tests.trainables_tests.tiny_jobs import phase
 from trainables.config import EngineConfig, VisionConfig
 from trainables.data.load import load_rows
 from trainables.encoder import load_encoder, load_tokenizer, read_config
 from trainables.engine import Engine, EngineRequest, ProcessGroupConfig, join_process_group, leave_process_group
-from trainables.errors import CheckpointError, ConfigError, InputError, StoreUnusableError, TaskDataError
+from trainables.errors import (
+    CheckpointError,
+    ConfigError,
+    InputError,
+    RunError,
+    StoreUnusableError,
+    TaskDataError,
+    TrainablesError,
+)
 from trainables.local_group import LOOPBACK, free_port
 from trainables.stage_store import check_store
 from trainables.tasks.registry import task
@@ -44,8 +54,8 @@ Damage = Callable[[Path], object]
 
 
 @contextmanager
-def refused_by(vendor: str, error: type[InputError], *, saying: str) -> Iterator[None]:
-    """Expect an error of ours, exit code 2, that a vendor's own error led to; in one line, without its class alone."""
+def refused_by(vendor: str, error: type[TrainablesError], *, saying: str) -> Iterator[None]:
+    """Expect an error of ours that a vendor's own error led to; in one line, without its class alone."""
     with pytest.raises(error, match=saying) as caught:
         yield
     frames = [frame.filename for one in _chain(caught.value) for frame in traceback.extract_tb(one.__traceback__)]
@@ -255,23 +265,41 @@ def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "spec.yaml"
 
 
-@pytest.mark.parametrize(
-    ("search", "saying"),
-    [
-        ({"target.learning_rate": {"log": [1e-5, 1e-3]}}, "cannot export"),
-        ({"target.seed": {"int": [0, 3]}}, "cannot export"),
-    ],
-)
-def test_optuna_writes_no_study_where_one_is(
-    search: dict[str, Any], saying: str, spec: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (spec.parent / "study.db").write_bytes(b"somebody else's")
-    with open_record("record.db") as record:
-        record.put_sweep("doors", spec=SPEC | {"search": search}, objective="average", planned_trials=1)
+def optuna_spec(sampler: str, *, seeds: int) -> SweepSpec:
+    """Return a spec that no check has seen."""
+    search = {"target.seed": {"int": [0, seeds]}, "target.learning_rate": {"log": [1e-5, 1e-3]}}
+    document = SPEC | {"sampler": {"name": sampler, "num_startup": 1}, "search": search}
+    return SweepSpec.model_validate(document)
 
-    assert exit_code(["export", "doors", "--optuna", "study.db", "--record", "record.db"]) == 2
-    assert saying in capsys.readouterr().err
-    assert (spec.parent / "study.db").read_bytes() == b"somebody else's"
+
+@pytest.mark.parametrize(
+    ("seeds", "saying"),
+    [
+        (10**17, "MemoryError: Unable to allocate"),
+        (10**22, "ValueError: Maximum allowed size exceeded"),
+        (10**300, "ValueError"),
+    ],
+    ids=["memory", "size", "far beyond"],
+)
+def test_optuna(seeds: int, saying: str) -> None:
+    proposes = make_sampler(optuna_spec("gp", seeds=seeds))
+    history = [
+        PastTrial(
+            number=number,
+            assignment={"family": "none", "target.seed": number, "target.learning_rate": 1e-4},
+            state="finished",
+            score=0.5,
+        )
+        for number in range(3)
+    ]
+
+    with refused_by("optuna", RunError, saying=rf"sampler 'gp' \(Optuna\) cannot propose trial 3: .*{saying}"):
+        proposes.propose(3, history=history)
+
+
+def test_what_optunas_gp_would_never_end_with_is_refused_before() -> None:
+    with pytest.raises(ConfigError, match=r"search.target.seed: .*2,147,483,648 whole numbers, .*sampler tpe"):
+        make_sweep_spec(SPEC | {"sampler": {"name": "gp"}, "search": {"target.seed": {"int": [0, 2**31 - 1]}}})
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,6 @@ from functools import lru_cache
 from io import BufferedReader
 from pathlib import Path
 
-import numpy as np
-
 from trainables.errors import CheckpointError
 from trainables.pretrained.header import Tensor, read_header
 
@@ -80,6 +78,8 @@ class _Reading:
 
 
 def _are_finite(piece: memoryview, *, dtype: str) -> bool:
+    import numpy as np  # late: commands that only ask start without it
+
     if dtype in _EXPONENTS:
         # As whole numbers: processors have no fast way for halves. Infinite and NaN are those of the largest exponent.
         return int((np.frombuffer(piece, "<u2") & 0x7FFF).max()) < _EXPONENTS[dtype]
