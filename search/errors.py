@@ -6,6 +6,7 @@
     │   ├── UnknownTrialError                a trial's number
     │   ├── SweepOwnedError                  another process drives the sweep, or may
     │   ├── SweepDiffersError                the name is taken by a sweep with another spec
+    │   ├── RayUnusableError                 Ray cannot be started or joined; carries variable and value
     │   ├── ClusterFileError                 a cluster file has an unknown key or a wrong value
     │   ├── FilterError                      a `--where` expression
     │   ├── QueryRefusedError                a statement of `xstilts sql`
@@ -120,6 +121,20 @@ class ClusterFileError(InputError):
     def __init__(self, path: Path, problem: str) -> None:
         super().__init__(f"cluster file {path} {problem}; correct it (cluster.yaml and clusters/ show what is known)")
         self.path = path
+
+
+class RayUnusableError(InputError):
+    """Ray cannot be started on this machine, or the cluster that RAY_ADDRESS names cannot be joined.
+
+    Args:
+        variable: The environment variable, or the place, to change.
+        value: What it is.
+        message: What is wrong, the value, the rule, and the next step.
+    """
+
+    def __init__(self, variable: str, value: str, message: str) -> None:
+        super().__init__(message)
+        self.variable, self.value = variable, value
 
 
 class FilterError(InputError):

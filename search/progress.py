@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self, TextIO
 
 from search.query import SweepStatus, sweep_status
 from search.record import Event, Record, TrialRow
+from trainables.data.left_out import is_new
 from trainables.progress import Progress
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def progress_cells(trial: TrialRow, progress: Progress | None) -> tuple[str, ...
         progress.phase,
         f"{progress.step}/{progress.num_steps}",
         "" if progress.loss is None else f"{progress.loss:.3f}",
-        "" if progress.seconds_left is None else _clock(progress.seconds_left),
+        "" if progress.seconds_left is None else clock(progress.seconds_left),
     )
 
 
@@ -77,7 +78,7 @@ def showing_progress(path: Path, *, seconds: float = 5.0) -> Generator[None]:
 def progress_line(progress: Progress) -> str:
     """Return a report as one line of text."""
     loss = "" if progress.loss is None else f", loss {progress.loss:.3f}"
-    left = "" if progress.seconds_left is None else f", {_clock(progress.seconds_left)} left in this phase"
+    left = "" if progress.seconds_left is None else f", {clock(progress.seconds_left)} left in this phase"
     return f"{progress.phase} {progress.step}/{progress.num_steps}{loss}{left}"
 
 
@@ -118,14 +119,14 @@ class LiveView:
 
     def update(self) -> None:
         """Show how it stands now. Call it about once a second."""
-        if self._live is not None:
-            self._live.update(self._drawn(), refresh=True)
-            return
         for event in self._record.events(self._sweep, after=self._last_event):
             self._last_event = event.id
-            if event.kind in _TOLD:
-                self._stream.write(self._line(event) + "\n")
-                self._stream.flush()
+            if event.kind == "left_out":
+                self._warn(str(event.payload["warning"]))
+            elif event.kind in _TOLD and self._live is None:
+                self._write(self._line(event))
+        if self._live is not None:
+            self._live.update(self._drawn(), refresh=True)
 
     def stop(self) -> None:
         """Show the last state and end."""
@@ -133,6 +134,18 @@ class LiveView:
         if self._live is not None:
             self._live.stop()
             self._live = None
+
+    def _warn(self, warning: str) -> None:
+        """Say a warning once: each process of a sweep notes it."""
+        if is_new(warning):
+            self._write(warning)
+
+    def _write(self, line: str) -> None:
+        if self._live is not None:
+            self._live.console.print(line, markup=False, highlight=False)
+            return
+        self._stream.write(line + "\n")
+        self._stream.flush()
 
     def _line(self, event: Event) -> str:
         score = event.payload.get("score")
@@ -162,14 +175,15 @@ class LiveView:
     def _headline(self, *, num_running: int) -> str:
         status = self._status()
         best = "" if status.best_score is None else f", best so far {status.best_score:.3f} (trial {status.best_trial})"
-        left = "" if status.seconds_left is None else f", about {_clock(status.seconds_left)} left"
+        left = "" if status.seconds_left is None else f", about {clock(status.seconds_left)} left"
         return f"{self._sweep}: {self._counted()} done, {num_running} running{best}{left}"
 
     def _status(self) -> SweepStatus:
         return sweep_status(self._record, sweep=self._sweep)
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Return a time in minutes and seconds, with hours where there are any."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from search.errors import RecordMissingError
 from search.home import Home, find_home, given_record
+from search.ray_surroundings import given_address
 from trainables.errors import TrainablesError
 from trainables.storage import Storage, is_remote, open_storage
 
@@ -84,7 +85,7 @@ def restore_copy(home: Home, *, sweep: str) -> None:
 def _published_path(home: Home) -> Path | None:
     """Return the path of a record that is to have a copy in the store, or None."""
     path = home.record.removeprefix("sqlite:///")
-    is_shared = is_remote(home.store) or bool(os.environ.get("RAY_ADDRESS"))
+    is_shared = is_remote(home.store) or given_address(os.environ) is not None
     return Path(path) if is_shared and "://" not in path else None
 
 

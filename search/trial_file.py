@@ -7,8 +7,11 @@ from pathlib import Path
 
 from pydantic import JsonValue, ValidationError
 
+from spaces.deepspeed_file import FIELD as DEEPSPEED
+from spaces.deepspeed_file import read_deepspeed
 from spaces.fields import field_kind
 from spaces.own_tasks import FIELD, adopt_tasks, read_tasks
+from spaces.relative_folders import with_folders_beside
 from trainables.config import FrozenModel, TrialConfig
 from trainables.config.validation import config_error
 from trainables.config.yaml_file import parse_yaml, read_yaml
@@ -20,7 +23,8 @@ _SEEDED = ("pretraining", "intermediate", "target")
 def load_trial_file(path: Path, *, settings: Sequence[str] = (), seed: int | None = None) -> TrialConfig:
     """Return the trial that a YAML file describes, in the fields of `TrialConfig`.
 
-    The tasks that its field `tasks` names are known in this process from here on.
+    The tasks that its field `tasks` names are known in this process from here on. Folders that it names are relative to
+    it; those of settings, to where the command is given.
 
     Args:
         path: The file.
@@ -35,10 +39,14 @@ def load_trial_file(path: Path, *, settings: Sequence[str] = (), seed: int | Non
     document = read_yaml(path)
     if not isinstance(document, dict):
         raise YamlFileError(str(path), "does not hold a mapping; a trial has fields like `encoder:` and `target:`")
-    adopt_tasks(read_tasks(document.pop(FIELD, None), folder=path.absolute().parent))
+    folder = path.absolute().parent
+    adopt_tasks(read_tasks(document.pop(FIELD, None), folder=folder))
+    read_deepspeed(document, folder=folder)
+    document = {field: with_folders_beside(value, folder=folder, path=field) for field, value in document.items()}
     _check_names(document, path="")
     for setting in settings:
         _apply(document, setting)
+    read_deepspeed(document, folder=Path())
     if seed is not None:
         for phase in _SEEDED:
             found = document.get(phase)
@@ -66,7 +74,7 @@ def _apply(document: dict[str, JsonValue], setting: str) -> None:
     if not equals or not path.strip():
         raise ConfigError(setting, "is no setting; write it as path=value, for example target.steps=200")
     value = parse_yaml(text, name=f"--set {path}")
-    if ".mixture." not in path:  # tasks are keys, not fields
+    if ".mixture." not in path and f"{DEEPSPEED}." not in path:  # tasks and DeepSpeed's names are keys, not fields
         _check_names(value, path=path.strip())
     _put(document, path.strip(), value)
 

@@ -20,7 +20,7 @@ from spaces.reasons import Misfit, Nearest, misfit, same
 from spaces.tree import FAMILY_PATH, Arm, Assignment, ChoiceParameter, Label, Parameter, Space
 from spaces.walk import describe, walk
 from trainables.checkpoints import with_absolute_folders
-from trainables.config import EngineConfig, TrialConfig
+from trainables.config import TrialConfig
 from trainables.errors import ConfigError
 
 _ROUNDS = 2
@@ -184,8 +184,7 @@ def _is_plain(arm: Arm, *, field: str) -> bool:
 
 def _essence(config: TrialConfig) -> dict[str, JsonValue]:
     """Return what decides a trial's results."""
-    engine = EngineConfig(precision=config.engine.precision, stored_weights=config.engine.stored_weights)
-    return config.model_copy(update={"engine": engine}).model_dump(mode="json")
+    return config.model_copy(update={"engine": config.engine.deciding()}).model_dump(mode="json")
 
 
 def _over(values: Mapping[str, JsonValue], above: Mapping[str, JsonValue]) -> dict[str, JsonValue]:

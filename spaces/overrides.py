@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
+from pathlib import Path
 
 from pydantic import JsonValue
 
+from spaces.deepspeed_file import read_deepspeed
 from spaces.sweep_spec import JsonObject, SweepSpec, make_sweep_spec
 from trainables.config.yaml_file import parse_yaml
 from trainables.errors import ConfigError, near_matches
@@ -16,7 +18,7 @@ _OPEN = ("trial", "families", "search")
 
 
 def with_settings(spec: SweepSpec, settings: Iterable[str]) -> SweepSpec:
-    """Return a checked copy of a spec with some of its values replaced.
+    """Return a spec with some of its values replaced, checked again.
 
     Args:
         spec: The spec; it stays as it is.
@@ -24,14 +26,18 @@ def with_settings(spec: SweepSpec, settings: Iterable[str]) -> SweepSpec:
 
     Raises:
         ConfigError: A path names nothing, or the changed spec is wrong.
-        YamlFileError: A value is not YAML.
+        YamlFileError: A value, or a file of DeepSpeed's settings that it names, is not YAML.
     """
+    settings = list(settings)
+    if not settings:
+        return spec
     document: JsonObject = spec.model_dump(mode="json")
     for setting in settings:
         path, equals, text = setting.partition("=")
         if not equals or not path.strip():
             raise ConfigError(setting, "is no setting; write it as path=value, for example trials=8")
         _put(document, path=path.strip(), value=parse_yaml(text, name=f"--set {path.strip()}"))
+    read_deepspeed(document["trial"], folder=Path())
     return make_sweep_spec(document)
 
 

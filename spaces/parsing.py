@@ -264,4 +264,9 @@ def _ends(content: JsonValue, *, word: ParameterWord, at: Place) -> tuple[float,
 
 
 def _is_number(value: JsonValue) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond what a float holds
+        return False

@@ -20,6 +20,7 @@ from pydantic import (
 from spaces.budget import BudgetConfig
 from spaces.checking import check_space
 from spaces.conditions import read_condition
+from spaces.deepspeed_file import read_deepspeed
 from spaces.drawing import MAX_COUNTED, has_conditions, size
 from spaces.errors import UnknownSweepSpecError
 from spaces.key_order import KEY_ORDER, in_key_order, with_key_order
@@ -27,8 +28,10 @@ from spaces.objectives import SCORES, Goal, Score, complaint_about, complaint_ab
 from spaces.own_tasks import adopt_tasks, read_tasks
 from spaces.parsing import Place, parse_branch
 from spaces.priors import PriorsConfig, check_priors
+from spaces.relative_folders import with_folders_beside
 from spaces.repeating import with_value
 from spaces.rungs import check_rungs
+from spaces.sampler_limits import check_sampler_limits
 from spaces.tree import FAMILY_PATH, Arm, Branch, ChoiceParameter, Setting, Space, every_parameter
 from trainables.config import FrozenModel, RungsConfig
 from trainables.config.validation import config_error
@@ -145,8 +148,8 @@ class SweepSpec(FrozenModel):
     of it and further scores, or of `seconds` and `steps` to be few, asks for the trials that none beats in all."""
     seed: int = Field(default=0, ge=0, lt=2**31)
     """Seeds the sampler; phases have their own seeds in `trial`."""
-    trials: int = Field(ge=1)
-    """Number of trials, failed ones included."""
+    trials: int = Field(ge=1, lt=2**31)
+    """Number of trials, failed ones included; as many as the record can count at most."""
     concurrency: int | None = Field(default=None, ge=1)
     """Trials that run at the same time; None: as many as the resources allow."""
     budget: BudgetConfig = BudgetConfig()
@@ -222,8 +225,13 @@ def load_sweep_spec(name_or_path: str | Path) -> SweepSpec:
     document = read_yaml(path)
     if not isinstance(document, dict):
         raise YamlFileError(str(path), "does not hold a mapping; a sweep spec has fields like `name:` and `trials:`")
+    folder = path.absolute().parent
     if "tasks" in document:
-        document["tasks"] = read_tasks(document["tasks"], folder=path.absolute().parent)
+        document["tasks"] = read_tasks(document["tasks"], folder=folder)
+    read_deepspeed(document.get("trial"), folder=folder)
+    for part in ("trial", "families", "search"):
+        if part in document:
+            document[part] = with_folders_beside(document[part], folder=folder)
     return make_sweep_spec(document)
 
 
@@ -267,6 +275,7 @@ def _checked(document: Mapping[str, JsonValue]) -> SweepSpec:
     space = make_space(spec)
     check_space(space)
     _check_grid(spec, space=space)
+    check_sampler_limits(spec.sampler.name, space=space)
     check_priors(spec.priors, space=space, sampler=spec.sampler.name)
     check_rungs(spec.rungs, space=space)
     _refuse_idle_pruner(spec)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from functools import lru_cache
 from pathlib import Path
 
 from trainables.config import FurtherTarget, PhaseConfig, TrialConfig
-from trainables.data.locate import MINIATURE, Location, check_encoder_folder, locate_model, locate_vision
-from trainables.errors import UnavailableError
+from trainables.data.locate import MINIATURE, Location, locate_model, locate_vision
+from trainables.errors import CheckpointError, UnavailableError
+from trainables.pretrained.encoder_folder import check_encoder_folder
+from trainables.pretrained.finiteness import file_facts
+from trainables.pretrained.vision_folder import check_vision_folder
 from trainables.stages import TRAINING_PHASES
 
 _FILES = ("*.safetensors", "*.safetensors.index.json", "*.json", "sentencepiece.bpe.model", "*.txt")
@@ -36,8 +38,13 @@ def vision_folder(tower: str) -> Path | None:
 
     Raises:
         UnavailableError: Neither mirror, nor cache, nor hub has it.
+        CheckpointError: It lacks configuration or safetensors weights, or one is damaged.
     """
-    return None if tower == "small" else _on_disk(locate_vision(tower), revision=None)
+    if tower == "small":
+        return None
+    folder = _on_disk(locate_vision(tower), revision=None)
+    check_vision_folder(folder)
+    return folder
 
 
 def with_absolute_folders(config: TrialConfig) -> TrialConfig:
@@ -81,13 +88,43 @@ def _absolute(name: str) -> str:
 
 
 def folder_identity(folder: Path) -> str:
-    """Return a hash of a checkpoint's files: the same on every machine, whatever their place and time."""
+    """Return a hash of a checkpoint's files: the same on every machine, whatever their place and time.
+
+    Raises:
+        CheckpointError: A weight is NaN or infinite; the pass that hashes looks at each.
+    """
     digest = hashlib.sha256()
     for path in sorted(folder.iterdir()):
         if path.suffix in {".json", ".safetensors", ".model", ".txt"}:
-            facts = path.stat()
-            digest.update(f"{path.name} {_file_hash(path, facts.st_size, facts.st_mtime_ns)}\n".encode())
+            facts = file_facts(path)
+            if facts.not_finite is not None:
+                raise _not_finite(path, tensor=facts.not_finite)
+            digest.update(f"{path.name} {facts.sha256}\n".encode())
     return digest.hexdigest()
+
+
+def check_finite(config: TrialConfig) -> None:
+    """Check that the weights that a trial starts from are numbers, of those that are on this machine.
+
+    It takes the time of hashing them, once in a process: the keys of the trial's stages need the hash too.
+
+    Raises:
+        CheckpointError: One is NaN or infinite.
+    """
+    works = [getattr(config, phase) for phase in TRAINING_PHASES]
+    works += [work for one in config.further.values() for work in one.target]
+    towers = {work.vision.tower for work in works if work is not None and work.vision is not None} - {"small"}
+    for location in (locate_model(config.encoder.name), *(locate_vision(tower) for tower in sorted(towers))):
+        if location.path is not None:
+            folder_identity(location.path)
+
+
+def _not_finite(path: Path, *, tensor: str) -> CheckpointError:
+    msg = (
+        f"cannot load weights from {str(path.parent)!r}: {tensor!r} in {path.name} holds numbers that are not finite "
+        "(NaN or infinite), and every score would be one; take a checkpoint from before its training broke down"
+    )
+    return CheckpointError(msg, folder=path.parent, field=tensor)
 
 
 def _on_disk(location: Location, *, revision: str | None) -> Path:
@@ -106,10 +143,3 @@ def _cached_revision(snapshots: Path, *, revision: str) -> Path:
         msg = f"the Hugging Face cache has no revision {revision!r} in {snapshots}, only {known}; take one or go online"
         raise UnavailableError(msg)
     return snapshots / revision
-
-
-@lru_cache(maxsize=256)
-def _file_hash(path: Path, size: int, mtime_ns: int) -> str:
-    del size, mtime_ns  # they are arguments so that a changed file is read again
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

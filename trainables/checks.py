@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from trainables.beside_checks import check_beside, check_beside_data
-from trainables.config import EvaluationConfig, PhaseConfig, TrialConfig
+from trainables.checkpoints import check_finite
+from trainables.config import EngineConfig, EvaluationConfig, PhaseConfig, TrialConfig
+from trainables.config.deepspeed_settings import ZERO
 from trainables.config.literature import LITERATURE
 from trainables.control_checks import check_controls
-from trainables.data.locate import check_encoder_folder, locate_model, locate_vision, mirror_folder
+from trainables.data.left_out import tell_once, warnings_of
+from trainables.data.locate import locate_model, locate_vision, mirror_folder
 from trainables.data.readable import check_readable
 from trainables.errors import ConfigError
+from trainables.pretrained.encoder_folder import check_encoder_folder, encoder_shape
+from trainables.pretrained.vision_folder import check_vision_folder
 from trainables.provenance import evaluations_of, phases_of
 from trainables.tasks.registry import task
 from trainables.tasks.spec import SCORED_KINDS, TaskSpec
-from trainables.text_towers import encoder_shape
 from trainables.vision_shape import num_tokens
 
 
@@ -37,6 +41,7 @@ def check_trial(config: TrialConfig) -> None:
     _check_engine(config)
     _check_encoder(config)
     _check_data(config)
+    check_finite(config)
 
 
 def _check_phase(phase: str, work: PhaseConfig) -> None:
@@ -63,10 +68,15 @@ def _check_phase(phase: str, work: PhaseConfig) -> None:
         if phase == "pretraining" and spec.kind != "masked_lm":
             raise ConfigError("pretraining.mixture", f"{spec.name!r} is {spec.kind}; pretraining takes masked_lm tasks")
     if work.vision is not None:
-        _check_vision(phase, work.vision.tower)
+        check_tower(phase, work.vision.tower)
 
 
-def _check_vision(phase: str, tower: str) -> None:
+def check_tower(phase: str, tower: str) -> None:
+    """Check that a phase's vision tower can be found and loaded.
+
+    Raises:
+        InputError: It cannot.
+    """
     if tower == "small":
         return
     location = locate_vision(tower)
@@ -74,6 +84,8 @@ def _check_vision(phase: str, tower: str) -> None:
         raise ConfigError(
             f"{phase}.vision.tower", f"{str(location.path)!r} holds no config.json; give a vision checkpoint"
         )
+    if location.path is not None:
+        check_vision_folder(location.path)
 
 
 def _targets(config: TrialConfig) -> dict[str, tuple[PhaseConfig, ...]]:
@@ -138,6 +150,39 @@ def _check_engine(config: TrialConfig) -> None:
             f"{engine.offload!r} needs ZeRO stage {least} or above, not {engine.zero_stage}; raise engine.zero_stage"
         )
         raise ConfigError("engine.offload", message)
+    if engine.reduction == "bfloat16" and engine.precision != "bfloat16":
+        message = f"'bfloat16' needs engine.precision bfloat16, not {engine.precision!r}; set it, or leave this out"
+        raise ConfigError("engine.reduction", message)
+    if engine.deepspeed:
+        _check_deepspeed(engine)
+
+
+def _check_deepspeed(engine: EngineConfig) -> None:
+    """Check a user's settings against the rest of the engine and, which imports it, against DeepSpeed's own models."""
+    if said := _misfit(engine):
+        raise ConfigError("engine.deepspeed", said)
+    from trainables.engine.settings import refusal
+
+    if said := refusal(engine):
+        raise ConfigError("engine.deepspeed", f"DeepSpeed refuses it: {said}; correct it or leave it out")
+
+
+def _misfit(engine: EngineConfig) -> str | None:
+    """Return which setting for DeepSpeed does not go with another field, or None."""
+    found = engine.deepspeed.get(ZERO)
+    zero = found if isinstance(found, dict) else {}
+    is_half = engine.precision == "bfloat16"
+    if is_half and "communication_data_type" in engine.deepspeed:
+        rule = "in bfloat16 only ZeRO 0 goes by it, and all stages are to sum alike"
+        return f"'communication_data_type' does not go with engine.precision bfloat16: {rule}; set engine.reduction"
+    if zero.get("overlap_comm") and engine.zero_stage == 1:
+        rule = "micro-batches differ in number from step to step, with which DeepSpeed overlaps at ZeRO 2 and 3 only"
+        return f"'{ZERO}.overlap_comm' does not go with engine.zero_stage 1: {rule}; set engine.zero_stage to 2"
+    for name in ("zero_quantized_weights", "zero_quantized_nontrainable_weights"):
+        if is_half and zero.get(name):
+            rule = "DeepSpeed does not quantise weights that torch's autocast rounds"
+            return f"'{ZERO}.{name}' does not go with engine.precision bfloat16: {rule}; set float32"
+    return None
 
 
 def _check_encoder(config: TrialConfig) -> None:
@@ -149,17 +194,16 @@ def _check_encoder(config: TrialConfig) -> None:
         return
     check_encoder_folder(location.path)
     shape = encoder_shape(location.path)
-    num_layers, num_positions = shape.get("num_hidden_layers"), shape.get("max_position_embeddings")
-    if shape.get("model_type") == "xlm-roberta" and num_positions is not None:
-        num_positions -= 2  # XLM-R's positions start behind the padding's
-    if num_positions is not None:
-        _check_lengths(config, num_positions=num_positions)
+    num_layers, num_positions = shape["num_hidden_layers"], shape["max_position_embeddings"]
+    if shape["model_type"] == "xlm-roberta":
+        num_positions -= shape["pad_token_id"] + 1  # its positions start behind the padding's
+    _check_lengths(config, num_positions=num_positions)
     for place, work in evaluations_of(config).items():
-        if num_layers is not None and (work.layer or 0) > num_layers:
+        if (work.layer or 0) > num_layers:
             message = f"{work.layer} of {config.encoder.name!r}'s {num_layers} layers; at most {num_layers}"
             raise ConfigError(f"{place}.layer", message)
     for phase, work in phases_of(config).items():
-        if num_layers is not None and work.freeze_layers > num_layers:
+        if work.freeze_layers > num_layers:
             message = f"{work.freeze_layers} of {config.encoder.name!r}'s {num_layers} layers; at most {num_layers}"
             raise ConfigError(f"{phase}.freeze_layers", message)
 
@@ -205,5 +249,6 @@ def _check_data(config: TrialConfig) -> None:
         for language in evaluation.languages:
             wanted[evaluation.task, evaluation.split, language] = None
     for name, split, language in wanted:
-        check_readable(task(name), split=split, language=language)
+        for warning in warnings_of(check_readable(task(name), split=split, language=language)):
+            tell_once(warning)
     check_beside_data(config)

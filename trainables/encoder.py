@@ -30,10 +30,12 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from trainables import attention
-from trainables.data.locate import ENCODER_FAMILIES
 from trainables.dropout import use_cheap_dropout
 from trainables.errors import CheckpointError, ConfigError
 from trainables.kept_weights import KeptModules, folder_stamp
+from trainables.pretrained.encoder_folder import ENCODER_FAMILIES
+from trainables.pretrained.loading import loading
+from trainables.tasks.special_tokens import read_as_text
 from trainables.text_towers import TextTower, read_text_tower
 from trainables.weights import read_renamed
 
@@ -51,6 +53,11 @@ TOKENIZER_FILES = (
 
 
 _kept = KeptModules()
+
+
+def kept_bytes() -> int:
+    """Return the size of the weights that this process keeps for jobs to come."""
+    return _kept.num_bytes
 
 
 class EncodedText(NamedTuple):
@@ -212,20 +219,17 @@ def new_encoder(config: Mapping[str, object], *, dropout: float, seed: int = 0) 
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """Return a checkpoint's fast tokenizer.
+    """Return a checkpoint's fast tokenizer; texts that spell its special tokens are read as text.
 
     Raises:
         CheckpointError: The folder has none.
     """
-    try:
+    with loading(folder, what="a tokenizer", needs="a whole tokenizer.json"):
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError) as error:
-        msg = f"cannot load a tokenizer from {folder}: {error}; it must hold tokenizer.json"
-        raise CheckpointError(msg) from error
     if not tokenizer.is_fast:
         msg = f"the tokenizer in {folder} is a slow one; spans need character offsets: add tokenizer.json"
         raise CheckpointError(msg)
-    return tokenizer
+    return read_as_text(tokenizer)
 
 
 def save_encoder(
@@ -312,7 +316,8 @@ def read_config(folder: Path) -> PreTrainedConfig:
     if not (folder / "config.json").is_file():
         msg = f"no encoder in {folder}: it has no config.json; give the folder of a Hugging Face checkpoint"
         raise CheckpointError(msg)
-    config: PreTrainedConfig = AutoConfig.from_pretrained(folder, local_files_only=True)
+    with loading(folder, what="a configuration", needs="the config.json of an encoder"):
+        config: PreTrainedConfig = AutoConfig.from_pretrained(folder, local_files_only=True)
     _check_family(config.model_type, where=str(folder))
     return config
 
@@ -322,22 +327,21 @@ def _read_model(folder: Path, *, config: PreTrainedConfig) -> PreTrainedModel:
     if tower is not None:
         return _read_text_tower(tower, config=config)
     loaded: tuple[PreTrainedModel, dict[str, Any]]
-    try:
-        with quiet_transformers():
-            loaded = AutoModel.from_pretrained(
-                folder,
-                config=config,
-                add_pooling_layer=False,
-                attn_implementation=attention.NAME,
-                # transformers 5 otherwise keeps the checkpoint's type, and DeepSpeed then trains in float16.
-                dtype=torch.float32,
-                use_safetensors=True,
-                local_files_only=True,
-                output_loading_info=True,
-            )
-    except (OSError, RuntimeError) as error:
-        msg = f"cannot load an encoder from {folder}: {error}; it must hold a whole model.safetensors"
-        raise CheckpointError(msg) from error
+    with (
+        loading(folder, what="an encoder", needs="a whole model.safetensors and its config.json"),
+        quiet_transformers(),
+    ):
+        loaded = AutoModel.from_pretrained(
+            folder,
+            config=config,
+            add_pooling_layer=False,
+            attn_implementation=attention.NAME,
+            # transformers 5 otherwise keeps the checkpoint's type, and DeepSpeed then trains in float16.
+            dtype=torch.float32,
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+        )
     model, report = loaded
     if report["missing_keys"]:
         # transformers fills what is missing with random numbers and only warns.
@@ -348,10 +352,11 @@ def _read_model(folder: Path, *, config: PreTrainedConfig) -> PreTrainedModel:
 
 
 def _read_text_tower(tower: TextTower, *, config: PreTrainedConfig) -> PreTrainedModel:
-    model: PreTrainedModel = AutoModel.from_config(
-        config, add_pooling_layer=False, attn_implementation=attention.NAME, dtype=torch.float32
-    )
-    missing, unexpected = model.load_state_dict(read_renamed(tower.weights, names=tower.names), strict=False)
+    with loading(tower.weights.parent, what="an encoder", needs="a whole text tower"):
+        model: PreTrainedModel = AutoModel.from_config(
+            config, add_pooling_layer=False, attn_implementation=attention.NAME, dtype=torch.float32
+        )
+        missing, unexpected = model.load_state_dict(read_renamed(tower.weights, names=tower.names), strict=False)
     if missing or unexpected:
         wrong = f"lacks {missing[0]}" if missing else f"has an unknown {unexpected[0]}"
         msg = f"cannot load an encoder from {str(tower.weights)!r}: its text tower {wrong}; copy the checkpoint anew"

@@ -9,7 +9,7 @@
     │   ├── OutOfReachError                a task of the literature whose rows are nowhere as a data set
     │   ├── TaskDataError                  a task's rows do not fit its columns or kind
     │   ├── UnavailableError               neither mirror, nor cache, nor hub has it
-    │   ├── CheckpointError                an encoder folder that lacks a part
+    │   ├── CheckpointError                a checkpoint's folder; carries folder and field
     │   └── StoreUnusableError             a store that cannot be written
     └── RunError (RuntimeError)            the run failed: exit code 1
         ├── NonFiniteLossError             the loss became NaN or infinite
@@ -18,6 +18,7 @@
         │   └── DiskFullError              it, or a quota, has no space left
         ├── RankLostError                  a rank's process ended
         │   ├── PeerLostError              a rank waits for another one that is gone
+        │   ├── PlaceLostError                 Ray has no room any more for a trial that had some
         │   ├── DeviceFaultError           a rank's GPU, or its host, cannot do the work
         │   └── HangError                  the ranks made no progress
         ├── BugError                       training went wrong in a way that values do not cause
@@ -34,6 +35,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -126,7 +128,17 @@ class UnavailableError(InputError):
 
 
 class CheckpointError(InputError):
-    """An encoder's folder lacks its configuration, weights or tokenizer."""
+    """The folder of a pretrained encoder or vision tower lacks a part, or a part is damaged or does not fit.
+
+    Args:
+        message: What is wrong, the value, the rule, and the next step.
+        folder: The folder, where it is known.
+        field: The file, the field of its config.json, or the tensor that is wrong.
+    """
+
+    def __init__(self, message: str, *, folder: Path | None = None, field: str | None = None) -> None:
+        super().__init__(message)
+        self.folder, self.field = folder, field
 
 
 class StoreUnusableError(InputError):
@@ -212,6 +224,19 @@ class PeerLostError(RankLostError):
     def __init__(self, said: str) -> None:
         super().__init__(f"a rank could not reach the others ({said}); the trial can be run again")
         self.said = said
+
+
+class PlaceLostError(RankLostError):
+    """A host of the trial is gone, and Ray has no other room for its ranks.
+
+    Args:
+        seconds: How long room was waited for.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"a host of the trial is gone, and its ranks found no other for {seconds:g} s; the trial can be run again"
+        )
 
 
 class DeviceFaultError(RankLostError):

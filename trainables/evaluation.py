@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import nn
 
 from trainables.data.batching import length_batches
 from trainables.hangs import goes_on
+from trainables.kept_outputs import KeptOutputs
 from trainables.training import Pace, Rank
 
 Outputs = dict[str, np.ndarray]
@@ -32,6 +34,16 @@ class Examples(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """How an evaluation goes on, for those whom it concerns."""
+
+    pace: Pace | None = None
+    """Told how many examples are done, over all ranks."""
+    kept: KeptOutputs | None = None
+    """Keeps what is predicted, and knows what was before an interruption."""
+
+
 @torch.no_grad()
 def predict(
     model: nn.Module,
@@ -40,7 +52,7 @@ def predict(
     head: str,
     rank: Rank,
     tokens_per_micro_batch: int,
-    pace: Pace | None = None,
+    course: Course | None = None,
 ) -> Outputs:
     """Return the head's outputs for every example of a split, the same on every rank.
 
@@ -50,15 +62,24 @@ def predict(
         head: Name of the task whose head predicts.
         rank: This process; it scores every `num_ranks`-th batch.
         tokens_per_micro_batch: Bound on one forward pass, padding included.
-        pace: Told how many examples are done, over all ranks; None tells nobody.
+        course: Who is told, and what is kept; None tells nobody and keeps nothing.
     """
     model.eval()
     batches = length_batches(task.lengths, tokens_per_micro_batch=tokens_per_micro_batch)
     mine = batches[rank.number :: rank.num_ranks]
-    found: list[tuple[np.ndarray, Outputs]] = []
-    num_done = 0
+    pace, kept = (course.pace, course.kept) if course else (None, None)
+    # Each rank asks for its own share, whatever the others find: so no batch is left out or done twice.
+    found: list[tuple[np.ndarray, Outputs]] = kept.known(mine) if kept else []
+    known = {indices.tobytes() for indices, _ in found}
+    num_done = sum(len(indices) for indices, _ in found)
+    if pace is not None:
+        pace.skip(min(num_done * rank.num_ranks, len(task.lengths)))
     for indices in mine:
+        if indices.tobytes() in known:
+            continue
         found.append((indices, _outputs(model, task, head=head, indices=indices, device=rank.device)))
+        if kept:
+            kept.add(found[-1])
         num_done += len(indices)
         goes_on()
         if pace is not None:

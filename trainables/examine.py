@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast  # Any: a raw row's values are the data set's own
 
@@ -11,11 +11,16 @@ import numpy as np
 from pydantic import Field
 
 from trainables.config import FrozenModel
+from trainables.data.cells import is_left_out, with_answers
+from trainables.data.classes import Reading
 from trainables.data.files import long_cells_note
+from trainables.data.left_out import reason_of
 from trainables.data.locate import MINIATURE, locate_model, mirror_folder
 from trainables.data.readable import check_readable
 from trainables.errors import UnavailableError
+from trainables.results import SplitRows
 from trainables.tasks.spec import TaskSpec
+from trainables.tasks.special_tokens import SpellingCounter
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -23,6 +28,9 @@ if TYPE_CHECKING:
 
 MAX_EXAMINED = 10_000
 """Rows of a split and language whose length is measured."""
+
+MAX_NAMED_CLASSES = 12
+"""Classes that a note about their order names."""
 
 NUM_EXAMPLES = 3
 UNBOUNDED = 1_000_000
@@ -54,6 +62,12 @@ class SplitReport(FrozenModel):
     """Share (0..1) that exceeds the longest text: cut, or for spans and tags read in pieces."""
     classes: dict[str, int]
     """Class -> how often it is the right one; empty for kinds without classes."""
+    left_out: SplitRows
+    """Rows of the whole split that make no example, and those of which texts spell special tokens."""
+    num_without_name: int = 0
+    """Labels that are numbers to which the source gives no name: the task's order was taken for theirs."""
+    unlabelled: dict[str, int] = Field(default_factory=dict)
+    """What stands in place of a label, or of a word's tag -> how often."""
 
 
 class ExampleReport(FrozenModel):
@@ -159,7 +173,8 @@ class _Examiner:
 
     def split(self, split: str, *, language: str) -> SplitReport:
         """Return what one split is like."""
-        rows = self._rows(split, language=language)
+        reading = Reading()
+        rows = self._rows(split, language=language, reading=reading)
         some = rows.select(range(min(len(rows), MAX_EXAMINED)))
         encoded = self._encode(some, max_length=UNBOUNDED, split=split)
         lengths = np.array([_longest(encoded, number) for number in range(len(encoded["length"]))] or [0])
@@ -174,6 +189,28 @@ class _Examiner:
             max_tokens=int(lengths.max()),
             too_long=float(np.mean(lengths > self._max_length)),
             classes=_classes(rows, spec=self._spec),
+            left_out=self._left_out(rows, split=split, language=language, reading=reading),
+            num_without_name=reading.num_without_name,
+            unlabelled=dict(reading.unlabelled),
+        )
+
+    def _left_out(self, rows: Dataset, *, split: str, language: str, reading: Reading) -> SplitRows:
+        spelling = SpellingCounter(self._spec.kind, tokenizer=self._tokenizer)
+        texts = rows.select_columns([name for name in rows.column_names if name not in self._spec.image_columns])
+        num_left_out = 0
+        for start in range(0, len(rows), MAX_EXAMINED):
+            chunk = cast("dict[str, list[Any]]", texts[start : start + MAX_EXAMINED])
+            spelling.add(chunk)
+            num_left_out += sum(is_left_out(row) for row in _rows_of(chunk))
+        return SplitRows(
+            task=self._spec.name,
+            split=split,
+            language=language,
+            num_rows=len(rows),
+            num_left_out=num_left_out,
+            reason=reason_of(reading, kind=self._spec.kind) if num_left_out else "",
+            num_spelling=spelling.num_rows,
+            spelled=tuple(spelling.spelled),
         )
 
     def examples(self, split: str, *, language: str) -> list[ExampleReport]:
@@ -187,10 +224,10 @@ class _Examiner:
             for row, number in found
         ]
 
-    def _rows(self, split: str, *, language: str) -> Dataset:
+    def _rows(self, split: str, *, language: str, reading: Reading | None = None) -> Dataset:
         from trainables.data.load import load_rows
 
-        return load_rows(self._spec, split=split, language=language)
+        return load_rows(self._spec, split=split, language=language, reading=reading)
 
     def _encode(self, rows: Dataset, *, max_length: int, split: str) -> dict[str, list[Any]]:
         from trainables.tasks.kind import EncodingContext
@@ -198,7 +235,7 @@ class _Examiner:
 
         columns = cast("dict[str, list[Any]]", rows[:])
         context = EncodingContext(spec=self._spec, tokenizer=self._tokenizer, max_length=max_length, split=split)
-        return kind(self._spec.kind).encode({**columns, "row": range(len(rows))}, context)
+        return kind(self._spec.kind).encode(with_answers({**columns, "row": range(len(rows))}), context)
 
     def _tokens(self, encoded: Mapping[str, list[Any]], number: int) -> tuple[str, ...]:
         ids = list(encoded["input_ids"][number])
@@ -206,6 +243,10 @@ class _Examiner:
             lengths, right = encoded["choice_lengths"][number], encoded["label"][number]
             ids = ids[sum(lengths[:right]) : sum(lengths[: right + 1])]
         return tuple(self._tokenizer.convert_ids_to_tokens([int(token) for token in ids]))
+
+
+def _rows_of(columns: Mapping[str, list[Any]]) -> Iterator[dict[str, Any]]:
+    return (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
 
 
 def _longest(encoded: Mapping[str, list[Any]], number: int) -> int:
@@ -220,11 +261,16 @@ def _classes(rows: Dataset, *, spec: TaskSpec) -> dict[str, int]:
     elif "tags" in rows.column_names:
         counts = Counter(tag for tags in rows["tags"] for tag in tags or ())
     elif spec.kind == "span_qa":
-        found = Counter("answered" if answers["text"] else "without an answer" for answers in rows["answers"])
-        return dict(found)
+        return dict(Counter(map(_answered, rows["answers"])))
     else:
         return {}
     return {_class_name(number, names=names): counts[number] for number in sorted(counts, key=str)}
+
+
+def _answered(answers: Any) -> str:
+    if answers is None:
+        return "(not stated)"
+    return "answered" if answers["text"] else "without an answer"
 
 
 def _class_name(number: Any, *, names: Sequence[str]) -> str:
@@ -268,7 +314,24 @@ def _warnings(spec: TaskSpec, *, splits: Sequence[SplitReport]) -> list[str]:
         missing = [name for name in spec.labels if split.classes and name not in split.classes]
         if missing:
             found.append(f"{split.split} {split.language} has no example of class {', '.join(missing)}")
-        if split.num_examples < split.num_examined:
-            dropped = split.num_examined - split.num_examples
-            found.append(f"{split.split} {split.language}: {dropped} rows without a label are left out")
+        found += filter(None, (split.left_out.left_out_words(), split.left_out.spelling_words()))
+        found += _label_notes(split, spec=spec)
+    return found
+
+
+def _label_notes(split: SplitReport, *, spec: TaskSpec) -> list[str]:
+    found: list[str] = []
+    place = f"{split.split} {split.language}"
+    if split.num_without_name and spec.kind == "multiple_choice":
+        found.append(f"{place}: labels are numbers, 0 for the first choice; that the source counts so, check yourself")
+    elif split.num_without_name:
+        order = ", ".join(f"{number} is {name}" for number, name in list(enumerate(spec.labels))[:MAX_NAMED_CLASSES])
+        more = " ..." if len(spec.labels) > MAX_NAMED_CLASSES else ""
+        found.append(
+            f"{place}: labels are numbers, and the source does not name them, so the task's order is taken: "
+            f"{order}{more}; check it against the source's, or give label_values"
+        )
+    if spec.kind == "tagging" and (num_words := sum(split.unlabelled.values())):
+        values = ", ".join(split.unlabelled)
+        found.append(f"{place}: {num_words} words or sentences have no tag ({values}); such words are not scored")
     return found

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import IO
 
@@ -98,10 +98,26 @@ def showing_life(watch: Watch | None, *, rank: int) -> Generator[None]:
         signs.end()
 
 
+_listeners: list[Callable[[], None]] = []
+"""Told beside them, by `telling`."""
+
+
+@contextlib.contextmanager
+def telling(listener: Callable[[], None]) -> Generator[None]:
+    """Call a listener too, wherever `goes_on` is called meanwhile."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
+
+
 def goes_on() -> None:
     """Tell that this rank has got further; costs nothing to speak of, and does nothing where nobody watches."""
     for signs in _signs:
         signs.give()
+    for listener in _listeners:
+        listener()
 
 
 class Watcher:

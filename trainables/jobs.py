@@ -10,7 +10,7 @@ from pydantic import Field
 from trainables.config import EngineConfig, EvaluationConfig, FrozenModel, PhaseConfig
 from trainables.config.locked import LockedEvaluation
 from trainables.hangs import Watch
-from trainables.results import Phase, TaskTraining
+from trainables.results import Phase, SplitRows, TaskTraining
 from trainables.tasks.spec import TaskSpec
 
 HEADS = "heads.safetensors"
@@ -42,6 +42,8 @@ class JobPlaces(FrozenModel):
     """Folder with the training state to continue from (a checkpoint or a trunk); None starts the phase."""
     checkpoints: Path | None = Field(default=None, strict=False)
     """Folder that rank 0 leaves checkpoints in, or None for none."""
+    predicted: Path | None = Field(default=None, strict=False)
+    """Folder that keeps what an evaluation has predicted: one that is interrupted goes on. None keeps nothing."""
 
 
 class TrainJob(FrozenModel):
@@ -107,5 +109,12 @@ class JobResult(FrozenModel):
     """Task -> weight, counts and losses; empty for evaluation."""
     made_with: dict[str, str]
     """Ranks, ZeRO stage, threads, versions."""
+    split_rows: tuple[SplitRows, ...] = Field(default=(), strict=False)
+    """The splits that it read and that rows were left out of, or whose texts spell special tokens."""
     memory_bytes: int = 0
-    """Resident memory of rank 0 after the job."""
+    """What rank 0 holds after the job of the memory of the device that computes: on CUDA what its allocator keeps, on
+    the CPU `host_memory_bytes`."""
+    host_memory_bytes: int = 0
+    """Resident memory of rank 0's process after the job, without weights that it keeps for the next one on purpose."""
+    device_capacity_bytes: int = 0
+    """What rank 0 may have of its GPU's memory; 0 on the CPU."""

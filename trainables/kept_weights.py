@@ -26,6 +26,11 @@ class KeptModules:
     def __init__(self) -> None:
         self._kept: OrderedDict[Hashable, nn.Module] = OrderedDict()
 
+    @property
+    def num_bytes(self) -> int:
+        """Size of what is kept."""
+        return sum(_num_bytes(module) for module in self._kept.values())
+
     def load(self, key: Hashable, *, read: Callable[[], Module]) -> Module:
         """Return a module of one's own.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import selectors
 import socket
@@ -21,8 +22,11 @@ from trainables.errors import RankLostError
 from trainables.hangs import Watch
 from trainables.jobs import Job, JobResult
 from trainables.local_devices import devices_here
+from trainables.memory import GrowthGuard
 from trainables.rank_process import Answer
 from trainables.root_cause import Gathering
+
+log = logging.getLogger(__name__)
 
 SECONDS_TO_END = 5.0
 LOOPBACK = "127.0.0.1"
@@ -58,15 +62,26 @@ class LocalGroup:
         config: Number of ranks, threads, device.
         devices: What they compute on; None settles it from what torch sees here.
         log: File that takes what ranks print; None passes it on to standard error.
+        visible: CUDA devices that the ranks see, as CUDA_VISIBLE_DEVICES names them; None: those of this process.
 
     Raises:
         ConfigError: This machine does not hold the ranks.
     """
 
-    def __init__(self, config: EngineConfig, *, devices: RankDevices | None = None, log: Path | None = None) -> None:
+    def __init__(
+        self,
+        config: EngineConfig,
+        *,
+        devices: RankDevices | None = None,
+        log: Path | None = None,
+        visible: str | None = None,
+    ) -> None:
         self._config, self._log = config, log
         self._devices = devices or devices_here(config)
+        self._variables = {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
         self._ranks: list[_RankProcess] = []
+        self._growth = GrowthGuard()
+        self._is_ended = False
 
     def run(self, job: Job) -> JobResult:
         """Do a job on all ranks; returns what rank 0 answered.
@@ -78,12 +93,15 @@ class LocalGroup:
         try:
             if not self._ranks:
                 self._start()
+            self._refuse_once_ended()
             for rank in self._ranks:
                 _send(rank, job.model_dump_json())
-            return self._gather(job.watch)
+            result = self._gather(job.watch)
         except BaseException:
             self.close()  # the others may hang in a collective that will never complete
             raise
+        self._replace_if_grown(result)
+        return result
 
     def close(self) -> None:
         """End the ranks; they see their input close."""
@@ -98,6 +116,22 @@ class LocalGroup:
                 rank.process.wait()
             rank.answers.close()
         self._ranks = []
+        self._growth = GrowthGuard()
+
+    def _replace_if_grown(self, result: JobResult) -> None:
+        if complaint := self._growth.complaint(result):
+            log.warning("the ranks are replaced: %s", complaint)
+            self.close()
+
+    def end(self) -> None:
+        """End the ranks from another thread than that which runs a job: the job fails with RankLostError."""
+        self._is_ended = True
+        for rank in list(self._ranks):
+            rank.process.kill()
+
+    def _refuse_once_ended(self) -> None:
+        if self._is_ended:
+            raise RankLostError("the ranks were ended from outside; the trial can be run again")
 
     def _start(self) -> None:
         from trainables.engine.process_group import ProcessGroupConfig
@@ -128,7 +162,7 @@ class LocalGroup:
             stdout=log or sys.stderr,
             stderr=log,
             pass_fds=(write_end,),
-            env=os.environ | rank_environment(threads),
+            env=os.environ | rank_environment(threads) | self._variables,
             start_new_session=True,  # Ctrl-C reaches the parent alone, which ends the ranks in order
         )
         os.close(write_end)

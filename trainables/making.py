@@ -13,6 +13,7 @@ from pathlib import Path
 from trainables.checkpoint_keeper import StopRequest, keeping_checkpoints
 from trainables.checkpoints import encoder_folder, vision_folder
 from trainables.config import EvaluationConfig, PhaseConfig, TrialConfig
+from trainables.data.left_out import tell_once, warnings_of
 from trainables.errors import (
     BugError,
     DeviceFaultError,
@@ -74,6 +75,8 @@ class Workplace:
     its last checkpoint; and of every fault of a device."""
     on_memory: Callable[[str, MemoryChange], None] = _ignore_memory
     """Told the stage, and what is done about it, whenever memory decides how it is tried next."""
+    on_left_out: Callable[[str], None] = tell_once
+    """Told, in words, of each split that many rows were left out of, or whose texts spell special tokens."""
     waits: bool = True
     """Whether it waits for a stage that another makes; else StageBusyError says which, and it can be run again."""
     expired: str | None = None
@@ -155,6 +158,8 @@ class StageMaker:
         self.obtained[stage.key] = one
         self._workplace.on_stage(one.run)
         _tell_left_out(one)
+        for warning in warnings_of(one.stored.facts.split_rows):
+            self._workplace.on_left_out(warning)
         return one
 
     def _found(self, stage: Stage) -> Obtained | None:
@@ -194,6 +199,8 @@ class StageMaker:
                 attempts.lose(error, reached=self._reached(stage))
                 log.warning("%s; stage %s is tried again", error, stage.key[:12])
             except RankLostError as error:
+                if self._workplace.stop.is_made:  # whoever asked has ended the ranks
+                    raise StoppedError(0) from error
                 self._tell_if_full(error)
                 attempts.lose(error, reached=self._reached(stage))
                 self._try_again(stage, error)
@@ -222,6 +229,8 @@ class StageMaker:
             facts = _facts(stage, result, seconds=seconds, trunk=trunk)
             shutil.rmtree(output / WATCHED)
             stored = self._store.commit(stage.key, folder=output, facts=facts)
+            if job.places.predicted is not None:
+                shutil.rmtree(job.places.predicted, ignore_errors=True)
         return Obtained(stage=stage, stored=stored, reused=False)
 
     def _run_within_memory(self, asked: Job, *, stage: Stage, trunk: Obtained | None, attempts: Attempts) -> JobResult:
@@ -288,6 +297,7 @@ class StageMaker:
             cache=self._workplace.cache,
             progress=self._workplace.progress,
             vision=vision_folder(vision.tower) if vision else None,
+            predicted=None if isinstance(stage.work, PhaseConfig) else self._workplace.cache / "predicted" / stage.key,
         )
 
     def _job(self, stage: Stage, *, places: JobPlaces) -> Job:
@@ -326,6 +336,7 @@ def _facts(stage: Stage, result: JobResult, *, seconds: float, trunk: Obtained |
         tasks=result.tasks,
         made_with=result.made_with,
         metrics=result.metrics,
+        split_rows=result.split_rows,
     )
 
 

@@ -6,7 +6,7 @@ Every rank runs the same job; rank 0 writes the output and answers, the others a
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict
 from functools import lru_cache
 from importlib.metadata import version
@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import psutil
 import torch
-import torch.distributed as dist
 
 from trainables.checkpointing import CheckpointWriter
 from trainables.checkpoints import folder_identity
@@ -31,18 +30,20 @@ from trainables.data.encoded import (
 from trainables.data.joined import JoinedTask
 from trainables.data.opening import open_task
 from trainables.data.shuffled import with_shuffled_images
-from trainables.encoder import Encoder, load_encoder, load_tokenizer, save_encoder
-from trainables.engine import Engine, EngineRequest
+from trainables.encoder import Encoder, kept_bytes, load_encoder, load_tokenizer, save_encoder
+from trainables.engine import Engine, EngineRequest, in_turns, meet, release_memory
 from trainables.errors import ConfigError
-from trainables.evaluation import predict
+from trainables.evaluation import Course, predict
 from trainables.hangs import goes_on, showing_life
 from trainables.heads import MeanStateHead
 from trainables.items import Item, items_of
 from trainables.jobs import HEADS, LOSSES, TASK_LOSSES, EvaluateJob, Job, JobPlaces, JobResult, TrainJob
+from trainables.kept_outputs import KeptOutputs
 from trainables.mixture import languages_of
 from trainables.model import TaskModel, build_task_model, encoder_state, parameter_groups
 from trainables.predictions import PREDICTIONS, write_predictions
 from trainables.progress import ProgressFile, ProgressSink, ignore_progress
+from trainables.results import SplitRows
 from trainables.schedule import trunk_end, warmup_length
 from trainables.scoring import score_items
 from trainables.shared_files import forget_folder, share_folders
@@ -58,7 +59,8 @@ if TYPE_CHECKING:
 SHUFFLED = "/shuffled_images"
 """Follows a task's name in `scores`: the same items with their images permuted."""
 
-_DONE = object()
+SECONDS_BETWEEN_KEPT = 10.0
+"""How much of an evaluation an interruption costs at most."""
 
 
 def run_job(job: Job, *, rank: Rank) -> JobResult:
@@ -73,7 +75,22 @@ def run_job(job: Job, *, rank: Rank) -> JobResult:
         share_folders([places.encoder, places.tokenizer, places.vision], rank=rank)
         share_folders([places.state], rank=rank, may_change=True)
         result = _train(job, rank=rank) if isinstance(job, TrainJob) else _evaluate(job, rank=rank)
-    return result.model_copy(update={"memory_bytes": psutil.Process().memory_info().rss})
+    release_memory(rank.device)
+    return result.model_copy(update=_memory(rank.device))
+
+
+def _memory(device: torch.device) -> dict[str, int]:
+    """Return what this rank holds between two jobs, in the fields of a JobResult."""
+    host = psutil.Process().memory_info().rss - kept_bytes()
+    if device.type != "cuda":
+        return {"memory_bytes": host, "host_memory_bytes": host}
+    return {
+        "memory_bytes": torch.cuda.memory_reserved(device),
+        "host_memory_bytes": host,
+        "device_capacity_bytes": int(
+            torch.cuda.get_device_properties(device).total_memory * torch.cuda.get_per_process_memory_fraction(device)
+        ),
+    }
 
 
 def _train(job: TrainJob, *, rank: Rank) -> JobResult:
@@ -81,12 +98,13 @@ def _train(job: TrainJob, *, rank: Rank) -> JobResult:
         job.places.encoder, dropout=job.work.dropout, gradient_checkpointing=job.engine.gradient_checkpointing
     )
     model = _build(job.work, specs=job.specs, encoder=encoder, places=job.places).to(rank.device)
-    tasks = _open_all(job, split="train", model=model, rank=rank)
+    tasks = _open_all(job, split="train", model=model)
     run = _train_and_save(job, model=model, tasks=tasks, rank=rank)
-    dist.barrier()
+    del model  # its engine has emptied it; what is left goes before another one is loaded
+    meet()  # rank 0 has written what the others read now
     share_folders([job.places.output], rank=rank, may_change=True)
-    scores = _dev_scores(job, rank=rank) if not job.is_trunk else {}
-    dist.barrier()
+    scores, dev_tasks = _dev_scores(job, rank=rank) if not job.is_trunk else ({}, ())
+    meet()
     forget_folder(job.places.output, rank=rank)
     if rank.number == 0 and not job.is_trunk and job.phase != "target":
         (job.places.output / HEADS).unlink()
@@ -99,6 +117,7 @@ def _train(job: TrainJob, *, rank: Rank) -> JobResult:
         counts={name: task.num_examples for name, task in run.tasks.items()},
         tasks=run.tasks,
         made_with=_made_with(job, rank=rank),
+        split_rows=_split_rows([*tasks.values(), *dev_tasks]),
     )
 
 
@@ -161,25 +180,36 @@ def _save(weights: Mapping[str, Tensor], places: JobPlaces, *, dtype: torch.dtyp
     write_weights(rest, places.output / HEADS)
 
 
-def _dev_scores(job: TrainJob, *, rank: Rank) -> dict[str, float]:
-    """Score each trained task on its own English dev split, with true images and with permuted ones."""
+def _dev_scores(job: TrainJob, *, rank: Rank) -> tuple[dict[str, float], Collection[EncodedTask]]:
+    """Score each trained task on its own English dev split, with true images and with permuted ones.
+
+    Returns:
+        Scores, and the splits.
+    """
     if not job.work.num_dev_items:
-        return {}
+        return {}, ()
     model = _load(job.work, specs=job.specs, places=job.places, folder=job.places.output).to(rank.device)
     budget = job.engine.tokens_per_micro_batch
     scores: dict[str, float] = {}
-    for name, task in _open_all(job, split="validation", model=model, rank=rank).items():
+    tasks = _open_all(job, split="validation", model=model)
+    for name, task in tasks.items():
         scores[name] = task.score(predict(model, task, head=name, rank=rank, tokens_per_micro_batch=budget))
         if task.spec.has_images:
             shuffled = with_shuffled_images(task, seed=job.work.seed)
             outputs = predict(model, shuffled, head=name, rank=rank, tokens_per_micro_batch=budget)
             scores[name + SHUFFLED] = shuffled.score(outputs)
-    return scores
+    return scores, tasks.values()
+
+
+def _split_rows(tasks: Iterable[EncodedTask]) -> tuple[SplitRows, ...]:
+    """Return what is to be said of the rows of some splits, each once: a mixture may hold a task and its control."""
+    found = dict.fromkeys(rows for task in tasks for rows in task.split_rows)
+    return tuple(rows for rows in found if rows.num_left_out or rows.num_spelling)
 
 
 def _evaluate(job: EvaluateJob, *, rank: Rank) -> JobResult:
     model = _scored_model(job).to(rank.device)
-    tasks = _open_languages(job, rank=rank)
+    tasks = in_turns(lambda: {language: _open_language(job, language) for language in job.work.languages})
     # One stream: sorted by length over all languages, batches pad least and every rank has as much to do.
     stream = JoinedTask(tasks)
     outputs = predict(
@@ -188,7 +218,10 @@ def _evaluate(job: EvaluateJob, *, rank: Rank) -> JobResult:
         head=job.head_spec.name,
         rank=rank,
         tokens_per_micro_batch=job.work.tokens_per_micro_batch,
-        pace=Pace(phase="evaluation", num_steps=len(stream.lengths), report=_report(job.places, rank=rank)),
+        course=Course(
+            pace=Pace(phase="evaluation", num_steps=len(stream.lengths), report=_report(job.places, rank=rank)),
+            kept=_kept(job.places, stream),
+        ),
     )
     items: dict[str, list[Item]] = {}
     metrics: dict[str, dict[str, float]] = {}
@@ -203,7 +236,14 @@ def _evaluate(job: EvaluateJob, *, rank: Rank) -> JobResult:
         metrics=metrics,
         counts={language: len(of_language) for language, of_language in items.items()},
         made_with=_made_with(job, rank=rank),
+        split_rows=_split_rows(tasks.values()),
     )
+
+
+def _kept(places: JobPlaces, stream: JoinedTask) -> KeptOutputs | None:
+    if places.predicted is None:
+        return None
+    return KeptOutputs(places.predicted, lengths=stream.lengths, seconds=SECONDS_BETWEEN_KEPT)
 
 
 def _scored_model(job: EvaluateJob) -> TaskModel:
@@ -226,19 +266,17 @@ def _load(work: PhaseConfig, *, specs: Mapping[str, TaskSpec], places: JobPlaces
     return model.eval()
 
 
-def _open_all(job: TrainJob, *, split: str, model: TaskModel, rank: Rank) -> dict[str, EncodedTask]:
+def _open_all(job: TrainJob, *, split: str, model: TaskModel) -> dict[str, EncodedTask]:
     """Open every task of the mixture; rank 0 first, so that what is not encoded yet is encoded once."""
-    tasks: dict[str, EncodedTask] = {}
-    for turn in (True, False):
-        if (rank.number == 0) == turn:
-            tasks = {name: _open(job, spec, split=split, pixels=_pixels(model)) for name, spec in job.specs.items()}
-        dist.barrier()
+    pixels = _pixels(model)
+    tasks = in_turns(lambda: {name: _open(job, spec, split=split, pixels=pixels) for name, spec in job.specs.items()})
     if model.vision is None or not model.vision.is_frozen or job.places.vision is None:
         return tasks
     tower = FrozenTower(tower=model.vision, identity=folder_identity(job.places.vision), cache=job.places.cache)
     for name, task in tasks.items():
         if task.spec.has_images:
-            tasks[name] = _with_features(task, tower=tower, rank=rank)
+            in_turns(lambda task=task: _make_features(task, tower=tower))
+            tasks[name] = with_vision_features(task, frozen=tower)
     # Nothing asks it any more: the engine need not carry it.
     model.vision = None
     return tasks
@@ -259,29 +297,10 @@ def _open(job: TrainJob, spec: TaskSpec, *, split: str, pixels: PixelFormat | No
     )
 
 
-def _with_features(task: EncodedTask, *, tower: FrozenTower, rank: Rank) -> EncodedTask:
-    """Return a task with its images' features; rank 0 makes those that are missing while the others hear of it."""
-    making = making_features(task, frozen=tower) if rank.number == 0 else iter(())
-    is_making = torch.ones(1, device=rank.device)
-    # A word after each batch, for a collective that is left waiting counts as broken after half an hour.
-    while is_making.item():
-        if rank.number == 0:
-            is_making.fill_(next(making, _DONE) is not _DONE)
-        dist.broadcast(is_making, src=0)
+def _make_features(task: EncodedTask, *, tower: FrozenTower) -> None:
+    """Compute the features of a task's images that are not there yet, on a disk that this rank sees."""
+    for _ in making_features(task, frozen=tower):
         goes_on()
-    for _ in making_features(task, frozen=tower):  # nothing, unless this rank does not see rank 0's disk
-        pass
-    return with_vision_features(task, frozen=tower)
-
-
-def _open_languages(job: EvaluateJob, *, rank: Rank) -> dict[str, EncodedTask]:
-    """Open the evaluation task in every language; rank 0 first."""
-    tasks: dict[str, EncodedTask] = {}
-    for turn in (True, False):
-        if (rank.number == 0) == turn:
-            tasks = {language: _open_language(job, language) for language in job.work.languages}
-        dist.barrier()
-    return tasks
 
 
 def _open_language(job: EvaluateJob, language: str) -> EncodedTask:
@@ -326,5 +345,6 @@ def _made_with(job: Job, *, rank: Rank) -> dict[str, str]:
     engine = job.engine
     return facts | {
         "zero_stage": str(engine.zero_stage),
+        "reduction": engine.reduction,
         "tokens_per_micro_batch": str(engine.tokens_per_micro_batch),
     }

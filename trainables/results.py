@@ -12,8 +12,51 @@ from trainables.config.frozen import FrozenModel
 Phase = Literal["pretraining", "intermediate", "target", "evaluation"]
 """The phases of a trial, in order."""
 
+MAX_SILENT_SHARE = 0.01
+"""Share of a split's rows that may be left out without a warning."""
+
 Family = Literal["none", "text", "multimodal", "multitask", "control"]
 """What kind of intermediate training a trial has."""
+
+
+class SplitRows(FrozenModel):
+    """What became of the rows of one split of a task, where not all of them are read as they stand."""
+
+    task: str
+    """Name of the task."""
+    split: str
+    """Our split."""
+    language: str
+    """Language code."""
+    num_rows: int = Field(ge=0)
+    """Rows that were read."""
+    num_left_out: int = Field(default=0, ge=0)
+    """Rows that make no example."""
+    reason: str = ""
+    """Why; empty where none is left out."""
+    num_spelling: int = Field(default=0, ge=0)
+    """Rows whose texts spell a special token of the encoder; it is read as text."""
+    spelled: tuple[str, ...] = Field(default=(), strict=False)
+    """The special tokens that they spell."""
+
+    def left_out_words(self) -> str:
+        """Return a sentence on the rows that are left out; empty without any."""
+        if not self.num_left_out:
+            return ""
+        share = self.num_left_out / self.num_rows
+        return (
+            f"task {self.task!r}, split {self.split!r} ({self.language}): {self.num_left_out} of {self.num_rows} rows "
+            f"({share:.1%}) are left out: {self.reason}"
+        )
+
+    def spelling_words(self) -> str:
+        """Return a sentence on the rows that spell special tokens; empty without any."""
+        if not self.num_spelling:
+            return ""
+        return (
+            f"task {self.task!r}, split {self.split!r} ({self.language}): {self.num_spelling} of {self.num_rows} rows "
+            f"spell {', '.join(self.spelled)}, special tokens of the encoder; they are read as text"
+        )
 
 
 class TaskTraining(FrozenModel):
@@ -73,6 +116,8 @@ class TrialResult(FrozenModel):
     """Phase -> task -> weight, counts and losses of its training; empty in results of earlier versions."""
     evaluations: dict[str, dict[str, dict[str, float]]] = Field(default_factory=dict)
     """Evaluation task -> metric (its own first) -> language -> score (0..1): the trial's own, then further ones."""
+    split_rows: tuple[SplitRows, ...] = Field(default=(), strict=False)
+    """The splits that rows were left out of, or whose texts spell special tokens; empty in older results."""
 
     @property
     def average(self) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainables.errors import BugError, DeviceFaultError, RankLostError, RunError
+from trainables.errors import BugError, DeviceFaultError, PlaceLostError, RankLostError, RunError
 
 MAX_LOST = 3
 """How often ranks may be lost, one time after the other without progress between, before it is not tried again."""
@@ -61,6 +61,8 @@ class Attempts:
         Raises:
             RankLostError: They are not tried again here.
         """
+        if isinstance(error, PlaceLostError) and self._may_leave:
+            raise error
         if isinstance(error, DeviceFaultError):
             self._num_faults += 1
             if self._may_leave and self._num_faults >= MAX_FAULTS_IN_PLACE:

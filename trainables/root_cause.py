@@ -18,6 +18,7 @@ from trainables.errors import (
     PeerLostError,
     RankLostError,
 )
+from trainables.failures import exit_within
 from trainables.hangs import Watch, Watcher
 
 T = TypeVar("T")
@@ -85,11 +86,13 @@ class Gathering(Generic[T]):
 
         Args:
             rank: Its number.
-            answer: Returns its result, or raises why there is none.
+            answer: Returns its result, or raises why there is none; what is raised is kept until all have answered.
         """
         try:
             self.results[rank] = answer()
-        except Exception as error:  # noqa: BLE001  which of them is raised is decided when the others have answered
+        except Exception as error:
+            if exit_within(error) is not None:  # this process is to end, whatever ranks say
+                raise
             self._errors[rank] = error
             if self._deadline is None:
                 self._deadline = self._clock() + SECONDS_FOR_OTHERS

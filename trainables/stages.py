@@ -37,6 +37,7 @@ from trainables.config import (
     TrialConfig,
     content_key,
 )
+from trainables.config.deepspeed_settings import decisive
 from trainables.mixture import phase_tasks
 from trainables.results import Phase
 from trainables.schedule import has_trunk, trunk_end
@@ -205,6 +206,8 @@ def _training_key(stage: Stage, *, engine: EngineConfig, of: Provenance) -> str:
     assert isinstance(work, PhaseConfig)  # noqa: S101  (it trains)
     # A trunk's training state is in float32 whatever the phase is stored in.
     rounded = {} if stage.is_trunk or engine.stored_weights == "float32" else {"stored_weights": engine.stored_weights}
+    reduced = {} if engine.reduction == "float32" else {"reduction": engine.reduction}
+    settings = decisive(engine.deepspeed)
     return content_key(
         {
             "version": STAGE_VERSION[stage.phase],
@@ -217,6 +220,8 @@ def _training_key(stage: Stage, *, engine: EngineConfig, of: Provenance) -> str:
             "precision": engine.precision,
         }
         | rounded
+        | reduced
+        | ({"deepspeed": settings} if settings else {})
     )
 
 

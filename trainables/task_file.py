@@ -20,6 +20,7 @@ from pydantic import JsonValue, ValidationError
 
 from trainables.config.validation import config_error
 from trainables.config.yaml_file import read_yaml
+from trainables.data.file_formats.data_file import half_a_character
 from trainables.data.file_formats.signatures import ENDINGS
 from trainables.data.files import checked_digest, with_quoting
 from trainables.errors import ConfigError, TaskDataError, TaskFileError, YamlFileError
@@ -82,11 +83,23 @@ def _validated(document: Mapping[str, JsonValue]) -> TaskSpec:
         filled["splits"] = {split: [split] for split in files}
     if isinstance(source, dict):
         filled["source"] = _filled_source(source)
+    _check_texts(filled, path="")
     try:
         # The detour over JSON lets lists stand for tuples, which strict models otherwise refuse.
         return TaskSpec.model_validate_json(json.dumps(filled))
     except ValidationError as error:
         raise config_error(error, locate=_without_tag, known=_known_names) from None
+
+
+def _check_texts(value: JsonValue, *, path: str) -> None:
+    """Return when no text of a document holds half a surrogate pair, which YAML can write and JSON refuses whole."""
+    if isinstance(value, str) and (problem := half_a_character(value)):
+        raise ConfigError(path, f"{value[:60]!r} {problem}")
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, part in parts:
+        if isinstance(name, str) and half_a_character(name):
+            raise ConfigError(path or "fields", f"{name[:60]!r} {half_a_character(name)}")
+        _check_texts(part, path=f"{path}.{name}" if path else str(name))
 
 
 def _filled_source(source: Mapping[str, JsonValue]) -> dict[str, JsonValue]:

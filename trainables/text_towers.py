@@ -11,7 +11,6 @@ Shapes are read off the weights' headers. No torch and no transformers here: a m
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +18,8 @@ from pathlib import Path
 from typing import Any, cast  # Any: JSON
 
 from trainables.errors import CheckpointError
+from trainables.pretrained.documents import read_object
+from trainables.pretrained.header import read_header
 
 KNOWN = ("altclip", "altclip_text_model", "M-CLIP", "open_clip")
 """Types of image-text checkpoints whose text tower can be an encoder."""
@@ -68,7 +69,7 @@ def read_text_tower(folder: Path) -> TextTower | None:
         names = " or ".join(_WEIGHTS)
         msg = f"cannot load an encoder from {str(folder)!r}: it lacks its weights; it needs {names}; add it"
         raise CheckpointError(msg)
-    shapes = _shapes(weights)
+    shapes = {name: tensor.shape for name, tensor in read_header(weights).items()}
     prefix = next((prefix for prefix in _PREFIXES if prefix + _WORDS in shapes), None)
     if prefix is None:
         msg = (
@@ -82,16 +83,6 @@ def read_text_tower(folder: Path) -> TextTower | None:
     return TextTower(weights=weights, names=names, config=_config(folder, shapes=shapes, names=names))
 
 
-def encoder_shape(folder: Path) -> Mapping[str, Any]:
-    """Return the configuration of the encoder that a folder holds, whichever type of checkpoint it is.
-
-    Raises:
-        CheckpointError: The folder holds an image-text checkpoint without an XLM-R.
-    """
-    tower = read_text_tower(folder)
-    return tower.config if tower is not None else _json(folder / "config.json")
-
-
 def _type_of(folder: Path) -> object:
     if (folder / OPEN_CLIP_CONFIG).is_file() and not (folder / "config.json").is_file():
         return "open_clip"
@@ -103,7 +94,7 @@ def _own_name(name: str) -> str:
     return name.replace("encoder.layers.", "encoder.layer.", 1)
 
 
-def _config(folder: Path, *, shapes: Mapping[str, list[int]], names: Mapping[str, str]) -> dict[str, Any]:
+def _config(folder: Path, *, shapes: Mapping[str, tuple[int, ...]], names: Mapping[str, str]) -> dict[str, Any]:
     missing = [name for name in (_WORDS, _POSITIONS, _TYPES, _FEED_FORWARD) if name not in names]
     if missing:
         msg = (
@@ -130,22 +121,5 @@ def _config(folder: Path, *, shapes: Mapping[str, list[int]], names: Mapping[str
     } | {name: given[name] for name in _SETTINGS if given.get(name) is not None}
 
 
-def _shapes(path: Path) -> dict[str, list[int]]:
-    # The format: 8 bytes, little-endian, give the length of a JSON header.
-    try:
-        with path.open("rb") as file:
-            header: dict[str, Any] = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    except ValueError:
-        msg = f"cannot load weights from {str(path)!r}: it is no whole safetensors file; copy the checkpoint anew"
-        raise CheckpointError(msg) from None
-    return {name: entry["shape"] for name, entry in header.items() if name != "__metadata__"}
-
-
-def _json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        value = json.loads(path.read_bytes())
-    except ValueError:
-        return {}  # `check_encoder_folder` says so
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+def _json(path: Path) -> Mapping[str, Any]:
+    return read_object(path) if path.is_file() else {}

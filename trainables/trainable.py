@@ -25,6 +25,7 @@ from trainables.errors import (
     DiskFullError,
     HangError,
     NonFiniteLossError,
+    PlaceLostError,
     RunError,
     StageBusyError,
     StoppedError,
@@ -52,7 +53,8 @@ DISK = "disk"
 
 
 FAULT = "fault"
-"""Key, in what Tune is told of a step, of the device that failed under it again and again, in words, or None."""
+"""Key, in what Tune is told of a step, of why it cannot go on where it is: `kind`, a device that fails or room that is
+lost, and what was `said`. None otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +90,10 @@ class Publisher(Protocol):
 
     def memory(self, order: TrialOrder, stage: str, change: MemoryChange, /) -> None:
         """Memory decides how a stage is tried next."""
+        ...
+
+    def left_out(self, order: TrialOrder, warning: str, /) -> None:
+        """Many rows of a split were left out, or spell special tokens; says so in words."""
         ...
 
     def waits(self, order: TrialOrder, error: StageBusyError | StoppedError | DiskError, /) -> None:
@@ -128,8 +134,8 @@ class TrialTrainable(tune.Trainable):
         except DiskError as error:
             disk = "full" if isinstance(error, DiskFullError) else "unusable"
             self.publisher.waits(order, error)
-        except DeviceFaultError as error:  # on record already; its driver runs the trial elsewhere
-            fault = str(error)
+        except (DeviceFaultError, PlaceLostError) as error:  # its driver runs the trial elsewhere
+            fault = {"kind": failure_kind(error), "said": str(error)}
         except Exception as error:
             if (asked := exit_within(error)) is not None:
                 raise asked from error
@@ -162,6 +168,7 @@ class TrialTrainable(tune.Trainable):
             on_lost=self._lost,
             on_memory=lambda stage, change: self.publisher.memory(order, stage, change),
             on_stage=lambda stage: self.publisher.staged(order, stage, rung=rung),
+            on_left_out=lambda warning: self.publisher.left_out(order, warning),
             stop=StopRequest(order.stop),
             waits=False,
             expired=order.expired,

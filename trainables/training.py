@@ -23,7 +23,7 @@ from trainables.checkpointing import GO_ON, STOP_NOW, CheckpointWriter
 from trainables.config import PhaseConfig
 from trainables.data.batching import BatchPlan, Block, TaskShape, num_steps_for_epochs, split_block
 from trainables.data.encoded import EncodedTask
-from trainables.engine import Engine
+from trainables.engine import Engine, meet
 from trainables.errors import NonFiniteLossError, StoppedError
 from trainables.hangs import goes_on
 from trainables.mixture import mixture_weights, num_examples_of_an_epoch
@@ -191,7 +191,7 @@ class Trainer:
         if state is not None:
             checkpoints.write(state, wait=wish == STOP_NOW)
         if wish == STOP_NOW:
-            dist.barrier()  # a rank that answers ends the group, and rank 0 would not have written it all
+            meet()  # a rank that answers ends the group, and rank 0 would not have written it all
             raise StoppedError(len(losses))
 
     def _summaries(self, tally: Tally) -> dict[str, TaskTraining]:
@@ -254,13 +254,17 @@ class Pace:
         self._started = self._reported = time.monotonic()
         self._first_step = self._first = first_step
 
+    def skip(self, step: int) -> None:
+        """Count steps as done before: they say nothing of the pace."""
+        self._first_step = step
+
     def tell(self, step: int, losses: list[float]) -> None:
         """Report `step` steps done, if the last report is long enough ago or this is the end."""
         now = time.monotonic()
         if now - self._reported < SECONDS_BETWEEN_REPORTS and step < self._num_steps:
             return
         recent = losses[self._first :]
-        left = (now - self._started) / (step - self._first_step) * (self._num_steps - step)
+        left = (now - self._started) / max(1, step - self._first_step) * (self._num_steps - step)
         loss = sum(recent) / len(recent) if recent else None
         self._report(Progress(phase=self._phase, step=step, num_steps=self._num_steps, loss=loss, seconds_left=left))
         self._reported, self._first = now, len(losses)

@@ -87,4 +87,5 @@ def _result(done: Sequence[Obtained], *, provenance: Provenance) -> TrialResult:
         evaluations={
             name: facts.metrics or {provenance.specs[name].metric: facts.scores} for name, facts in scored.items()
         },
+        split_rows=tuple(dict.fromkeys(rows for one in done for rows in one.stored.facts.split_rows)),
     )

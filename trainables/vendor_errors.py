@@ -24,8 +24,8 @@ from typing import Literal
 
 VendorClass = Literal["device_fault", "device_doubt", "out_of_memory", "bug", "suspect", "lost"]
 """`device_fault`: the device, or its host, cannot do the work; `device_doubt`: it cannot, or a kernel did something
-forbidden: it counts against the device once other trials fail there too; `suspect`: a bug, or a device that has gone
-wrong: tried once more; `bug`: the program is wrong, and does the same wherever it runs; `lost`: a peer is gone."""
+forbidden: it counts against the device unless the trial fails wherever it runs; `suspect`: a bug, or a device that has
+gone wrong: tried once more; `bug`: the program is wrong, and does the same wherever it runs; `lost`: a peer is gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,8 @@ tower, V feature size.
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self  # Any: transformers is untyped
@@ -20,7 +22,11 @@ from transformers import AutoModel, PreTrainedConfig, ViTConfig, ViTModel
 from trainables.config import VisionConfig
 from trainables.encoder import quiet_transformers
 from trainables.errors import CheckpointError, ConfigError
+from trainables.pretrained.loading import loading
 from trainables.vision_shape import MAX_GRID
+
+_UNUSED = re.compile(r"(^|\.)(pooler|head|mask_token)(\.|$)")
+"""Parts of a vision model that give no patch features."""
 
 ChannelValues = tuple[float, float, float]
 """A number for each of red, green, blue, on pixels of 0..1."""
@@ -108,17 +114,24 @@ def _small_tower(vision: VisionConfig) -> VisionTower:
 
 
 def _loaded_tower(folder: Path, *, is_frozen: bool) -> VisionTower:
-    try:
-        with quiet_transformers():
-            model: Any = AutoModel.from_pretrained(
-                folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
-            )
-    except (OSError, ValueError, RuntimeError) as error:
-        msg = f"cannot load a vision model from {folder}: {error}; it must hold config.json and model.safetensors"
-        raise CheckpointError(msg) from error
+    loaded: tuple[Any, dict[str, Any]]
+    with loading(folder, what="a vision model", needs="config.json and model.safetensors"), quiet_transformers():
+        loaded = AutoModel.from_pretrained(
+            folder, dtype=torch.float32, use_safetensors=True, local_files_only=True, output_loading_info=True
+        )
+    whole, report = loaded
     # CLIP and SigLIP checkpoints hold a text model too.
-    model = getattr(model, "vision_model", model)
+    model = getattr(whole, "vision_model", whole)
+    _check_whole(folder, missing=report["missing_keys"], prefix="" if model is whole else "vision_model.")
     return VisionTower(model, image_format=_image_format(folder, config=model.config), is_frozen=is_frozen)
+
+
+def _check_whole(folder: Path, *, missing: Collection[str], prefix: str) -> None:
+    """Refuse a tower that lacks weights: transformers fills them with random numbers. Poolers are not used."""
+    lost = sorted(name for name in missing if name.startswith(prefix) and not _UNUSED.search(name))
+    if lost:
+        msg = f"{str(folder)!r} lacks {len(lost)} of the vision tower's weights, {lost[0]} first; copy it anew"
+        raise CheckpointError(msg, folder=folder, field=lost[0])
 
 
 def _image_format(folder: Path, *, config: PreTrainedConfig) -> ImageFormat:

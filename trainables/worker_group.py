@@ -20,10 +20,11 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from trainables.config import EngineConfig, FrozenModel
 from trainables.devices import HostResources, RankDevices, threads_on
-from trainables.errors import MemoryExhaustedError, RankLostError, RunError
+from trainables.errors import MemoryExhaustedError, PlaceLostError, RankLostError, RunError
 from trainables.hangs import START_SECONDS, Watch
 from trainables.jobs import EvaluateJob, Job, JobResult, TrainJob
 from trainables.local_group import free_port, rank_environment, use_interface_of
+from trainables.memory import GrowthGuard
 from trainables.rank_place import host_names, place_on, this_host
 from trainables.rank_process import Answer
 from trainables.root_cause import Gathering
@@ -33,9 +34,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MEMORY_GROWTH_LIMIT_BYTES = 2 << 30
-"""Ranks are replaced when one has grown by this much since its first job (ZeRO 3 of deepspeed 0.19.8 leaks about 10
-bytes a parameter each time an engine is built)."""
+PLACE_SECONDS = 60.0
+"""How long a trial that has lost a host waits for room elsewhere, before it gives back what is left of its place."""
 
 PING_SECONDS = 30.0
 """Longest wait for the answer of a rank that has nothing to do."""
@@ -118,7 +118,7 @@ class RayGroup:
     def __init__(self, config: EngineConfig, *, devices: RankDevices) -> None:
         self.config, self.devices = config, devices
         self._ranks: list[Any] = []
-        self._first_memory_bytes: int | None = None
+        self._growth = GrowthGuard()
 
     def run(self, job: Job) -> JobResult:
         """Do a job on all ranks; returns what rank 0 answered.
@@ -134,13 +134,14 @@ class RayGroup:
         except BaseException:
             self.close()  # the others may hang in a collective that will never complete
             raise
-        self._replace_if_grown(result.memory_bytes)
+        self._replace_if_grown(result)
         return result
 
     def ready(self) -> None:
         """Return once every rank answers: they are started on the first call, and replaced if one was lost while idle.
 
         Raises:
+            PlaceLostError: There is no room for them any more.
             RankLostError: New ranks could not meet.
         """
         if self._ranks and not self._all_answer():
@@ -154,9 +155,11 @@ class RayGroup:
         for rank in self._ranks:
             ray.kill(rank)
         self._ranks = []
-        self._first_memory_bytes = None
+        self._growth = GrowthGuard()
 
     def _start(self) -> None:
+        if not _placement_group().wait(PLACE_SECONDS):  # at once, unless one of its hosts has gone
+            raise PlaceLostError(PLACE_SECONDS)
         threads = _threads_of_bundles(self.devices)[: self.config.num_workers]
         self._ranks = [_start_rank(number, self.devices, threads=each) for number, each in enumerate(threads)]
         try:
@@ -193,11 +196,9 @@ class RayGroup:
         gathering.raise_cause()
         return gathering.results[0]
 
-    def _replace_if_grown(self, memory_bytes: int) -> None:
-        if self._first_memory_bytes is None:
-            self._first_memory_bytes = memory_bytes
-        elif memory_bytes - self._first_memory_bytes > MEMORY_GROWTH_LIMIT_BYTES:
-            log.warning("ranks have grown to %d MiB and are replaced", memory_bytes >> 20)
+    def _replace_if_grown(self, result: JobResult) -> None:
+        if complaint := self._growth.complaint(result):
+            log.warning("the ranks are replaced: %s", complaint)
             self.close()
 
 

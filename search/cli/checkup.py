@@ -23,6 +23,7 @@ def check_machine(home: Home) -> list[Finding]:
         check_torch(),
         _check_import("deepspeed"),
         _check_import("ray"),
+        _check("cluster", _cluster),
         _check("data", _data),
         _check("store", lambda: _store(home.store)),
         _check("record", lambda: _record(home.record)),
@@ -87,6 +88,15 @@ def _check(what: str, look: Callable[[], str]) -> Finding:
         return Finding(what=what, works=True, said=look())
     except InputError as error:
         return Finding(what=what, works=False, said=str(error))
+
+
+def _cluster() -> str:
+    from search.driver.ray_door import check_ray
+    from search.ray_surroundings import given_address
+
+    check_ray()
+    given = given_address(os.environ)
+    return f"{given} can be joined (RAY_ADDRESS)" if given else "Ray can start on this machine alone"
 
 
 def _data() -> str:

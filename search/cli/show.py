@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 import click
@@ -76,7 +77,7 @@ def _print_scores(report: TrialReport) -> None:
 
 
 def _print_trained(report: TrialReport) -> None:
-    from search.cli.output import Table, print_table
+    from search.cli.output import WIDTH, Table, print_table
 
     trained = report.rungs[-1].trained if report.rungs else {}
     rows = [
@@ -100,6 +101,9 @@ def _print_trained(report: TrialReport) -> None:
         for task, one in tasks.items():
             if one.num_unreadable:
                 click.echo(f"{one.num_unreadable} examples of {task} are left out: an image cannot be decoded")
+    for rows in report.rungs[-1].split_rows if report.rungs else ():
+        for words in filter(None, (rows.left_out_words(), rows.spelling_words())):
+            click.echo(textwrap.fill(f"Note: {words}", WIDTH))
 
 
 def _print_stages(report: TrialReport) -> None:

@@ -1,4 +1,4 @@
-"""What a sweep's submission sends: its spec and the task files that this names, and nothing else."""
+"""What a sweep's submission sends: its spec and the files that this names, and nothing else."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from search.errors import InputError
+from spaces.deepspeed_file import deepspeed_file
 from spaces.sweep_spec import shipped_specs
 from trainables.config.yaml_file import read_yaml
 
@@ -55,19 +56,19 @@ def pack(submission: Submission, *, folder: Path) -> str:
     """Copy what is to be sent into an empty folder; returns the spec's name in it, or of the shipped spec.
 
     Raises:
-        InputError: The record's URL holds a password, or a task file is outside the spec's folder.
+        InputError: The record's URL holds a password, or a file that it names is outside the spec's folder.
     """
     _check_no_password(submission.record)
     if submission.spec in shipped_specs():
         return submission.spec
     spec = Path(submission.spec)
     shutil.copyfile(spec, folder / spec.name)
-    for name in _task_files(spec):
+    for name in _named_files(spec):
         source = (spec.parent / name).resolve()
         if not source.is_relative_to(spec.parent.resolve()):
             msg = (
-                f"task file {name!r} of {spec} is outside the spec's folder, and what is sent stays inside it; move "
-                "it there, or write the task into the spec"
+                f"file {name!r} of {spec} is outside the spec's folder, and what is sent stays inside it; move it "
+                "there, or write what it holds into the spec"
             )
             raise InputError(msg)
         target = folder / name
@@ -76,10 +77,14 @@ def pack(submission: Submission, *, folder: Path) -> str:
     return spec.name
 
 
-def _task_files(spec: Path) -> list[str]:
+def _named_files(spec: Path) -> list[str]:
+    """Return the task files, and the file of DeepSpeed's settings, that a spec names."""
     document = read_yaml(spec)
-    named = document.get("tasks") if isinstance(document, dict) else None
-    return [name for name in named if isinstance(name, str)] if isinstance(named, list) else []
+    if not isinstance(document, dict):
+        return []
+    tasks, settings = document.get("tasks"), deepspeed_file(document.get("trial"))
+    named = [name for name in tasks if isinstance(name, str)] if isinstance(tasks, list) else []
+    return named + ([settings] if settings else [])
 
 
 def _check_no_password(record: str | None) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -13,15 +11,12 @@ from search.compare.comparing import compare_groups
 from search.compare.reading import RunReader
 from search.compare.runs import Group, Run, make_group
 from search.confirm.diary import Diary
+from search.confirm.scoring import score_trials
 from search.home import Home
 from search.record import Record
 from spaces.own_tasks import adopt_tasks
-from trainables.local_group import LocalGroup
-from trainables.locked_test import score_test
-from trainables.making import Workplace
 
 if TYPE_CHECKING:
-    from trainables.config import TrialConfig
     from trainables.results import TrialResult
 
 ALPHA = 0.05
@@ -46,7 +41,7 @@ def compare_on_test(record: Record, dev: Comparison, *, home: Home, diary: Diary
     number = diary.open_test()
     reader = RunReader(record, sweep=dev.sweep, metric=dev.protocol.metric, store=home.store)
     configs = {trial: reader.trials[trial].trial_config for group in (baseline, arm) for trial in group.trials}
-    results = _scored(configs, home=home)
+    results = score_trials(configs, home=home)
     tested = [_group(group, reader=reader, results=results, metric=dev.protocol.metric) for group in (baseline, arm)]
     protocol = dev.protocol.model_copy(update={"alpha": ALPHA, "look": 1})
     items = tested[0].items_CN()
@@ -61,16 +56,6 @@ def compare_on_test(record: Record, dev: Comparison, *, home: Home, diary: Diary
     )
     diary.write_tested(found.model_dump(mode="json"))
     return found
-
-
-def _scored(configs: dict[int, TrialConfig], *, home: Home) -> dict[int, TrialResult]:
-    """Score trials one after the other with ranks on this machine: their training is in the store."""
-    engine = next(iter(configs.values())).engine
-    log = home.scratch / f"test-{os.getpid()}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.closing(LocalGroup(engine, log=log)) as group:
-        place = Workplace(store=home.open_store(), group=group)
-        return {trial: score_test(config, workplace=place) for trial, config in configs.items()}
 
 
 def _group(group: GroupComparison, *, reader: RunReader, results: dict[int, TrialResult], metric: str) -> Group:

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from dataclasses import dataclass
 
 from search.driver.planning import Plans
 from search.record import TrialRow
 from trainables.errors import RankLostError
+from trainables.failures import FailureKind
 from trainables.retries import MAX_LOST, Retries
 
 log = logging.getLogger(__name__)
 
 MAX_UNSTARTED = 10
 """How often a trial's process may end before the trial has begun, before that counts as its failure."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Why a trial could not go on where it was."""
+
+    kind: FailureKind
+    """`device_fault`, or `lost` where its ranks had no room any more."""
+    said: str
+    """In words."""
 
 
 class LostTrials:
@@ -39,12 +51,12 @@ class LostTrials:
         self._unstarted.pop(number, None)
         self._attempts.pop(number, None)
 
-    def error(self, trial: TrialRow, *, fault: str | None = None) -> str | None:
+    def error(self, trial: TrialRow, *, fault: Fault | None = None) -> str | None:
         """Return why a trial that lost its process, or its device, is not tried again; None when it is.
 
         Args:
             trial: The trial.
-            fault: What the device's failure was, in words, where it was one.
+            fault: Why it gave its place back, if it did.
         """
         if trial.attempts <= self._attempts[trial.number]:
             self._unstarted[trial.number] += (
@@ -57,7 +69,10 @@ class LostTrials:
         try:
             self._retries.setdefault(trial.number, Retries()).add(lost, reached=self._plans.reached(trial, rung=rung))
         except RankLostError:
-            how = f"its devices failed, {MAX_LOST} times in a row" if fault else f"its process ended {MAX_LOST} times"
-            return f"{how}, and it got no further in between{f'; the last: {fault}' if fault else ''}"
-        log.warning("trial %d lost its %s; it starts again", trial.number, "device" if fault else "process")
+            how = "could not go on where it was" if fault else "its process ended"
+            how = f"{how} {MAX_LOST} times"
+            return f"{how}, and it got no further in between{f'; the last time: {fault.said}' if fault else ''}"
+        log.warning(
+            "trial %d %s; it starts again", trial.number, "gave its place back" if fault else "lost its process"
+        )
         return None

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from search.driver.lost_trials import LostTrials
+from search.driver.lost_trials import Fault, LostTrials
 from search.driver.ordering import Candidate, in_order
 from search.driver.pausing import Disk, DiskPause
 from search.driver.planning import Plans
@@ -152,7 +152,7 @@ class Proposer:
         self._running[number] = self._plans.candidate(trial, rung=rung + 1)
         return True
 
-    def ended(self, number: int, *, disk: Disk | None = None, fault: str | None = None) -> None:
+    def ended(self, number: int, *, disk: Disk | None = None, fault: Fault | None = None) -> None:
         """Take note that a trial's actor is done with it, or gone.
 
         One that is not recorded as ended either waits, or has lost its actor: it is tried again, and failed when it was
@@ -161,7 +161,7 @@ class Proposer:
         Args:
             number: The trial's number.
             disk: How the disk was, if it gave its place back because something could not be written or read.
-            fault: Which device failed, in words, if it gave its place back because of that.
+            fault: Why it could not go on where it was, if it gave its place back because of that.
         """
         self._has_news = True
         if (running := self._running.pop(number, None)) is not None:  # None: it could not be noted the first time
@@ -178,7 +178,7 @@ class Proposer:
         elif trial.state == "interrupted" or (error := self._lost.error(trial, fault=fault)) is None:
             self._put_back(trial)
         else:
-            self._record.fail(self._name, number=number, error=error, kind="device_fault" if fault else "lost")
+            self._record.fail(self._name, number=number, error=error, kind=fault.kind if fault else "lost")
 
     def _learn_from(self, trial: TrialRow) -> None:
         if trial.state == "failed":

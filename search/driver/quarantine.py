@@ -72,12 +72,13 @@ class Quarantine:
             return False
         self._looked = self._clock()
         places = self._places()
-        if not places and not self._nodes:
+        if not places and not self._nodes and not self._gpus:
             return False
         before, before_gpus = self._nodes, set(self._gpus)
         nodes = [node for node in ray.nodes() if node["Alive"]]
         names = names_of_hosts(nodes)
         self._nodes = frozenset()
+        self._give_back({(place.host, place.gpu) for place in places}, names=names)
         for place in places:
             for node in nodes:
                 if names[node["NodeID"]] == place.host:
@@ -123,6 +124,12 @@ class Quarantine:
             self._tell(f"{place} is not set apart: no other place has room for a trial. Mend it, or add hosts")
             return
         self._tell(f"set apart: {place}; no trial is started there any more")
+
+    def _give_back(self, places: set[tuple[str, str | None]], *, names: Mapping[str, str]) -> None:
+        """Let go of the GPUs that are not set apart any more, or whose hosts are as a whole, or gone."""
+        for node, gpu in list(self._gpus):
+            if (names.get(node, ""), gpu) not in places:
+                self._gpus.pop((node, gpu)).release()
 
     def _tell(self, said: str) -> None:
         if said not in self._told:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar  # Any: Tune's configurations and results are fr
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
+from search.driver.lost_trials import Fault
 from search.driver.pausing import Disk
 from search.driver.proposing import Finished, Proposer, Start, Wait
 from search.driver.quarantine import Quarantine
@@ -30,8 +31,8 @@ class _Ended:
 
     number: int
     disk: Disk | None
-    fault: str | None
-    """Which device failed, in words."""
+    fault: Fault | None
+    """Why it cannot go on where it was."""
 
 
 class RecordSearcher(Searcher):
@@ -57,6 +58,8 @@ class RecordSearcher(Searcher):
         self._num_left = max_trials
         self._numbers: dict[str, int] = {}
         self._ended: list[_Ended] = []
+        self.has_faults = False
+        """Whether a trial gave its place back because it could not go on there, since kept actors were last ended."""
         self.is_finished = False
         """Whether nothing is left to start."""
         self.last_change = time.monotonic()
@@ -87,7 +90,9 @@ class RecordSearcher(Searcher):
         """Let the next trial start. An exception here would make Tune run the finished trial again."""
         told = result if result and not error else {}  # all else the record knows
         self.last_change = time.monotonic()
-        ended = _Ended(number=self._numbers.pop(trial_id), disk=told.get(DISK), fault=told.get(FAULT))
+        fault = Fault(**given) if (given := told.get(FAULT)) else None
+        ended = _Ended(number=self._numbers.pop(trial_id), disk=told.get(DISK), fault=fault)
+        self.has_faults |= ended.fault is not None
         self._ended.append(ended)
         self._pausing_if_full(self._take_notes)
 
@@ -155,23 +160,25 @@ class RungScheduler(FIFOScheduler):
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         """Have a new trial placed where it may be."""
+        has_changed = self._quarantine is not None and self._quarantine.look(at_once=True)
+        if has_changed or self._searcher.has_faults:
+            self._let_go(tune_controller)
         if self._quarantine is not None:
-            if self._quarantine.look(at_once=True):
-                self._let_go(tune_controller)
             trial.update_resources(self._quarantine.resources)
         super().on_trial_add(tune_controller, trial)
 
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
-        """Return the trial that Tune starts next; let go before that what is idle for too long, or set apart."""
+        """Return the trial that Tune starts next; let go before that what is idle for too long, or fails."""
         idle_seconds = time.monotonic() - self._searcher.last_change
         is_idle = self._idle_seconds is not None and idle_seconds > self._idle_seconds
         has_changed = self._quarantine is not None and self._quarantine.look()
-        if is_idle or has_changed:
+        if is_idle or has_changed or self._searcher.has_faults:
             self._let_go(tune_controller)
         return super().choose_trial_to_run(tune_controller)
 
     def _let_go(self, tune_controller: Any) -> None:
         """End the actors that Tune keeps, with their places, for the next trials; it has no setting for that."""
+        self._searcher.has_faults = False
         tune_controller._tune_controller._cleanup_cached_actors(force_all=True)  # noqa: SLF001
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:

@@ -15,17 +15,20 @@ from typing import TYPE_CHECKING
 
 from search.driver.budgeting import BudgetWatch
 from search.driver.changes import changes_of
+from search.driver.checkpoint_arms import check_checkpoint_arms
 from search.driver.pausing import DiskPause, can_write, free_bytes
 from search.driver.planning import StagePlans
 from search.driver.proposing import Proposer, Start
+from search.driver.ray_door import check_ray
 from search.driver.settling import Placement, settle, settle_here
 from search.driver.stopping import Stopping
-from search.errors import RunError, SearchError, UnknownSweepError
+from search.errors import InputError, RunError, SearchError, UnknownSweepError
 from search.home import Home, check_home
 from search.leftovers import left_sessions, noted_session
 from search.progress import LiveView
 from search.published import publishing, restore_copy
 from search.query import places_set_apart, sweep_status
+from search.ray_surroundings import given_address
 from search.record import JsonObject, Ownership, Record, open_record
 from search.stages import Limits, collect
 from spaces.binding import bind
@@ -73,6 +76,8 @@ def run_sweep(request: SweepRequest) -> None:
     """
     engine = check_families(request.spec).engine
     check_home(request.home)
+    if _may_have_work(request):
+        check_ray()
     if not joins_cluster():  # else the cluster's machines are asked, once Ray is there
         from search.driver.cluster_hosts import this_machine
 
@@ -94,7 +99,7 @@ def run_sweep(request: SweepRequest) -> None:
 
 def joins_cluster() -> bool:
     """Return whether a sweep runs on a cluster that was there before, which RAY_ADDRESS names."""
-    return bool(os.environ.get("RAY_ADDRESS"))
+    return given_address(os.environ) is not None
 
 
 def check_families(spec: SweepSpec) -> TrialConfig:
@@ -107,6 +112,7 @@ def check_families(spec: SweepSpec) -> TrialConfig:
     configs = [bind(space, default_assignment(space, family=family)) for family in spec.families]
     for config in configs:
         check_trial(config)
+    check_checkpoint_arms(space, configs[-1])
     return configs[-1]
 
 
@@ -310,6 +316,14 @@ def _owned(record: Record, request: SweepRequest) -> Ownership:
     except UnknownSweepError:
         _put_sweep(record, request)
     return record.own(request.name, take_over=request.take_over)
+
+
+def _may_have_work(request: SweepRequest) -> bool:
+    """Return whether Ray may be needed: not where the sweep is on record and complete."""
+    with contextlib.suppress(InputError, RunError), open_record(request.home.record, read_only=True) as record:
+        planned = record.sweep(request.name).planned_trials
+        return request.trials > planned or is_unfinished(record, request.name)
+    return True
 
 
 def _put_sweep(record: Record, request: SweepRequest) -> None:

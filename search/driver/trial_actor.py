@@ -50,6 +50,14 @@ class RecordPublisher:
         payload: JsonObject = {"stage": stage, "error": change.said, **tokens}
         self._record(order).note(order.sweep, number=order.number, kind=change.kind, payload=payload)
 
+    def left_out(self, order: TrialOrder, warning: str, /) -> None:
+        """Note it once a sweep, as far as this process knows."""
+        if (order.sweep, warning) in self._told:
+            return
+        self._told.add((order.sweep, warning))
+        payload: JsonObject = {"warning": warning}
+        self._record(order).note(order.sweep, number=order.number, kind="left_out", payload=payload)
+
     def waits(self, order: TrialOrder, error: StageBusyError | StoppedError | DiskError, /) -> None:
         """Note that it gives its place back; durable on return."""
         was_at_work = isinstance(error, StoppedError)
@@ -59,6 +67,10 @@ class RecordPublisher:
         """Note the failure; durable on return."""
         record = self._record(order)
         record.fail(order.sweep, number=order.number, error=failure.error, kind=failure.kind, stage=failure.stage)
+
+    @cached_property
+    def _told(self) -> set[tuple[str, str]]:
+        return set()
 
     @cached_property
     def _records(self) -> dict[str, Record]:

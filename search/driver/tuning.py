@@ -7,20 +7,20 @@ import itertools
 import logging
 import os
 import shutil
-import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self  # Any: Ray is untyped
+from typing import Self  # Any: Ray is untyped
 
 import psutil
 
 from search.driver.proposing import Proposer, Start
+from search.driver.ray_door import start_ray
+from search.ray_surroundings import given_address
 from search.record import SetApart
 from trainables.devices import HostResources, RankDevices, trials_at_a_time
-from trainables.errors import InputError
 from trainables.order import TrialOrder
 from trainables.trainable import TrialTrainable
 
@@ -56,36 +56,8 @@ TRIALS_A_RUN = 500
 """Trials of one run of Tune at one trial at a time; with more at a time, as many times more. Its driver grows by some
 ten kilobytes a trial, and at the end of a run devices wait for the last trials."""
 
-SHORT_FOLDER = "/tmp/ray"  # noqa: S108  (Ray's own default where no variable names another)
-
-LONGEST_SOCKET = 107
-"""Bytes of the path of a socket on Linux (sun_path less its end), as Ray checks them; on macOS it is 103."""
-
-BELOW_FOLDER = "/session_2000-01-01_00-00-00_000000_4194304/sockets/plasma_store"
-"""The longest that Ray puts below its folder: a session's process id has up to seven digits."""
-
 # A trial that loses its process is told by our own driver, in a line; Tune would print a stack.
 logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
-
-
-def temporary_folder(variables: Mapping[str, str]) -> str | None:
-    """Return where Ray is to keep its session: None for where it would by itself.
-
-    Ray keeps its sockets below TMPDIR and does not start where their paths are too long, as a batch system's often are.
-
-    Raises:
-        InputError: RAY_TMPDIR, which names the folder for Ray alone, is too long.
-    """
-    longest = LONGEST_SOCKET if sys.platform.startswith("linux") else 103
-    room = longest - len(BELOW_FOLDER) - len("/ray")
-    chosen = variables.get("RAY_TMPDIR")
-    if chosen is not None and len(os.fsencode(chosen)) > room:
-        raise InputError(
-            f"RAY_TMPDIR is too long for Ray's sockets: {chosen}; name a folder of at most {room} bytes, or unset it"
-        )
-    if chosen is None and len(os.fsencode(variables.get("TMPDIR", ""))) > room:
-        return SHORT_FOLDER
-    return None
 
 
 class RayCluster:
@@ -101,14 +73,7 @@ class RayCluster:
         """Called then, in another thread, to end what the main thread does: nothing would run any more."""
 
     def __enter__(self) -> Self:
-        # Without "local" Ray would join whatever cluster was started on this machine last.
-        local: dict[str, Any] = (
-            {}
-            if os.environ.get("RAY_ADDRESS")
-            else {"address": "local", "_node_ip_address": "127.0.0.1", "_temp_dir": temporary_folder(os.environ)}
-        )
-        ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR, **local)
-        if local:
+        if start_ray():
             raylet = _raylet()
             self.session = _session_of(raylet)
             threading.Thread(target=self._watch, args=(raylet,), daemon=True).start()
@@ -205,7 +170,7 @@ def tune_trials(
         trainable: What runs a trial and says how it ended.
     """
     quarantine = resources if isinstance(resources, Quarantine) else None
-    idle_seconds = IDLE_SECONDS if os.environ.get("RAY_ADDRESS") else None  # a host of our own goes nowhere
+    idle_seconds = IDLE_SECONDS if given_address(os.environ) else None  # a host of our own goes nowhere
     max_trials = TRIALS_A_RUN * proposer.concurrency
     for number in itertools.count():
         searcher = RecordSearcher(proposer, order=order, is_stopping=is_stopping, max_trials=max_trials)

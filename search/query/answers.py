@@ -10,7 +10,7 @@ from search.record import JsonObject, Objective, SetApart, State
 from trainables.config.frozen import FrozenModel
 from trainables.micro_batches import MemoryChange, MemoryKind
 from trainables.rank_place import RankPlace
-from trainables.results import Family, Phase, TaskTraining, TrialResult
+from trainables.results import Family, Phase, SplitRows, TaskTraining, TrialResult
 
 
 class Answer(FrozenModel):
@@ -138,6 +138,8 @@ class RungScore(Answer):
     """Phase -> task -> weight, examples, steps and losses of its training."""
     evaluations: dict[str, dict[str, dict[str, float]]] = Field(default_factory=dict)
     """Evaluation task -> metric (its own first) -> language -> score: the trial's own, then further targets'."""
+    split_rows: tuple[SplitRows, ...] = ()
+    """The splits that rows were left out of, or whose texts spell special tokens."""
 
 
 class StageOfTrial(Answer):

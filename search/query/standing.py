@@ -6,7 +6,7 @@ from sqlalchemy import Connection, RowMapping, case, func, select
 
 from search.query.answers import Happening, RungScore, StageOfTrial, SweepStatus, TrialReport, tasks_of
 from search.record import Event, Measurement, Record, SetApart, StageRow, State, SweepRow, schema
-from search.record.device_faults import device_faults, set_apart
+from search.record.device_faults import FAULT_EVENTS, device_faults, set_apart
 from search.record.reading import (
     count_set_aside,
     count_states,
@@ -77,7 +77,7 @@ def _happening(event: Event) -> Happening:
 
 
 def _set_apart(connection: Connection, sweep: str) -> tuple[SetApart, ...]:
-    return set_apart(device_faults(read_events_of(connection, sweep, kinds=("device_fault",))))
+    return set_apart(device_faults(read_events_of(connection, sweep, kinds=FAULT_EVENTS)))
 
 
 def _rung(measurement: Measurement) -> RungScore:
@@ -90,6 +90,7 @@ def _rung(measurement: Measurement) -> RungScore:
         task_scores=result.task_scores,
         trained=result.trained,
         evaluations=result.evaluations,
+        split_rows=result.split_rows,
     )
 
 

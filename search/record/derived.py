@@ -194,6 +194,6 @@ _CHANGES: dict[str, _Change] = {
     "running": _run,
     "waiting": _wait,
     "stage": _stage,
-    **dict.fromkeys(("lost", "device_fault", "memory_retry", "halved", "enlarged"), _note),
+    **dict.fromkeys(("lost", "device_fault", "memory_retry", "halved", "enlarged", "left_out"), _note),
     **{state: _end(state) for state in ("finished", "pruned", "failed", "interrupted")},
 }

@@ -6,6 +6,7 @@ What was seen is on record and what follows from it is computed, so that a drive
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,9 @@ from pydantic import Field
 from search.record.rows import Event, JsonObject
 from trainables.config.frozen import FrozenModel
 from trainables.errors import DeviceFaultError
+
+FAULT_EVENTS = ("device_fault", "failed")
+"""Kinds of the events that `device_faults` reads."""
 
 MAX_FAULTS = 2
 """Faults after which a place is set apart."""
@@ -69,34 +73,38 @@ def fault_payload(error: DeviceFaultError, *, stage: str) -> JsonObject:
 
 
 def device_faults(events: Iterable[Event]) -> tuple[DeviceFault, ...]:
-    """Return the faults among a sweep's events, in order."""
-    return tuple(_fault(event) for event in events if event.kind == "device_fault" and event.trial is not None)
+    """Return the faults among a sweep's events that count against their places, in order.
+
+    A fault that a kernel may have caused counts until its trial has failed for good: a trial that worked nowhere was
+    itself at fault, and takes no device from the others.
+
+    Args:
+        events: Those of FAULT_EVENTS at least.
+    """
+    seen = list(events)
+    hopeless = {event.trial for event in seen if event.kind == "failed" and event.payload.get("kind") == "device_fault"}
+    faults = (_fault(event) for event in seen if event.kind == "device_fault")
+    return tuple(fault for fault in faults if fault.is_certain or fault.trial not in hopeless)
 
 
 def set_apart(faults: Sequence[DeviceFault]) -> tuple[SetApart, ...]:
     """Return the places with two faults, in the order in which they were reached.
 
-    A fault that a kernel may have caused counts once a trial: a trial whose own work breaks every device takes none of
-    them away from the others. A host stands for its GPUs where two of them are set apart.
+    A host stands for its GPUs where two of them are set apart.
     """
+    counts: Counter[tuple[str, str | None]] = Counter()
     found: dict[tuple[str, str | None], SetApart] = {}
-    for number in range(1, len(faults) + 1):
-        last = faults[number - 1]
-        here = [one for one in faults[:number] if (one.host, one.gpu) == (last.host, last.gpu)]
-        if (count := _count(here)) >= MAX_FAULTS:
-            place = SetApart(host=last.host, gpu=last.gpu, num_faults=count, said=last.said)
-            found[place.host, place.gpu] = place
-        gpus = [one for one in found.values() if one.host == last.host and one.gpu is not None]
+    for fault in faults:
+        place = (fault.host, fault.gpu)
+        counts[place] += 1
+        if counts[place] >= MAX_FAULTS:
+            found[place] = SetApart(host=fault.host, gpu=fault.gpu, num_faults=counts[place], said=fault.said)
+        gpus = [one for one in found.values() if one.host == fault.host and one.gpu is not None]
         if len(gpus) >= MAX_GPUS:
             total = sum(one.num_faults for one in gpus)
-            found[last.host, None] = SetApart(host=last.host, num_faults=total, said=last.said)
+            found[fault.host, None] = SetApart(host=fault.host, num_faults=total, said=fault.said)
     whole = {host for host, gpu in found if gpu is None}
     return tuple(one for one in found.values() if one.gpu is None or one.host not in whole)
-
-
-def _count(faults: Sequence[DeviceFault]) -> int:
-    certain = sum(one.is_certain for one in faults)
-    return certain + len({one.trial for one in faults if not one.is_certain})
 
 
 def _fault(event: Event) -> DeviceFault:

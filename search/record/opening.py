@@ -311,8 +311,8 @@ def _translate(context: ExceptionContext, shown: str) -> SearchError | None:
         )
     if isinstance(context.sqlalchemy_exception, DBAPIError) and context.connection is None:
         return RecordUnusableError(
-            f"record {shown} cannot be reached ({str(original).strip()}); the server must be up and know the user: "
-            "check the URL, the password and the network"
+            f"record {shown} cannot be reached ({' '.join(str(original).split())}); the server must be up and know the "
+            "user: check the URL, the password and the network"
         )
     return None
 

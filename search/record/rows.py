@@ -25,7 +25,7 @@ Objective = Literal["average", "english", "worst"]
 """What a sweep maximises: mean accuracy over languages, accuracy in English, accuracy of the lowest language."""
 
 
-NoteKind = Literal["lost", "paused", "device_fault", MemoryKind]
+NoteKind = Literal["lost", "paused", "device_fault", "left_out", MemoryKind]
 """What is noted and changes no trial. `lost`: a trial's ranks; `paused`: the sweep, for want of disk space;
 `device_fault`: a GPU or host failed under a trial; the others are what memory did to a trial's passes."""
 

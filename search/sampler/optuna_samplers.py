@@ -5,14 +5,16 @@ GP, CMA-ES and NSGA-II model what all finished trials share; what hangs on an ar
 
 from __future__ import annotations
 
+import contextlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 
 import optuna
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
 from pydantic import JsonValue
 
+from search.errors import RunError
 from search.sampler.contract import PastTrial, Proposal, proposal_seed
 from search.sampler.distributions import coordinates_of, suggest
 from search.sampler.priors import FirstTrials
@@ -20,6 +22,7 @@ from search.sampler.replay import Replay
 from search.sampler.window import window
 from spaces.priors import PriorsConfig
 from spaces.sweep_spec import SamplerConfig
+from trainables.errors import TrainablesError
 
 # Optuna logs a line for every trial and study; the record and the progress display say what happened.
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -50,8 +53,9 @@ class OptunaSampler:
         if (first := self._first.at(number, history=history)) is not None:
             attributes = _attributes(coordinates=coordinates_of(self.replay.space, first), system={})
             return Proposal(assignment=first, seed=seed, attributes=attributes)
-        study = self.replay.study(self._seen(history), sampler=self._optuna_sampler(seed))
-        suggested = suggest(self.replay.space, trial=study.ask())
+        with _telling(self.config.name, number=number):
+            study = self.replay.study(self._seen(history), sampler=self._optuna_sampler(seed))
+            suggested = suggest(self.replay.space, trial=study.ask())
         system = study.get_trials(deepcopy=False)[-1].system_attrs
         attributes = _attributes(coordinates=suggested.coordinates, system=dict(system))
         return Proposal(assignment=suggested.assignment, seed=seed, attributes=attributes)
@@ -95,6 +99,26 @@ class OptunaSampler:
                     return NSGAIISampler(seed=seed, population_size=max(num_startup, _SMALLEST_POPULATION))
                 case _:
                     return RandomSampler(seed=seed)
+
+
+@contextlib.contextmanager
+def _telling(sampler: str, *, number: int) -> Generator[None]:
+    """Turn what Optuna raises for a proposal into one message.
+
+    Raises:
+        RunError: It cannot propose; trials that have ended are on record.
+    """
+    try:
+        yield
+    except TrainablesError:
+        raise
+    except Exception as error:
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        msg = (
+            f"sampler {sampler!r} (Optuna) cannot propose trial {number}: {said}; what has ended is kept: go on with "
+            "another sampler, for example --set sampler.name=tpe"
+        )
+        raise RunError(msg) from error
 
 
 def _attributes(*, coordinates: dict[str, JsonValue], system: dict[str, JsonValue]) -> dict[str, JsonValue]:

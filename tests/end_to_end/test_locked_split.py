@@ -6,8 +6,12 @@ import json
 import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -20,8 +24,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tiny_world")]
 LANGUAGES = ("en", "de")
 
 
+NUM_COPIES = 200
+"""Of each validation row in the test split: enough to be interrupted in."""
+
+
 def with_test_split(xnli: Path, *, is_readable: bool) -> None:
-    """Give a copy of XNLI a test split: its validation rows, or what no reader takes."""
+    """Give a copy of XNLI a test split: its validation rows again and again, or what no reader takes."""
     readme = xnli / "README.md"
     header = yaml.safe_load(readme.read_text().split("---\n")[1])
     for entry in header["configs"]:
@@ -30,7 +38,8 @@ def with_test_split(xnli: Path, *, is_readable: bool) -> None:
             {"split": split, "path": f"{language}/{split}.parquet"} for split in ("validation", "test")
         ]
         test = xnli / language / "test.parquet"
-        shutil.copy(xnli / language / "validation.parquet", test) if is_readable else test.write_bytes(b"locked")
+        rows = pq.read_table(xnli / language / "validation.parquet")
+        pq.write_table(pa.concat_tables([rows] * NUM_COPIES), test) if is_readable else test.write_bytes(b"locked")
     readme.write_text(f"---\n{yaml.safe_dump(header)}---\n")
 
 
@@ -74,6 +83,30 @@ def run(home: Path, xnli: Path, *command: str) -> subprocess.CompletedProcess[st
     return subprocess.run([XSTILTS, *command], env=variables, capture_output=True, text=True, check=False)
 
 
+def stages(home: Path) -> dict[str, int]:
+    """Return key -> time of the manifest of each complete stage."""
+    return {path.parent.name: path.stat().st_mtime_ns for path in (home / "store/stages").glob("*/*/manifest.json")}
+
+
+def interrupted_after_one_trial(home: Path, xnli: Path, *command: str) -> dict[str, int]:
+    """Interrupt a confirmation when a trial is scored on the test split; returns the stages that there are then."""
+    before = stages(home)
+    variables = environment(home) | {"XSTILTS_MIRROR": str(xnli.parents[2])}
+    process = subprocess.Popen(
+        [XSTILTS, *command], env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    while len(stages(home)) == len(before):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    ranks = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 3, said
+    assert "the same command continues" in said
+    assert psutil.wait_procs(ranks, timeout=20)[1] == []
+    return stages(home)
+
+
 def test_a_killed_confirmation_goes_on_with_its_own_trials(home: Path, xnli: Path) -> None:
     confirm = ("confirm", "tiny", "--top", "1", "--seeds", "3", "--no-test", "--json")
     variables = {"XSTILTS_MIRROR": str(xnli.parents[2])}
@@ -110,7 +143,13 @@ def test_only_the_last_step_of_confirm_needs_the_test_split(home: Path, xnli: Pa
     assert json.loads(run(home, xnli, "compare", "tiny.confirmed", "--json").stdout)["protocol"]["selection"] == "fresh"
 
     with_test_split(xnli, is_readable=True)
+    assert run(home, xnli, *confirm, "--no-test").returncode == 0  # the split's file is one of the data's
+    before = stages(home)
+    scored = interrupted_after_one_trial(home, xnli, *confirm)
     said = json.loads(run(home, xnli, *confirm).stdout)
+    after = stages(home)
+    assert {key: after[key] for key in scored} == scored
+    assert len(after) == len(before) + 6  # two configurations, three seeds
     assert said["test"]["groups"][1]["num_intermediate_seeds"] == 3
     assert said["num_test_openings"] == 1
     assert json.loads(run(home, xnli, *confirm).stdout)["num_test_openings"] == 1

@@ -62,8 +62,12 @@ def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
 def test_a_csv_in_another_kind_and_language_is_checked_run_and_searched(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    with (place / "tasks" / "train.csv").open("a") as file:
+        file.write("Wie?;rot;blau;gelb;-\nWie </s>?;rot;blau;gelb;A\n")
     report = ran(["tasks", "check", "tasks/farben.task.yaml", "--encoder", "miniature"], capsys)
-    assert [split["num_rows"] for split in report["splits"]] == [NUM_ROWS["train"], NUM_ROWS["dev"]]
+    assert [split["num_rows"] for split in report["splits"]] == [NUM_ROWS["train"] + 2, NUM_ROWS["dev"]]
+    assert any("1 of 42 rows (2.4%) are left out" in warning for warning in report["warnings"])
+    assert any("1 of 42 rows spell </s>" in warning for warning in report["warnings"])
 
     run = ran(["run", "trial.yaml"], capsys)
     searched = ran(["search", "own.yaml"], capsys)
@@ -76,6 +80,13 @@ def test_a_csv_in_another_kind_and_language_is_checked_run_and_searched(
     assert keys[0] == keys[1]
     assert shown["stages"][0]["reused"]
     assert shown["own_tasks"]["farben"]["languages"] == ["de"]
+    # What was left out is in the result of both, and on record.
+    (left,) = run["split_rows"]
+    assert (left["split"], left["num_rows"], left["num_left_out"], left["num_spelling"]) == ("train", 42, 1, 1)
+    assert shown["rungs"][-1]["split_rows"] == [left]
+    with open_record(find_home().record, read_only=True) as record:
+        noted = [event.payload["warning"] for event in record.events("own") if event.kind == "left_out"]
+    assert [("1 of 42 rows (2.4%) are left out" in warning) for warning in noted] == [True, False]
 
     # What `show` prints is a trial of its own: it runs from anywhere, without the task file.
     (place / "tasks" / "farben.task.yaml").unlink()

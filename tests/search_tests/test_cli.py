@@ -242,6 +242,16 @@ def test_the_live_view_tells_each_event_once_in_plain_lines(record: Record, tmp_
     assert stream.getvalue().splitlines() == ["[0/4] trial 0 running", "[1/4] trial 0 finished 0.500"]
 
 
+def test_the_live_view_warns_of_rows_that_are_left_out_once(record: Record, tmp_path: Path) -> None:
+    stream = io.StringIO()
+    warning = f"task 'mine', split 'train' (de): 3 of 60 rows (5.0%) are left out, for {tmp_path.name}"
+    record.propose("demo", proposal=proposal())
+    with LiveView("demo", record=record, folder=tmp_path, stream=stream):
+        for _ in range(2):
+            record.note("demo", number=0, kind="left_out", payload={"warning": warning})
+    assert stream.getvalue().splitlines() == [warning]
+
+
 def test_spaces_prints_the_tree_its_size_and_three_samples(capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code(["spaces", "demo"]) == 0
     text = capsys.readouterr().out

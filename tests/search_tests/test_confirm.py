@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from search.compare.sequential import next_size
+from search.confirm.layout import BYTES_OF_A_RANK, Room, layout_of
 from search.confirm.planning import confirmation_spec
+from search.confirm.showing import Scoring, scoring_line
 from search.errors import InputError
 from search.home import Home
 from search.record import open_record
@@ -14,10 +16,11 @@ from spaces.binding import bind
 from spaces.drawing import first_assignments
 from spaces.overrides import with_settings
 from spaces.sweep_spec import GivenPoint, SweepSpec, load_sweep_spec, make_space
-from trainables.config import EvaluationConfig, PhaseConfig
+from trainables.config import EngineConfig, EvaluationConfig, PhaseConfig
 from trainables.config.locked import LockedEvaluation, locked
 from trainables.errors import ConfigError
 from trainables.jobs import EvaluateJob, JobPlaces
+from trainables.progress import Progress, ProgressFile
 from trainables.tasks.registry import task
 
 
@@ -88,3 +91,70 @@ def test_a_sweep_without_a_baseline_is_not_confirmed(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match="no finished trial"):
         confirm(ConfirmRequest(sweep="demo", top=1, seeds=3, home=home))
+
+
+MUCH = 1 << 40
+CPU = EngineConfig(threads_per_rank=1, device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("engine", "num_trials", "room", "groups", "ranks"),
+    [
+        (CPU, 6, Room(cores=2, devices=0, free_bytes=MUCH), 2, 1),
+        (CPU, 2, Room(cores=8, devices=0, free_bytes=MUCH), 2, 4),
+        (CPU, 3, Room(cores=8, devices=0, free_bytes=MUCH), 3, 2),
+        (CPU, 24, Room(cores=8, devices=0, free_bytes=MUCH), 8, 1),
+        (CPU, 6, Room(cores=1, devices=0, free_bytes=MUCH), 1, 1),
+        (CPU, 6, Room(cores=8, devices=0, free_bytes=3 * BYTES_OF_A_RANK), 3, 1),
+        (CPU, 6, Room(cores=8, devices=0, free_bytes=0), 1, 1),
+        (EngineConfig(threads_per_rank=4, device="cpu"), 6, Room(cores=8, devices=0, free_bytes=MUCH), 2, 1),
+        (EngineConfig(threads_per_rank=99, device="cpu"), 6, Room(cores=8, devices=0, free_bytes=MUCH), 1, 1),
+        (EngineConfig(num_workers=2, device="cuda"), 6, Room(cores=64, devices=4, free_bytes=MUCH), 4, 1),
+        (EngineConfig(device="cuda"), 1, Room(cores=64, devices=4, free_bytes=MUCH), 1, 4),
+    ],
+)
+def test_trials_are_scored_by_all_ranks_that_there_is_room_for(
+    engine: EngineConfig, num_trials: int, room: Room, groups: int, ranks: int
+) -> None:
+    layout = layout_of(engine, num_trials=num_trials, weight_bytes=0, room=room)
+
+    assert (layout.groups, layout.engine.num_workers) == (groups, ranks)
+
+
+def test_large_weights_leave_room_for_fewer_ranks() -> None:
+    room = Room(cores=8, devices=0, free_bytes=20 << 30)
+
+    assert layout_of(CPU, num_trials=8, weight_bytes=1 << 30, room=room).groups == 4
+
+
+def evaluated(step: int, *, seconds_left: float | None = None) -> Progress:
+    return Progress(phase="evaluation", step=step, num_steps=1000, seconds_left=seconds_left)
+
+
+@pytest.mark.parametrize(
+    ("running", "num_done", "line"),
+    [
+        ([], 0, "test split: 0 of 4 trials scored; reading the items in 15 languages"),
+        ([evaluated(0)], 0, "0 of 4 trials scored, 1 running; 0 of 4,000 items in 15 languages"),
+        (
+            [evaluated(500, seconds_left=10), evaluated(250, seconds_left=15)],
+            1,
+            "1 of 4 trials scored, 2 running; 1,750 of 4,000 items in 15 languages, 100 items/s, about 0:22 left",
+        ),
+    ],
+)
+def test_the_scoring_tells_trials_items_rate_and_what_is_left(
+    running: list[Progress], num_done: int, line: str
+) -> None:
+    assert line in scoring_line(running, num_done=num_done, num_trials=4, num_languages=15)
+
+
+def test_a_trial_that_is_scored_or_has_not_begun_is_not_running(tmp_path: Path) -> None:
+    files = {trial: tmp_path / f"{trial}.json" for trial in range(3)}
+    for trial in (0, 1):
+        ProgressFile(files[trial])(evaluated(500, seconds_left=5))
+
+    line = Scoring(files=files, num_languages=2, done={0}).line()
+
+    told = "test split: 1 of 3 trials scored, 1 running; 1,500 of 3,000 items in 2 languages, 100 items/s"
+    assert line == f"{told}, about 0:15 left"

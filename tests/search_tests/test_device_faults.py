@@ -10,9 +10,10 @@ from click.testing import CliRunner
 
 from search.cli.checkup import places_in_words
 from search.cli.main import cli
+from search.driver.lost_trials import Fault
 from search.query import places_set_apart, report_trial, sweep_status
-from search.record import Record, fault_payload, open_record
-from search.record.device_faults import DeviceFault, SetApart, set_apart
+from search.record import Event, JsonObject, Record, fault_payload, open_record
+from search.record.device_faults import DeviceFault, SetApart, device_faults, set_apart
 from tests.search_tests.building import proposal
 from tests.search_tests.test_driver import proposer, started
 from trainables.errors import DeviceFaultError
@@ -41,14 +42,33 @@ def places(faults: Sequence[DeviceFault]) -> list[tuple[str, str | None, int]]:
         ([fault(0, "a", "0"), fault(1, "a", "0")], [("a", "0", 2)]),
         ([fault(0, "a", "0"), fault(1, "b", "0")], []),
         ([fault(0, "a", "0")] * 2 + [fault(1, "a", "1")] * 2, [("a", None, 4)]),
-        # what a kernel may have done counts once a trial: one that breaks every device is at fault itself
-        ([fault(0, "a", is_certain=False)] * 3, []),
-        ([fault(0, "a", is_certain=False), fault(1, "a", is_certain=False)], [("a", None, 2)]),
-        ([fault(0, "a", is_certain=False), fault(0, "a")], [("a", None, 2)]),
+        ([fault(0, "a", is_certain=False)] * 2, [("a", None, 2)]),
     ],
 )
 def test_two_faults_set_a_place_apart(faults: list[DeviceFault], apart: list[tuple[str, str | None, int]]) -> None:
     assert places(faults) == apart
+
+
+def happened(number: int, kind: str, payload: JsonObject) -> Event:
+    return Event(id=0, time=0.0, sweep="demo", trial=number, kind=kind, payload=payload)
+
+
+def failed_on(host: str, trial: int, *, is_certain: bool = False) -> Event:
+    error = DeviceFaultError(ECC, place=RankPlace(host=host), is_certain=is_certain)
+    return happened(trial, "device_fault", fault_payload(error, stage="s" * 64))
+
+
+def test_a_trial_that_works_nowhere_takes_no_device_from_the_others() -> None:
+    doubtful = [failed_on("a", 0), failed_on("a", 0), failed_on("b", 0), failed_on("b", 0)]
+    certain = [failed_on("c", 0, is_certain=True)] * 2
+    gave_up = happened(0, "failed", {"kind": "device_fault", "error": "no", "stage": None})
+    other = happened(1, "failed", {"kind": "other", "error": "no", "stage": None})
+
+    def apart(*events: Event) -> list[str]:
+        return [one.host for one in set_apart(device_faults(events))]
+
+    assert apart(*doubtful, *certain, other) == ["a", "b", "c"]
+    assert apart(*doubtful, *certain, gave_up) == ["c"]
 
 
 def test_hosts_of_one_name_are_told_apart() -> None:
@@ -101,13 +121,11 @@ def test_status_show_and_doctor_print_it(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_a_trial_whose_device_failed_runs_again_and_fails_only_when_it_gets_no_further(record: Record) -> None:
     sweep = proposer(record, concurrency=1)
-    for _ in range(2):
+    for _ in range(3):
         assert started(sweep, record).number == 0
-        sweep.ended(0, fault="host b failed (ECC)")
-    assert started(sweep, record).number == 0
-    sweep.ended(0, fault="host b failed (ECC)")
+        sweep.ended(0, fault=Fault(kind="device_fault", said="host b failed (ECC)"))
 
     trial = record.trial("demo", number=0)
     assert trial.state == "failed"
-    assert "its devices failed, 3 times in a row" in str(trial.error)
+    assert "could not go on where it was 3 times, and it got no further" in str(trial.error)
     assert "host b failed (ECC)" in str(trial.error)

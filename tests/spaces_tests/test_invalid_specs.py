@@ -74,6 +74,13 @@ MORE: list[tuple[str, str, object, str, str]] = [
         "search.target.dropout",
         "two finite numbers",
     ),
+    (
+        "range beyond what a float holds",
+        "search/target.seed",
+        {"int": [0, 10**400]},
+        "search.target.seed",
+        "two finite numbers",
+    ),
     ("range of a word", "search/target.pooling", {"log": [1, 2]}, "search.target.pooling", ""),
     (
         "default of a range as text",

@@ -13,11 +13,13 @@ from tests.trainables_tests.tiny_jobs import MAX_LENGTH, phase
 from trainables.data.encoded import EncodedRequest, EncodedTask, TokenizerSource, open_encoded_task
 from trainables.data.joined import JoinedTask
 from trainables.encoder import load_encoder, load_tokenizer
-from trainables.evaluation import predict
+from trainables.evaluation import Course, predict
 from trainables.export import export_classifier
+from trainables.kept_outputs import KeptOutputs
 from trainables.model import TaskModel, build_task_model, head_state
+from trainables.progress import Progress
 from trainables.tasks.registry import task
-from trainables.training import Rank
+from trainables.training import Pace, Rank
 
 LANGUAGES = task("xnli").languages
 RANK = Rank(number=0, num_ranks=1, device=torch.device("cpu"))
@@ -80,3 +82,85 @@ def test_a_stream_deals_every_languages_outputs_back_to_it(languages: dict[str, 
     assert list(parts) == list(LANGUAGES)
     assert np.concatenate([part["number"] for part in parts.values()]).tolist() == numbers.tolist()
     assert stream.lengths.tolist() == [length for one in languages.values() for length in one.lengths.tolist()]
+
+
+class Interrupted:
+    """A stream whose reader is interrupted after some batches; it counts them."""
+
+    def __init__(self, stream: JoinedTask, *, after: int | None = None) -> None:
+        self.lengths, self._stream, self._after = stream.lengths, stream, after
+        self.num_batches = 0
+
+    def batch(self, indices: np.ndarray, *, generator: np.random.Generator) -> dict[str, torch.Tensor]:
+        if self.num_batches == self._after:
+            raise KeyboardInterrupt
+        self.num_batches += 1
+        return self._stream.batch(indices, generator=generator)
+
+
+def kept_in(folder: Path, stream: JoinedTask, *, told: list[Progress] | None = None) -> Course:
+    pace = Pace(phase="evaluation", num_steps=len(stream), report=(told if told is not None else []).append)
+    return Course(pace=pace, kept=KeptOutputs(folder, lengths=stream.lengths, seconds=0.0))
+
+
+def test_an_interrupted_evaluation_goes_on_and_says_the_same_bit_for_bit(
+    model: TaskModel, languages: dict[str, EncodedTask], tmp_path: Path
+) -> None:
+    stream, told = JoinedTask(languages), list[Progress]()
+    whole = predict(model, counted := Interrupted(stream), head="mnli", rank=RANK, tokens_per_micro_batch=128)
+    with pytest.raises(KeyboardInterrupt):
+        predict(
+            model,
+            Interrupted(stream, after=7),
+            head="mnli",
+            rank=RANK,
+            tokens_per_micro_batch=128,
+            course=kept_in(tmp_path / "kept", stream),
+        )
+
+    rest = Interrupted(stream)
+    outputs = predict(
+        model,
+        rest,
+        head="mnli",
+        rank=RANK,
+        tokens_per_micro_batch=128,
+        course=kept_in(tmp_path / "kept", stream, told=told),
+    )
+
+    assert rest.num_batches == counted.num_batches - 7 > 0
+    assert {name: values.tobytes() for name, values in outputs.items()} == {
+        name: values.tobytes() for name, values in whole.items()
+    }
+    assert told[-1].step == len(stream)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut in half", b"no archive"])
+def test_kept_outputs_that_cannot_be_read_are_predicted_again(
+    content: bytes, model: TaskModel, languages: dict[str, EncodedTask], tmp_path: Path
+) -> None:
+    stream = JoinedTask(languages)
+    predict(
+        model, stream, head="mnli", rank=RANK, tokens_per_micro_batch=128, course=kept_in(tmp_path / "kept", stream)
+    )
+    for path in (tmp_path / "kept").glob("*/*.npz"):
+        path.write_bytes(content)
+
+    again = Interrupted(stream)
+    predict(model, again, head="mnli", rank=RANK, tokens_per_micro_batch=128, course=kept_in(tmp_path / "kept", stream))
+
+    assert again.num_batches > 0
+
+
+def test_outputs_of_other_examples_are_not_taken(
+    model: TaskModel, languages: dict[str, EncodedTask], tmp_path: Path
+) -> None:
+    one, other = (JoinedTask({name: languages[name]}) for name in ("en", "de"))
+    predict(model, one, head="mnli", rank=RANK, tokens_per_micro_batch=128, course=kept_in(tmp_path / "kept", one))
+
+    counted = Interrupted(other)
+    predict(
+        model, counted, head="mnli", rank=RANK, tokens_per_micro_batch=128, course=kept_in(tmp_path / "kept", other)
+    )
+
+    assert counted.num_batches > 0

@@ -13,13 +13,12 @@ from transformers import AltCLIPConfig, AltCLIPModel, XLMRobertaModel
 
 from tests.tiny import write_encoder
 from trainables.checkpoints import encoder_folder
-from trainables.data.locate import check_encoder_folder
 from trainables.encoder import load_encoder, load_tokenizer, save_encoder
 from trainables.errors import CheckpointError
-from trainables.text_towers import encoder_shape
+from trainables.pretrained.encoder_folder import check_encoder_folder, encoder_shape
 
 TEXT: dict[str, Any] = {
-    "vocab_size": 59,
+    "vocab_size": 61,
     "hidden_size": 32,
     "num_hidden_layers": 2,
     "num_attention_heads": 4,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal  # Any: what a user wrote, before it is checked
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, JsonValue, ValidationInfo, field_validator
 
+from trainables.config.deepspeed_settings import complaint, decisive
 from trainables.config.evaluation import EvaluationConfig
 from trainables.config.frozen import FrozenModel
 from trainables.config.further import FurtherTarget, fill_further
@@ -22,7 +23,7 @@ class EncoderConfig(FrozenModel):
 
 
 class EngineConfig(FrozenModel):
-    """How the training is run. Not part of what a trial is, but for precision and stored weights."""
+    """How the training is run. Not part of what a trial is, but for what `deciding` returns."""
 
     num_workers: int = Field(default=1, ge=1, le=1024)
     """Ranks that share each training step."""
@@ -42,14 +43,36 @@ class EngineConfig(FrozenModel):
     """Time between two checkpoints inside a training stage; a crash loses at most this."""
     hang_seconds: float = Field(default=1800.0, gt=0)
     """Time without a step, a scored batch or a read data set after which the ranks count as hung and are replaced."""
+    reduction: Literal["float32", "bfloat16"] = "float32"
+    """Type that gradients are summed over ranks in, at every ZeRO stage alike: bfloat16 sends half as much and rounds;
+    it needs precision bfloat16 (docs/decisions/0023)."""
     offload: Literal["none", "optimizer", "all"] = "none"
     """What ZeRO keeps in CPU memory: `optimizer` needs stage 1 or above, `all` stage 3."""
+    deepspeed: dict[str, JsonValue] = Field(default_factory=dict[str, JsonValue])
+    """Further settings of DeepSpeed, as in its own JSON; in a trial file or spec also the name of a file with them,
+    relative to it. What other fields set is refused (docs/how-to/deepspeed.md)."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`auto` takes CUDA where a host has a GPU, or an autoscaler could add one; settled once, when a sweep starts."""
     gpus_per_worker: float = Field(default=1.0, ge=0.1, le=1.0)
     """Share of a GPU that a rank takes, 0.1 to 1: with 0.5 two share one, each bounded to half of its memory."""
     accelerator_type: str | None = Field(default=None, min_length=1)
     """Ray's name of the GPU that ranks ask for, for example `A100`; None takes any."""
+
+    @field_validator("deepspeed")
+    @classmethod
+    def _is_taken_by_deepspeed(cls, settings: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        if said := complaint(settings):
+            raise ValueError(said)
+        return settings
+
+    def deciding(self) -> EngineConfig:
+        """Return what of it decides a trial's results, the rest at its defaults."""
+        return EngineConfig(
+            precision=self.precision,
+            stored_weights=self.stored_weights,
+            reduction=self.reduction,
+            deepspeed=decisive(self.deepspeed),
+        )
 
 
 class TrialConfig(FrozenModel):

@@ -1,49 +1,66 @@
-"""SQuAD's answers in the one form that the kind reads: a list of texts and a list of their first characters."""
+"""SQuAD's answers in the forms that data sets write them. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast  # Any: a cell holds what its source holds
+from collections.abc import Mapping, Sequence
+from typing import Any, cast  # Any: a raw row's answers are the data set's own
 
-from trainables.tasks.spec import TaskSpec
+from trainables.data.classes import shown, whole_number
 
-if TYPE_CHECKING:
-    from datasets import Dataset
-
-ANSWER_FIELDS = ("text", "answer_start")
+_PARTS = ("text", "answer_start")
 
 
-def with_answer_lists(rows: Dataset, *, spec: TaskSpec) -> Dataset:
-    """Return rows whose `answers` are lists in an object, where the source has a list of objects.
-
-    Args:
-        rows: Rows under the kind's column names.
-        spec: The task.
-    """
-    import datasets
-
-    feature: Any = rows.features.get("answers")
-    inner: Any = getattr(feature, "feature", None)
-    if spec.kind != "span_qa" or not isinstance(inner, Mapping) or not set(ANSWER_FIELDS) <= set(inner):
-        return rows
-    answers = [answer_lists(value) for value in rows["answers"]]
-    lists = {name: datasets.List(inner[name]) for name in ANSWER_FIELDS}
-    return rows.remove_columns("answers").add_column("answers", answers, feature=lists)  # pyright: ignore[reportCallIssue, reportArgumentType]  (a fingerprint is optional)
+class NoAnswersError(Exception):
+    """A value holds no answers, or answers that do not stand in their context; says what and what to do."""
 
 
-def answer_lists(value: Any) -> Any:
-    """Return a cell's answers as lists in an object; what are no answers comes back as it is.
+def squad_answers(value: Any, *, context: str) -> dict[str, list[Any]]:
+    """Return answers as two lists, `text` and `answer_start` (characters), both empty where there is none.
 
     Args:
-        value: A list of objects of a text and its first character, one such object, or what SQuAD has already.
+        value: An object of two lists, as in SQuAD; a list of objects with one answer each; one such object;
+            or one text and its start.
+        context: The text that they stand in.
+
+    Raises:
+        NoAnswersError: It is none of these, or an answer stands elsewhere than it says.
     """
-    answers = [value] if isinstance(value, Mapping) else value
-    if not isinstance(answers, list) or not all(_is_one_answer(answer) for answer in cast("list[Any]", answers)):
-        return value
-    return {name: [answer[name] for answer in cast("list[Any]", answers)] for name in ANSWER_FIELDS}
+    texts, starts = _parts(value)
+    if len(texts) != len(starts):
+        raise NoAnswersError(f"holds {len(texts)} texts and {len(starts)} starts; there must be as many")
+    numbers = [_start(start) for start in starts]
+    for text, start in zip(texts, numbers, strict=True):
+        if not isinstance(text, str):
+            raise NoAnswersError(f"holds {shown(text)} as an answer, and it must be a text; put it in quotes")
+        if start > len(context) or context[start : start + len(text)] != text:
+            raise NoAnswersError(f"holds {shown(text)} at character {start}, where the context has another text")
+    return {"text": list(texts), "answer_start": numbers}
 
 
-def _is_one_answer(answer: Any) -> bool:
-    return isinstance(answer, Mapping) and all(
-        name in answer and not isinstance(answer[name], list) for name in ANSWER_FIELDS
-    )
+def _parts(value: Any) -> tuple[Sequence[Any], Sequence[Any]]:
+    if _is_answer(value) and not any(isinstance(value[part], list) for part in _PARTS):
+        return [value["text"]], [value["answer_start"]]
+    if isinstance(value, Mapping):
+        text, start = (cast("Mapping[str, Any]", value).get(part) for part in _PARTS)
+        if isinstance(text, list) and isinstance(start, list):
+            return cast("list[Any]", text), cast("list[Any]", start)
+    elif isinstance(value, list) and all(_is_answer(one) for one in cast("list[Any]", value)):
+        return [one["text"] for one in cast("list[Any]", value)], [
+            one["answer_start"] for one in cast("list[Any]", value)
+        ]
+    elif isinstance(value, list) and len(cast("list[Any]", value)) == len(_PARTS):
+        text, start = cast("list[Any]", value)
+        return ([text], [start]) if text else ([], [])
+    forms = "the lists text and answer_start, as in SQuAD, or a list of objects that have them"
+    raise NoAnswersError(f"holds {shown(value)}, and it must hold {forms}")
+
+
+def _is_answer(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(part in value for part in _PARTS)
+
+
+def _start(value: Any) -> int:
+    number = whole_number(value)
+    if number is None or number < 0:
+        raise NoAnswersError(f"holds {shown(value)} as an answer's start, and it must be a character, from 0")
+    return number

@@ -51,6 +51,7 @@ def chained(parts: Sequence[EncodedTask]) -> EncodedTask:
     whole = copy.copy(parts[0])
     whole.columns = {name: _chained_column([part.columns[name] for part in parts]) for name in parts[0].columns}
     whole.lengths = np.concatenate([part.lengths for part in parts])
+    whole.split_rows = tuple(rows for part in parts for rows in part.split_rows)
     whole.fingerprint = "+".join(part.fingerprint for part in parts)
     return whole
 

@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any, cast  # Any: encoded values are the kind'
 import numpy as np
 from numpy.typing import NDArray
 
+from trainables.data.classes import Reading
 from trainables.data.columns import Example, ListColumn, open_columns
 from trainables.data.images import IndirectColumn, image_hashes, open_images
 from trainables.data.request import EncodedRequest, PixelFormat, TokenizerSource, encoding_key, tokenizer_fingerprint
 from trainables.data.source import source_fingerprint, source_splits
 from trainables.data.writing import FACTS, FILE, EncodedFacts, write_encoded
 from trainables.errors import TaskDataError
+from trainables.results import SplitRows
 from trainables.tasks.kind import CollateContext, Kind
 from trainables.tasks.kinds import kind
 from trainables.tasks.spec import TaskSpec
@@ -57,6 +59,8 @@ class EncodedTask:
         self.columns: Mapping[str, Sequence[Any]] = open_columns(folder / FILE)
         if self.spec.has_images:
             self.columns |= self._image_columns(open_images(folder))
+        self.split_rows: tuple[SplitRows, ...] = (self.facts.split_rows,)
+        """What became of the rows of its splits: one, or one for each language."""
         self._folder = folder
         self.lengths: NDArray[np.int32] = cast("NDArray[np.int32]", self.columns["length"])
         self._request = request
@@ -156,23 +160,24 @@ def open_encoded_task(request: EncodedRequest) -> EncodedTask:
     _check_columns(spec)
     source_splits(spec, split=request.split, language=request.language)
     rows: Dataset | None = None
+    reading = Reading()
     fingerprint = source_fingerprint(spec)
     if fingerprint is None:
-        rows = _rows(request)
+        rows = _rows(request, reading=reading)
         fingerprint = rows._fingerprint  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  (the hub's commit is in no public field)
     key = encoding_key(request, source=fingerprint)
     folder = request.cache / "encoded" / key
     if not folder.is_dir():
         if rows is None:
-            rows = _rows(request)
-        write_encoded(folder, rows=rows, request=request)
+            rows = _rows(request, reading=reading)
+        write_encoded(folder, rows=rows, request=request, reading=reading)
     return EncodedTask(request, folder=folder, fingerprint=key)
 
 
-def _rows(request: EncodedRequest) -> Dataset:
+def _rows(request: EncodedRequest, *, reading: Reading) -> Dataset:
     from trainables.data.load import load_rows
 
-    return load_rows(request.spec, split=request.split, language=request.language)
+    return load_rows(request.spec, split=request.split, language=request.language, reading=reading)
 
 
 def _check_columns(spec: TaskSpec) -> None:

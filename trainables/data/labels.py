@@ -1,75 +1,142 @@
-"""Labels and tags as class numbers in the task's order, however the source writes them."""
+"""Labels, tags and answers of a loaded table in the form that a kind reads, however the source writes them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from typing import Any  # Any: a raw label is the data set's own
 
 import datasets
 
+from trainables.data.answers import NoAnswersError, squad_answers
+from trainables.data.classes import Classes, NoClassError, Reading
 from trainables.errors import TaskDataError
+from trainables.tasks.formats import FORMATS
 from trainables.tasks.spec import TaskSpec
 
-SECRET = -1
-"""Number of a label that the source keeps secret or did not agree on, as the hub's own data sets have it."""
+_NUMBER = datasets.Value("int64")
+_ANSWERS = {"text": datasets.List(datasets.Value("string")), "answer_start": datasets.List(datasets.Value("int32"))}
 
 
-def with_class_numbers(rows: datasets.Dataset, *, spec: TaskSpec) -> datasets.Dataset:
-    """Return rows whose `label`, or each of whose `tags`, is a class number in the task's order.
+def with_class_numbers(rows: datasets.Dataset, *, spec: TaskSpec, reading: Reading | None = None) -> datasets.Dataset:
+    """Return rows whose `label`, or each of whose `tags`, is a class number in the task's order, and -1 for none.
 
     Args:
         rows: Rows under the kind's column names.
-        spec: Its `labels`, or its `label_values` where the source writes other names, are the classes.
+        spec: The task: its classes, and what stands for no label.
+        reading: Counts what is met.
 
     Raises:
-        TaskDataError: A label is none of them.
+        TaskDataError: A label is no class, or answers are none.
     """
-    if "tags" in rows.column_names:
-        inner: Any = getattr(rows.features["tags"], "feature", None)
-        number = _numbering(inner, spec=spec)
-        feature = datasets.List(datasets.Value("int64"))
-        return rows if number is None else _replaced(rows, "tags", number=_each(number), feature=feature)
-    if "label" not in rows.column_names:
+    reading = reading or Reading()
+    reading.num_rows += len(rows)
+    content = FORMATS[spec.kind].columns
+    columns = [column for column in ("label", "tags", "answers") if column in content and column in rows.column_names]
+    if "tokens" in rows.column_names and _is_text(rows.features["tokens"]):
+        words = [None if text is None else text.split() for text in rows["tokens"]]
+        rows = _replaced(rows, "tokens", values=words, feature=datasets.List(datasets.Value("string")))
+    for column in columns:
+        rows = _BY_COLUMN[column](rows, spec=spec, reading=reading)
+    return rows
+
+
+def _with_labels(rows: datasets.Dataset, *, spec: TaskSpec, reading: Reading) -> datasets.Dataset:
+    classes = Classes(spec, source_names=_names(rows.features["label"]), reading=reading)
+    return _replaced(rows, "label", values=_labels(rows, spec=spec, classes=classes), feature=_NUMBER)
+
+
+def _with_tags(rows: datasets.Dataset, *, spec: TaskSpec, reading: Reading) -> datasets.Dataset:
+    inner: Any = getattr(rows.features["tags"], "feature", None)
+    classes = Classes(spec, source_names=_names(inner), reading=reading)
+    return _replaced(rows, "tags", values=_tags(rows, spec=spec, classes=classes), feature=datasets.List(_NUMBER))
+
+
+def _names(feature: Any) -> tuple[str, ...]:
+    return tuple(feature.names) if isinstance(feature, datasets.ClassLabel) else ()
+
+
+def _is_text(feature: Any) -> bool:
+    return getattr(feature, "dtype", None) in {"string", "large_string"}
+
+
+def _labels(rows: datasets.Dataset, *, spec: TaskSpec, classes: Classes) -> list[int]:
+    counts = [len(spec.labels)] * len(rows)
+    if FORMATS[spec.kind].columns["label"] == "choice":
+        counts = [len(choices) for choices in rows["choices"]]
+    number = _numbering(spec, classes=classes)
+    return [number(value, row, count) for row, (value, count) in enumerate(zip(rows["label"], counts, strict=True))]
+
+
+def _tags(rows: datasets.Dataset, *, spec: TaskSpec, classes: Classes) -> list[list[int] | None]:
+    number, count = _numbering(spec, classes=classes), len(spec.labels)
+    numbers: list[list[int] | None] = []
+    for row, tags in enumerate(rows["tags"]):
+        items: Sequence[Any] | None = tags.split() if isinstance(tags, str) else tags
+        if items is None or tags == "":
+            numbers.append(None if classes.is_unlabelled(tags) else [number(tags, row, count)])
+        else:
+            numbers.append([number(tag, row, count) for tag in items])
+    return numbers
+
+
+def _numbering(spec: TaskSpec, *, classes: Classes) -> Callable[[Any, int, int], int]:
+    def number(value: Any, row: int, num_classes: int) -> int:
+        try:
+            return classes.number(value, num_classes=num_classes)
+        except NoClassError as error:
+            msg = f"cannot load task {spec.name!r}: row {row}: label {error.shown} is {error.rule}"
+            raise TaskDataError(msg) from None
+
+    return number
+
+
+def _with_answers(rows: datasets.Dataset, *, spec: TaskSpec, reading: Reading) -> datasets.Dataset:
+    """Return rows with SQuAD's answers; those that are written so already are checked as they are encoded."""
+    if _has_nulls(rows):
+        rows = _with_nulls(rows, spec=spec, reading=reading)
+    if FORMATS[spec.kind].columns["answers"] != "answers" or _is_squad(rows.features["answers"]):
         return rows
-    feature = rows.features["label"]
-    number = _numbering(feature, spec=spec)
-    if number is not None:
-        return _replaced(rows, "label", number=number, feature=datasets.Value("int64"))
-    is_number = isinstance(feature, datasets.ClassLabel) or getattr(feature, "dtype", None) == "bool"
-    return rows.cast_column("label", datasets.Value("int64")) if is_number else rows
+    values: list[Any] = []
+    for row, (value, context) in enumerate(zip(rows["answers"], rows["context"], strict=True)):
+        try:
+            values.append(None if value is None else squad_answers(value, context=context))
+        except NoAnswersError as error:
+            msg = f"cannot load task {spec.name!r}: row {row}: column 'answers' {error}"
+            raise TaskDataError(msg) from None
+    return _replaced(rows, "answers", values=values, feature=_ANSWERS)
 
 
-def _replaced(rows: datasets.Dataset, column: str, *, number: Callable[[Any], Any], feature: Any) -> datasets.Dataset:
-    values = [number(value) for value in rows[column]]
+def _has_nulls(rows: datasets.Dataset) -> bool:
+    answers: Any = rows.data.column("answers")
+    return any(part.null_count for part in (answers, *answers.flatten()))
+
+
+def _with_nulls(rows: datasets.Dataset, *, spec: TaskSpec, reading: Reading) -> datasets.Dataset:
+    """Return rows whose answers are null where they, or all their parts, are; they must be unlabelled by the task."""
+    classes = Classes(spec, reading=reading)
+    values = [_stated(value) for value in rows["answers"]]
+    for row, value in enumerate(values):
+        if value is None and not classes.is_unlabelled(value):
+            msg = f"cannot load task {spec.name!r}: row {row}: its answers are null; fill them, or add '' to unlabelled"
+            raise TaskDataError(msg)
+    return _replaced(rows, "answers", values=values, feature=rows.features["answers"])
+
+
+def _stated(answers: Any) -> Any:
+    return None if isinstance(answers, dict) and all(part is None for part in answers.values()) else answers
+
+
+def _is_squad(feature: Any) -> bool:
+    inner = (
+        {part: getattr(feature.get(part), "feature", None) for part in _ANSWERS} if isinstance(feature, dict) else {}
+    )
+    return _is_text(inner.get("text")) and str(getattr(inner["answer_start"], "dtype", "")).startswith(("int", "uint"))
+
+
+_BY_COLUMN = {"label": _with_labels, "tags": _with_tags, "answers": _with_answers}
+
+
+def _replaced(rows: datasets.Dataset, column: str, *, values: list[Any], feature: Any) -> datasets.Dataset:
+    if rows.features[column] == feature and list(rows[column]) == values:
+        return rows
     return rows.remove_columns(column).add_column(column, values, feature=feature)  # pyright: ignore[reportCallIssue]  (a fingerprint is optional)
-
-
-def _numbering(feature: Any, *, spec: TaskSpec) -> Callable[[Any], int] | None:
-    """Return what makes a class number of a source's label, or None where it is one already."""
-    classes = spec.label_values or spec.labels
-    numbers = {value: number for number, value in enumerate(classes)}
-    if isinstance(feature, datasets.ClassLabel):
-        names = tuple(feature.names)
-        if not classes or names == classes:
-            return None
-        return lambda label: _number(None if label is None or label < 0 else names[label], numbers=numbers, spec=spec)
-    is_text = getattr(feature, "dtype", None) in {"string", "large_string"}
-    if spec.label_values or (is_text and spec.labels):
-        return lambda label: _number(label, numbers=numbers, spec=spec)
-    return None
-
-
-def _each(number: Callable[[Any], int]) -> Callable[[Any], list[int] | None]:
-    return lambda labels: None if labels is None else [number(label) for label in labels]
-
-
-def _number(label: Any, *, numbers: Mapping[str, int], spec: TaskSpec) -> int:
-    if label is None or label == "":
-        return SECRET
-    if label not in numbers:
-        msg = (
-            f"cannot load task {spec.name!r}: label {label!r} is none of {', '.join(numbers)}; give the source's "
-            "labels in the task's `label_values`"
-        )
-        raise TaskDataError(msg)
-    return numbers[label]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any  # Any: a raw row's values are the data set's own, and pyarrow is untyped
@@ -9,11 +10,12 @@ from typing import Any  # Any: a raw row's values are the data set's own, and py
 import datasets
 import datasets.config
 import pyarrow as pa
+import yaml
 from datasets.exceptions import DatasetsError
 from datasets.table import InMemoryTable
 
-from trainables.data.answers import with_answer_lists
 from trainables.data.cells import file_rows
+from trainables.data.classes import Reading
 from trainables.data.hub import HUB_ERRORS, Wanted, hub_refusal
 from trainables.data.labels import with_class_numbers
 from trainables.data.locate import Location, locate_dataset
@@ -46,14 +48,18 @@ _ARROW_TYPES: dict[Content, Any] = {
 # Bars of a few milliseconds each would fill the logs of every rank.
 datasets.disable_progress_bars()
 
+_REPOSITORY_ERRORS: tuple[type[Exception], ...] = (yaml.YAMLError, RuntimeError, TypeError, KeyError, AttributeError)
+"""What `datasets` raises beside them: of a README that is torn, of a loading script, which is not run."""
 
-def load_rows(spec: TaskSpec, *, split: str, language: str = "en") -> datasets.Dataset:
+
+def load_rows(spec: TaskSpec, *, split: str, language: str = "en", reading: Reading | None = None) -> datasets.Dataset:
     """Return a task's rows under the kind's column names, labels as class numbers, images undecoded.
 
     Args:
         spec: The task.
         split: Our split: `train`, `validation` or `test`.
         language: Which of the task's languages.
+        reading: Counts what is met in their labels.
 
     Raises:
         TaskDataError: The task has no such split or language, or the source lacks a split, column or label.
@@ -62,11 +68,11 @@ def load_rows(spec: TaskSpec, *, split: str, language: str = "en") -> datasets.D
     sources = source_splits(spec, split=split, language=language)
     match spec.source:
         case CompositeSource():
-            return _composed(spec, sources=sources, language=language)
+            return _composed(spec, sources=sources, language=language, reading=reading)
         case CorpusSource():
             return datasets.concatenate_datasets([_from_corpus(spec, split=source) for source in sources])
         case FileSource():
-            files = [_from_files(spec, split=source, language=language) for source in sources]
+            files = [_from_files(spec, split=source, language=language, reading=reading) for source in sources]
             return datasets.concatenate_datasets(files)
         case GeneratedSource():
             parts = [_generated(spec.source, split=source, language=language) for source in sources]
@@ -77,11 +83,8 @@ def load_rows(spec: TaskSpec, *, split: str, language: str = "en") -> datasets.D
         case TextsSource():
             return load_texts(spec, split=split, language=language)
     # Parts are numbered by their own feature's class names before they are joined: those could differ.
-    return datasets.concatenate_datasets([_in_one_form(part, spec) for part in parts])
-
-
-def _in_one_form(rows: datasets.Dataset, spec: TaskSpec) -> datasets.Dataset:
-    return with_class_numbers(with_answer_lists(_renamed(rows, spec), spec=spec), spec=spec)
+    numbered = [with_class_numbers(_renamed(part, spec), spec=spec, reading=reading) for part in parts]
+    return datasets.concatenate_datasets(numbered)
 
 
 def _generated(source: GeneratedSource, *, split: str, language: str) -> datasets.Dataset:
@@ -90,19 +93,20 @@ def _generated(source: GeneratedSource, *, split: str, language: str) -> dataset
     return datasets.Dataset.from_dict(rows(source.generator, split=split, language=language))
 
 
-def _from_files(spec: TaskSpec, *, split: str, language: str) -> datasets.Dataset:
+def _from_files(spec: TaskSpec, *, split: str, language: str, reading: Reading | None) -> datasets.Dataset:
     contents = FORMATS[spec.kind].columns
     schema = pa.schema([(name, _ARROW_TYPES[contents[name]]) for name in contents if name in spec.columns])
-    rows = file_rows(spec, split=split, language=language)
+    rows = file_rows(spec, split=split, language=language, reading=reading)
     tables = [schema.empty_table()]
     while some := list(islice(rows, ROWS_PER_TABLE)):
         tables.append(pa.Table.from_pylist(some, schema=schema))
     return datasets.Dataset(InMemoryTable(pa.concat_tables(tables)))
 
 
-def _composed(spec: TaskSpec, *, sources: tuple[str, ...], language: str) -> datasets.Dataset:
+def _composed(spec: TaskSpec, *, sources: tuple[str, ...], language: str, reading: Reading | None) -> datasets.Dataset:
+    parts = [(source, part) for source in sources for part in composed_tasks(spec)]
     return datasets.concatenate_datasets(
-        [load_rows(part, split=source, language=language) for source in sources for part in composed_tasks(spec)]
+        [load_rows(part, split=source, language=language, reading=reading) for source, part in parts]
     )
 
 
@@ -131,17 +135,24 @@ def _from_hub(spec: TaskSpec, *, location: Location, split: str, language: str) 
             data_files=files,
             verification_mode="no_checks" if files else None,  # else it misses the splits that it is not to read
         )
-    except (*HUB_ERRORS, DatasetsError) as error:
+    except (*HUB_ERRORS, DatasetsError, *_REPOSITORY_ERRORS) as error:
         if split.endswith("?") and "Unknown split" in str(error):
             return None
         wanted = Wanted(repository=source.repository, folder="datasets", revision=revision)
         if location.path is None and (refusal := hub_refusal(error, wanted=wanted)):
             raise refusal from error
         msg = (
-            f"cannot load task {spec.name!r}: split {split!r}, config {config!r} of {location.target!r}: {error}; the "
-            "source must hold every split that the task names; correct the task or the mirror"
+            f"cannot load task {spec.name!r}: split {split!r}, config {config!r} of {location.target!r}: "
+            f"{_said(error)}; the source must hold every split that the task names; correct the task or the mirror"
         )
         raise TaskDataError(msg) from error
+
+
+def _said(error: BaseException) -> str:
+    """Return in one line what was wrong at the bottom: `datasets` raises errors of its own from it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
 
 
 def _files_alone(spec: TaskSpec, *, location: Location, config: str | None, split: str) -> dict[str, list[str]] | None:
@@ -179,13 +190,21 @@ def _renamed(rows: datasets.Dataset, spec: TaskSpec) -> datasets.Dataset:
     )
     for ours, theirs in spec.columns.items():
         if not isinstance(theirs, str):
-            values = [list(parts) for parts in zip(*(rows[part] for part in theirs), strict=True)]
-            feature = datasets.List(rows.features[theirs[0]])
+            values, feature = _joined(rows, theirs, content=FORMATS[spec.kind].columns.get(ours))
             renamed = renamed.add_column(ours, values, feature=feature)  # pyright: ignore[reportCallIssue]  (a fingerprint is optional)
     for column, feature in renamed.features.items():
         if isinstance(feature, datasets.Image):
             renamed = renamed.cast_column(column, datasets.Image(decode=False))
     return renamed
+
+
+def _joined(rows: datasets.Dataset, columns: Sequence[str], *, content: Content | None) -> tuple[list[Any], Any]:
+    """Return several columns as one of lists, with its feature; a text and its start as a list of answers."""
+    values = list(zip(*(rows[column] for column in columns), strict=True))
+    if content != "answers":
+        return [list(parts) for parts in values], datasets.List(rows.features[columns[0]])
+    feature = {"text": rows.features[columns[0]], "answer_start": rows.features[columns[1]]}
+    return [[{"text": text, "answer_start": start}] if text else [] for text, start in values], datasets.List(feature)
 
 
 def _theirs(spec: TaskSpec) -> list[str]:

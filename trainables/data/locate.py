@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.resources
-import json
 import os
 import socket
 import time
@@ -12,14 +11,10 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from trainables.errors import CheckpointError, UnavailableError
-from trainables.text_towers import KNOWN, OPEN_CLIP_CONFIG, is_image_text, read_text_tower
+from trainables.errors import UnavailableError
 
 MINIATURE = "miniature"
 """Name of the encoder and the vision tower that ship with the package."""
-
-ENCODER_FAMILIES = ("xlm-roberta", "bert")
-"""Values of `model_type` in config.json that an encoder can have."""
 
 PROBE_SECONDS = 1.0
 """Longest wait for the hub to accept a connection."""
@@ -125,82 +120,6 @@ def hub_is_reachable() -> bool:
         kept = (now, _accepts_connection(endpoint))
         _probed[endpoint] = kept
     return kept[1]
-
-
-def check_encoder_folder(path: Path) -> None:
-    """Check that a folder holds an encoder that can be loaded without running anyone's code.
-
-    Args:
-        path: The folder.
-
-    Raises:
-        CheckpointError: config.json, safetensors weights or a tokenizer is missing; names which.
-    """
-    if not path.is_dir():
-        msg = f"cannot load an encoder from {str(path)!r}: it is no folder; give a checkpoint's folder"
-        raise CheckpointError(msg)
-    _require(path, ("config.json", OPEN_CLIP_CONFIG), "its configuration")
-    pickled = sorted(path.glob("*.bin"))
-    if pickled and not any(path.glob("*.safetensors")):
-        msg = (
-            f"cannot load an encoder from {str(path)!r}: its weights are pickled ({pickled[0].name}), and a pickle can "
-            "run any code when it is read, so only safetensors are; convert them with save_pretrained, or take a "
-            "revision of the repository that has them (a pull request's is refs/pr/N)"
-        )
-        raise CheckpointError(msg)
-    if is_image_text(path):
-        read_text_tower(path)
-        _require(path, ("tokenizer.json", "sentencepiece.bpe.model"), "its tokenizer")
-        _check_tokenizer(path / "tokenizer.json")
-        return
-    _require(path, ("model.safetensors", "model.safetensors.index.json"), "its weights")
-    _require(path, ("tokenizer.json", "sentencepiece.bpe.model"), "its tokenizer")
-    _check_is_encoder(path)
-    _check_tokenizer(path / "tokenizer.json")
-    for weights in path.glob("*.safetensors"):
-        _check_safetensors(weights)
-
-
-def _check_is_encoder(path: Path) -> None:
-    try:
-        config = json.loads((path / "config.json").read_bytes())
-    except ValueError as error:
-        msg = f"cannot load an encoder from {str(path)!r}: config.json is no JSON ({error}); copy the checkpoint anew"
-        raise CheckpointError(msg) from None
-    family = config.get("model_type") if isinstance(config, dict) else None
-    if family not in ENCODER_FAMILIES:
-        msg = (
-            f"cannot load an encoder from {str(path)!r}: its model_type is {family!r}; an encoder is one of "
-            f"{', '.join(ENCODER_FAMILIES)}, or the XLM-R text tower of one of {', '.join(KNOWN)}; choose such a "
-            "checkpoint"
-        )
-        raise CheckpointError(msg)
-
-
-def _check_tokenizer(path: Path) -> None:
-    # Not parsed: XLM-R's takes a third of a second.
-    if not path.is_file():
-        return
-    with path.open("rb") as file:
-        start = file.read(64).lstrip()
-    if not start.startswith(b"{"):
-        msg = f"cannot load a tokenizer from {str(path)!r}: it is no JSON; copy the checkpoint anew"
-        raise CheckpointError(msg)
-
-
-def _check_safetensors(path: Path) -> None:
-    # The format: 8 bytes, little-endian, give the length of a JSON header that starts with a brace.
-    with path.open("rb") as file:
-        length, brace = int.from_bytes(file.read(8), "little"), file.read(1)
-    if brace != b"{" or 8 + length > path.stat().st_size:
-        msg = f"cannot load weights from {str(path)!r}: it is no whole safetensors file; copy the checkpoint anew"
-        raise CheckpointError(msg)
-
-
-def _require(path: Path, names: tuple[str, ...], what: str) -> None:
-    if not any((path / name).is_file() for name in names):
-        msg = f"cannot load an encoder from {str(path)!r}: it lacks {what}; it needs {' or '.join(names)}; add it"
-        raise CheckpointError(msg)
 
 
 def _packaged(name: str, asset: str) -> Location | None:

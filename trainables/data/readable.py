@@ -5,12 +5,15 @@ from __future__ import annotations
 from functools import lru_cache
 from itertools import islice
 
-from trainables.data.cells import UNLABELLED, file_rows
+from trainables.data.cells import file_rows, is_left_out
+from trainables.data.classes import Reading
 from trainables.data.files import source_files
+from trainables.data.left_out import reason_of
 from trainables.data.locate import locate_dataset
 from trainables.data.mirrored import check_mirrored
 from trainables.data.source import composed_tasks, source_fingerprint
 from trainables.errors import TaskDataError
+from trainables.results import SplitRows
 from trainables.tasks.spec import CompositeSource, CorpusSource, FileSource, HubSource, TaskSpec
 from trainables.tasks.supertags import read_sentences
 from trainables.tasks.texts_source import TextsSource
@@ -19,8 +22,8 @@ MAX_CHECKED_ROWS = 100_000
 """Rows of a user's file that are checked before a trial starts: about a second. Later ones are checked when read."""
 
 
-def check_readable(spec: TaskSpec, *, split: str, language: str) -> None:
-    """Return when nothing is known that keeps a split from being read.
+def check_readable(spec: TaskSpec, *, split: str, language: str) -> tuple[SplitRows, ...]:
+    """Return what is known of rows that will be left out, when nothing is known that keeps a split from being read.
 
     Args:
         spec: The task.
@@ -34,34 +37,42 @@ def check_readable(spec: TaskSpec, *, split: str, language: str) -> None:
     """
     if isinstance(spec.source, FileSource):
         digest = source_fingerprint(spec)
-        _check_file_rows(spec.model_dump_json(), digest, split=split, language=language)
-    elif isinstance(spec.source, CorpusSource):
+        return (_check_file_rows(spec.model_dump_json(), digest, split=split, language=language),)
+    if isinstance(spec.source, CorpusSource):
         read_sentences(spec, split=split)
     elif isinstance(spec.source, TextsSource):
         source_fingerprint(spec.model_copy(update={"languages": (language,)}))
     elif isinstance(spec.source, CompositeSource):
-        for part in composed_tasks(spec):
-            check_readable(part, split=split, language=language)
+        parts = [check_readable(part, split=split, language=language) for part in composed_tasks(spec)]
+        return tuple(rows for part in parts for rows in part)
     elif isinstance(spec.source, HubSource):
         location = locate_dataset(spec.source.repository)
         if location.kind == "mirror" and location.path is not None:
             check_mirrored(spec, folder=location.path, split=split, language=language)
+    return ()
 
 
 @lru_cache(maxsize=256)
-def _check_file_rows(spec_json: str, digest: str | None, *, split: str, language: str) -> None:
+def _check_file_rows(spec_json: str, digest: str | None, *, split: str, language: str) -> SplitRows:
     """Check rows once for each content: a sweep checks every family."""
     del digest
-    spec = TaskSpec.model_validate_json(spec_json)
-    num_rows = num_labelled = 0
+    spec, reading = TaskSpec.model_validate_json(spec_json), Reading()
+    num_left_out = 0
     for name in spec.splits[split]:
-        for row in islice(file_rows(spec, split=name, language=language), MAX_CHECKED_ROWS):
-            num_rows += 1
-            num_labelled += row.get("label") != UNLABELLED
-    if num_labelled == 0:
+        rows = file_rows(spec, split=name, language=language, reading=reading)
+        num_left_out += sum(is_left_out(row) for row in islice(rows, MAX_CHECKED_ROWS))
+    if num_left_out == reading.num_rows:
         paths = [path for name in spec.splits[split] for path in source_files(spec, split=name, language=language)]
         msg = (
-            f"cannot read task {spec.name!r}: splits.{split}: its files have {num_rows} rows, 0 of them with a label "
-            f"({', '.join(path.name for path in paths)}); it needs at least 1: add rows"
+            f"cannot read task {spec.name!r}: splits.{split}: its files have {reading.num_rows} rows, 0 of them with a "
+            f"label ({', '.join(path.name for path in paths)}); it needs at least 1: add rows"
         )
         raise TaskDataError(msg)
+    return SplitRows(
+        task=spec.name,
+        split=split,
+        language=language,
+        num_rows=reading.num_rows,
+        num_left_out=num_left_out,
+        reason=reason_of(reading, kind=spec.kind) if num_left_out else "",
+    )

@@ -13,8 +13,8 @@ from trainables.tasks.spec import TaskSpec
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-FORMAT = 2
-"""Raised by hand when the layout of the cache changes."""
+FORMAT = 3
+"""Raised by hand when the layout of the cache, or what is read of rows, changes (docs/decisions/0021)."""
 
 TOKENIZER_FILES = (
     "tokenizer.json",

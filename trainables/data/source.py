@@ -13,7 +13,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from trainables.config.frozen import content_key
-from trainables.data.files import checked_digest
+from trainables.data.class_names import names_of_file
+from trainables.data.files import checked_digest, source_files
 from trainables.data.locate import locate_dataset
 from trainables.errors import TaskDataError
 from trainables.tasks.registry import task
@@ -66,13 +67,32 @@ def _digest_of_files(spec: TaskSpec) -> str | None:
     """Return what identifies rows that lie in a user's own files, or None for rows from elsewhere."""
     match spec.source:
         case FileSource():
-            return checked_digest(spec)
+            return _digest_with_names(spec)
         case CorpusSource():
             return corpus_fingerprint(spec)
         case TextsSource(folder=str()):
             return _files_hash([path for language in spec.languages for path in text_files(spec.source, language)])
         case _:
             return None
+
+
+def _digest_with_names(spec: TaskSpec) -> str:
+    """Return the hash of a user's files, and of the class names that they carry where these decide the labels.
+
+    Earlier versions took such numbers for the task's order: what was made of them so must not be found again. Names in
+    the task's own order leave the hash as it was.
+    """
+    digest, classes = checked_digest(spec), spec.label_values or spec.labels
+    found = [named for split in _source_files(spec) for path in split if (named := names_of_file(path, spec=spec))]
+    others = [named for named in found if any(names != classes for names in named.values())]
+    return content_key([digest, [dict(named) for named in found]]) if others else digest
+
+
+def _source_files(spec: TaskSpec) -> list[list[Path]]:
+    assert isinstance(spec.source, FileSource)  # noqa: S101  (narrows the type; our own bug otherwise)
+    return [
+        source_files(spec, split=split, language=language) for split in spec.source.files for language in spec.languages
+    ]
 
 
 def text_files(source: TextsSource, language: str) -> list[Path]:

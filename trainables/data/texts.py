@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import Any  # Any: a raw row's values are the data set's own
 
 import datasets
 from datasets.exceptions import DatasetsError
 
+from trainables.data.file_formats.data_file import TextFile
+from trainables.data.file_formats.text import text_lines
 from trainables.data.hub import HUB_ERRORS, Wanted, hub_refusal
 from trainables.data.locate import locate_dataset
 from trainables.data.source import text_files
@@ -45,8 +49,13 @@ def load_texts(spec: TaskSpec, *, split: str, language: str) -> datasets.Dataset
 
 def _lines_of_files(source: TextsSource, language: str) -> Iterator[str]:
     for path in text_files(source, language):
-        with path.open(encoding="utf-8") as file:
-            yield from _not_empty(file)
+        file = TextFile(path=path, encoding="utf-8", what="text", wrong=partial(_wrong, path=path, language=language))
+        yield from _not_empty(text_lines(file))
+
+
+def _wrong(problem: str, *, where: str = "", path: Path, language: str) -> TaskDataError:
+    place = f"{path.name}, {where}" if where else path.name
+    return TaskDataError(f"cannot read texts in {language!r}: {place}: {problem}")
 
 
 def _paragraphs(source: TextsSource, language: str) -> Iterator[str]:

@@ -15,13 +15,18 @@ import pyarrow as pa
 from pydantic import Field
 
 from trainables.config.frozen import FrozenModel
+from trainables.data.cells import with_answers
+from trainables.data.classes import Reading
 from trainables.data.images import UNREADABLE, ImageWriter
+from trainables.data.left_out import reason_of
 from trainables.data.request import EncodedRequest
 from trainables.errors import TaskDataError
 from trainables.hangs import goes_on
+from trainables.results import SplitRows
 from trainables.tasks.answers import commonest_answers
 from trainables.tasks.kind import EncodingContext
 from trainables.tasks.kinds import kind
+from trainables.tasks.special_tokens import SpellingCounter
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -57,9 +62,11 @@ class EncodedFacts(FrozenModel):
     """Why the first of them cannot be decoded."""
     answers: tuple[str, ...] = Field(default=(), strict=False)
     """For `visual_question_answering`: the answers that can be given, in the order of their numbers."""
+    split_rows: SplitRows
+    """Rows that make no example, and those whose texts spell special tokens."""
 
 
-def write_encoded(folder: Path, *, rows: Dataset, request: EncodedRequest) -> None:
+def write_encoded(folder: Path, *, rows: Dataset, request: EncodedRequest, reading: Reading) -> None:
     """Encode rows into `folder`, which is complete once it exists: it is made under another name and renamed.
 
     Examples with an unreadable image are left out; how many is written into `FACTS` and logged.
@@ -68,6 +75,7 @@ def write_encoded(folder: Path, *, rows: Dataset, request: EncodedRequest) -> No
         folder: The cache's folder for this content; when another process makes it first, its copy stays.
         rows: The split.
         request: How it is encoded.
+        reading: What was met in its labels.
 
     Raises:
         TaskDataError: A row does not fit the task, none has a usable label, or too many images are unreadable.
@@ -75,7 +83,7 @@ def write_encoded(folder: Path, *, rows: Dataset, request: EncodedRequest) -> No
     part = folder.with_name(f".{folder.name[:16]}.{os.getpid()}.{uuid.uuid4().hex[:8]}.part")
     part.mkdir(parents=True)
     try:
-        _SplitWriter(part, request=request).write(rows)
+        _SplitWriter(part, request=request, reading=reading).write(rows)
         _publish(part, folder=folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -92,8 +100,10 @@ def _publish(part: Path, *, folder: Path) -> None:
 class _SplitWriter:
     """Writes one split into a folder, and counts what it leaves out."""
 
-    def __init__(self, folder: Path, *, request: EncodedRequest) -> None:
-        self._folder, self._request = folder, request
+    def __init__(self, folder: Path, *, request: EncodedRequest, reading: Reading) -> None:
+        self._folder, self._request, self._reading = folder, request, reading
+        self._spelling = SpellingCounter(request.spec.kind, tokenizer=request.tokenizer.tokenizer)
+        self._num_used = 0
         self._images = ImageWriter(folder) if request.spec.has_images else None
         self._unreadable: list[int] = []
         self._num_examples = 0
@@ -109,7 +119,7 @@ class _SplitWriter:
         answers = _answers(self._request)
         with (self._folder / FILE).open("wb") as file:
             writer: pa.RecordBatchFileWriter | None = None
-            for chunk in _encoded_chunks(rows, request=self._request, answers=answers):
+            for chunk in self._encoded_chunks(rows, answers=answers):
                 table = _arrow(self._with_numbers(chunk))
                 writer = writer or pa.ipc.new_file(file, table.schema)
                 writer.write_table(table)
@@ -120,6 +130,40 @@ class _SplitWriter:
             file.flush()
             os.fsync(file.fileno())
         self._finish(num_rows=len(rows), answers=answers)
+
+    def _encoded_chunks(self, rows: Dataset, *, answers: tuple[str, ...]) -> Iterator[dict[str, list[Any]]]:
+        request = self._request
+        context = EncodingContext(
+            spec=request.spec,
+            tokenizer=request.tokenizer.tokenizer,
+            max_length=request.max_length,
+            split=request.split,
+            answers=answers,
+        )
+        encoder = kind(request.spec.kind)
+        for start in range(0, len(rows), ROWS_PER_CHUNK):
+            chunk = cast("dict[str, list[Any]]", rows[start : start + ROWS_PER_CHUNK])
+            size = len(next(iter(chunk.values())))
+            encoded = encoder.encode(with_answers({**chunk, "row": range(start, start + size)}), context)
+            self._spelling.add(chunk)
+            self._num_used += len(set(encoded["row"]))
+            if "id" in chunk:  # whatever the kind: items keep the source's names
+                encoded["id"] = [str(chunk["id"][row - start]) for row in encoded["row"]]
+            if encoded["length"]:
+                yield encoded
+
+    def _split_rows(self, num_rows: int) -> SplitRows:
+        num_left_out = num_rows - self._num_used
+        return SplitRows(
+            task=self._request.spec.name,
+            split=self._request.split,
+            language=self._request.language,
+            num_rows=num_rows,
+            num_left_out=num_left_out,
+            reason=reason_of(self._reading, kind=self._request.spec.kind) if num_left_out else "",
+            num_spelling=self._spelling.num_rows,
+            spelled=tuple(self._spelling.spelled),
+        )
 
     def _with_numbers(self, chunk: dict[str, list[Any]]) -> dict[str, list[Any]]:
         """Return a chunk with images as numbers, without the examples that have an unreadable one."""
@@ -143,6 +187,7 @@ class _SplitWriter:
             unreadable_rows=tuple(self._unreadable[:NUM_NAMED_ROWS]),
             reason=reason,
             answers=answers,
+            split_rows=self._split_rows(num_rows),
         )
         (self._folder / FACTS).write_text(facts.model_dump_json(indent=1), encoding="utf-8")
         if facts.num_unreadable:
@@ -180,27 +225,6 @@ def _answers(request: EncodedRequest) -> tuple[str, ...]:
 
     rows = load_rows(request.spec, split="train", language=request.language).select_columns("answers")
     return commonest_answers(rows["answers"], num_answers=request.spec.num_answers, task=request.spec.name)
-
-
-def _encoded_chunks(
-    rows: Dataset, *, request: EncodedRequest, answers: tuple[str, ...]
-) -> Iterator[dict[str, list[Any]]]:
-    context = EncodingContext(
-        spec=request.spec,
-        tokenizer=request.tokenizer.tokenizer,
-        max_length=request.max_length,
-        split=request.split,
-        answers=answers,
-    )
-    encoder = kind(request.spec.kind)
-    for start in range(0, len(rows), ROWS_PER_CHUNK):
-        chunk = cast("dict[str, list[Any]]", rows[start : start + ROWS_PER_CHUNK])
-        size = len(next(iter(chunk.values())))
-        encoded = encoder.encode({**chunk, "row": range(start, start + size)}, context)
-        if "id" in chunk:  # whatever the kind: items keep the source's names
-            encoded["id"] = [str(chunk["id"][row - start]) for row in encoded["row"]]
-        if encoded["length"]:
-            yield encoded
 
 
 def _arrow(encoded: Mapping[str, list[Any]]) -> Any:

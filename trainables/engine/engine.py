@@ -15,8 +15,12 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from trainables.config import EngineConfig, PhaseConfig
+from trainables.engine.freeing import free_engine, release_memory
 from trainables.engine.optimizer_state import OptimizerState, read_optimizer_state, write_optimizer_state
-from trainables.engine.settings import deepspeed_settings
+from trainables.engine.refusing import telling_refusals
+from trainables.engine.settings import RECOMPUTING, deepspeed_settings
+from trainables.engine.zero3_linear import restore_linear, use_exact_linear
+from trainables.errors import ConfigError
 
 _SHARDS_PARAMETERS = 3
 """The ZeRO stage from which a rank holds only a part of each parameter."""
@@ -43,6 +47,9 @@ class Engine:
 
     Args:
         request: Model, optimiser settings, sharding.
+
+    Raises:
+        ConfigError: A setting for DeepSpeed has no effect on this device.
     """
 
     def __init__(self, request: EngineRequest) -> None:
@@ -53,14 +60,22 @@ class Engine:
         self._zero_stage = request.config.zero_stage
         optimizer = _adamw(request)
         settings = deepspeed_settings(
-            request.config, num_ranks=self._num_ranks, max_gradient_norm=request.phase.max_gradient_norm
+            request.config,
+            num_ranks=self._num_ranks,
+            max_gradient_norm=request.phase.max_gradient_norm,
+            on_cuda=request.device.type == "cuda",
         )
-        engine, wrapped, *_ = deepspeed.initialize(
-            model=request.module, optimizer=optimizer, config=settings, dist_init_required=False
-        )
+        if self._zero_stage == _SHARDS_PARAMETERS:
+            use_exact_linear()
+        with telling_refusals(request.config):
+            engine, wrapped, *_ = deepspeed.initialize(
+                model=request.module, optimizer=optimizer, config=settings, dist_init_required=False
+            )
         if self._num_ranks == 1 and self._zero_stage == 0:
             # It would copy all gradients into one buffer, sum that over one rank, and copy them back.
             engine.enable_backward_allreduce = False
+        if request.config.gradient_checkpointing and RECOMPUTING in settings:
+            _recompute_with_deepspeed(request, settings=settings)
         self._engine: Any = engine
         self._optimizer: Any = wrapped
 
@@ -124,9 +139,15 @@ class Engine:
         write_optimizer_state(state, module=self._engine.module, optimizer=self._optimizer, zero_stage=self._zero_stage)
 
     def destroy(self) -> None:
-        """Free what the engine holds; it cannot be used afterwards."""
-        self._engine.destroy()
-        self._engine = self._optimizer = None
+        """Free what the engine holds, the module's weights and gradients included; neither can be used afterwards."""
+        module: nn.Module = self._engine.module
+        try:
+            self._engine.destroy()
+        finally:
+            free_engine(self._engine, optimizer=self._optimizer, module=module)
+            self._engine = self._optimizer = None
+            restore_linear()
+            release_memory(self._device)
 
     def _forget_gradients(self) -> None:
         """Clear what ZeRO 3 keeps of a step's gradients.
@@ -147,14 +168,31 @@ class Engine:
 
 
 def _adamw(request: EngineRequest) -> torch.optim.AdamW:
-    """Fused AdamW: as fast as DeepSpeedCPUAdam on CPU, and needs no compiler."""
+    """Fused AdamW: on the CPU, offloaded or not, as fast as DeepSpeedCPUAdam, and needs no compiler."""
     return torch.optim.AdamW(
         [dict(group) for group in request.parameter_groups],
         lr=request.phase.learning_rate,
         betas=(0.9, request.phase.adam_beta2),
         eps=request.phase.adam_epsilon,
-        fused=request.config.offload == "none",
+        fused=True,
     )
+
+
+def _recompute_with_deepspeed(request: EngineRequest, *, settings: Mapping[str, Any]) -> None:
+    """Have layers recompute their activations by DeepSpeed's function, which goes by its own settings.
+
+    Raises:
+        ConfigError: Activations are to be kept in the host's memory, where they are anyway.
+    """
+    from deepspeed.runtime.activation_checkpointing import checkpointing
+
+    if request.device.type == "cpu" and settings[RECOMPUTING].get("cpu_checkpointing"):
+        message = f"'{RECOMPUTING}.cpu_checkpointing' has no effect on ranks that compute on the CPU; leave it out"
+        raise ConfigError("engine.deepspeed", message)
+    checkpointing.configure(None, deepspeed_config=settings)
+    for layer in request.module.modules():
+        if hasattr(layer, "_gradient_checkpointing_func"):  # where transformers keeps it
+            vars(layer)["_gradient_checkpointing_func"] = checkpointing.non_reentrant_checkpoint
 
 
 def _persistent_buffers(module: nn.Module) -> Iterable[tuple[str, Tensor]]:

@@ -2,35 +2,112 @@
 
 from __future__ import annotations
 
-from typing import Any  # DeepSpeed's configuration is free-form JSON
+import os
+from typing import Any  # DeepSpeed's configuration is free-form JSON, and its models carry no types
+
+from pydantic import ValidationError
 
 from trainables.config import EngineConfig
+from trainables.config.deepspeed_settings import ZERO, Settings, merged
+from trainables.errors import near_matches
+
+RECOMPUTING = "activation_checkpointing"
+"""Setting by which DeepSpeed recomputes activations, where `gradient_checkpointing` asks for it."""
+
+_SHARDS_GRADIENTS = 2
+"""The ZeRO stage from which a rank holds only a part of the gradients."""
+
+_OVERLAPPED_BUCKET_ELEMENTS = 50_000_000
+"""Gradients that are sent together while the backward pass goes on. DeepSpeed's own half a billion is more than an
+encoder has: everything would be sent at the end, from two buffers of 2 GB each."""
 
 
-def deepspeed_settings(config: EngineConfig, *, num_ranks: int, max_gradient_norm: float | None) -> dict[str, Any]:
-    """Return DeepSpeed's configuration.
+def deepspeed_settings(
+    config: EngineConfig, *, num_ranks: int, max_gradient_norm: float | None, on_cuda: bool = False
+) -> dict[str, Any]:
+    """Return DeepSpeed's configuration: the user's settings over our defaults, and under what other fields say.
 
     The number of micro-batches differs from step to step (length bucketing), so gradient accumulation is unmanaged:
     each `backward` accumulates and each `step` is a boundary. The batch sizes below are therefore only nominal.
+
+    Args:
+        config: The engine's.
+        num_ranks: Size of the group.
+        max_gradient_norm: Bound on the gradient's norm, or None.
+        on_cuda: Whether ranks compute on GPUs.
     """
-    return {
+    ours: Settings = {
         "train_batch_size": num_ranks,
         "train_micro_batch_size_per_gpu": 1,
         "gradient_accumulation_steps": 1,
         "managed_gradient_accumulation": False,
         "gradient_clipping": max_gradient_norm or 0.0,
-        "steps_per_print": None,
         "zero_allow_untested_optimizer": True,
         "zero_force_ds_cpu_optimizer": False,
         "torch_autocast": {"enabled": config.precision == "bfloat16", "dtype": "bfloat16"},
-        "zero_optimization": _zero_settings(config),
+        ZERO: _zero_settings(config),
     }
+    users = merged(_defaults(config, on_cuda=on_cuda), ours=config.deepspeed)
+    return merged(users, ours=merged(ours, ours=_sums(config)))
 
 
-def _zero_settings(config: EngineConfig) -> dict[str, Any]:
-    zero: dict[str, Any] = {"stage": config.zero_stage}
+def refusal(config: EngineConfig) -> str | None:
+    """Return what DeepSpeed's own models say against a user's settings, or None. Imports DeepSpeed."""
+    os.environ.setdefault("DS_ACCELERATOR_LOG_LEVEL", "ERROR")  # it would tell which device it has found
+    from deepspeed.runtime.config import DeepSpeedConfig, DeepSpeedConfigError
+
+    try:
+        DeepSpeedConfig(deepspeed_settings(config, num_ranks=1, max_gradient_norm=None))
+    except ValidationError as error:
+        return _first_complaint(error)
+    except (DeepSpeedConfigError, ValueError, TypeError, KeyError, AttributeError, AssertionError) as error:
+        return f"{str(error) or type(error).__name__}".splitlines()[0]
+    return None
+
+
+def _defaults(config: EngineConfig, *, on_cuda: bool) -> Settings:
+    """Return what a user may change: how gradients are sent."""
+    zero: Settings = {}
+    if on_cuda and config.zero_stage == _SHARDS_GRADIENTS:
+        # At stage 1 DeepSpeed refuses it with unmanaged accumulation; at stage 3 it is its own default.
+        zero = {"overlap_comm": True, "reduce_bucket_size": _OVERLAPPED_BUCKET_ELEMENTS}
+    return {"steps_per_print": None, ZERO: zero}
+
+
+def _sums(config: EngineConfig) -> Settings:
+    """Return in which type gradients are summed over ranks, so that all ZeRO stages do the same.
+
+    Left alone DeepSpeed sums in float32 at stage 0, and from stage 1 those of linear layers in bfloat16, which is also
+    what it then gathers their weights in at stage 3 (its pull request 6993; docs/decisions/0023).
+    """
+    if config.precision != "bfloat16":
+        return {}
+    if config.reduction == "float32":
+        return {"torch_autocast": {"lower_precision_safe_modules": []}}
+    return {} if config.zero_stage else {"communication_data_type": "bf16"}
+
+
+def _zero_settings(config: EngineConfig) -> Settings:
+    zero: Settings = {"stage": config.zero_stage}
+    if config.zero_stage == 0:
+        zero["overlap_comm"] = False  # nothing of this part counts here, and DeepSpeed stops at this
     if config.offload != "none":
         zero["offload_optimizer"] = {"device": "cpu"}
     if config.offload == "all":
         zero["offload_param"] = {"device": "cpu"}
     return zero
+
+
+def _first_complaint(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    path = ".".join(map(str, first["loc"]))
+    if first["type"] == "extra_forbidden":
+        return f"it has no setting {path!r} there{near_matches(str(first['loc'][-1]), _known_fields())}"
+    return f"{path!r} is {first['input']!r}: {first['msg']}"
+
+
+def _known_fields() -> set[str]:
+    """Return the names that DeepSpeed's models take."""
+    from deepspeed.runtime.config_utils import DeepSpeedConfigModel
+
+    return {name for model in DeepSpeedConfigModel.__subclasses__() for name in model.model_fields}

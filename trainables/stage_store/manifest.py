@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 
 from trainables.config.frozen import FrozenModel, content_key
 from trainables.errors import StoreUnusableError
-from trainables.results import Phase, TaskTraining
+from trainables.results import Phase, SplitRows, TaskTraining
 from trainables.stage_store.checksums import FileEntry, file_entry
 
 MANIFEST = "manifest.json"
@@ -50,6 +50,8 @@ class StageFacts(FrozenModel):
     """Ranks, ZeRO stage, threads, versions: for the record, not for the key."""
     metrics: dict[str, dict[str, float]] = Field(default_factory=dict)
     """Evaluation: metric (the task's own first) -> language -> score (0..1); empty in stages of older versions."""
+    split_rows: tuple[SplitRows, ...] = Field(default=(), strict=False)
+    """The splits that rows were left out of, or whose texts spell special tokens; empty in stages of older versions."""
 
 
 class Sealed(FrozenModel):

@@ -23,6 +23,9 @@ from trainables.storage.contract import Entry, HostLock
 
 _PART_BYTES = 16 << 20  # S3 takes 10,000 parts: files of up to 160 GB
 _CONNECTIONS = 4
+_BUCKET = re.compile(r"[A-Za-z0-9._-]+")
+_ENDPOINT = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:(?P<port>\d{1,5}))?(/[!-~]*)?")
+_LAST_PORT = 65535
 
 
 class BucketStorage:
@@ -35,7 +38,7 @@ class BucketStorage:
         url: `s3://BUCKET` or `s3://BUCKET/PREFIX`.
 
     Raises:
-        StoreUnusableError: The URL names no bucket.
+        StoreUnusableError: The URL names no bucket, or what it or the environment names cannot be.
     """
 
     locks_hold = False
@@ -45,17 +48,9 @@ class BucketStorage:
         if not bucket:
             msg = f"the store {url!r} names no bucket; give s3://BUCKET/PREFIX by --store"
             raise StoreUnusableError(msg)
+        _check_parts(url, bucket=bucket)
         self.url = f"s3://{bucket}/{prefix.strip('/')}".rstrip("/")
-        self._store = S3Store(
-            bucket,
-            prefix=prefix.strip("/") or None,
-            client_options={
-                "allow_http": _endpoint().startswith("http://"),
-                "connect_timeout": timedelta(seconds=10),
-                "timeout": timedelta(hours=1),  # of a whole request: a part of a large file on a slow line
-            },
-            retry_config={"max_retries": 5, "retry_timeout": timedelta(seconds=60)},
-        )
+        self._store = _s3_store(url, bucket=bucket, prefix=prefix.strip("/") or None)
 
     def read(self, name: str) -> bytes | None:
         """Return an object's content, or None when there is none."""
@@ -177,9 +172,48 @@ class BucketStorage:
     def _errors(self, what: str) -> Generator[None]:
         try:
             yield
-        except (BaseError, FileNotFoundError) as error:
+        except BaseException as error:
+            # What Rust panics with is no Exception, and of a module that nobody can import.
+            if not isinstance(error, BaseError | FileNotFoundError) and type(error).__name__ != "PanicException":
+                raise
             msg = f"could not {what} in the store {self.url!r}: {_first_line(error)}; run the command again later"
             raise StorageError(msg) from error
+
+
+def _s3_store(url: str, *, bucket: str, prefix: str | None) -> S3Store:
+    try:
+        return S3Store(
+            bucket,
+            prefix=prefix,
+            client_options={
+                "allow_http": _endpoint().startswith("http://"),
+                "connect_timeout": timedelta(seconds=10),
+                "timeout": timedelta(hours=1),  # of a whole request: a part of a large file on a slow line
+            },
+            retry_config={"max_retries": 5, "retry_timeout": timedelta(seconds=60)},
+        )
+    except (BaseError, ValueError) as error:
+        msg = f"the store {url!r} cannot be used ({_first_line(error)}); give s3://BUCKET/PREFIX by --store"
+        raise StoreUnusableError(msg) from error
+
+
+def _check_parts(url: str, *, bucket: str) -> None:
+    """Refuse what obstore takes and then panics over.
+
+    Raises:
+        StoreUnusableError: The bucket's name or the endpoint cannot be part of a URL.
+    """
+    if not _BUCKET.fullmatch(bucket):
+        rule = "a bucket's name has letters, digits, `.`, `-` and `_`"
+        raise StoreUnusableError(f"the store {url!r} cannot be used: {rule}; give s3://BUCKET/PREFIX by --store")
+    endpoint = _endpoint()
+    parts = _ENDPOINT.fullmatch(endpoint)
+    if endpoint and (parts is None or int(parts["port"] or 0) > _LAST_PORT):
+        msg = (
+            f"the store {url!r} cannot be used: AWS_ENDPOINT_URL is {endpoint!r}, which is no http(s)://HOST[:PORT]; "
+            "correct it, or unset it for Amazon S3"
+        )
+        raise StoreUnusableError(msg)
 
 
 class _NoLock:

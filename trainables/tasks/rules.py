@@ -65,10 +65,15 @@ def _check_column(spec: TaskSpec, *, column: str, named: str | tuple[str, ...], 
 
 
 def _check_labels(spec: TaskSpec, *, form: Format) -> None:
-    for field, values in (("labels", spec.labels), ("label_values", spec.label_values)):
+    for field, values in (
+        ("labels", spec.labels),
+        ("label_values", spec.label_values),
+        ("unlabelled", spec.unlabelled),
+    ):
         twins = [value for value in values if values.count(value) > 1]
         if twins:
             raise ConfigError(field, f"{twins[0]!r} stands twice; name each class once")
+    _check_unlabelled(spec, form=form)
     if not form.has_classes:
         if spec.labels:
             raise ConfigError("labels", f"has no effect on kind {spec.kind}, which has no classes; leave it out")
@@ -85,6 +90,16 @@ def _check_labels(spec: TaskSpec, *, form: Format) -> None:
     if spec.label_values and len(spec.label_values) != len(spec.labels):
         counts = f"{len(spec.label_values)} values for {len(spec.labels)} labels"
         raise ConfigError("label_values", f"{counts}; give one for each label, in the same order, or leave it out")
+
+
+def _check_unlabelled(spec: TaskSpec, *, form: Format) -> None:
+    if spec.unlabelled == TaskSpec.model_fields["unlabelled"].default:
+        return  # a class that is called so, such as `-`, is a class
+    if {"label", "tags", "answers"}.isdisjoint(form.columns):
+        raise ConfigError("unlabelled", f"has no effect on kind {spec.kind}, which has no labels; leave it out")
+    clash = [value for value in spec.unlabelled if value in (spec.label_values or spec.labels)]
+    if clash:
+        raise ConfigError("unlabelled", f"{clash[0]!r} is a class of the task too; take it out of one of the two")
 
 
 def _check_splits(spec: TaskSpec) -> None:

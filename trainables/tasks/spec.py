@@ -44,7 +44,7 @@ IMAGE_COLUMNS: Mapping[KindName, tuple[str, ...]] = {
 _PROSE = {"licence", "citation", "notes", "languages", "num_train_examples"}
 _PLACES = frozenset({"files", "folder", "digest"})
 """Fields of a source that say where its rows lie; the rows have identities of their own."""
-_CAME_LATER = ("unanswerable", "num_answers", "control")
+_CAME_LATER = ("unanswerable", "num_answers", "control", "unlabelled")
 
 SCORED_KINDS: frozenset[KindName] = frozenset(
     {"sentence_pair", "multiple_choice", "span_qa", "tagging", "text_retrieval"}
@@ -126,6 +126,11 @@ class FileSource(FrozenModel):
                 msg = f"split {split!r} has 0 files; name at least one, or leave the split out"
                 raise ValueError(msg)
         return files
+
+    @field_validator("delimiter", mode="before")
+    @classmethod
+    def _tab_as_written(cls, delimiter: object) -> object:
+        return "\t" if delimiter == r"\t" else delimiter  # what YAML makes of a tab that is not in double quotes
 
     @field_validator("delimiter")
     @classmethod
@@ -245,6 +250,8 @@ class TaskSpec(FrozenModel):
     """Names of the classes, in the order of their numbers, for kinds with labels."""
     label_values: tuple[str, ...] = ()
     """The source's own label values in class order, where they are text; empty: the source holds class numbers."""
+    unlabelled: tuple[str, ...] = ("-", "-1", "")
+    """What stands where a row, or a word, has no label: such a row is left out. An empty text stands for null too."""
     languages: tuple[str, ...] = ("en",)
     """Languages that the source offers."""
     metric: Literal[
@@ -317,6 +324,14 @@ class TaskSpec(FrozenModel):
         """Whether the encoder is scored on it as it is, by the nearness of its mean states: no head, no training."""
         return self.kind == "text_retrieval"
 
+    @field_validator("unlabelled", mode="before")
+    @classmethod
+    def _as_texts(cls, values: Any) -> Any:
+        """Return values as texts: in YAML `-1` is a number, and nothing is null."""
+        if not isinstance(values, list | tuple):
+            return values
+        return tuple(map(_as_text, values))
+
     @model_validator(mode="after")
     def _silence_fits_kind(self) -> Self:
         if self.unanswerable and self.kind != "span_qa":
@@ -347,3 +362,11 @@ class TaskSpec(FrozenModel):
             )
             raise ValueError(msg)
         return self
+
+
+def _as_text(value: Any) -> Any:
+    if value is None:
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value

@@ -8,6 +8,7 @@ tools do, `word|POS|supertag`.
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import os
 import re
@@ -117,11 +118,22 @@ def _read(files: tuple[Path, ...], facts: tuple[tuple[int, int], ...]) -> tuple[
 
 
 def _sentences(path: Path) -> list[Sentence]:
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = _lines(path)
     if path.suffix == ".auto":
         leaves = [_LEAF.findall(line) for line in lines if not line.startswith("ID=")]
         return [_sentence([(word, tag) for tag, word in found]) for found in leaves if found]
     return [_sentence(_words(line, path=path, number=number)) for number, line in enumerate(lines, 1) if line.strip()]
+
+
+def _lines(path: Path) -> list[str]:
+    content = path.read_bytes().removeprefix(codecs.BOM_UTF8)
+    try:
+        return content.decode().split("\n")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        byte = f"0x{content[error.start]:02x}"
+        msg = f"cannot read {str(path)!r}: line {line} holds byte {byte}, which is no UTF-8; save it as UTF-8"
+        raise TaskDataError(msg) from None
 
 
 def _words(line: str, *, path: Path, number: int) -> list[tuple[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any  # Any: a cell holds what the user's file holds
+from typing import Any, Protocol  # Any: a cell holds what the user's file holds
 
 from trainables.errors import TaskDataError, near_matches
 from trainables.tasks.spec import FileSource, TaskSpec
@@ -18,6 +18,31 @@ MAX_SHOWN_COLUMNS = 30
 
 Row = tuple[str, dict[str, Any]]
 """Where a row stands, such as `train.csv, line 12`, and its cells by column."""
+
+
+class Refusal(Protocol):
+    """What makes the error that says what is wrong with a file."""
+
+    def __call__(self, problem: str, *, where: str = "") -> TaskDataError:
+        """Return the error; `where` is a line or a row."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextFile:
+    """A file of text, whoever reads it.
+
+    Args:
+        path: The file.
+        encoding: Its encoding, by any name that Python knows.
+        what: What it must be, such as `csv`, for messages.
+        wrong: What makes its errors.
+    """
+
+    path: Path
+    encoding: str
+    what: str
+    wrong: Refusal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +62,11 @@ class DataFile:
         """The task's source."""
         assert isinstance(self.spec.source, FileSource)  # noqa: S101  (narrows the type; our own bug otherwise)
         return self.spec.source
+
+    @property
+    def text(self) -> TextFile:
+        """The file as text."""
+        return TextFile(path=self.path, encoding=self.source.encoding, what=self.source.format, wrong=self.wrong)
 
     def place(self, where: str) -> str:
         """Return what a message calls a row: `train.csv, line 12`."""
@@ -81,15 +111,17 @@ class DataFile:
         for ours, name in self.named_columns():
             column = top_column(name, found)
             if column not in found:
-                raise self._no_column(name, ours=ours, found=found)
+                raise self._no_column(name, ours=ours, found=found, where=where)
             if found.count(column) > 1:
                 problem = f"names column {column!r} twice, and columns.{ours} reads it; rename one"
                 raise self.wrong(problem, where=where)
 
-    def _no_column(self, name: str, *, ours: str, found: Sequence[str]) -> TaskDataError:
+    def _no_column(self, name: str, *, ours: str, found: Sequence[str], where: str) -> TaskDataError:
         short = [other for other in found if len(other) <= MAX_SHOWN_CHARACTERS]
+        # A header's line is no news; each JSON object has keys of its own.
+        place = f"{self.place(where)}:" if self.source.format.startswith("json") else self.path.name
         return TaskDataError(
-            f"cannot read task {self.spec.name!r}: columns.{ours}: {self.path.name} has no column {name!r}"
+            f"cannot read task {self.spec.name!r}: columns.{ours}: {place} has no column {name!r}"
             f"{near_matches(name, short)}; it has {shown_names(found)}; {self._step(name, ours=ours, found=found)}"
         )
 
@@ -99,7 +131,8 @@ class DataFile:
             return f"set source.delimiter: {yaml_text(single)}"
         if f'"{name}"' in found:
             return "its names are in quotes: set source.quoting: standard"
-        return f"correct columns.{ours}"
+        first = ", or put a line with the columns' names first" if self.source.format == "csv" else ""
+        return f"correct columns.{ours}{first}"
 
 
 def top_column(name: str, found: Container[str]) -> str:

@@ -95,7 +95,7 @@ def long_cells(file: DataFile) -> list[int]:
 
 def _raw_records(file: DataFile) -> Iterator[Record]:
     delimiter = file.source.delimiter
-    for number, line in enumerate(text_lines(file), 1):
+    for number, line in enumerate(text_lines(file.text), 1):
         if text := line.rstrip("\r\n"):
             yield Record(number, text.split(delimiter), [line])
 
@@ -103,7 +103,7 @@ def _raw_records(file: DataFile) -> Iterator[Record]:
 def _quoted_records(file: DataFile) -> Iterator[Record]:
     csv.field_size_limit(MAX_CELL_CHARACTERS)
     lines: list[str] = []  # of the record that is being read
-    reader = csv.reader(_kept(text_lines(file), lines), delimiter=file.source.delimiter, strict=True)
+    reader = csv.reader(_kept(text_lines(file.text), lines), delimiter=file.source.delimiter, strict=True)
     first, num_columns = 1, None
     try:
         for cells in reader:

@@ -46,7 +46,7 @@ def _holds_quotes(file: DataFile) -> bool:
 def _looked_through(path: Path, size: int, mtime_ns: int, spec_json: str) -> bool:
     del size, mtime_ns  # they are arguments so that a changed file is looked at again
     file, found = DataFile(path=path, spec=TaskSpec.model_validate_json(spec_json)), False
-    for number, line in enumerate(text_lines(file), 1):
+    for number, line in enumerate(text_lines(file.text), 1):
         if QUOTE not in line:
             continue
         found = True

@@ -33,7 +33,7 @@ def jsonl_rows(file: DataFile) -> Iterator[Row]:
         TaskDataError: A line is no JSON object, or a value cannot be encoded; names file and line.
     """
     check, first = value_checks(file), True
-    for number, line in enumerate(text_lines(file), 1):
+    for number, line in enumerate(text_lines(file.text), 1):
         if not line.strip():
             continue
         where = f"line {number}"
@@ -55,7 +55,7 @@ def json_rows(file: DataFile) -> Iterator[Row]:
     Raises:
         TaskDataError: It is no such list, or a value cannot be encoded; names file and row.
     """
-    text = "".join(text_lines(file))
+    text = "".join(text_lines(file.text))
     start = _after_space(text, 0)
     if text[start : start + 1] != "[":
         raise _no_list(text, start=start, file=file)

@@ -101,16 +101,16 @@ def signature(head: bytes, *, tail: bytes = b"") -> Signature | None:
     found = next((known for first, known in _SIGNATURES if head.startswith(first)), None)
     if found is ZIP:
         return next((known for name, known in _IN_ZIP if name in head or name in tail), ZIP)
-    return found or _by_more_than_a_prefix(head)
+    return found or _by_more_than_a_prefix(head, tail)
 
 
-def _by_more_than_a_prefix(head: bytes) -> Signature | None:
+def _by_more_than_a_prefix(head: bytes, tail: bytes) -> Signature | None:
     """Return what a file is whose first bytes a text could have too, so that more is looked at."""
     version = int.from_bytes(head[1:2])
     tests: tuple[tuple[bool, Signature], ...] = (
         (head[:2] == GZIP, GZIPPED_TWICE),
         (head[:4] == PARQUET and _is_control(head[4:5]), PARQUET_FILE),
-        (head[:3] == b"ORC" and _is_control(head[3:4]), Signature("an ORC file", "write the table as Parquet")),
+        (head[:3] == tail[-4:-1] == b"ORC", Signature("an ORC file", "write the table as Parquet")),
         (head[:3] == b"BZh" and head[4:10] == b"1AY&SY", Signature("a bzip2 file", _UNPACK)),
         (head[257:262] == b"ustar", Signature("a tar archive", "unpack it and name the file in it")),
         # As cp1252 0x80 is the euro sign; no text goes on with the control character of a protocol.

@@ -14,7 +14,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from trainables.data.file_formats.data_file import DataFile, half_a_character
+from trainables.data.file_formats.data_file import TextFile, half_a_character
 from trainables.data.file_formats.marks import mark_problem, nul_step
 from trainables.data.file_formats.signatures import GZIP, HEAD_BYTES, TAIL_BYTES, Signature, signature
 from trainables.errors import TaskDataError
@@ -30,16 +30,16 @@ _WHOLE_CHARACTERS = frozenset({"utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf
 """Encodings that never give half a surrogate pair; UTF-7 does."""
 
 
-def text_lines(file: DataFile) -> Iterator[str]:
+def text_lines(file: TextFile) -> Iterator[str]:
     """Yield the lines of a text file with their ends, without a byte order mark.
 
     Args:
-        file: The file; its source names the encoding. Packed with gzip, whatever its name, it is unpacked.
+        file: The file; packed with gzip, whatever its name, it is unpacked.
 
     Raises:
         TaskDataError: It is no text, cannot be decoded or unpacked, or holds a NUL; names the line.
     """
-    encoding = codecs.lookup(file.source.encoding).name
+    encoding = codecs.lookup(file.encoding).name
     try:
         head = _checked_head(file, encoding=encoding)
         with unpacked(file.path) as raw, io.TextIOWrapper(raw, encoding=encoding, newline="") as text:
@@ -59,7 +59,7 @@ def text_lines(file: DataFile) -> Iterator[str]:
         raise file.wrong(f"{error.strerror or error}; correct it") from None
 
 
-def _check_characters(line: str, *, file: DataFile, where: str) -> None:
+def _check_characters(line: str, *, file: TextFile, where: str) -> None:
     if problem := half_a_character(line):
         raise file.wrong(problem, where=where)
 
@@ -99,21 +99,23 @@ def file_signature(path: Path) -> Signature | None:
         return signature(head, tail=file.read())
 
 
-def _checked_head(file: DataFile, *, encoding: str) -> bytes:
+def _checked_head(file: TextFile, *, encoding: str) -> bytes:
     """Return a text's first bytes after looking at what they say it is."""
     with unpacked(file.path) as raw:
         is_packed = isinstance(raw, gzip.GzipFile)
         head = raw.read(HEAD_BYTES)
+        while is_packed and raw.read(BLOCK_BYTES):
+            pass  # gzip's checksum stands at its end: damaged, it gives wrong texts before it gives an error
     found = signature(head) if is_packed else file_signature(file.path)
     if found is not None:
         packed = "packed with gzip and " if is_packed else ""
-        raise file.wrong(f"is {packed}{found.name}, not {file.source.format}; {found.step}")
+        raise file.wrong(f"is {packed}{found.name}, not {file.what}; {found.step}")
     if problem := mark_problem(head, encoding=encoding):
         raise file.wrong(problem, where="line 1")
     return head
 
 
-def _not_decodable(file: DataFile, *, encoding: str, error: UnicodeError) -> TaskDataError:
+def _not_decodable(file: TextFile, *, encoding: str, error: UnicodeError) -> TaskDataError:
     line, found = _stops(file.path, encoding=encoding)
     why = found or error
     named = f"byte 0x{why.object[why.start]:02x}" if isinstance(why, UnicodeDecodeError) else f"its text ({why})"

@@ -1,0 +1,148 @@
+"""Scores trials on the locked test split: several at a time, with all ranks that this machine has room for.
+
+Their training is in the store. What is scored stays there, trial after trial, and of a trial that is interrupted what
+was predicted: the same command goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import threading
+from collections.abc import Generator, Iterator, Mapping
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from search.confirm.layout import Layout, Room, layout_of
+from search.confirm.showing import Scoring, showing_scoring
+from search.home import Home
+from trainables.checkpoint_keeper import StopRequest
+from trainables.checkpoints import encoder_folder
+from trainables.config import EngineConfig, TrialConfig
+from trainables.local_devices import devices_here, find_gpus
+from trainables.local_group import LocalGroup
+from trainables.locked_test import score_test
+from trainables.making import Workplace
+from trainables.results import TrialResult
+
+SECONDS_BETWEEN_LOOKS = 0.5
+"""How soon an interruption is noticed."""
+
+
+def score_trials(configs: Mapping[int, TrialConfig], *, home: Home) -> dict[int, TrialResult]:
+    """Return what trials score on the test split.
+
+    Args:
+        configs: Trial -> its configuration; all are of one evaluation.
+        home: Store with the trained stages, scratch.
+
+    Raises:
+        InputError: The test split cannot be read.
+        RunError: A stage failed; what is scored is kept.
+        KeyboardInterrupt: The user interrupted; what is scored is kept.
+    """
+    first = next(iter(configs.values()))
+    layout = _layout(first, num_trials=len(configs))
+    folder = home.scratch / "progress"
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {trial: folder / f"test-{os.getpid()}-{trial}.json" for trial in configs}
+    scoring = Scoring(files=files, num_languages=len(first.evaluation.languages))
+    with _stop_file(home) as stop, showing_scoring(scoring):
+        return _Crew(home=home, layout=layout, stop=stop, scoring=scoring).score_all(configs)
+
+
+def _wait(futures: list[Future[TrialResult]]) -> None:
+    """Wait until all have ended, or one has failed, whose error is raised."""
+    while True:
+        done, waiting = wait(futures, timeout=SECONDS_BETWEEN_LOOKS, return_when=FIRST_EXCEPTION)
+        for future in done:
+            future.result()
+        if not waiting:
+            return
+
+
+@dataclass(slots=True, kw_only=True)
+class _Crew:
+    """Groups of ranks, one for each thread."""
+
+    home: Home
+    layout: Layout
+    stop: Path
+    """Once it exists, lost ranks are not replaced."""
+    scoring: Scoring
+    groups: dict[int, LocalGroup] = field(default_factory=dict[int, LocalGroup])
+    """Thread -> its ranks."""
+    numbers: Iterator[int] = field(default_factory=itertools.count)
+    """Numbers of groups."""
+
+    def score_all(self, configs: Mapping[int, TrialConfig]) -> dict[int, TrialResult]:
+        """Score trials, as many at a time as there are groups."""
+        pool = ThreadPoolExecutor(self.layout.groups, thread_name_prefix="test")
+        futures = {trial: pool.submit(self._score, trial, config) for trial, config in configs.items()}
+        try:
+            _wait(list(futures.values()))
+            return {trial: future.result() for trial, future in futures.items()}
+        except BaseException:  # those that wait do not begin, those that run end now
+            pool.shutdown(wait=False, cancel_futures=True)
+            self.stop.touch()
+            for group in list(self.groups.values()):
+                group.end()
+            raise
+        finally:
+            pool.shutdown()
+            for group in self.groups.values():
+                group.close()
+
+    def _score(self, trial: int, config: TrialConfig) -> TrialResult:
+        thread = threading.get_ident()
+        if thread not in self.groups:
+            self.groups[thread] = self._group(next(self.numbers))
+        place = Workplace(
+            store=self.home.open_store(),
+            group=self.groups[thread],
+            progress=self.scoring.files[trial],
+            stop=StopRequest(self.stop),
+        )
+        result = score_test(config.model_copy(update={"engine": self.layout.engine}), workplace=place)
+        self.scoring.done.add(trial)
+        return result
+
+    def _group(self, number: int) -> LocalGroup:
+        engine, log = self.layout.engine, self.home.scratch / f"test-{os.getpid()}.log"
+        devices = devices_here(engine)
+        if devices.kind == "cpu":
+            return LocalGroup(engine, devices=devices, log=log)
+        seen = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(find_gpus().num_in_torch)))
+        first = number * engine.num_workers
+        visible = ",".join(seen.split(",")[first : first + engine.num_workers])
+        return LocalGroup(engine, devices=devices, log=log, visible=visible)
+
+
+@contextlib.contextmanager
+def _stop_file(home: Home) -> Generator[Path]:
+    """Give the path of a file that does not exist, and does not afterwards."""
+    file = home.scratch / "stop" / f"test-{os.getpid()}"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.unlink(missing_ok=True)
+    try:
+        yield file
+    finally:
+        file.unlink(missing_ok=True)
+
+
+def _layout(config: TrialConfig, *, num_trials: int) -> Layout:
+    folder = encoder_folder(config.encoder.name, revision=config.encoder.revision)
+    weight_bytes = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    return layout_of(config.engine, num_trials=num_trials, weight_bytes=weight_bytes, room=_room(config.engine))
+
+
+def _room(engine: EngineConfig) -> Room:
+    return Room(
+        cores=len(os.sched_getaffinity(0)),
+        devices=find_gpus().num_in_torch if devices_here(engine).kind == "cuda" else 0,
+        free_bytes=psutil.virtual_memory().available,
+    )

@@ -1,0 +1,28 @@
+"""Checkpoints that only some trials of a sweep start from: arms of a choice that no family has by default."""
+
+from __future__ import annotations
+
+from spaces.tree import Space, every_setting
+from trainables.checks import check_tower, check_trial
+from trainables.config import TrialConfig
+
+_ENCODER, _TOWER = "encoder.name", "vision.tower"
+
+
+def check_checkpoint_arms(space: Space, config: TrialConfig) -> None:
+    """Check every encoder and vision tower that a trial of a space can have.
+
+    Args:
+        space: The space.
+        config: A trial of it.
+
+    Raises:
+        InputError: One cannot be found, or loaded.
+    """
+    settings = [setting for setting in every_setting(space.root) if isinstance(setting.value, str)]
+    for setting in settings:
+        if setting.field == _ENCODER and setting.value != config.encoder.name:
+            encoder = config.encoder.model_copy(update={"name": setting.value})
+            check_trial(config.model_copy(update={"encoder": encoder}))
+        elif setting.field.endswith(_TOWER):
+            check_tower(setting.field.removesuffix(f".{_TOWER}"), str(setting.value))

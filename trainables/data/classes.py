@@ -1,0 +1,190 @@
+"""The one rule by which a label, a tag or a choice becomes a class number, whatever its source. Pure.
+
+Names decide: those that the source writes, and those that it gives its numbers in a schema. A number without a name
+stands in the task's order, and that is counted, so that it can be said. What is written otherwise is the same value
+in every format: `1`, `1.0` and "1" are one. docs/decisions/0021 says why.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any  # Any: a raw label is the data set's own
+
+from trainables.errors import near_matches
+from trainables.tasks.spec import TaskSpec
+
+UNLABELLED = -1
+"""Number of a value that stands for no label: its row is left out, its word not scored."""
+
+MAX_SHOWN_CHARACTERS = 60
+"""Longest part of a value that a message repeats."""
+
+_WHOLE = re.compile(r"-?[0-9]{1,18}(\.0*)?")
+_BOOLEANS = {"true": 1, "false": 0}
+
+
+class NoClassError(Exception):
+    """A value is no class of the task.
+
+    Args:
+        value: What the source says, its own name for a number where it has one.
+        rule: What it should have been, and what to do.
+    """
+
+    def __init__(self, value: Any, rule: str) -> None:
+        super().__init__(rule)
+        self.shown, self.rule = shown(value), rule
+
+
+@dataclass(slots=True, kw_only=True)
+class Reading:
+    """What was met while the labels of a split were read."""
+
+    num_rows: int = 0
+    """Rows."""
+    num_without_name: int = 0
+    """Values that are a number, or a name that says no more than one: the task's order was taken for theirs."""
+    unlabelled: Counter[str] = field(default_factory=Counter[str])
+    """What stood where a label was left out -> how often."""
+
+
+class Classes:
+    """Numbers the values of one column.
+
+    Args:
+        spec: The task.
+        source_names: Names that the source's schema gives its numbers; empty where it gives none.
+        reading: Counts what is met.
+    """
+
+    def __init__(self, spec: TaskSpec, *, source_names: Sequence[str] = (), reading: Reading | None = None) -> None:
+        self._names = spec.label_values or spec.labels
+        self._is_written = bool(spec.label_values)
+        self._reading = reading or Reading()
+        self._numbers = {name: number for number, name in enumerate(self._names)}
+        self._numerals = {
+            whole: number for name, number in self._numbers.items() if (whole := _whole(name)) is not None
+        }
+        self._unlabelled = {*spec.unlabelled} - {*self._names}
+        self._unlabelled_numbers = {whole for text in self._unlabelled if (whole := _whole(text)) is not None}
+        self._unlabelled_numbers -= self._numerals.keys()
+        self._source_names = tuple(source_names)
+        self._in_order = self._orders() if source_names else {}
+
+    def number(self, value: Any, *, num_classes: int) -> int:
+        """Return the class number of a value, or UNLABELLED.
+
+        Args:
+            value: As the source holds it.
+            num_classes: How many classes the task, or how many choices the row has.
+
+        Raises:
+            NoClassError: It is none of them.
+        """
+        whole = _whole(value) if self._source_names and not isinstance(value, bool) else None
+        if whole is None or whole < 0:
+            return self._of_value(value, num_classes=num_classes)
+        if whole >= len(self._source_names):
+            raise NoClassError(
+                value, f"beyond the source's classes, which are {_listed(self._source_names)}; correct it"
+            )
+        name = self._source_names[whole]
+        if (number := self._in_order.get(name)) is not None:
+            return self._without_name(number, value=name, num_classes=num_classes)
+        return self._of_value(name, num_classes=num_classes)
+
+    def is_unlabelled(self, value: Any) -> bool:
+        """Return whether a value stands for no label, and count it if so."""
+        text = "" if _is_missing(value) else value
+        number = None if isinstance(value, bool) else _whole(value)
+        found = number in self._unlabelled_numbers or (isinstance(text, str) and text in self._unlabelled)
+        if found:
+            self._reading.unlabelled["empty" if text == "" else str(text if number is None else number)] += 1
+        return found
+
+    def _of_value(self, value: Any, *, num_classes: int) -> int:
+        if isinstance(value, str) and value in self._numbers:
+            return self._numbers[value]
+        if (number := self._boolean(value, num_classes=num_classes)) is not None:
+            return number
+        whole = None if isinstance(value, bool) else _whole(value)
+        if whole is not None and whole in self._numerals:
+            return self._numerals[whole]
+        if self.is_unlabelled(value):
+            return UNLABELLED
+        # Where the task says how its labels are written, or calls a class by a number, a number is a name or a slip.
+        if whole is None or self._is_written or self._numerals or self._source_names:
+            raise self._none(value, num_classes=num_classes)
+        return self._without_name(whole, value=value, num_classes=num_classes)
+
+    def _boolean(self, value: Any, *, num_classes: int) -> int | None:
+        said = str(value).lower() if isinstance(value, bool | str) else ""
+        if said not in _BOOLEANS:
+            return None
+        for name, number in self._numbers.items():
+            if name.lower() == said:
+                return number
+        if num_classes != len(_BOOLEANS) or self._is_written:
+            raise self._none(value, num_classes=num_classes)
+        return self._without_name(_BOOLEANS[said], value=value, num_classes=num_classes)
+
+    def _without_name(self, number: int, *, value: Any, num_classes: int) -> int:
+        if not 0 <= number < num_classes:
+            raise self._none(value, num_classes=num_classes)
+        self._reading.num_without_name += 1
+        return number
+
+    def _orders(self) -> dict[str, int]:
+        """Return number by name for a source whose names say no more than an order: `0` and `1`, or A to D."""
+        names = self._source_names
+        if self._numbers.keys() & {*names}:
+            return {}
+        wholes = [_whole(name) for name in names]
+        are_numbers = None not in wholes
+        if self._names and (self._is_written or not are_numbers or len(names) != len(self._names)):
+            return {}
+        ordered = sorted(names, key=lambda name: _whole(name) or 0) if are_numbers else sorted(names)
+        # The choices of a task that names none: names out of order could mean any of them.
+        if not self._names and list(names) != ordered:
+            return {}
+        return {name: number for number, name in enumerate(ordered)}
+
+    def _none(self, value: Any, *, num_classes: int) -> NoClassError:
+        own = f"none of {_listed(self._names)}" if self._names else f"no number from 0 to {num_classes - 1}"
+        said = str(value)
+        alike = [name for name in self._names if name.lower() == said.lower()]
+        near = f"; did you mean {alike[0]!r}?" if alike else near_matches(said, self._names)
+        theirs = f" (the source's classes are {_listed(self._source_names)})" if self._source_names else ""
+        return NoClassError(value, f"{own}{theirs}{near}; correct it or the task's label_values")
+
+
+def shown(value: Any) -> str:
+    """Return a value as a message repeats it."""
+    text = repr(value)
+    return text if len(text) <= MAX_SHOWN_CHARACTERS else f"{text[: MAX_SHOWN_CHARACTERS - 1]}…"
+
+
+def whole_number(value: Any) -> int | None:
+    """Return the whole number that a value is: 1, 1.0 and "1" are one; None where it is none."""
+    return None if isinstance(value, bool) else _whole(value)
+
+
+def _whole(value: Any) -> int | None:
+    if isinstance(value, str):
+        return int(value.partition(".")[0]) if _WHOLE.fullmatch(value) else None
+    if isinstance(value, float | Decimal):
+        return int(value) if math.isfinite(value) and value == int(value) else None
+    return value if isinstance(value, int) else None
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names)
