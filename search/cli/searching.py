@@ -220,7 +220,7 @@ class _Patience:
 def _trials(forecast: Forecast) -> str:
     if not forecast.left_out:
         return f"{forecast.trials} trials"
-    return f"the first {forecast.trials:,} of {forecast.trials + forecast.left_out:,} trials; more are not simulated"
+    return f"the first {forecast.trials:,} of {forecast.trials + forecast.left_out:,} trials"
 
 
 def _forecast_lines(forecast: Forecast) -> list[str]:
@@ -236,6 +236,8 @@ def _forecast_lines(forecast: Forecast) -> list[str]:
         f"  if alone        {_range(forecast.steps_if_alone)} steps",
         f"  store           {_range(forecast.peak_bytes, lambda taken: size(round(taken)))}",
     ]
+    if forecast.left_out:
+        lines.append(f"  not simulated   the {forecast.left_out:,} trials after these: it would take too long")
     if hours is None:
         lines.append("  device hours    not known: no stage with this encoder was timed here; run two trials first")
     else:
