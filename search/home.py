@@ -61,7 +61,7 @@ class Home:
 
 
 def check_home(home: Home) -> None:
-    """Check that the store and the scratch folder can be made and written, without making anything.
+    """Check that store, scratch folder and record can be made and written, without making anything.
 
     Raises:
         InputError: One cannot.
@@ -71,6 +71,10 @@ def check_home(home: Home) -> None:
     check_store(home.store)
     if problem := why_not_writable(home.scratch):
         msg = f"XSTILTS_HOME {str(home.scratch.parent)!r} cannot be used: {problem}; set it to another folder"
+        raise InputError(msg)
+    record = home.record.removeprefix("sqlite:///")
+    if "://" not in record and (problem := why_not_writable(Path(record).parent)):
+        msg = f"record {record} cannot be written: {problem}; choose another place with --record"
         raise InputError(msg)
 
 
@@ -126,4 +130,10 @@ def _absolute(place: str) -> str:
     if place.startswith("sqlite:///"):
         # SQLAlchemy's sqlite:///relative and sqlite:////absolute.
         return "sqlite:///" + str(Path(place.removeprefix("sqlite:///")).absolute())
-    return _without_password(place) if "://" in place else str(Path(place).expanduser().absolute())
+    if "://" in place:
+        return _without_password(place)
+    try:
+        return str(Path(place).expanduser().absolute())
+    except RuntimeError as error:
+        msg = f"the place {place!r} cannot be found: {error}; write its path out"
+        raise InputError(msg) from None

@@ -13,6 +13,7 @@ from spaces.sweep_spec import JsonObject, SweepSpec, make_sweep_spec
 from trainables.config.yaml_file import parse_yaml
 from trainables.errors import ConfigError, near_matches
 
+_MAX_DOTS = 60
 _OPEN = ("trial", "families", "search")
 """Fields of a spec below which a path may be new: it then names a field of a trial, and is checked as one."""
 
@@ -42,6 +43,8 @@ def with_settings(spec: SweepSpec, settings: Iterable[str]) -> SweepSpec:
 
 
 def _put(document: JsonObject, *, path: str, value: JsonValue) -> None:
+    if path.count(".") > _MAX_DOTS:
+        raise ConfigError(f"{path[:_MAX_DOTS]}...", f"is a path of {path.count('.') + 1} parts; no field is so deep")
     first = path.split(".", maxsplit=1)[0]
     if first not in SweepSpec.model_fields:
         near = near_matches(first, SweepSpec.model_fields)

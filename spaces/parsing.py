@@ -28,6 +28,8 @@ MAX_SUBSET_ITEMS = 6
 """A `subset` becomes a choice with 2^n - 1 arms; a sampler learns little about more than 63."""
 
 _PAIR = 2
+_TOO_LARGE = 2**63
+"""Samplers count in 64 bits."""
 
 _BESIDE = ("default", "when")
 """What may stand beside the word of a parameter."""
@@ -42,7 +44,15 @@ class Place:
     origin: str
 
     def child(self, key: str) -> Place:
-        """Return the place of a field below this one."""
+        """Return the place of a field below this one.
+
+        Raises:
+            ConfigError: A part of the key is empty, so that it would name this place.
+        """
+        if "" in key.split("."):
+            raise ConfigError(
+                self.origin, f"{key!r} names no field: a part of it is empty; write its name, or remove it"
+            )
         return Place(
             path=_join(self.path, key=key), field=_join(self.field, key=key), origin=_join(self.origin, key=key)
         )
@@ -256,7 +266,9 @@ def _default_outside(default: JsonValue, *, low: float, high: float, at: Place) 
 def _ends(content: JsonValue, *, word: ParameterWord, at: Place) -> tuple[float, float]:
     numbers = [n for n in content if _is_number(n)] if isinstance(content, list) else []
     if not isinstance(content, list) or len(content) != _PAIR or len(numbers) != _PAIR:
-        raise ConfigError(at.origin, f"{word} is {content!r}; it takes two finite numbers, [low, high]")
+        raise ConfigError(
+            at.origin, f"{word} is {content!r}; it takes two finite numbers, [low, high], whole ones below 2^63"
+        )
     low, high = content
     if not isinstance(low, (int, float)) or not isinstance(high, (int, float)) or low >= high:
         raise ConfigError(at.origin, f"[{low}, {high}] is empty; low must be below high (one value: write it alone)")
@@ -266,7 +278,4 @@ def _ends(content: JsonValue, *, word: ParameterWord, at: Place) -> tuple[float,
 def _is_number(value: JsonValue) -> bool:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # a whole number beyond what a float holds
-        return False
+    return abs(value) < _TOO_LARGE if isinstance(value, int) else math.isfinite(value)

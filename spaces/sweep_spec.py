@@ -27,6 +27,7 @@ from spaces.key_order import KEY_ORDER, in_key_order, with_key_order
 from spaces.objectives import SCORES, Goal, Score, complaint_about, complaint_about_one
 from spaces.own_tasks import adopt_tasks, read_tasks
 from spaces.parsing import Place, parse_branch
+from spaces.points import check_point
 from spaces.priors import PriorsConfig, check_priors
 from spaces.relative_folders import with_folders_beside
 from spaces.repeating import with_value
@@ -241,7 +242,7 @@ def checked_name(name: str) -> str:
     Raises:
         ConfigError: It could not be part of a file name.
     """
-    if not re.match(NAME_PATTERN, name) or len(name) > MAX_NAME_LENGTH:
+    if not re.fullmatch(NAME_PATTERN.strip("^$"), name) or len(name) > MAX_NAME_LENGTH:
         rule = f"a name has letters, digits, `_`, `-`, `.`, starts with one of the first two, at most {MAX_NAME_LENGTH}"
         raise ConfigError("--name", f"{name!r} cannot name a sweep; {rule}; choose another")
     return name
@@ -276,6 +277,8 @@ def _checked(document: Mapping[str, JsonValue]) -> SweepSpec:
     check_space(space)
     _check_grid(spec, space=space)
     check_sampler_limits(spec.sampler.name, space=space)
+    for place, point in enumerate(spec.sampler.points):
+        check_point(point.name, point.assignment, space=space, origin=f"sampler.points.{place}.assignment")
     check_priors(spec.priors, space=space, sampler=spec.sampler.name)
     check_rungs(spec.rungs, space=space)
     _refuse_idle_pruner(spec)

@@ -83,8 +83,11 @@ def _with_absolute_texts(work: PhaseConfig) -> PhaseConfig:
 
 
 def _absolute(name: str) -> str:
-    folder = Path(name).expanduser()
-    return name if name == MINIATURE or not folder.is_dir() else str(folder.absolute())
+    try:
+        folder = Path(name).expanduser()
+        return name if name == MINIATURE or not folder.is_dir() else str(folder.absolute())
+    except (OSError, RuntimeError):  # no folder; `locate_model` says why
+        return name
 
 
 def folder_identity(folder: Path) -> str:

@@ -134,5 +134,11 @@ def exit_code(arguments: Sequence[str] | None = None) -> int:
 
 
 def _say(error: Exception, code: int) -> int:
-    click.echo(f"xstilts: {error}", err=True)
+    text = _in_one_line(str(error)) if isinstance(error, InputError) else str(error)
+    click.echo(f"xstilts: {text}", err=True)
     return code
+
+
+def _in_one_line(text: str) -> str:
+    """Return a message that repeats what a user wrote, with what would break its line or colour it spelt out."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)

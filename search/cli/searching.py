@@ -224,7 +224,7 @@ class _Patience:
 def _trials(forecast: Forecast) -> str:
     if not forecast.left_out:
         return f"{forecast.trials} trials"
-    return f"the first {forecast.trials:,} of {forecast.trials + forecast.left_out:,} trials; more are not simulated"
+    return f"the first {forecast.trials:,} of {forecast.trials + forecast.left_out:,} trials"
 
 
 def _forecast_lines(forecast: Forecast, *, place: Placement) -> list[str]:
@@ -243,6 +243,8 @@ def _forecast_lines(forecast: Forecast, *, place: Placement) -> list[str]:
     ]
     if place.warning:
         lines.insert(0, f"\nNothing starts yet: {place.warning}")
+    if forecast.left_out:
+        lines.append(f"  not simulated   the {forecast.left_out:,} trials after these: it would take too long")
     if hours is None:
         lines.append("  device hours    not known: no stage with this encoder was timed here; run two trials first")
     else:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from search.sampler.contract import PastTrial, Proposal, proposal_seed
-from spaces.parameters import IntParameter
+from spaces.points import is_drawn
 from spaces.sweep_spec import GivenPoint
 from spaces.tree import Parameter, Space
 from spaces.walk import walk
@@ -45,7 +45,7 @@ class GivenSampler:
         def ask(parameter: Parameter) -> JsonValue:
             if parameter.path in point.assignment:
                 return point.assignment[parameter.path]
-            if isinstance(parameter, IntParameter) and parameter.field.endswith(".seed"):
+            if is_drawn(parameter):
                 return seed % _SEEDS
             msg = f"point {point.name!r} gives no value to {parameter.path!r}, which is no seed; add it"
             raise ConfigError("sampler.points", msg)

@@ -5,9 +5,11 @@ The rows of `test_sweep_spec.INVALID` are run too.
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,8 @@ import yaml
 from search.cli.main import exit_code
 from spaces.repeating import is_told, shown, value_at
 from spaces.sweep_spec import make_sweep_spec
+from tests.rights import close, run_by_rights
+from tests.spaces_tests.hostile import ARGUMENTS, DOCUMENTS, FILES, GOOD
 from tests.spaces_tests.test_sweep_spec import INVALID, changed
 from trainables.errors import ConfigError
 
@@ -175,13 +179,21 @@ CORPUS = [*INVALID, *MORE]
 NOTHING_THERE = {"families/control", "priors"}
 """Places of rows whose message names a field that should be there, and is not."""
 MAX_SECONDS = 2.0
-"""For one spec, in a process that has started."""
+"""Of a processor, for one spec, in a process that has started; most take a hundredth of it."""
 
 
 def test_the_corpus_is_large_and_without_twins() -> None:
     assert len({name for name, *_ in CORPUS}) == len(CORPUS)
     assert len({(path, repr(value)) for _, path, value, *_ in CORPUS}) == len(CORPUS)
-    assert len(CORPUS) >= 100
+    assert len(CORPUS) + len(DOCUMENTS) + len(FILES) + len(ARGUMENTS) >= 250
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _started() -> None:
+    """Import what the command imports: that is no spec's time."""
+    importlib.import_module("search.driver.previewing")
+    importlib.import_module("search.driver.earlier")
+    exit_code(["search", "gone.yaml"])
 
 
 @pytest.fixture
@@ -200,18 +212,73 @@ def test_a_wrong_spec_is_refused_by_the_command(
 ) -> None:
     (place / "wrong.yaml").write_text(yaml.safe_dump(changed(path, value), sort_keys=False))
 
-    started = time.monotonic()
-    code = exit_code(["search", "wrong.yaml"])
-    seconds = time.monotonic() - started
+    said = refusal([], place, capsys)
+
+    assert said.startswith(f"xstilts: {field}")
+    assert words in said
+
+
+def refusal(options: list[str], place: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """Return what is said of a spec that is refused: in one line and at once, with nothing made."""
+    before = sorted(place.rglob("*"))
+    started = time.process_time()
+    code = exit_code(["search", "wrong.yaml", *options])
+    seconds = time.process_time() - started
 
     printed = capsys.readouterr()
+    said = printed.err
+    if said.startswith("Usage:"):  # click's own: how the command is used, then what is wrong
+        said = said.rpartition("\n\n")[2]
     assert (code, printed.out) == (2, "")
-    assert printed.err.startswith(f"xstilts: {field}")
-    assert words in printed.err
-    assert "Traceback" not in printed.err
-    assert printed.err.count("\n") == 1
+    assert said.count("\n") == 1
+    assert said.removesuffix("\n").isprintable()
+    assert "Traceback" not in said
     assert seconds < MAX_SECONDS
-    assert [one.name for one in place.iterdir()] == ["wrong.yaml"]
+    assert sorted(place.rglob("*")) == before
+    return said
+
+
+@pytest.mark.parametrize(("content", "words"), DOCUMENTS.values(), ids=DOCUMENTS)
+def test_a_hostile_document_is_refused_by_the_command(
+    content: str | bytes, words: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "wrong.yaml").write_bytes(content.encode() if isinstance(content, str) else content)
+
+    assert words in refusal([], place, capsys)
+
+
+@pytest.mark.parametrize(("make", "words"), FILES.values(), ids=FILES)
+def test_what_is_no_readable_file_is_refused_by_the_command(
+    make: Callable[[Path], object], words: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(place / "wrong.yaml")
+
+    assert words in refusal([], place, capsys)
+
+
+@pytest.mark.parametrize(("options", "words"), ARGUMENTS.values(), ids=ARGUMENTS)
+def test_hostile_options_are_refused_by_the_command(
+    options: list[str], words: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "wrong.yaml").write_text(GOOD)
+
+    assert words in refusal(options, place, capsys)
+
+
+def test_a_file_that_may_not_be_read_is_refused(place: Path, tmp_path: Path) -> None:
+    (place / "wrong.yaml").write_text(GOOD)
+    close(place / "wrong.yaml")
+
+    (ended,) = run_by_rights([["search", "wrong.yaml"]], folder=place, home=tmp_path / "home")
+
+    assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
+    assert "Permission denied" in ended.err
+
+
+def test_the_spec_that_they_are_made_from_is_a_good_one() -> None:
+    document = yaml.safe_load(GOOD.replace("1e-4", "0.0001").replace("1e-2", "0.01"))
+
+    assert make_sweep_spec(document).trials == 4
 
 
 @pytest.mark.parametrize(("path", "value"), [row[1:3] for row in CORPUS], ids=[row[0] for row in CORPUS])

@@ -28,6 +28,7 @@ _FLOAT = re.compile(r"^[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
 MAX_BYTES = 500_000
 """Of a file: some 30,000 values, a second or two."""
 _MAX_DEPTH = 60
+_TOO_DEEP = f"it is nested too deep; {_MAX_DEPTH} levels are read"
 _MAX_VALUES = 200_000
 """With each alias counted as often as it is used."""
 
@@ -37,7 +38,19 @@ class _DuplicateKeyError(yaml.constructor.ConstructorError):
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """SafeLoader that refuses duplicate keys and reads exponents without a point."""
+    """SafeLoader that refuses duplicate keys and deep nesting, and reads exponents without a point."""
+
+    _level = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Return the next node; what is nested too deep is refused before the rest of it is read."""
+        if self._level >= _MAX_DEPTH:
+            raise yaml.constructor.ConstructorError(None, None, _TOO_DEEP, self.peek_event().start_mark)
+        self._level += 1
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self._level -= 1
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002  PyYAML's signature
         seen: set[Hashable] = set()
@@ -82,9 +95,7 @@ def parse_yaml(text: str, *, name: str) -> JsonValue:
         if mark is None:
             raise YamlFileError(name, message) from None
         raise YamlFileError(name, message, line=mark.line + 1, column=mark.column + 1) from None
-    except RecursionError:
-        raise YamlFileError(name, f"is nested too deep; {_MAX_DEPTH} levels are read: correct the file") from None
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, KeyError) as error:  # KeyError: a text that is tagged as a truth
         problem = " ".join(str(error).split())
         raise YamlFileError(name, f"cannot be read as YAML ({problem}); correct the file") from None
 
@@ -120,8 +131,6 @@ def _check(node: yaml.Node, *, known: dict[int, _Extent], above: tuple[int, ...]
     if id(node) in above:
         raise _refusal(node, "an alias stands inside of what it names; write the values out")
     if id(node) not in known:
-        if len(above) >= _MAX_DEPTH:
-            raise _too_deep(node)
         if isinstance(node, yaml.ScalarNode):
             _check_scalar(node)
         elif node.tag in _NO_JSON:
@@ -140,7 +149,7 @@ def _check(node: yaml.Node, *, known: dict[int, _Extent], above: tuple[int, ...]
 
 
 def _too_deep(node: yaml.Node) -> yaml.constructor.ConstructorError:
-    return _refusal(node, f"it is nested too deep; {_MAX_DEPTH} levels are read")
+    return _refusal(node, _TOO_DEEP)
 
 
 def _parts(node: yaml.Node) -> list[yaml.Node]:
@@ -159,6 +168,10 @@ def _check_scalar(node: yaml.ScalarNode) -> None:
         raise _refusal(node, f"{text!r} would be read as a date; put it in quotes")
     if node.tag in _NO_JSON:
         raise _refusal(node, f"{text[:_MOST_SHOWN]!r} has the tag {node.tag!r}, which is not read; write a plain value")
+    if node.tag == f"{_YAML}merge":
+        raise _refusal(node, "merging (<<) is not read; write the fields out")
+    if node.tag == f"{_YAML}int" and len(text) > _MOST_DIGITS:
+        raise _refusal(node, f"a number of {len(text):,} digits is larger than any that is read; write a smaller one")
     if node.tag == f"{_YAML}int" and not _DECIMAL.match(text):
         raise _refusal(node, f"{text!r} is no decimal number; write one, or put it in quotes if it is a text")
     if node.tag == f"{_YAML}float" and ":" in text:
@@ -168,6 +181,7 @@ def _check_scalar(node: yaml.ScalarNode) -> None:
 
 
 _MOST_SHOWN = 60
+_MOST_DIGITS = 40
 
 
 def _refusal(node: yaml.Node, problem: str) -> yaml.constructor.ConstructorError:

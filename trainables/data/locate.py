@@ -130,11 +130,24 @@ def _packaged(name: str, asset: str) -> Location | None:
 
 
 def _folder(name: str) -> Location | None:
-    path = Path(name).expanduser()
+    try:
+        path = Path(name).expanduser()
+        path.is_dir()
+    except (OSError, RuntimeError) as error:  # too long a name, a folder that may not be entered, an unknown ~user
+        reason = getattr(error, "strerror", None) or str(error)
+        msg = f"cannot load {_cut(name)!r}: {reason}; give the folder of a checkpoint, or a name on the hub"
+        raise UnavailableError(msg) from None
     if not path.is_dir() and (path.is_absolute() or name.startswith(".")):
         msg = f"cannot load {name!r}: there is no such folder; give the folder of a checkpoint, or a name on the hub"
         raise UnavailableError(msg)
     return Location(kind="folder", repository=name, path=path.absolute()) if path.is_dir() else None
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= _MOST_SHOWN else f"{name[:_MOST_SHOWN]}..."
+
+
+_MOST_SHOWN = 200
 
 
 def _locate(repository: str, *, folder: Literal["datasets", "models"]) -> Location:
