@@ -1,8 +1,8 @@
 """Checks a space before anything starts, by binding it where mistakes show.
 
-Bound are, of trials that meet the constraints: each family at its defaults, each arm of each choice, both ends of each
-range, and a few random draws for mistakes that need two values at once. A slip that survives is refused when its trial
-is bound, by the same rules.
+Bound are, of trials that meet the constraints: each family at its defaults, each arm of each choice (of hundreds:
+some), both ends of each range, and a few random draws for mistakes that need two values at once. A slip that survives
+is refused when its trial is bound, by the same rules.
 """
 
 from __future__ import annotations
@@ -20,11 +20,15 @@ from spaces.contradictions import refuse_contradictions
 from spaces.drawing import default_value, draw, first_assignments
 from spaces.fit import check_trial
 from spaces.parameters import FloatParameter, IntParameter
-from spaces.tree import FAMILY_PATH, Assignment, Branch, ChoiceParameter, Parameter, Space
+from spaces.tree import FAMILY_PATH, Assignment, Branch, ChoiceParameter, Label, Parameter, Space
 from spaces.walk import walk
 
 NUM_RANDOM_PROBES = 24
 """Random draws that a check binds; about 2 ms in all."""
+
+
+MAX_PROBES_OF_A_CHOICE = 500
+"""Arms of one choice that are bound; of more, some."""
 
 
 def check_space(space: Space) -> None:
@@ -71,11 +75,23 @@ def _branch_probes(space: Space, *, branch: Branch, answers: Mapping[str, JsonVa
 def _probe_values(parameter: Parameter) -> list[JsonValue]:
     match parameter:
         case ChoiceParameter():
-            return [arm.label for arm in parameter.arms]
+            return _spread([arm.label for arm in parameter.arms])
         case IntParameter() | FloatParameter():
             return [parameter.low, parameter.high]
         case _:
             return []
+
+
+def _spread(labels: list[Label]) -> list[JsonValue]:
+    """Return labels of a choice: all of them, or of very many the smallest, the largest, and some over the whole."""
+    if len(labels) <= MAX_PROBES_OF_A_CHOICE:
+        return list(labels)
+    numbers = [label for label in labels if isinstance(label, (int, float)) and not isinstance(label, bool)]
+    ends: list[JsonValue] = [min(numbers), max(numbers)] if numbers else []
+    others = [label for label in labels if type(label) is not type(labels[0])]
+    step = len(labels) / MAX_PROBES_OF_A_CHOICE
+    over_all = [labels[int(place * step)] for place in range(MAX_PROBES_OF_A_CHOICE)]
+    return [*ends, *over_all, labels[-1], *others[:MAX_PROBES_OF_A_CHOICE]]
 
 
 def _defaults_but(space: Space, *, answers: Mapping[str, JsonValue]) -> Assignment:

@@ -170,19 +170,20 @@ def enumerate_assignments(space: Space) -> Iterator[Assignment]:
 
 def _take_turns(turns: list[int], *, taken: list[tuple[int, int]]) -> Callable[[Parameter], JsonValue]:
     def ask(parameter: Parameter) -> JsonValue:
-        values = _finite_values(parameter)
         index = turns[len(taken)] if len(taken) < len(turns) else 0
-        taken.append((index, len(values)))
-        return values[index]
+        value, num_values = _finite_value(parameter, index=index)
+        taken.append((index, num_values))
+        return value
 
     return ask
 
 
-def _finite_values(parameter: Parameter) -> list[Label] | range:
+def _finite_value(parameter: Parameter, *, index: int) -> tuple[JsonValue, int]:
+    """Return a parameter's value of this place, and how many it has."""
     match parameter:
         case ChoiceParameter():
-            return [arm.label for arm in parameter.arms]
+            return parameter.arms[index].label, len(parameter.arms)
         case IntParameter():
-            return range(parameter.low, parameter.high + 1)
+            return parameter.low + index, parameter.high - parameter.low + 1
         case _:
             raise ConfigError(parameter.origin, "is continuous, so its space cannot be listed; use `choice` to list it")

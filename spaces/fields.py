@@ -24,12 +24,18 @@ def field_kind(field: str, *, origin: str) -> FieldKind:
     Raises:
         ConfigError: There is no such field.
     """
-    annotation: Any = TrialConfig
-    walked: list[str] = []
-    for name in field.split(".") if field else []:
-        annotation = _step(annotation, name=name, walked=walked, origin=origin)
-        walked.append(name)
-    return _kind(annotation)
+    if field not in _known:  # a choice asks once a value
+        annotation: Any = TrialConfig
+        walked: list[str] = []
+        for name in field.split(".") if field else []:
+            annotation = _step(annotation, name=name, walked=walked, origin=origin)
+            walked.append(name)
+        _known[field] = _kind(annotation)
+    return _known[field]
+
+
+_known: dict[str, FieldKind] = {}
+"""Fields that were asked for; there are only so many."""
 
 
 def model_of(field: str) -> type[BaseModel] | None:

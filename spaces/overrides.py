@@ -18,7 +18,7 @@ _OPEN = ("trial", "families", "search")
 
 
 def with_settings(spec: SweepSpec, settings: Iterable[str]) -> SweepSpec:
-    """Return a checked copy of a spec with some of its values replaced.
+    """Return a spec with some of its values replaced, checked again.
 
     Args:
         spec: The spec; it stays as it is.
@@ -28,6 +28,9 @@ def with_settings(spec: SweepSpec, settings: Iterable[str]) -> SweepSpec:
         ConfigError: A path names nothing, or the changed spec is wrong.
         YamlFileError: A value, or a file of DeepSpeed's settings that it names, is not YAML.
     """
+    settings = list(settings)
+    if not settings:
+        return spec
     document: JsonObject = spec.model_dump(mode="json")
     for setting in settings:
         path, equals, text = setting.partition("=")

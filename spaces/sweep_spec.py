@@ -148,8 +148,8 @@ class SweepSpec(FrozenModel):
     of it and further scores, or of `seconds` and `steps` to be few, asks for the trials that none beats in all."""
     seed: int = Field(default=0, ge=0, lt=2**31)
     """Seeds the sampler; phases have their own seeds in `trial`."""
-    trials: int = Field(ge=1)
-    """Number of trials, failed ones included."""
+    trials: int = Field(ge=1, lt=2**31)
+    """Number of trials, failed ones included; as many as the record can count at most."""
     concurrency: int | None = Field(default=None, ge=1)
     """Trials that run at the same time; None: as many as the resources allow."""
     budget: BudgetConfig = BudgetConfig()

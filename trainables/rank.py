@@ -345,5 +345,6 @@ def _made_with(job: Job, *, rank: Rank) -> dict[str, str]:
     engine = job.engine
     return facts | {
         "zero_stage": str(engine.zero_stage),
+        "reduction": engine.reduction,
         "tokens_per_micro_batch": str(engine.tokens_per_micro_batch),
     }

@@ -14,8 +14,23 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 set_option = click.option(
     "--set", "settings", multiple=True, metavar="PATH=VALUE", help="Replace one value; may be given several times."
 )
+_MOST_TRIALS = 2**31 - 1
+"""As many as a spec may ask for."""
+
+
+def _countable(_: click.Context, __: click.Parameter, value: int | None) -> int | None:
+    if value is not None and value > _MOST_TRIALS:
+        msg = f"{value} is more than a record can count; give at most {_MOST_TRIALS}"
+        raise click.BadParameter(msg)
+    return value
+
+
 trials_option = click.option(
-    "--trials", type=click.IntRange(min=1), metavar="K", help="Number of trials the sweep is to have."
+    "--trials",
+    type=click.IntRange(min=1),
+    callback=_countable,
+    metavar="K",
+    help="Number of trials the sweep is to have.",
 )
 from_option = click.option(
     "--from",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import statistics
+import time
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from search.home import Home
     from search.query import BestTrial
 
+_SECONDS_OF_SILENCE = 5.0
 NUM_SHOWN = 5
 """Best trials that a sweep prints at its end."""
 
@@ -175,7 +177,7 @@ def _print_preview(request: SweepRequest, *, as_json: bool) -> None:
     from search.cli.output import print_json, print_next
     from search.driver.previewing import preview_sweep
 
-    preview = preview_sweep(request)
+    preview = preview_sweep(request, on_progress=_Patience())
     changes = preview.changes
     if as_json:
         fields = [{"field": one.field, "before": one.before, "after": one.after} for one in changes.fields]
@@ -204,6 +206,27 @@ def _print_preview(request: SweepRequest, *, as_json: bool) -> None:
     print_next(f"xstilts status {request.name}", what="how it stands; the same command without --dry-run runs it")
 
 
+class _Patience:
+    """Says on stderr how far a simulation is that takes more than a few seconds."""
+
+    def __init__(self) -> None:
+        self._began = self._said = time.monotonic()
+
+    def __call__(self, done: int, of: int) -> None:
+        now = time.monotonic()
+        if now - self._said < _SECONDS_OF_SILENCE:
+            return
+        self._said = now
+        left = (now - self._began) * (of - done) / done
+        click.echo(f"Simulating the sweep: {done:,} of {of:,} proposals, about {left:.0f} s left", err=True)
+
+
+def _trials(forecast: Forecast) -> str:
+    if not forecast.left_out:
+        return f"{forecast.trials} trials"
+    return f"the first {forecast.trials:,} of {forecast.trials + forecast.left_out:,} trials; more are not simulated"
+
+
 def _forecast_lines(forecast: Forecast, *, place: Placement) -> list[str]:
     """Return what a sweep will cost, a line a quantity, shared and alone."""
     from search.cli.output import size
@@ -211,7 +234,7 @@ def _forecast_lines(forecast: Forecast, *, place: Placement) -> list[str]:
     told = "" if forecast.is_exact else "  (lowest to highest of some courses: it depends on scores)"
     hours = forecast.device_hours
     lines = [
-        f"\nExpected of {forecast.trials} trials{told}:",
+        f"\nExpected of {_trials(forecast)}{told}:",
         f"  trials          {place.in_words()}",
         f"  stages made     {_range(forecast.stages_made)}",
         f"  steps           {_range(forecast.steps_paid)}",

@@ -30,6 +30,15 @@ from trainables.stages import Provenance, Stage, plan_stages
 NUM_DRAWS = 15
 """Courses with drawn scores, where what is made depends on scores."""
 
+MIN_DRAWS = 3
+"""As many of a long sweep."""
+
+MAX_PROPOSALS = 1500
+"""Proposals of all courses with drawn scores together: seconds to minutes, by the sampler."""
+
+MAX_TRIALS = 2000
+"""Trials that are simulated of a sweep that no score decides: seconds."""
+
 RUNG_NOISE = 0.3
 """Standard deviation of what a rung adds to a trial's drawn score, whose own is 1."""
 
@@ -71,6 +80,8 @@ class Forecast:
     """As much if no trial found another's stages."""
     peak_bytes: Range
     """The most that its stages take in the store at a time, without checkpoints inside stages."""
+    left_out: int = 0
+    """Trials that are not simulated, because there are too many: the figures are of those before them."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -169,7 +180,7 @@ class Forecaster:
         is_made: Tells whether the store has a stage.
         weight_bytes: Size of the encoder's weights.
         timing: What stages took.
-        trials_at_a_time: How many run at a time.
+        on_progress: Told how many proposals were made, and of how many.
     """
 
     def __init__(
@@ -179,13 +190,14 @@ class Forecaster:
         is_made: Callable[[str], bool],
         weight_bytes: int,
         timing: Timing,
-        trials_at_a_time: int = 1,
+        on_progress: Callable[[int, int], None] = lambda _done, _all: None,
     ) -> None:
-        self._spec, self._trials_at_a_time = spec, trials_at_a_time
+        self._spec, self._on_progress = spec, on_progress
         self._history: Sequence[PastTrial] = ()
         self._waiting: Mapping[int, TrialConfig] = {}
         self._is_made, self._weight_bytes, self._timing = is_made, weight_bytes, timing
         self._space, self._steps = make_space(spec), Steps()
+        self._num_made = self._num_to_make = 0
 
     def know(self, history: Sequence[PastTrial], *, waiting: Mapping[int, TrialConfig]) -> None:
         """Take note of the trials that the sweep has.
@@ -199,11 +211,16 @@ class Forecaster:
     def forecast(self, *, num_to_propose: int) -> Forecast:
         """Return what it takes until so many trials more, and those that wait, have ended.
 
+        Of very many trials the first ones are told: `left_out`.
+
         Raises:
             InputError: A trial's encoder, tasks or data cannot be found.
         """
         is_exact = self._spec.sampler.name not in LEARNING_SAMPLERS and self._spec.rungs.num == 1
-        told = [self._course(num_to_propose, draw=draw) for draw in range(1 if is_exact else NUM_DRAWS)]
+        num_told = min(num_to_propose, MAX_TRIALS if is_exact else MAX_PROPOSALS // MIN_DRAWS)
+        num_draws = 1 if is_exact else max(MIN_DRAWS, min(NUM_DRAWS, MAX_PROPOSALS // max(1, num_told)))
+        self._num_made, self._num_to_make = 0, num_told * num_draws
+        told = [self._course(num_told, draw=draw) for draw in range(num_draws)]
         timed = [one for one in told if one.seconds is not None]
         counted = [one for one in told if one.steps is not None]
         return Forecast(
@@ -215,6 +232,7 @@ class Forecaster:
             device_hours=Range.of([one.seconds or 0.0 for one in timed]) if timed else None,
             device_hours_if_alone=Range.of([one.alone_seconds or 0.0 for one in timed]) if timed else None,
             peak_bytes=Range.of([float(one.course.peak(self._bytes)) for one in told]),
+            left_out=num_to_propose - num_told,
         )
 
     def _course(self, num_to_propose: int, *, draw: int) -> _Told:
@@ -225,17 +243,19 @@ class Forecaster:
             plans,
             seconds=lambda stage: 1.0 + (self._steps.of(stage) or 0),
             climbs=_Climbing(self._spec, scores=scores, chance=chance),
-            num_workers=self._trials_at_a_time,
+            num_workers=self._spec.concurrency or 1,
             max_ahead=1 if self._spec.sampler.name in LEARNING_SAMPLERS else len(plans) or 1,
             is_made=self._is_made,
         )
         return self._told(simulation.run(), plans=plans)
 
     def _plans(self, num_to_propose: int, *, scores: Mapping[int, float]) -> dict[int, Plan]:
-        sampler, history = make_sampler(self._spec), list(self._history)
+        sampler, history = make_sampler(self._spec, space=self._space), list(self._history)
         plans = {number: self._plan(config) for number, config in self._waiting.items()}
         for number in range(len(history), len(history) + num_to_propose):
             proposal = sampler.propose(number, history=history)
+            self._num_made += 1
+            self._on_progress(self._num_made, self._num_to_make)
             plans[number] = self._plan(bind(self._space, proposal.assignment))
             past = PastTrial(
                 number=number,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -37,8 +37,14 @@ class Preview:
     """What runs where, and how many at a time."""
 
 
-def preview_sweep(request: SweepRequest) -> Preview:
+def preview_sweep(
+    request: SweepRequest, *, on_progress: Callable[[int, int], None] = lambda _done, _all: None
+) -> Preview:
     """Return what `run_sweep` would do, after the same checks, without changing anything.
+
+    Args:
+        request: What `run_sweep` would be asked for.
+        on_progress: Told how many proposals were simulated, and of how many.
 
     Raises:
         InputError: As `run_sweep`.
@@ -49,10 +55,11 @@ def preview_sweep(request: SweepRequest) -> Preview:
     with _record(request.home) as record:
         try:
             if record is not None:
-                return _known(record, request, config, place=place)
+                forecaster = _forecaster(request, config, record, on_progress, place=place)
+                return _known(record, request, forecaster=forecaster, place=place)
         except UnknownSweepError:
             pass
-        forecaster = _forecaster(request, config, record=record, place=place)
+        forecaster = _forecaster(request, config, record, on_progress, place=place)
     forecast = forecaster.forecast(num_to_propose=request.trials)
     return Preview(changes=Changes(), is_new=True, num_to_propose=request.trials, forecast=forecast, place=place)
 
@@ -69,13 +76,12 @@ def _place(request: SweepRequest, config: TrialConfig) -> Placement:
         return settle_on_cluster(request.spec, config.engine, hosts=cluster.hosts())
 
 
-def _known(record: Record, request: SweepRequest, config: TrialConfig, *, place: Placement) -> Preview:
+def _known(record: Record, request: SweepRequest, *, forecaster: Forecaster, place: Placement) -> Preview:
     changes = changes_of(record, request.name, spec=request.spec)
     planned = max(request.trials, record.sweep(request.name).planned_trials)
     trials = record.trials(request.name)
     num_left = max(0, planned - (len(trials) - len(changes.set_aside)))
     waiting = [one for one in trials if one.state not in ENDED and one.number not in changes.set_aside]
-    forecaster = _forecaster(request, config, record=record, place=place)
     goals = request.spec.goals
     history = History(record, sweep=request.name, make=partial(past_trial, goals=goals), goals=goals)
     forecaster.know(
@@ -99,14 +105,21 @@ def _after(changes: Changes, trial: PastTrial) -> PastTrial:
     return replace(trial, assignment=assignments.get(str(trial.number), trial.assignment))
 
 
-def _forecaster(request: SweepRequest, config: TrialConfig, *, record: Record | None, place: Placement) -> Forecaster:
+def _forecaster(
+    request: SweepRequest,
+    config: TrialConfig,
+    record: Record | None,
+    on_progress: Callable[[int, int], None],
+    *,
+    place: Placement,
+) -> Forecaster:
     folder = encoder_folder(config.encoder.name, revision=config.encoder.revision)
     return Forecaster(
-        request.spec,
+        request.spec.model_copy(update={"concurrency": place.concurrency}),
         is_made=request.home.open_store(read_only=True).has if is_there(request.home.store) else lambda _: False,
         weight_bytes=sum(path.stat().st_size for path in folder.glob("*.safetensors")),
         timing=Timing() if record is None else timing_of(record, encoder=config.encoder.name),
-        trials_at_a_time=place.concurrency,
+        on_progress=on_progress,
     )
 
 

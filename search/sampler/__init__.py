@@ -11,17 +11,23 @@ from spaces.tree import Space
 __all__ = ["PastTrial", "Proposal", "Proposed", "Sampler", "TrialState", "make_sampler", "proposal_seed"]
 
 
-def make_sampler(spec: SweepSpec, *, proposed: Proposed = Proposed()) -> Sampler:  # noqa: B008  it is frozen
+def make_sampler(
+    spec: SweepSpec,
+    *,
+    proposed: Proposed = Proposed(),  # noqa: B008  it is frozen
+    space: Space | None = None,
+) -> Sampler:
     """Return the sampler that a sweep spec asks for.
 
     Args:
         spec: The sweep's spec.
         proposed: What was proposed before the space was changed: a grid does not propose it again.
+        space: The spec's space, where it was made already.
 
     Raises:
         ConfigError: The spec's space is malformed; a loaded spec has been checked.
     """
-    space = make_space(spec)
+    space = make_space(spec) if space is None else space
     if spec.sampler.name == "grid":
         from search.sampler.grid import GridSampler
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 
 from search.sampler.contract import PastTrial, Proposal, Proposed, proposal_seed
 from spaces.drawing import enumerate_assignments, first_assignments
-from spaces.tree import Space
+from spaces.tree import Assignment, Space
+from trainables.config import canonical_json
 from trainables.errors import ConfigError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class GridSampler:
-    """Proposes the points of a finite space in a fixed order.
+    """Proposes the points of a finite space in a fixed order; each is made when it is first asked for.
 
     Args:
         space: What is searched.
@@ -21,9 +21,10 @@ class GridSampler:
         proposed: What was proposed before the space was changed, and is not proposed again.
     """
 
-    space: Space
-    sweep_seed: int
-    proposed: Proposed = field(default_factory=Proposed)
+    def __init__(self, *, space: Space, sweep_seed: int, proposed: Proposed = Proposed()) -> None:  # noqa: B008  frozen
+        self._sweep_seed, self._num_before = sweep_seed, proposed.num_trials
+        self._points: list[Assignment] = []
+        self._further = _points(space, without=proposed.assignments)
 
     def propose(self, number: int, *, history: Sequence[PastTrial]) -> Proposal:
         """Return the proposal for a trial; see `Sampler.propose`. The history does not matter.
@@ -32,11 +33,21 @@ class GridSampler:
             ConfigError: The grid has no point of this number.
         """
         del history
-        points = first_assignments(self.space)
-        points += [point for point in enumerate_assignments(self.space) if point not in points]
-        points = [point for point in points if point not in self.proposed.assignments]
-        place = number - self.proposed.num_trials
-        if place >= len(points):
-            raise ConfigError("trials", f"trial {place} of a grid with {len(points)} points; lower trials, or use tpe")
-        seed = proposal_seed(self.sweep_seed, number=number)
-        return Proposal(assignment=points[place], seed=seed, attributes={})
+        place = number - self._num_before
+        self._points += itertools.islice(self._further, max(0, place + 1 - len(self._points)))
+        if place >= len(self._points):
+            points = f"a grid with {len(self._points)} points"
+            raise ConfigError("trials", f"trial {place} of {points}; lower trials, or use tpe")
+        seed = proposal_seed(self._sweep_seed, number=number)
+        return Proposal(assignment=self._points[place], seed=seed, attributes={})
+
+
+def _points(space: Space, *, without: Iterable[Assignment]) -> Iterator[Assignment]:
+    """Yield each point once: the families' defaults, then the others in order."""
+    seen = {canonical_json(point) for point in without}
+    first = first_assignments(space)
+    for point in itertools.chain(first, enumerate_assignments(space)):
+        name = canonical_json(point)
+        if name not in seen:
+            yield point
+            seen.add(name)

@@ -287,24 +287,32 @@ def test_a_real_sweep_leaves_checkpoints_is_put_back_and_continues(
     left = list((store / "checkpoints").glob("*/*/manifest.json"))
     with open_record(tmp_path / "xstilts-home" / "record.db", read_only=True) as record:
         stopped = [trial.state for trial in record.trials("slurm")]
-    node.end_processes()  # as Slurm does before it starts the job again
+    end_as_slurm_does(node)
     again = start_on(node, ["spec.yaml", "--store", str(store)], environment=environment | {"SLURM_RESTART_COUNT": "1"})
     second_code = again.wait(300)
 
     with open_record(tmp_path / "xstilts-home" / "record.db", read_only=True) as record:
         finished = [trial.state for trial in record.trials("slurm")]
     assert (first_code, stopped, bool(left)) == (0, ["interrupted"], True)
-    assert (second_code, finished) == (0, ["finished"])
+    assert (second_code, finished) == (0, ["finished"]), (node.home / "slurm.out").read_text()
     assert (tmp_path / "calls").read_text().count(f"scontrol requeue {JOB}") == 1
 
 
 def start_on(node: Host, words: Sequence[str], *, environment: dict[str, str]) -> subprocess.Popen[str]:
     """Start the script on a host, with its number in the file `pid`."""
-    (node.home / "xstilts-logs").mkdir(exist_ok=True)
     line = 'echo $$ > pid; exec bash "$@"'
     command = node.command("bash", "-c", line, "bash", str(SCRIPT), *words, environment=environment)
-    with (node.home / "xstilts-logs" / "slurm.out").open("a") as log:
+    with (node.home / "slurm.out").open("a") as log:
         return subprocess.Popen(command, stdout=log, stderr=log, text=True)
+
+
+def end_as_slurm_does(node: Host) -> None:
+    """End what a turn of the job left, and wait for it: the next turn does not start before."""
+    node.end_processes()
+    deadline = time.monotonic() + SECONDS
+    while node.processes():
+        assert time.monotonic() < deadline, node.processes()
+        time.sleep(0.1)
 
 
 def wait_for(path: Path, *, pattern: str | None = None, seconds: float = SECONDS) -> None:

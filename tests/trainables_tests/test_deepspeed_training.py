@@ -33,7 +33,7 @@ HARMLESS: dict[str, JsonValue] = {
 }
 EXACT = 1e-5
 """Relative difference of gradients that are summed in another order."""
-ROUNDED = 2e-2
+ROUNDED = 1e-2
 """Relative difference of gradients, and weights, that are rounded to bfloat16 on their way: docs/decisions/0023."""
 
 

@@ -14,6 +14,7 @@ from trainables.config import EngineConfig
 from trainables.jobs import JobResult
 from trainables.local_group import LocalGroup
 from trainables.memory import DEVICE_GROWTH_LIMIT_SHARE, HOST_GROWTH_LIMIT_BYTES, GrowthGuard, growth_complaint
+from trainables.worker_group import RayGroup
 
 GIB = 1 << 30
 NUM_ENGINES = 10
@@ -107,3 +108,16 @@ def test_local_ranks_that_have_grown_are_replaced_and_do_the_next_job(
     assert left == []
     assert first.result.memory_bytes == first.result.host_memory_bytes > 0
     assert second.losses == first.losses
+
+
+def test_a_sweeps_ranks_that_have_grown_are_ended_and_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    group = RayGroup(EngineConfig(device="cpu"))
+
+    group._replace_if_grown(held(host=GIB, device=GIB, capacity=16 * GIB))
+    told_before = list(caplog.messages)
+    group._replace_if_grown(held(host=GIB, device=2 * GIB, capacity=16 * GIB))
+    group._replace_if_grown(held(host=GIB, device=2 * GIB, capacity=16 * GIB))  # the first job of new ranks
+
+    assert told_before == []
+    assert len(caplog.messages) == 1
+    assert "GPUs grew by 1024 MiB" in caplog.messages[0]

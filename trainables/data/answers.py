@@ -18,7 +18,8 @@ def squad_answers(value: Any, *, context: str) -> dict[str, list[Any]]:
     """Return answers as two lists, `text` and `answer_start` (characters), both empty where there is none.
 
     Args:
-        value: An object of two lists, as in SQuAD; a list of objects with one answer each; or one text and its start.
+        value: An object of two lists, as in SQuAD; a list of objects with one answer each; one such object;
+            or one text and its start.
         context: The text that they stand in.
 
     Raises:
@@ -37,6 +38,8 @@ def squad_answers(value: Any, *, context: str) -> dict[str, list[Any]]:
 
 
 def _parts(value: Any) -> tuple[Sequence[Any], Sequence[Any]]:
+    if _is_answer(value) and not any(isinstance(value[part], list) for part in _PARTS):
+        return [value["text"]], [value["answer_start"]]
     if isinstance(value, Mapping):
         text, start = (cast("Mapping[str, Any]", value).get(part) for part in _PARTS)
         if isinstance(text, list) and isinstance(start, list):

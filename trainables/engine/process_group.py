@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import platform
 
 import torch
 import torch.distributed as dist
@@ -55,7 +56,7 @@ def join_process_group(config: ProcessGroupConfig) -> torch.device:
         MASTER_PORT=str(config.port),
         DS_ACCELERATOR=config.device,
     )
-    torch.set_num_threads(config.threads)
+    torch.set_num_threads(config.threads)  # on GPUs too: an offloaded optimiser steps on the CPU
     device = _own_device(config) if on_cuda else torch.device("cpu")
     import deepspeed
 
@@ -74,7 +75,19 @@ def join_process_group(config: ProcessGroupConfig) -> torch.device:
 
 
 def _own_device(config: ProcessGroupConfig) -> torch.device:
-    """Take this rank's CUDA device, and no more than its share of the memory."""
+    """Take this rank's CUDA device, and no more than its share of the memory.
+
+    Raises:
+        RuntimeError: torch can use none here; in the words by which CUDA tells it (`vendor_errors`).
+    """
+    if not torch.cuda.is_available():
+        built = f"for CUDA {torch.version.cuda}" if torch.version.cuda else "without CUDA"
+        msg = (
+            f"no CUDA-capable device is detected: a GPU was counted for this rank, and torch {torch.__version__}, "
+            f"built {built}, can use none on {platform.node()}; install the driver or torch's CUDA build there "
+            "(`xstilts doctor --devices` on that host tells more), or write `device: cpu`"
+        )
+        raise RuntimeError(msg)
     device = torch.device("cuda", config.device_index)
     torch.cuda.set_device(device)
     if config.memory_share < 1:

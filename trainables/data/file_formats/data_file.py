@@ -118,7 +118,8 @@ class DataFile:
 
     def _no_column(self, name: str, *, ours: str, found: Sequence[str], where: str) -> TaskDataError:
         short = [other for other in found if len(other) <= MAX_SHOWN_CHARACTERS]
-        place = self.place(where) if where else self.path.name
+        # A header's line is no news; each JSON object has keys of its own.
+        place = f"{self.place(where)}:" if self.source.format.startswith("json") else self.path.name
         return TaskDataError(
             f"cannot read task {self.spec.name!r}: columns.{ours}: {place} has no column {name!r}"
             f"{near_matches(name, short)}; it has {shown_names(found)}; {self._step(name, ours=ours, found=found)}"
