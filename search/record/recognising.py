@@ -70,7 +70,7 @@ def _read_head(path: Path) -> bytes:
             raise RecordUnusableError(msg)
         with path.open("rb") as file:
             return file.read(_HEAD_BYTES)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # who makes its folder says that a file stands there
         return b""
     except OSError as error:
         msg = (

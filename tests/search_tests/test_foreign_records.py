@@ -141,7 +141,8 @@ def test_a_foreign_database_in_the_place_of_a_record_is_not_set_aside(
 def test_a_foreign_database_is_told_by_doctor_and_stages(
     command: list[str], place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("search.cli.checkup._in_child", lambda _: "not asked")
+    for asks in ("search.cli.checkup.in_child", "search.cli.device_checks.in_child"):
+        monkeypatch.setattr(asks, lambda *_, **__: "not asked")
     optuna_study(place / "theirs.db")
     (place / "store").mkdir()
     before = contents()
