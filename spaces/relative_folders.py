@@ -44,6 +44,7 @@ def _path(path: str, key: str) -> str:
 
 def _beside(name: str, *, folder: Path) -> str:
     beside = folder / name
-    if Path(name).is_absolute() or name.startswith("~") or not (name.startswith(".") or beside.is_dir()):
+    # os.path's answer to a name that no file can have is no, where Path's is an OSError.
+    if Path(name).is_absolute() or name.startswith("~") or not (name.startswith(".") or os.path.isdir(beside)):  # noqa: PTH112
         return name
     return os.path.normpath(beside)

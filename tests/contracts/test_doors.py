@@ -257,11 +257,11 @@ def optuna_spec(sampler: str, *, seeds: int) -> SweepSpec:
 @pytest.mark.parametrize(
     ("seeds", "saying"),
     [
+        (10**16, "MemoryError: Unable to allocate"),
         (10**17, "MemoryError: Unable to allocate"),
-        (10**22, "ValueError: Maximum allowed size exceeded"),
-        (10**300, "ValueError"),
+        (2**63 - 1, "(MemoryError|ValueError|OverflowError)"),
     ],
-    ids=["memory", "size", "far beyond"],
+    ids=["memory", "more memory", "the largest that a spec may hold"],
 )
 def test_optuna(seeds: int, saying: str) -> None:
     proposes = make_sampler(optuna_spec("gp", seeds=seeds))

@@ -79,9 +79,9 @@ MORE: list[tuple[str, str, object, str, str]] = [
         "two finite numbers",
     ),
     (
-        "range beyond what a float holds",
+        "range beyond what a sampler counts",
         "search/target.seed",
-        {"int": [0, 10**400]},
+        {"int": [0, 2**64]},
         "search.target.seed",
         "two finite numbers",
     ),
