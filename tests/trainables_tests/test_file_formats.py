@@ -586,6 +586,7 @@ def test_answers_of_a_repository_are_read_as_lists_and_as_objects(
         [[13, "rot"]],
         {"text": "rot", "answer_start": "x"},
         {"text": "", "answer_start": 10**14},
+        {"text": [""], "answer_start": [10**14]},
         "rot",
     ],
 )
