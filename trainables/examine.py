@@ -19,7 +19,7 @@ from trainables.data.locate import MINIATURE, locate_model, mirror_folder
 from trainables.data.readable import check_readable
 from trainables.errors import UnavailableError
 from trainables.results import SplitRows
-from trainables.tasks.spec import TaskSpec
+from trainables.tasks.spec import GeneratedSource, TaskSpec
 from trainables.tasks.special_tokens import SpellingCounter
 
 if TYPE_CHECKING:
@@ -315,23 +315,27 @@ def _warnings(spec: TaskSpec, *, splits: Sequence[SplitReport]) -> list[str]:
         if missing:
             found.append(f"{split.split} {split.language} has no example of class {', '.join(missing)}")
         found += filter(None, (split.left_out.left_out_words(), split.left_out.spelling_words()))
-        found += _label_notes(split, spec=spec)
-    return found
+        found += _tag_notes(split, spec=spec)
+    return found + _order_notes(spec, splits=splits)
 
 
-def _label_notes(split: SplitReport, *, spec: TaskSpec) -> list[str]:
-    found: list[str] = []
-    place = f"{split.split} {split.language}"
-    if split.num_without_name and spec.kind == "multiple_choice":
-        found.append(f"{place}: labels are numbers, 0 for the first choice; that the source counts so, check yourself")
-    elif split.num_without_name:
-        order = ", ".join(f"{number} is {name}" for number, name in list(enumerate(spec.labels))[:MAX_NAMED_CLASSES])
+def _order_notes(spec: TaskSpec, *, splits: Sequence[SplitReport]) -> list[str]:
+    """Return what is to be said of labels that are numbers without names; the package's own rows are in order."""
+    places = ", ".join(f"{split.split} {split.language}" for split in splits if split.num_without_name)
+    if not places or isinstance(spec.source, GeneratedSource):
+        return []
+    if spec.kind == "multiple_choice":
+        order = "0 is taken for the first choice; check that the source counts from 0, or give label_values"
+    else:
+        named = ", ".join(f"{number} is {name}" for number, name in list(enumerate(spec.labels))[:MAX_NAMED_CLASSES])
         more = " ..." if len(spec.labels) > MAX_NAMED_CLASSES else ""
-        found.append(
-            f"{place}: labels are numbers, and the source does not name them, so the task's order is taken: "
-            f"{order}{more}; check it against the source's, or give label_values"
-        )
-    if spec.kind == "tagging" and (num_words := sum(split.unlabelled.values())):
-        values = ", ".join(split.unlabelled)
-        found.append(f"{place}: {num_words} words or sentences have no tag ({values}); such words are not scored")
-    return found
+        order = f"the task's order is taken: {named}{more}; check it against the source's, or give label_values"
+    return [f"labels are numbers, and the source does not name them, so {order} (in {places})"]
+
+
+def _tag_notes(split: SplitReport, *, spec: TaskSpec) -> list[str]:
+    if spec.kind != "tagging" or not split.unlabelled:
+        return []
+    number, values = sum(split.unlabelled.values()), ", ".join(split.unlabelled)
+    place = f"{split.split} {split.language}"
+    return [f"{place}: {number} words or sentences have no tag ({values}); such words are not scored"]
