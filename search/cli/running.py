@@ -63,7 +63,7 @@ def _run(config: TrialConfig, *, home: Home) -> TrialResult:
 
     check_trial(config)
     check_ranks_fit(config.engine)
-    check_home(home)
+    check_home(home, with_record=False)
     progress = home.scratch / "progress" / f"run-{os.getpid()}.json"
     log = home.scratch / f"run-{os.getpid()}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
