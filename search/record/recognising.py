@@ -74,7 +74,7 @@ def _read_head(path: Path) -> bytes:
         return b""
     except NotADirectoryError as error:
         place = next(one for one in path.parents if one.exists())
-        msg = f"record {path} cannot be made: {str(place)!r} is a file; choose another place with --record or XSTILTS_HOME"
+        msg = f"record {path} cannot be made: {str(place)!r} is a file; choose another with --record or XSTILTS_HOME"
         raise RecordUnusableError(msg) from error
     except OSError as error:
         msg = (
