@@ -60,8 +60,12 @@ class Home:
         return self.scratch / "stop" / sweep
 
 
-def check_home(home: Home) -> None:
+def check_home(home: Home, *, with_record: bool = True) -> None:
     """Check that store, scratch folder and record can be made and written, without making anything.
+
+    Args:
+        home: The places.
+        with_record: Whether the record is written too.
 
     Raises:
         InputError: One cannot.
@@ -73,7 +77,7 @@ def check_home(home: Home) -> None:
         msg = f"XSTILTS_HOME {str(home.scratch.parent)!r} cannot be used: {problem}; set it to another folder"
         raise InputError(msg)
     record = home.record.removeprefix("sqlite:///")
-    if "://" not in record and (problem := why_not_writable(Path(record).parent)):
+    if with_record and "://" not in record and (problem := why_not_writable(Path(record).parent)):
         msg = f"record {record} cannot be written: {problem}; choose another place with --record"
         raise InputError(msg)
 

@@ -66,7 +66,7 @@ def _run(config: TrialConfig, *, home: Home) -> TrialResult:
     devices = devices_here(config.engine)
     engine = config.engine.model_copy(update={"device": devices.kind})
     config = config.model_copy(update={"engine": engine})
-    check_home(home)
+    check_home(home, with_record=False)
     progress = home.scratch / "progress" / f"run-{os.getpid()}.json"
     log = home.scratch / f"run-{os.getpid()}.log"
     log.parent.mkdir(parents=True, exist_ok=True)

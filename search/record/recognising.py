@@ -72,6 +72,10 @@ def _read_head(path: Path) -> bytes:
             return file.read(_HEAD_BYTES)
     except (FileNotFoundError, NotADirectoryError):  # who makes its folder says that a file stands there
         return b""
+    except NotADirectoryError as error:
+        place = next(one for one in path.parents if one.exists())
+        msg = f"record {path} cannot be made: {str(place)!r} is a file; choose another with --record or XSTILTS_HOME"
+        raise RecordUnusableError(msg) from error
     except OSError as error:
         msg = (
             f"record {path} cannot be read ({error.strerror}); this user must be allowed to read it and to enter its "
