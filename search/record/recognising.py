@@ -70,7 +70,7 @@ def _read_head(path: Path) -> bytes:
             raise RecordUnusableError(msg)
         with path.open("rb") as file:
             return file.read(_HEAD_BYTES)
-    except (FileNotFoundError, NotADirectoryError):  # who makes its folder says that a file stands there
+    except FileNotFoundError:
         return b""
     except NotADirectoryError as error:
         place = next(one for one in path.parents if one.exists())
