@@ -162,7 +162,7 @@ class LocalGroup:
             stdout=log or sys.stderr,
             stderr=log,
             pass_fds=(write_end,),
-            env=os.environ | rank_environment(threads) | self._variables,
+            env=os.environ | rank_environment(threads) | interface_variables(LOOPBACK) | self._variables,
             start_new_session=True,  # Ctrl-C reaches the parent alone, which ends the ranks in order
         )
         os.close(write_end)
@@ -220,15 +220,15 @@ def free_port(host: str = LOOPBACK) -> int:
         return int(probe.getsockname()[1])
 
 
-def use_interface_of(host: str) -> None:
-    """Have Gloo and NCCL talk to other hosts over the interface that has this address, unless the user named one.
+def interface_variables(host: str) -> dict[str, str]:
+    """Return what has Gloo and NCCL listen on the interface with this address alone, where the user named no other.
 
-    Left alone they take what the host's name resolves to, which often is loopback.
+    Left alone they take what the host's name resolves to: often loopback, where ranks are on several hosts, and
+    sometimes the network, where all are on one.
     """
-    for name, addresses in psutil.net_if_addrs().items():
-        if host != LOOPBACK and any(one.address == host for one in addresses):
-            os.environ.setdefault("GLOO_SOCKET_IFNAME", name)
-            os.environ.setdefault("NCCL_SOCKET_IFNAME", name)
+    names = [name for name, addresses in psutil.net_if_addrs().items() if any(one.address == host for one in addresses)]
+    variables = ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME")
+    return {variable: names[0] for variable in variables if names and variable not in os.environ}
 
 
 def _stdin(rank: _RankProcess) -> IO[bytes]:

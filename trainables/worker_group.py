@@ -8,6 +8,7 @@ another: starting processes, importing torch and meeting again would cost second
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -23,7 +24,7 @@ from trainables.devices import HostResources, RankDevices, threads_on
 from trainables.errors import MemoryExhaustedError, PlaceLostError, RankLostError, RunError
 from trainables.hangs import START_SECONDS, Watch
 from trainables.jobs import EvaluateJob, Job, JobResult, TrainJob
-from trainables.local_group import free_port, rank_environment, use_interface_of
+from trainables.local_group import free_port, interface_variables, rank_environment
 from trainables.memory import GrowthGuard
 from trainables.rank_place import host_names, place_on, this_host
 from trainables.rank_process import Answer
@@ -84,7 +85,7 @@ class RankActor:
         from trainables.engine import ProcessGroupConfig
         from trainables.rank_process import answer_of, join
 
-        use_interface_of(ray.util.get_node_ip_address())
+        os.environ.update(interface_variables(ray.util.get_node_ip_address()))
         gpus = ray.get_gpu_ids()
         node = ray.get_runtime_context().get_node_id()
         host = names_of_hosts(ray.nodes()).get(node, self._place.host)

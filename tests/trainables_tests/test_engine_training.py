@@ -7,6 +7,7 @@ import statistics
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -221,3 +222,13 @@ def first_step_with(token: int, bench: Bench) -> int:
         for step in range(20)
     ]
     return next(step for step, batch in enumerate(batches) if bool((batch["input_ids_BT"] == token).any()))
+
+
+def test_ranks_of_one_machine_listen_on_loopback_alone(bench: Bench, two_ranks: LocalGroup) -> None:
+    bench.train(two_ranks, phase(steps=1))
+
+    children = psutil.Process().children(recursive=True)
+    ranks = [child for child in children if "trainables.rank_process" in child.cmdline()]
+    sockets = [one for rank in ranks for one in rank.net_connections("tcp") if one.status == psutil.CONN_LISTEN]
+    assert len(ranks) >= 2
+    assert {one.laddr.ip for one in sockets} == {"127.0.0.1"}

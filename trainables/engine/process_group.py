@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import platform
+import socket
 
 import torch
 import torch.distributed as dist
@@ -65,13 +66,41 @@ def join_process_group(config: ProcessGroupConfig) -> torch.device:
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
     dist.init_process_group(
         backend,
-        init_method=f"tcp://{config.host}:{config.port}",
+        store=_meeting_place(config),
         rank=config.rank,
         world_size=config.num_ranks,
         timeout=dt.timedelta(seconds=config.timeout_seconds),
     )
     deepspeed.init_distributed(dist_backend=backend, auto_mpi_discovery=False, verbose=False)
     return device
+
+
+def _meeting_place(config: ProcessGroupConfig) -> dist.TCPStore:  # pyright: ignore[reportPrivateImportUsage]  (as below)
+    """Return the store over which the ranks find each other; rank 0 serves it at its address alone.
+
+    Left to itself torch would listen on every interface of the host.
+
+    Raises:
+        RuntimeError: Another process has taken the port meanwhile; in the words by which torch tells it.
+    """
+    return dist.TCPStore(  # pyright: ignore[reportPrivateImportUsage]  (documented, and exported without a word)
+        config.host,
+        config.port,
+        config.num_ranks,
+        is_master=config.rank == 0,
+        timeout=dt.timedelta(seconds=config.timeout_seconds),
+        master_listen_fd=_listen(config) if config.rank == 0 else None,
+    )
+
+
+def _listen(config: ProcessGroupConfig) -> int:
+    """Return the number of a socket that listens at rank 0's address; the store closes it."""
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    try:
+        return socket.create_server((config.host, config.port), family=family, backlog=config.num_ranks).detach()
+    except OSError as error:
+        msg = f"the server socket has failed to listen on {config.host} port {config.port}: {error.strerror}"
+        raise RuntimeError(msg) from error
 
 
 def _own_device(config: ProcessGroupConfig) -> torch.device:
