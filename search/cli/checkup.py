@@ -27,7 +27,7 @@ def check_machine(home: Home) -> list[Finding]:
         _check("data", _data),
         _check("store", lambda: _store(home.store)),
         _check("record", lambda: _record(home.record)),
-        _check("set apart", lambda: places_in_words(home.record)),
+        _check("quarantine", lambda: places_in_words(home.record)),
         _check("leftovers", lambda: _leftovers(home)),
     ]
 

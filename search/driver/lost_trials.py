@@ -59,9 +59,8 @@ class LostTrials:
             fault: Why it gave its place back, if it did.
         """
         if trial.attempts <= self._attempts[trial.number]:
-            self._unstarted[trial.number] += (
-                1  # an actor that was lost while it waited for work: the trial knows nothing
-            )
+            # An actor that was lost while it waited for work: the trial knows nothing of it.
+            self._unstarted[trial.number] += 1
             times = self._unstarted[trial.number]
             return f"its process ended {times} times before it had begun" if times >= MAX_UNSTARTED else None
         rung = 0 if trial.rung is None else trial.rung + 1

@@ -95,7 +95,7 @@ VIEWS: dict[ViewName, View] = {
             "time": "seconds since 1970",
             "time_iso": "the same in ISO 8601, UTC",
             "trial": "number of the trial; null: the sweep's own",
-            "kind": "what happened",
+            "kind": "what happened, in a word: `left_out` tells of rows of a split that were not used",
             "payload": "JSON: the rest of it",
         },
         order=("id",),

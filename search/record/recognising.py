@@ -2,14 +2,20 @@
 
 A record is marked by SQLite's `application_id`. Records from before the mark are known by their tables, and are marked
 when they are next opened for writing. Whatever else holds tables or views, or another mark, is another program's.
+
+SQLite alone opens the file: this process may have it open already, and a process that closes any descriptor of a file
+lets go of all locks that it holds on it (https://www.sqlite.org/howtocorrupt.html, 2.2).
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import sqlite3
 import stat
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 from search.errors import RecordDamagedError, RecordForeignError, RecordNewerError, RecordUnusableError
@@ -24,10 +30,8 @@ APPLICATION_ID = 0x7873746C
 OUR_TABLES = frozenset({"meta", "sweeps", "trials", "measurements", "events"})
 """Tables that records of every version have."""
 
-_MAGIC = b"SQLite format 3\0"
-_MARK = slice(68, 72)
-"""Bytes of the file's head that hold the mark: https://www.sqlite.org/fileformat.html, 1.3."""
-_HEAD_BYTES = 100
+_MOST_SHOWN = 5
+"""Tables that a refusal names."""
 
 
 def check_file(path: Path) -> None:
@@ -41,11 +45,10 @@ def check_file(path: Path) -> None:
         RecordDamagedError: It is no database, and no record of ours ever was there.
         RecordUnusableError: It is no file, or may not be read.
     """
-    head = _read_head(path)
-    if not head:
+    if not _has_contents(path):
         return
     try:
-        _check_contents(path, head=head)
+        _check_contents(path)
     except sqlite3.DatabaseError as error:
         if WitnessFile.place(path).exists() or list_snapshots(path):
             return  # a record that was damaged: its guard says so, and restores it
@@ -60,45 +63,45 @@ def is_ours(names: Collection[str]) -> bool:
     return OUR_TABLES.issubset(names)
 
 
-def _read_head(path: Path) -> bytes:
-    """Return the first bytes of a file; none where there is no file yet."""
+def _has_contents(path: Path) -> bool:
+    """Return whether there is a file, with something in it, that may be read."""
     try:
         facts = path.stat()
-        if not stat.S_ISREG(facts.st_mode):
-            kind = "a folder" if stat.S_ISDIR(facts.st_mode) else "no regular file"
-            msg = f"record {path} is {kind}; a record is one file: name it, for example {path / 'record.db'}"
-            raise RecordUnusableError(msg)
-        with path.open("rb") as file:
-            return file.read(_HEAD_BYTES)
     except FileNotFoundError:
-        return b""
+        return False
     except NotADirectoryError as error:
         place = next(one for one in path.parents if one.exists())
         msg = f"record {path} cannot be made: {str(place)!r} is a file; choose another with --record or XSTILTS_HOME"
         raise RecordUnusableError(msg) from error
     except OSError as error:
-        msg = (
-            f"record {path} cannot be read ({error.strerror}); this user must be allowed to read it and to enter its "
-            "folder: change its rights, or choose another place with --record or XSTILTS_HOME"
-        )
-        raise RecordUnusableError(msg) from error
+        raise _unreadable(path, error.strerror) from error
+    if not stat.S_ISREG(facts.st_mode):
+        kind = "a folder" if stat.S_ISDIR(facts.st_mode) else "no regular file"
+        msg = f"record {path} is {kind}; a record is one file: name it, for example {path / 'record.db'}"
+        raise RecordUnusableError(msg)
+    if not os.access(path, os.R_OK):
+        raise _unreadable(path, os.strerror(errno.EACCES))
+    return facts.st_size > 0
 
 
-def _check_contents(path: Path, *, head: bytes) -> None:
-    if not head.startswith(_MAGIC):
-        msg = "it does not begin as an SQLite database does"
-        raise sqlite3.DatabaseError(msg)
-    names, version = _look(path)
-    mark = int.from_bytes(head[_MARK])
-    if not names and any(has_bytes(path, suffix) for suffix in LOGS):
+def _unreadable(path: Path, why: str | None) -> RecordUnusableError:
+    return RecordUnusableError(
+        f"record {path} cannot be read ({why}); this user must be allowed to read it and to enter its "
+        "folder: change its rights, or choose another place with --record or XSTILTS_HOME"
+    )
+
+
+def _check_contents(path: Path) -> None:
+    found = _look(path)
+    if not found.names and any(has_bytes(path, suffix) for suffix in LOGS):
         with copied(path) as copy:  # all that it holds may be in a log that has not been written back yet
-            (names, version), mark = _look(copy), int.from_bytes(copy.read_bytes()[_MARK])
-    if mark not in {0, APPLICATION_ID}:
-        raise RecordForeignError(str(path), holds=f"its application_id is {mark:#x}")
-    if names and not (mark == APPLICATION_ID or (is_ours(names) and version is not None)):
-        raise RecordForeignError(str(path), holds=told(names))
-    if version is not None and version > SCHEMA_VERSION:
-        raise RecordNewerError(str(path), version=version, known=SCHEMA_VERSION)
+            found = _look(copy)
+    if found.mark not in {0, APPLICATION_ID}:
+        raise RecordForeignError(str(path), holds=f"its application_id is {found.mark:#x}")
+    if found.names and not (found.mark == APPLICATION_ID or (is_ours(found.names) and found.version is not None)):
+        raise RecordForeignError(str(path), holds=told(found.names))
+    if found.version is not None and found.version > SCHEMA_VERSION:
+        raise RecordNewerError(str(path), version=found.version, known=SCHEMA_VERSION)
 
 
 def told(names: Collection[str]) -> str:
@@ -108,16 +111,25 @@ def told(names: Collection[str]) -> str:
     return f"it holds {', '.join(shown[:_MOST_SHOWN])}{more}"
 
 
-_MOST_SHOWN = 5
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """What a database holds."""
+
+    mark: int
+    names: frozenset[str]
+    """Of its tables and views."""
+    version: int | None
+    """The schema version that a record says it has."""
 
 
-def _look(path: Path) -> tuple[frozenset[str], int | None]:
-    """Return the names of a file's tables and views, and the schema version that a record says it has."""
+def _look(path: Path) -> _Found:
+    """Return what a database's file holds, its logs aside."""
     # `immutable` makes no -wal and -shm beside the file, and leaves those that are there alone.
     with contextlib.closing(sqlite3.connect(path.as_uri() + "?mode=ro&immutable=1", uri=True)) as connection:
         found = connection.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')").fetchall()
         names = frozenset(str(name) for (name,) in found if not str(name).startswith("sqlite_"))
-        return names, _version(connection) if is_ours(names) else None
+        (mark,) = connection.execute("PRAGMA application_id").fetchone()
+        return _Found(mark=mark % (1 << 32), names=names, version=_version(connection) if is_ours(names) else None)
 
 
 def _version(connection: sqlite3.Connection) -> int | None:

@@ -55,12 +55,22 @@ def copied(path: Path, *, also: tuple[str, ...] = ()) -> Generator[Path]:
     """
     with tempfile.TemporaryDirectory(prefix="xstilts-record-") as folder:
         place = Path(folder) / path.name
-        for suffix in ("", *LOGS, *also):
+        place.write_bytes(_contents(path))
+        for suffix in (*LOGS, *also):
             with contextlib.suppress(FileNotFoundError):
                 shutil.copyfile(_beside(path, suffix), _beside(place, suffix))
         with contextlib.closing(sqlite3.connect(place)) as connection:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # takes the logs in
         yield place
+
+
+def _contents(path: Path) -> bytes:
+    """Return a database's file as it is, its logs aside.
+
+    Through SQLite, for this process may have the file open: reading it in another way would end its locks.
+    """
+    with contextlib.closing(sqlite3.connect(path.as_uri() + "?mode=ro&immutable=1", uri=True)) as connection:
+        return connection.serialize()
 
 
 def has_bytes(path: Path, suffix: str) -> bool:

@@ -53,8 +53,8 @@ class OptunaSampler:
         if (first := self._first.at(number, history=history)) is not None:
             attributes = _attributes(coordinates=coordinates_of(self.replay.space, first), system={})
             return Proposal(assignment=first, seed=seed, attributes=attributes)
+        study = self.replay.study(self._seen(history), sampler=self._optuna_sampler(seed))
         with _telling(self.config.name, number=number):
-            study = self.replay.study(self._seen(history), sampler=self._optuna_sampler(seed))
             suggested = suggest(self.replay.space, trial=study.ask())
         system = study.get_trials(deepcopy=False)[-1].system_attrs
         attributes = _attributes(coordinates=suggested.coordinates, system=dict(system))

@@ -170,5 +170,5 @@ def test_doctor_names_what_may_not_be_read(home: Path, tmp_path: Path) -> None:
 
     assert (ended.code, ended.err) == (1, "")
     assert [line.split()[1] for line in ended.out.splitlines() if line.startswith("FAIL")] == [
-        *("store", "record", "leftovers"),
+        *("store", "record", "quarantine", "leftovers"),
     ]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from trainables.data import locate
-from trainables.data.locate import check_encoder_folder, locate_dataset, locate_model, locate_vision
+from trainables.data.locate import locate_dataset, locate_model, locate_vision
 from trainables.errors import CheckpointError, UnavailableError
+from trainables.pretrained.encoder_folder import check_encoder_folder
 
 
 @pytest.fixture(autouse=True)
@@ -52,9 +54,9 @@ def test_a_mirror_that_is_no_folder_is_refused(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_miniature_is_packaged(tmp_path: Path) -> None:
-    assert (locate_model("miniature").target[-14:], locate_vision("miniature").kind) == ("assets/encoder", "packaged")
+    assert (str(locate_model("miniature").path)[-14:], locate_vision("miniature").kind) == ("assets/encoder", "packaged")
     assert locate_model(str(tmp_path)).kind == "folder"
-    check_encoder_folder(Path(locate_model("miniature").target))
+    check_encoder_folder(Path(str(locate_model("miniature").path)))
 
 
 FILES = {"config.json": "configuration", "model.safetensors": "weights", "tokenizer.json": "tokenizer"}
@@ -62,8 +64,9 @@ FILES = {"config.json": "configuration", "model.safetensors": "weights", "tokeni
 
 @pytest.mark.parametrize(("missing", "part"), FILES.items())
 def test_a_folder_without_a_part_is_refused_by_the_parts_name(tmp_path: Path, missing: str, part: str) -> None:
+    packaged = Path(str(locate_model("miniature").path))
     for name in FILES.keys() - {missing}:
-        (tmp_path / name).touch()
+        shutil.copy(packaged / name, tmp_path)
     with pytest.raises(CheckpointError, match=f"it lacks its {part}.*{missing}"):
         check_encoder_folder(tmp_path)
 

@@ -11,6 +11,7 @@ import pytest
 from tests.trainables_tests.engine_ranks import Ranks, bytes_kept, bytes_of_a_held_module, ranks
 from tests.trainables_tests.tiny_jobs import Bench, engine, phase
 from trainables.config import EngineConfig
+from trainables.devices import RankDevices
 from trainables.jobs import JobResult
 from trainables.local_group import LocalGroup
 from trainables.memory import DEVICE_GROWTH_LIMIT_SHARE, HOST_GROWTH_LIMIT_BYTES, GrowthGuard, growth_complaint
@@ -111,7 +112,7 @@ def test_local_ranks_that_have_grown_are_replaced_and_do_the_next_job(
 
 
 def test_a_sweeps_ranks_that_have_grown_are_ended_and_told_of(caplog: pytest.LogCaptureFixture) -> None:
-    group = RayGroup(EngineConfig(device="cpu"))
+    group = RayGroup(EngineConfig(device="cpu"), devices=RankDevices(kind="cpu", computes_on="cpu", threads=1))
 
     group._replace_if_grown(held(host=GIB, device=GIB, capacity=16 * GIB))
     told_before = list(caplog.messages)

@@ -291,9 +291,10 @@ def test_what_cannot_be_cut_smaller_is_out_of_memory(tiny_encoder: Path, tmp_pat
 
 
 def test_a_loss_that_is_not_finite_names_the_stage(tiny_encoder: Path, group: LocalGroup, tmp_path: Path) -> None:
+    """Weights that are not finite are refused before; these are, and their products are not."""
     broken = Path(shutil.copytree(tiny_encoder, tmp_path / "broken"))
     weights = load_file(broken / "model.safetensors")
-    weights["embeddings.word_embeddings.weight"][:] = torch.nan
+    weights["embeddings.LayerNorm.weight"][:] = torch.finfo(torch.float32).max
     save_file(weights, broken / "model.safetensors", {"format": "pt"})
 
     with pytest.raises(NonFiniteLossError, match="at step 0") as caught:
