@@ -39,10 +39,11 @@ def hosts(tiny_encoder: Path, tiny_mirror: Path, tmp_path: Path) -> Iterator[Hos
     try:
         with running_hosts(tmp_path / "hosts", ["head", "one", "two"], environment=environment) as made:
             for host in made.hosts[1:]:
-                where = ["--head", "--port", PORT] if host.name == "head" else ["--address", address(made)]
+                head = ["--head", "--port", PORT, "--include-dashboard", "false"]
+                where = head if host.name == "head" else ["--address", address(made)]
                 started = host.run(
                     *[RAY, "start", *where, "--node-ip-address", host.address, "--num-cpus", "1"],
-                    *["--include-dashboard", "false", "--disable-usage-stats"],
+                    "--disable-usage-stats",
                     environment=environment,
                 )
                 assert started.returncode == 0, started.stdout + started.stderr

@@ -158,7 +158,7 @@ def test_a_foreign_database_is_told_by_doctor_and_stages(
 @pytest.mark.parametrize(
     ("make", "says"),
     [
-        (lambda path: path.write_text("no database " * 99), "does not begin as an SQLite database"),
+        (lambda path: path.write_text("no database " * 99), "not a database"),
         (lambda path: path.write_bytes(b"SQLite format 3\0"), "not a database"),
         (lambda path: path.write_bytes(b"SQLite format 3\0" + b"\7" * 9999), "is damaged, or was never one"),
         (Path.mkdir, "is a folder"),

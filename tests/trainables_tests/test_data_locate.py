@@ -54,7 +54,10 @@ def test_a_mirror_that_is_no_folder_is_refused(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_miniature_is_packaged(tmp_path: Path) -> None:
-    assert (str(locate_model("miniature").path)[-14:], locate_vision("miniature").kind) == ("assets/encoder", "packaged")
+    assert (str(locate_model("miniature").path)[-14:], locate_vision("miniature").kind) == (
+        "assets/encoder",
+        "packaged",
+    )
     assert locate_model(str(tmp_path)).kind == "folder"
     check_encoder_folder(Path(str(locate_model("miniature").path)))
 
