@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TextIO
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 HEADINGS = ("trial", "family", "phase", "step", "loss", "left")
 """Columns of what is running; `progress_cells` fills them."""
+
+SECONDS_BETWEEN_LINES = 5.0
+"""Time between two lines where there is no terminal to draw on."""
 
 _TOLD = frozenset({"running", "finished", "failed", "pruned", "interrupted"})
 _MAX_ROWS = 16
@@ -48,31 +51,51 @@ def progress_cells(trial: TrialRow, progress: Progress | None) -> tuple[str, ...
 
 
 @contextlib.contextmanager
-def showing_progress(path: Path, *, seconds: float = 5.0) -> Generator[None]:
+def showing_progress(path: Path, *, seconds: float = SECONDS_BETWEEN_LINES) -> Generator[None]:
     """Write a line on standard error now and then while a trial runs by itself.
 
     Args:
         path: The trial's progress file; removed at the end.
         seconds: Time between lines.
     """
+
+    def line() -> str | None:
+        progress = read_progress(path)
+        return None if progress is None else progress_line(progress)
+
+    try:
+        with writing_lines(line, seconds=seconds):
+            yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def writing_lines(line: Callable[[], str | None], *, seconds: float) -> Generator[None]:
+    """Write a line on standard error now and then, where it has changed.
+
+    Args:
+        line: Returns it; None while there is none.
+        seconds: Time between lines.
+    """
     ended = threading.Event()
 
-    def tell() -> None:
-        told: Progress | None = None
+    def write() -> None:
+        written: str | None = None
         while not ended.wait(seconds):
-            progress = read_progress(path)
-            if progress is not None and progress != told:
-                sys.stderr.write(f"{progress_line(progress)}\n")
-                told = progress
+            newest = line()
+            if newest is not None and newest != written:
+                sys.stderr.write(f"{newest}\n")
+                sys.stderr.flush()
+                written = newest
 
-    thread = threading.Thread(target=tell, daemon=True)
+    thread = threading.Thread(target=write, daemon=True)
     thread.start()
     try:
         yield
     finally:
         ended.set()
         thread.join()
-        path.unlink(missing_ok=True)
 
 
 def progress_line(progress: Progress) -> str:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from spaces.deepspeed_file import FIELD as DEEPSPEED_FIELD
 from spaces.deepspeed_file import read_deepspeed
 from spaces.sweep_spec import JsonObject, SweepSpec, make_sweep_spec
+from trainables.config import canonical_json
 from trainables.config.yaml_file import parse_yaml
 from trainables.errors import ConfigError, near_matches
 
@@ -40,6 +42,28 @@ def with_settings(spec: SweepSpec, settings: Iterable[str]) -> SweepSpec:
         _put(document, path=path.strip(), value=parse_yaml(text, name=f"--set {path.strip()}"))
     read_deepspeed(document["trial"], folder=Path())
     return make_sweep_spec(document)
+
+
+def with_files_read(settings: Iterable[str]) -> tuple[str, ...]:
+    """Return settings as they are understood where none of the files is that they name.
+
+    Args:
+        settings: As of `with_settings`, which takes them.
+
+    Raises:
+        YamlFileError: A file of DeepSpeed's settings is neither JSON nor YAML.
+        ConfigError: It holds no mapping.
+    """
+    return tuple(_with_file_read(setting) for setting in settings)
+
+
+def _with_file_read(setting: str) -> str:
+    path, _, text = setting.partition("=")
+    if path.strip() != f"trial.{DEEPSPEED_FIELD}":
+        return setting
+    written: JsonObject = {DEEPSPEED_FIELD: parse_yaml(text, name=f"--set {path.strip()}")}
+    read_deepspeed(written, folder=Path())
+    return f"{path.strip()}={canonical_json(written[DEEPSPEED_FIELD])}"
 
 
 def _put(document: JsonObject, *, path: str, value: JsonValue) -> None:

@@ -209,11 +209,16 @@ def _work_shape(work: PhaseConfig | EvaluationConfig) -> object:
 
 def _engine_shape(engine: EngineConfig) -> object:
     # What decides memory since later versions is named where it is not the default: older files stay valid.
-    later = {name for name in ("gpus_per_worker", "accelerator_type") if getattr(engine, name) not in (1.0, None)}
+    default = EngineConfig()
+    later = {name for name in _DECIDES_MEMORY_TOO if getattr(engine, name) != getattr(default, name)}
     return engine.model_dump(
         mode="json",
         include={"num_workers", "zero_stage", "precision", "gradient_checkpointing", "offload", "device"} | later,
     )
+
+
+_DECIDES_MEMORY_TOO = ("gpus_per_worker", "accelerator_type", "reduction", "deepspeed")
+"""Fields of an engine: its share of a GPU, and the types and sizes of the buffers that gradients are summed in."""
 
 
 def _is_coupled(job: Job) -> bool:

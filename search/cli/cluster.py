@@ -92,7 +92,7 @@ class _Submitted(TypedDict):
 def submit(spec: str, path: Path, address: str | None, as_json: bool, **given: Unpack[_Submitted]) -> None:  # noqa: FBT001
     """Run the sweep that SPEC describes on the cluster's head, or continue it.
 
-    What is sent is the spec and the task files that it names. The sweep goes
+    What is sent is the spec and the files that it names. The sweep goes
     on when this machine is gone. The store must be one that every host
     reaches: a bucket, or a folder that they share. The record is on the
     head's disk unless --record names a database.
@@ -103,7 +103,7 @@ def submit(spec: str, path: Path, address: str | None, as_json: bool, **given: U
     """  # noqa: D301  (click reads the control character)
     from search.cli.output import print_json, print_next
     from search.cluster import Submission
-    from spaces.overrides import with_settings
+    from spaces.overrides import with_files_read, with_settings
     from spaces.sweep_spec import checked_name, load_sweep_spec
 
     wanted = with_settings(load_sweep_spec(spec), given["settings"])
@@ -115,7 +115,7 @@ def submit(spec: str, path: Path, address: str | None, as_json: bool, **given: U
         record=given["record"],
         trials=given["trials"],
         take_over=given["take_over"],
-        settings=given["settings"],
+        settings=with_files_read(given["settings"]),
     )
     with _jobs(path, address) as jobs:
         job = jobs.submit(submission)

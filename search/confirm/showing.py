@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import sys
-import threading
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from search.progress import clock, read_progress
+from search.progress import SECONDS_BETWEEN_LINES, clock, read_progress, writing_lines
 from trainables.progress import Progress
-
-SECONDS_BETWEEN_LINES = 5.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,24 +55,10 @@ def scoring_line(running: Sequence[Progress], *, num_done: int, num_trials: int,
 
 @contextlib.contextmanager
 def showing_scoring(scoring: Scoring, *, seconds: float = SECONDS_BETWEEN_LINES) -> Generator[None]:
-    """Write a line on standard error now and then, where something has changed."""
-    ended = threading.Event()
-
-    def tell() -> None:
-        told = ""
-        while not ended.wait(seconds):
-            line = scoring.line()
-            if line != told:
-                sys.stderr.write(f"{line}\n")
-                sys.stderr.flush()
-                told = line
-
-    thread = threading.Thread(target=tell, daemon=True)
-    thread.start()
+    """Write a line on standard error now and then, where something has changed; the files are removed at the end."""
     try:
-        yield
+        with writing_lines(scoring.line, seconds=seconds):
+            yield
     finally:
-        ended.set()
-        thread.join()
         for path in scoring.files.values():
             path.unlink(missing_ok=True)

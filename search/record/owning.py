@@ -78,6 +78,14 @@ def let_go(connection: Connection, owner: Owner) -> None:
     connection.execute(update(owners).where(*mine).values(token=None))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fence:
+    """Under which number a record writes to a sweep."""
+
+    sweep: str
+    number: int
+
+
 def check_fence(connection: Connection, sweep: str, *, fence: int) -> None:
     """Return when nobody has owned the sweep since.
 

@@ -18,8 +18,7 @@ import contextlib
 import os
 import platform
 import time
-from collections.abc import Collection, Generator
-from dataclasses import dataclass
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any, Self  # Any: column values have no shared static type
 
@@ -32,23 +31,9 @@ from search.record.lineage import with_stage
 from search.record.opening import Opened, open_database
 from search.record.opening import writing as writing_engine
 from search.record.ownership import Ownership, Pace, take
-from search.record.owning import Owner
+from search.record.record_reader import RecordReader
 from search.record.reserve import Reserve, with_reserve
-from search.record.rows import (
-    STATES,
-    Curve,
-    Event,
-    JsonObject,
-    Measurement,
-    NoteKind,
-    Objective,
-    Proposal,
-    Revision,
-    StageRow,
-    State,
-    SweepRow,
-    TrialRow,
-)
+from search.record.rows import JsonObject, NoteKind, Objective, Proposal, Revision, SweepRow, TrialRow
 from search.record.same_spec import check_same_sweep
 from trainables.errors import ConfigError
 from trainables.failures import FailureKind
@@ -72,15 +57,7 @@ def open_record(where: str | Path, *, read_only: bool = False) -> Record:
     return Record(open_database(place, read_only=read_only), where=place)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fence:
-    """Under which number a record writes to a sweep."""
-
-    sweep: str
-    number: int
-
-
-class Record:
+class Record(RecordReader):
     """See the module. Made by `open_record`.
 
     Args:
@@ -89,8 +66,9 @@ class Record:
         fence: Under which fencing number it writes to one sweep; others, and without it all, are written unfenced.
     """
 
-    def __init__(self, opened: Opened, *, where: str, fence: Fence | None = None) -> None:
-        self.engine, self.where = opened.engine, where
+    def __init__(self, opened: Opened, *, where: str, fence: owning.Fence | None = None) -> None:
+        super().__init__(opened.engine)
+        self.where = where
         self._opened = opened
         self._writes = writing_engine(opened.engine)
         self._fence = fence
@@ -135,16 +113,6 @@ class Record:
         """
         return take(self, sweep, take_over=take_over, pace=pace)
 
-    def owner(self, sweep: str) -> Owner | None:
-        """Return who drives the sweep, or drove it last; None when nobody ever did.
-
-        Raises:
-            UnknownSweepError: There is no such sweep.
-        """
-        with self.engine.begin() as connection:
-            reading.read_sweep(connection, sweep)
-            return owning.read_owner(connection, sweep)
-
     def fenced(self, sweep: str, *, fence: int | None) -> Record:
         """Return this record as one whose writes to the sweep carry a fencing number; it shares the connections.
 
@@ -156,7 +124,7 @@ class Record:
         """
         if fence is None:
             return self
-        return Record(self._opened, where=self.where, fence=Fence(sweep=sweep, number=fence))
+        return Record(self._opened, where=self.where, fence=owning.Fence(sweep=sweep, number=fence))
 
     @with_reserve
     def put_sweep(self, name: str, *, spec: JsonObject, objective: Objective, planned_trials: int) -> SweepRow:
@@ -338,11 +306,6 @@ class Record:
         self._trial_ended()
         return ended
 
-    def hopeless_stages(self, sweep: str) -> dict[str, str]:
-        """Return key -> error of the stages that a trial of the sweep has failed at and no other could make."""
-        with self.engine.begin() as connection:
-            return reading.read_hopeless_stages(connection, sweep)
-
     @with_reserve
     def note(self, sweep: str, *, number: int | None = None, kind: NoteKind, payload: JsonObject) -> None:
         """Note what happened to a sweep or a trial and changes nothing else.
@@ -387,17 +350,6 @@ class Record:
             )
             return reading.read_trial(connection, sweep, number=number)
 
-    def curves(self, sweep: str, *, last_rung: int, with_languages: bool = False) -> tuple[Curve, ...]:
-        """Return what the sweep's trials scored at their rungs, ordered by number; trials without a score are left out.
-
-        Args:
-            sweep: The sweep's name.
-            last_rung: The rung at which a trial is finished.
-            with_languages: Whether to read the scores of each language too.
-        """
-        with self.engine.begin() as connection:
-            return reading.read_curves(connection, sweep, last_rung=last_rung, with_languages=with_languages)
-
     @with_reserve
     def interrupt_running(self, sweep: str) -> tuple[int, ...]:
         """Return the numbers of the trials that were running and are now interrupted; `start` runs them again.
@@ -412,65 +364,6 @@ class Record:
             for trial in running:
                 writing.move(connection, trial, state="interrupted", payload={}, time_column="ended_at")
             return tuple(trial.number for trial in running)
-
-    def sweep(self, name: str) -> SweepRow:
-        """Return a sweep.
-
-        Raises:
-            UnknownSweepError: There is no such sweep.
-        """
-        with self.engine.begin() as connection:
-            return reading.read_sweep(connection, name)
-
-    def sweeps(self) -> tuple[SweepRow, ...]:
-        """Return every sweep, the oldest first."""
-        with self.engine.begin() as connection:
-            return reading.read_sweeps(connection)
-
-    def trial(self, sweep: str, *, number: int) -> TrialRow:
-        """Return a trial.
-
-        Raises:
-            UnknownSweepError: There is no such sweep.
-            UnknownTrialError: There is no such trial.
-        """
-        with self.engine.begin() as connection:
-            return reading.read_trial(connection, sweep, number=number)
-
-    def trials(self, sweep: str, *, states: Collection[State] = STATES) -> tuple[TrialRow, ...]:
-        """Return the sweep's trials in these states, ordered by number."""
-        with self.engine.begin() as connection:
-            return reading.read_trials(connection, sweep, states=states)
-
-    def num_set_aside(self, sweep: str) -> int:
-        """Return how many of the sweep's trials do not count."""
-        with self.engine.begin() as connection:
-            return reading.count_set_aside(connection, sweep)
-
-    def newest_measured(self, sweep: str) -> tuple[TrialRow, ...]:
-        """Return the newest measured trial of each family that counts, ordered by number."""
-        with self.engine.begin() as connection:
-            return reading.read_newest_measured(connection, sweep)
-
-    def count_states(self, sweep: str) -> dict[State, int]:
-        """Return state -> number of the sweep's trials in it, for the states that some are in."""
-        with self.engine.begin() as connection:
-            return reading.count_states(connection, sweep)
-
-    def measurements(self, sweep: str, *, number: int | None = None) -> tuple[Measurement, ...]:
-        """Return what the sweep's trials, or one of them, scored, ordered by trial and rung."""
-        with self.engine.begin() as connection:
-            return reading.read_measurements(connection, sweep, number=number)
-
-    def stages(self, sweep: str, *, number: int | None = None) -> tuple[StageRow, ...]:
-        """Return the lineages of the sweep's trials, or of one, ordered by trial, rung and position."""
-        with self.engine.begin() as connection:
-            return reading.read_stages(connection, sweep, number=number)
-
-    def events(self, sweep: str, *, after: int = 0) -> tuple[Event, ...]:
-        """Return the sweep's events with an id above `after`, in the order in which they happened."""
-        with self.engine.begin() as connection:
-            return reading.read_events(connection, sweep, after=after)
 
     @contextlib.contextmanager
     def writing_to(self, sweep: str) -> Generator[Connection]:

@@ -6,6 +6,7 @@ Tests run in the order in which they stand: the sweep is killed, goes on, and is
 from __future__ import annotations
 
 import json
+import secrets
 import subprocess
 import sys
 import time
@@ -177,10 +178,11 @@ def test_a_trial_over_two_hosts_reads_what_one_of_them_downloads(place: Place) -
     """Each host has one GPU that Ray counts, and the store is a bucket: rank 1's host has no file of rank 0's."""
     ray = [str(Path(sys.executable).with_name("ray")), "start", "--num-cpus=1", "--num-gpus=1"]
     head = ["--head", f"--node-ip-address={place.driver.address}", "--port=6379", "--include-dashboard=false"]
-    environment = place.environment | place.services.for_bucket
+    # Ray asks for a token where its head's home holds one, and a sweep on that host alone has made one.
+    environment = place.environment | place.services.for_bucket | {"RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    environment["RAY_AUTH_MODE"] = "token"
     address = f"{place.driver.address}:6379"
     for host, words in ((place.driver, head), (place.asker, [f"--address={address}"])):
-        host.end_processes()  # what a killed driver's own Ray has left, which asks for its token
         started = host.run(*ray, *words, environment=environment)
         assert started.returncode == 0, started.stderr
     words = ["search", "spec.yaml", "--name", "spread", "--store", place.services.store, "--trials", "1"]

@@ -23,6 +23,7 @@ from search.errors import RecordDamagedError, RecordMissingError, RecordUnusable
 from search.record import open_record
 from search.sampler import PastTrial, make_sampler
 from spaces.sweep_spec import SweepSpec, make_sweep_spec
+from tests.contracts.smallest import SPEC
 from tests.trainables_tests.tiny_jobs import phase
 from trainables.config import EngineConfig, VisionConfig
 from trainables.data.load import load_rows
@@ -231,20 +232,6 @@ def test_obstore_and_an_environment(url: str, endpoint: str, saying: str, monkey
 
     with pytest.raises(StoreUnusableError, match=saying):
         check_store(url)
-
-
-SPEC = {
-    "name": "doors",
-    "trials": 1,
-    "trial": {
-        "encoder": {"name": "miniature"},
-        "target": {"mixture": {"miniature_nli": 1.0}, "steps": 1, "num_dev_items": 0},
-        "evaluation": {"task": "miniature_nli", "num_items": 2},
-        "engine": {"device": "cpu"},
-    },
-    "families": {"none": {}},
-    "search": {"target.seed": {"int": [0, 3]}},
-}
 
 
 def optuna_spec(sampler: str, *, seeds: int) -> SweepSpec:

@@ -15,21 +15,9 @@ from search.cli.main import exit_code
 from search.driver.ray_door import check_ray, said_by_ray
 from search.errors import RayUnusableError
 from search.ray_surroundings import check_ray_surroundings, given_address, parsed_address
+from tests.contracts.smallest import SPEC
 from tests.end_to_end.drivers import XSTILTS
 from trainables.local_group import LOOPBACK, free_port
-
-SPEC = {
-    "name": "doors",
-    "trials": 1,
-    "trial": {
-        "encoder": {"name": "miniature"},
-        "target": {"mixture": {"miniature_nli": 1.0}, "steps": 1, "num_dev_items": 0},
-        "evaluation": {"task": "miniature_nli", "num_items": 2},
-        "engine": {"device": "cpu"},
-    },
-    "families": {"none": {}},
-    "search": {"target.seed": {"int": [0, 3]}},
-}
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,15 +17,12 @@ import pytest
 import yaml
 
 from tests.end_to_end.drivers import SECONDS, XSTILTS, environment
+from tests.end_to_end.loopback_clusters import LOOPBACK, running_cluster
 from trainables.devices import REHEARSAL
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tiny_world")]
 
 NUM_TRIALS = 4
-
-
-LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-"""Has Ray take loopback for every host's address, which it does by default on other systems."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,23 +45,10 @@ class Counted:
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Counted]:
     """A head without GPUs and two workers with two each."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.end_to_end.counted_cluster"],
-        cwd=Path(__file__).parents[2],
-        env=environment(Path()) | LOOPBACK,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        made = Counted(address=json.loads(process.stdout.readline())["address"])
-        threading.Thread(target=made.read, args=(process.stdout,), daemon=True).start()
+    with running_cluster("counted_cluster", folder=Path()) as (said, lines):
+        made = Counted(address=said["address"])
+        threading.Thread(target=made.read, args=(lines,), daemon=True).start()
         yield made
-    finally:
-        process.stdin.close()
-        process.wait(SECONDS)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
-import sys
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +15,13 @@ import yaml
 
 from search.record import Event, open_record
 from tests.end_to_end.drivers import SECONDS, XSTILTS, environment
+from tests.end_to_end.loopback_clusters import LOOPBACK, running_cluster
 from tests.faults.planting import ECC, LAUNCH, Planting
 from trainables.devices import REHEARSAL
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tiny_world")]
 
 NUM_TRIALS = 8
-LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-"""Has Ray take loopback for every host's address, which it does by default on other systems."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,21 +70,8 @@ def sweep_on(folder: Path, planting: Planting, encoder: Path, *hosts: dict[str, 
     }
     (folder / "spec.yaml").write_text(yaml.safe_dump(spec))
     asked = json.dumps({"hosts": hosts, "variables": planting.variables})
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.end_to_end.faulty_cluster", asked],
-        cwd=Path(__file__).parents[2],
-        env=environment(folder) | LOOPBACK,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        yield Sweep(home=folder, **json.loads(process.stdout.readline()))
-    finally:
-        process.stdin.close()
-        process.wait(SECONDS)
+    with running_cluster("faulty_cluster", asked, folder=folder) as (said, _):
+        yield Sweep(home=folder, **said)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from search.cluster.packing import Submission, pack
 from search.errors import InputError
 from search.trial_file import load_trial_file
 from spaces.binding import bind
-from spaces.overrides import with_settings
+from spaces.overrides import with_files_read, with_settings
 from spaces.sweep_spec import load_sweep_spec, make_space, make_sweep_spec, recorded
 from trainables.errors import ConfigError, YamlFileError
 
@@ -74,6 +74,11 @@ def test_on_the_command_line_a_file_is_relative_to_where_one_is(
     of_trial = load_trial_file(Path("elsewhere/trial.yaml"), settings=["engine.deepspeed=ds.json"])
     of_spec = with_settings(load_sweep_spec("demo"), ["trial.engine.deepspeed=ds.json"])
 
+    sent = with_files_read(["trials=2", "trial.engine.deepspeed=ds.json"])
+    (tmp_path / "ds.json").unlink()
+    there = with_settings(load_sweep_spec("demo"), sent)
+
+    assert there == with_settings(of_spec, ["trials=2"])
     assert of_trial.engine.deepspeed == SETTINGS
     assert of_spec.trial["engine"]["deepspeed"] == SETTINGS  # pyright: ignore[reportIndexIssue, reportCallIssue, reportArgumentType]
 
