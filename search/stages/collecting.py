@@ -60,6 +60,8 @@ class Collected(FrozenModel):
     """The same, afterwards."""
     max_bytes: int | None
     """The budget."""
+    num_left: int
+    """Stages that stay."""
     num_needed: int
     """Stages that stay for trials that are not done."""
     num_kept: int
@@ -112,6 +114,7 @@ class _Collector:
             bytes_before=self._before,
             bytes_after=self._before - freed,
             max_bytes=self._limits.max_bytes,
+            num_left=len(self._stages) - sum(removal.what == "stage" for removal in self._removed),
             num_needed=len(self._needs.unfinished & self._stages.keys()),
             num_kept=len(self._staying - self._needs.unfinished),
             num_busy=len(self._busy),
