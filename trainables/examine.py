@@ -31,6 +31,7 @@ MAX_EXAMINED = 10_000
 
 MAX_NAMED_CLASSES = 12
 """Classes that a note about their order names."""
+_NUM_BOOLEANS = 2
 
 NUM_EXAMPLES = 3
 UNBOUNDED = 1_000_000
@@ -329,6 +330,7 @@ def _order_notes(spec: TaskSpec, *, splits: Sequence[SplitReport]) -> list[str]:
     else:
         named = ", ".join(f"{number} is {name}" for number, name in list(enumerate(spec.labels))[:MAX_NAMED_CLASSES])
         more = " ..." if len(spec.labels) > MAX_NAMED_CLASSES else ""
+        more += "; false counts as 0 and true as 1" if len(spec.labels) == _NUM_BOOLEANS else ""
         order = f"the task's order is taken: {named}{more}; check it against the source's, or give label_values"
     return [f"labels are numbers, and the source does not name them, so {order} (in {places})"]
 

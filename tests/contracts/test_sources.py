@@ -45,6 +45,7 @@ ANSWERS: dict[str, tuple[Any, Any]] = {
     "texts": (("rot", "9"), {"text": ["rot"], "answer_start": [9]}),
     "float texts": (("rot", "9.0"), {"text": ["rot"], "answer_start": [9]}),
     "missing": ((None, None), {"text": [], "answer_start": []}),
+    "an empty text": (("", 0), {"text": [], "answer_start": []}),
 }
 REFUSED_ANSWERS = {
     "unknown": ("gelb", 9),
@@ -181,13 +182,42 @@ def test_a_number_that_is_a_classs_name_is_that_class(tmp_path: Path, source: st
 
 @every_source
 @pytest.mark.parametrize(
-    ("labels", "expected"), [(["nein", "ja"], [1, 0]), (["true", "false"], [0, 1]), (["False", "True"], [1, 0])]
+    ("labels", "expected"),
+    [
+        (["nein", "ja"], [1, 0]),
+        (["true", "false"], [0, 1]),
+        (["False", "True"], [1, 0]),
+        (["yes", "no"], [0, 1]),
+        (["1", "0"], [0, 1]),
+    ],
 )
 def test_a_boolean_is_its_name_or_the_second_of_two_classes(
     tmp_path: Path, source: str, labels: list[str], expected: list[int]
 ) -> None:
     write = partial(write_rows, rows=rows_of("label", [True, False], source=source))
     assert read(tmp_path, {**FIELDS["label"], "labels": labels}, source=source, write=write) == expected
+
+
+@every_source
+@pytest.mark.parametrize("labels", [["1", "2"], ["ja", "nein", "offen"]])
+def test_a_boolean_that_could_be_several_classes_is_refused(tmp_path: Path, source: str, labels: list[str]) -> None:
+    write = partial(write_rows, rows=rows_of("label", [True, False], source=source))
+    with pytest.raises(InputError, match=f"none of {', '.join(labels)}"):
+        read(tmp_path, {**FIELDS["label"], "labels": labels}, source=source, write=write)
+
+
+@every_source
+def test_what_stands_for_no_label_may_be_a_boolean(tmp_path: Path, source: str) -> None:
+    fields = {**FIELDS["label"], "labels": ["ja", "nein"], "unlabelled": ["False"]}
+    write = partial(write_rows, rows=rows_of("label", ["ja", "False", "nein"], source=source))
+    assert read(tmp_path, fields, source=source, write=write) == [0, -1, 1]
+
+
+@every_source
+def test_a_number_that_two_classes_are_called_by_is_refused(tmp_path: Path, source: str) -> None:
+    write = partial(write_rows, rows=rows_of("label", [1, 2], source=source))
+    with pytest.raises(InputError, match="none of 1\\.0, 1\\.00, 2"):
+        read(tmp_path, {**FIELDS["label"], "labels": ["1.0", "1.00", "2"]}, source=source, write=write)
 
 
 ORDERS = {

@@ -28,9 +28,11 @@ def squad_answers(value: Any, *, context: str) -> dict[str, list[Any]]:
     texts, starts = _parts(value)
     if len(texts) != len(starts):
         raise NoAnswersError(f"holds {len(texts)} texts and {len(starts)} starts; there must be as many")
+    if texts and all(text is None or text == "" for text in texts):
+        return _none(starts)
     numbers = [_start(start) for start in starts]
     for text, start in zip(texts, numbers, strict=True):
-        if not isinstance(text, str):
+        if not isinstance(text, str) or not text:
             raise NoAnswersError(f"holds {shown(text)} as an answer, and it must be a text; put it in quotes")
         if start > len(context) or context[start : start + len(text)] != text:
             raise NoAnswersError(f"holds {shown(text)} at character {start}, where the context has another text")
@@ -50,9 +52,17 @@ def _parts(value: Any) -> tuple[Sequence[Any], Sequence[Any]]:
         ]
     elif isinstance(value, list) and len(cast("list[Any]", value)) == len(_PARTS):
         text, start = cast("list[Any]", value)
-        return ([text], [start]) if text else ([], [])
+        return [text], [start]
     forms = "the lists text and answer_start, as in SQuAD, or a list of objects that have them"
     raise NoAnswersError(f"holds {shown(value)}, and it must hold {forms}")
+
+
+def _none(starts: Sequence[Any]) -> dict[str, list[Any]]:
+    """Return that there is no answer, as empty texts say whose starts name no place."""
+    for start in starts:
+        if start not in (None, "") and ((number := whole_number(start)) is None or number > 0):
+            raise NoAnswersError(f"holds no text and the start {shown(start)}; give both, or leave both empty")
+    return {"text": [], "answer_start": []}
 
 
 def _is_answer(value: Any) -> bool:

@@ -90,7 +90,9 @@ class _Cell:
         """
         value: Any = row
         for part in (name,) if name in row else name.split("."):
-            value = value.get(part, _ABSENT) if isinstance(value, Mapping) else None
+            if value is not None and not isinstance(value, Mapping):
+                raise self._wrong(f"holds {shown(value)} where {part!r} of {name!r} must be; write an object there")
+            value = None if value is None else value.get(part, _ABSENT)
             if value is _ABSENT:
                 found = ", ".join(map(str, row))
                 raise self._wrong(f"is missing, the row has {found}; add {name!r}, with null where there is nothing")

@@ -26,6 +26,8 @@ MAX_SHOWN_CHARACTERS = 60
 
 _WHOLE = re.compile(r"-?[0-9]{1,18}(\.0*)?")
 _BOOLEANS = {"true": 1, "false": 0}
+_SAME = {"true": ("true", "yes"), "false": ("false", "no")}
+"""A boolean -> names of classes that say the same."""
 
 
 class NoClassError(Exception):
@@ -67,9 +69,13 @@ class Classes:
         self._is_written = bool(spec.label_values)
         self._reading = reading or Reading()
         self._numbers = {name: number for number, name in enumerate(self._names)}
+        wholes = Counter(_whole(name) for name in self._numbers)
         self._numerals = {
-            whole: number for name, number in self._numbers.items() if (whole := _whole(name)) is not None
+            whole: number
+            for name, number in self._numbers.items()
+            if (whole := _whole(name)) is not None and wholes[whole] == 1
         }
+        self._has_numerals = bool(wholes.keys() - {None})
         self._unlabelled = {*spec.unlabelled} - {*self._names}
         self._unlabelled_numbers = {whole for text in self._unlabelled if (whole := _whole(text)) is not None}
         self._unlabelled_numbers -= self._numerals.keys()
@@ -86,6 +92,12 @@ class Classes:
         Raises:
             NoClassError: It is none of them.
         """
+        number = self._number(value, num_classes=num_classes)
+        if number >= num_classes:  # a row may have fewer choices than the task has names for them
+            raise NoClassError(value, f"beyond this row's {num_classes}; correct it")
+        return number
+
+    def _number(self, value: Any, *, num_classes: int) -> int:
         whole = _whole(value) if self._source_names and not isinstance(value, bool) else None
         if whole is None or whole < 0:
             return self._of_value(value, num_classes=num_classes)
@@ -110,26 +122,37 @@ class Classes:
     def _of_value(self, value: Any, *, num_classes: int) -> int:
         if isinstance(value, str) and value in self._numbers:
             return self._numbers[value]
-        if (number := self._boolean(value, num_classes=num_classes)) is not None:
+        if (number := self._same_as_boolean(value)) is not None:
             return number
         whole = None if isinstance(value, bool) else _whole(value)
         if whole is not None and whole in self._numerals:
             return self._numerals[whole]
         if self.is_unlabelled(value):
             return UNLABELLED
+        if (number := self._boolean(value, num_classes=num_classes)) is not None:
+            return number
         # Where the task says how its labels are written, or calls a class by a number, a number is a name or a slip.
-        if whole is None or self._is_written or self._numerals or self._source_names:
+        if whole is None or self._is_written or self._has_numerals or self._source_names:
             raise self._none(value, num_classes=num_classes)
         return self._without_name(whole, value=value, num_classes=num_classes)
 
-    def _boolean(self, value: Any, *, num_classes: int) -> int | None:
-        said = str(value).lower() if isinstance(value, bool | str) else ""
+    def _same_as_boolean(self, value: Any) -> int | None:
+        """Return the class whose name says what a boolean says, or calls it by its number; None without one."""
+        said = _said(value)
         if said not in _BOOLEANS:
             return None
-        for name, number in self._numbers.items():
-            if name.lower() == said:
-                return number
-        if num_classes != len(_BOOLEANS) or self._is_written:
+        for same in _SAME[said]:
+            for name, number in self._numbers.items():
+                if name.lower() == same:
+                    return number
+        return self._numerals.get(_BOOLEANS[said]) if self._numerals.keys() == {0, 1} else None
+
+    def _boolean(self, value: Any, *, num_classes: int) -> int | None:
+        """Return the class of a boolean in the task's order; None for what is no boolean."""
+        said = _said(value)
+        if said not in _BOOLEANS:
+            return None
+        if num_classes != len(_BOOLEANS) or self._is_written or self._has_numerals:
             raise self._none(value, num_classes=num_classes)
         return self._without_name(_BOOLEANS[said], value=value, num_classes=num_classes)
 
@@ -158,7 +181,8 @@ class Classes:
         own = f"none of {_listed(self._names)}" if self._names else f"no number from 0 to {num_classes - 1}"
         said = str(value)
         alike = [name for name in self._names if name.lower() == said.lower()]
-        near = f"; did you mean {alike[0]!r}?" if alike else near_matches(said, self._names)
+        near = f"; did you mean {alike[0]!r}?" if alike else ""
+        near = near or (near_matches(said, self._names) if isinstance(value, str) else "")
         theirs = f" (the source's classes are {_listed(self._source_names)})" if self._source_names else ""
         return NoClassError(value, f"{own}{theirs}{near}; correct it or the task's label_values")
 
@@ -172,6 +196,10 @@ def shown(value: Any) -> str:
 def whole_number(value: Any) -> int | None:
     """Return the whole number that a value is: 1, 1.0 and "1" are one; None where it is none."""
     return None if isinstance(value, bool) else _whole(value)
+
+
+def _said(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool | str) else ""
 
 
 def _whole(value: Any) -> int | None:

@@ -204,7 +204,9 @@ def _joined(rows: datasets.Dataset, columns: Sequence[str], *, content: Content 
     if content != "answers":
         return [list(parts) for parts in values], datasets.List(rows.features[columns[0]])
     feature = {"text": rows.features[columns[0]], "answer_start": rows.features[columns[1]]}
-    return [[{"text": text, "answer_start": start}] if text else [] for text, start in values], datasets.List(feature)
+    return [
+        [{"text": text, "answer_start": start}] if text not in (None, "") else [] for text, start in values
+    ], datasets.List(feature)
 
 
 def _theirs(spec: TaskSpec) -> list[str]:

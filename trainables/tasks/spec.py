@@ -335,7 +335,7 @@ class TaskSpec(FrozenModel):
     @model_validator(mode="after")
     def _silence_fits_kind(self) -> Self:
         if self.unanswerable and self.kind != "span_qa":
-            msg = f"`unanswerable` belongs to kind span_qa, and only to it; this kind is {self.kind}; leave it out"
+            msg = f"leave out `unanswerable`: kind {self.kind} has no questions without an answer, only span_qa does"
             raise ValueError(msg)
         return self
 
@@ -349,7 +349,11 @@ class TaskSpec(FrozenModel):
     @model_validator(mode="after")
     def _masking_fits_kind(self) -> Self:
         if (self.masking is not None) != (self.kind == "masked_lm"):
-            msg = f"`masking` belongs to kind masked_lm, and only to it; this kind is {self.kind}"
+            msg = (
+                "give `masking`: kind masked_lm needs to know which words are masked"
+                if self.masking is None
+                else f"leave out `masking`: kind {self.kind} masks nothing, only masked_lm does"
+            )
             raise ValueError(msg)
         return self
 
@@ -357,8 +361,9 @@ class TaskSpec(FrozenModel):
     def _answers_fit_kind(self) -> Self:
         if (self.num_answers is not None) != (self.kind == "visual_question_answering"):
             msg = (
-                f"`num_answers` belongs to kind visual_question_answering, and only to it; this kind is "
-                f"{self.kind}, and num_answers is {self.num_answers}"
+                "give `num_answers`: visual question answering needs the size of its answer vocabulary"
+                if self.num_answers is None
+                else f"leave out `num_answers`: kind {self.kind} has no answer vocabulary"
             )
             raise ValueError(msg)
         return self
