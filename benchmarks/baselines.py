@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from trainables.tasks.squad_f1 import best_exact_match, best_f1
+from trainables.tasks.metrics.squad_f1 import best_exact_match, best_f1
 
 if TYPE_CHECKING:
     from trainables.data.encoded import EncodedTask
@@ -48,13 +48,13 @@ def _majority_tag(task: EncodedTask) -> list[Guess]:
 
 
 def _own_image(task: EncodedTask) -> list[Guess]:
-    from trainables.tasks.image_text_retrieval import NUM_CANDIDATES
+    from trainables.tasks.kinds.image_text_retrieval import NUM_CANDIDATES
 
     return [Guess("one of the images", 1 / min(NUM_CANDIDATES, len(task)))]
 
 
 def _any_candidate(task: EncodedTask) -> list[Guess]:
-    from trainables.tasks.text_retrieval import Pool
+    from trainables.tasks.kinds.text_retrieval import Pool
 
     return [Guess("one of the sentences", 1 / len(Pool.of(task.columns).candidates))]
 

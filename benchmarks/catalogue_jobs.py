@@ -13,7 +13,6 @@ from statistics import fmean
 
 from baselines import Guess, best_guess
 
-from trainables.checkpoints import vision_folder
 from trainables.config import EngineConfig, EvaluationConfig, PhaseConfig
 from trainables.config.literature import LITERATURE
 from trainables.data.availability import availability
@@ -25,10 +24,11 @@ from trainables.data.encoded import (
     tokenizer_fingerprint,
 )
 from trainables.data.readable import check_readable
-from trainables.encoder import load_tokenizer
 from trainables.errors import InputError
-from trainables.jobs import EvaluateJob, JobPlaces, JobResult, TrainJob
-from trainables.local_group import LocalGroup
+from trainables.models.encoder import load_tokenizer
+from trainables.plan.starting_weights import vision_folder
+from trainables.ranks.jobs import EvaluateJob, JobPlaces, JobResult, TrainJob
+from trainables.ranks.local_group import LocalGroup
 from trainables.tasks.registry import task
 from trainables.tasks.spec import CompositeSource, GeneratedSource, TaskSpec
 

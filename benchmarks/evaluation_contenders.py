@@ -21,12 +21,12 @@ from trainables.data.encoded import (
     tokenizer_fingerprint,
 )
 from trainables.data.joined import JoinedTask
-from trainables.encoder import load_encoder, load_tokenizer
-from trainables.evaluation import predict
-from trainables.export import export_classifier
-from trainables.model import TaskModel, build_task_model, head_state
+from trainables.evaluation.predict import predict
+from trainables.models.encoder import load_encoder, load_tokenizer
+from trainables.models.export import export_classifier
+from trainables.models.task_model import TaskModel, build_task_model, head_state
 from trainables.tasks.registry import task
-from trainables.training import Rank
+from trainables.training.trainer import Rank
 
 TOKENS_PER_MICRO_BATCH = 4096
 """The default of an evaluation."""

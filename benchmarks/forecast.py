@@ -22,7 +22,7 @@ from machine import heading, save
 from search_replay import SLICES, Method, replay, spec_of
 from surrogate import load
 
-from search.driver.forecasting import Forecaster, Timing
+from search.forecast.forecasting import Forecaster, Timing
 
 SAMPLERS = ("random", "tpe", "stage_aware")
 BOUND = 0.15

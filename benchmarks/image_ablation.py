@@ -18,9 +18,9 @@ from typing import Any  # Any: fields of a phase, checked by pydantic
 from catalogue_jobs import open_bench
 from machine import heading, save
 
-from trainables.checkpoints import encoder_folder
 from trainables.config import PhaseConfig
 from trainables.config.yaml_file import parse_yaml
+from trainables.plan.starting_weights import encoder_folder
 from trainables.tasks.registry import task
 
 SHUFFLED = "/shuffled_images"

@@ -2,11 +2,12 @@
 
     python benchmarks/plan_at_scale.py [--trials 1000] [--gpus 64] [--gpus-per-trial 1] [--save FILE]
 
-A SIMULATION. Plans and order are the driver's own (`trainables.stages`, `search.driver.ordering`), data sizes are the
-catalogue's; what a stage takes is a cost model (`scale_costs.py`), which the output states, and no GPU is used. Every
-fourth intermediate checkpoint is of one family, 8 target configurations start from each, and the target phase grows
-over 3 rungs of eta 3. Trials are proposed in random order. On the other side every trial is alone: with each rung from
-scratch, as early stopping with restarts does; with rungs that continue its own stages; or as one full-length run.
+A SIMULATION. Plans and order are the driver's own (`trainables.plan.stage_plan`, `search.scheduling.ordering`), data
+sizes are the catalogue's; what a stage takes is a cost model (`scale_costs.py`), which the output states, and no GPU
+is used. Every fourth intermediate checkpoint is of one family, 8 target configurations start from each, and the
+target phase grows over 3 rungs of eta 3. Trials are proposed in random order. On the other side every trial is alone:
+with each rung from scratch, as early stopping with restarts does; with rungs that continue its own stages; or as one
+full-length run.
 
 Pruning is asynchronous successive halving (Li et al. 2020, arXiv 1810.05934) by Optuna's rule, on scores drawn at
 random: a trial's quality, and noise that shrinks from rung to rung.
@@ -26,10 +27,10 @@ from machine import heading, save
 from scale_costs import NUM_PARAMETERS, SECONDS_PER_STAGE, CostModel
 from scale_trials import NUM_TARGETS, RUNGS, plan_trials
 
-from search.driver.ordering import Candidate, in_order
-from search.driver.proposing import MAX_AHEAD
-from search.driver.simulation import Course, Plan, Simulation, longest_chain
-from trainables.stages import Stage
+from search.forecast.simulation import Course, Plan, Simulation, longest_chain
+from search.scheduling.ordering import Candidate, in_order
+from search.scheduling.proposing import MAX_AHEAD
+from trainables.plan.stage_plan import Stage
 
 HOUR, TERA = 3600.0, 1e12
 

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from search.record import open_record
-from search.record.snapshots import snapshots_folder, take_snapshot
+from search.record.integrity.snapshots import snapshots_folder, take_snapshot
 
 _KILLED = """
 import sys, time

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from search.driver.simulation import Plan
+from search.forecast.simulation import Plan
 from trainables.config import EvaluationConfig, PhaseConfig
 from trainables.data.batching import num_steps_for_epochs
-from trainables.mixture import mixture_weights, num_examples_of_an_epoch, phase_tasks
-from trainables.schedule import trunk_end
-from trainables.stages import Provenance, Stage
+from trainables.plan.mixture import mixture_weights, num_examples_of_an_epoch, phase_tasks
+from trainables.plan.schedule import trunk_end
+from trainables.plan.stage_plan import Provenance, Stage
 from trainables.tasks.spec import TaskSpec
 
 LAYERS, WIDTH, FEED_FORWARD, VOCABULARY = 24, 1024, 4096, 250_002

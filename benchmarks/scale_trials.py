@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass
 from functools import lru_cache
 
-from search.driver.simulation import Plan
+from search.forecast.simulation import Plan
 from trainables.config import (
     EngineConfig,
     PhaseConfig,
@@ -17,8 +17,8 @@ from trainables.config import (
     TrialConfig,
     VisionConfig,
 )
-from trainables.provenance import task_names
-from trainables.stages import Provenance, plan_stages
+from trainables.plan.provenance import task_names
+from trainables.plan.stage_plan import Provenance, plan_stages
 from trainables.tasks.registry import task
 
 NUM_TARGETS = 8

@@ -33,7 +33,7 @@ from typing import Any
 
 from machine import heading, save
 
-from search.driver.ordering import Candidate, in_order
+from search.scheduling.ordering import Candidate, in_order
 from trainables.config import (
     EncoderConfig,
     EngineConfig,
@@ -44,12 +44,12 @@ from trainables.config import (
     TrialConfig,
     VisionConfig,
 )
-from trainables.local_group import LocalGroup
-from trainables.provenance import read_provenance
+from trainables.plan.provenance import read_provenance
+from trainables.plan.stage_plan import missing_stages, plan_stages
+from trainables.ranks.local_group import LocalGroup
 from trainables.results import TrialResult
 from trainables.stage_store import StageStore
-from trainables.stages import missing_stages, plan_stages
-from trainables.trial import Workplace, run_trial
+from trainables.trials.trial import Workplace, run_trial
 
 NUM_TARGETS = 8
 """F: target configurations under each intermediate one."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from trainables.data.batching import BatchPlan, Block
     from trainables.data.encoded import EncodedTask
-    from trainables.training import Rank
+    from trainables.training.trainer import Rank
 
 Order = Literal["random", "group_by_length"]
 """Names of Trainer's `train_sampling_strategy`."""
@@ -101,14 +101,14 @@ def gemm_gflops(size: int, *, threads: int, seconds: float = 1.0) -> float:
 
 
 def train_ours(settings: Settings, *, num_steps: int, seed: int) -> Window:
-    """Train with this project's engine on one rank, as `trainables.rank` does for a job."""
-    from trainables.checkpointing import CheckpointWriter
+    """Train with this project's engine on one rank, as `trainables.ranks.run_job` does for a job."""
     from trainables.config import EngineConfig, PhaseConfig
-    from trainables.encoder import load_encoder
     from trainables.engine import Engine, EngineRequest
-    from trainables.model import build_task_model, parameter_groups
-    from trainables.progress import ignore_progress
-    from trainables.training import Pace, Stretch, Trainer, training_data
+    from trainables.models.encoder import load_encoder
+    from trainables.models.task_model import build_task_model, parameter_groups
+    from trainables.monitoring.progress import ignore_progress
+    from trainables.training.checkpoint_writer import CheckpointWriter
+    from trainables.training.trainer import Pace, Stretch, Trainer, training_data
 
     work = PhaseConfig(
         mixture={TASK: 1.0},
@@ -249,8 +249,8 @@ def _window(clock: _Clock, *, steps: Sequence[Step], first: int) -> Window:
 @cache
 def _rank(threads: int) -> Rank:
     from trainables.engine import ProcessGroupConfig
-    from trainables.local_group import free_port
-    from trainables.rank_process import join
+    from trainables.ranks.local_group import free_port
+    from trainables.ranks.rank_process import join
 
     return join(
         ProcessGroupConfig(
@@ -262,7 +262,7 @@ def _rank(threads: int) -> Rank:
 @cache
 def _encoded(settings: Settings) -> EncodedTask:
     from trainables.data.encoded import EncodedRequest, TokenizerSource, open_encoded_task, tokenizer_fingerprint
-    from trainables.encoder import load_tokenizer
+    from trainables.models.encoder import load_tokenizer
     from trainables.tasks.registry import task
 
     folder = settings.encoder
@@ -279,7 +279,7 @@ def _rows(settings: Settings) -> tuple[Any, Any]:
     """Return the tokenizer and the same examples as a data set that Trainer reads."""
     from datasets import Dataset
 
-    from trainables.encoder import load_tokenizer
+    from trainables.models.encoder import load_tokenizer
 
     columns = _encoded(settings).columns
     input_ids = [ids.tolist() for ids in columns["input_ids"]]
@@ -292,7 +292,7 @@ def _rows(settings: Settings) -> tuple[Any, Any]:
 def _classifier(folder: Path) -> Any:
     from transformers import AutoModelForSequenceClassification
 
-    from trainables.encoder import quiet_transformers
+    from trainables.models.encoder import quiet_transformers
 
     with quiet_transformers():
         model = AutoModelForSequenceClassification.from_pretrained(

@@ -96,7 +96,7 @@ def _options() -> argparse.Namespace:
 
 def set_environment(threads: int) -> None:
     """Give every side the environment of our ranks; children read it before they import torch."""
-    from trainables.local_group import rank_environment
+    from trainables.ranks.local_group import rank_environment
 
     os.environ.update(rank_environment(threads))
     os.environ["HF_HUB_OFFLINE"] = "1"

@@ -31,22 +31,22 @@ from typing import Any  # Ray is untyped
 
 from machine import heading, save
 
-from search.driver.pausing import DiskPause
-from search.driver.planning import StagePlans
-from search.driver.proposing import Proposer, Start
 from search.driver.trial_actor import SweepTrainable
+from search.driver.trial_order import TrialOrder
+from search.driver.trial_trainable import DISK, RUNG
 from search.driver.tuning import (  # sets what Ray reads when it is imported: so Ray is imported later here
     trial_resources,
     tune_trials,
 )
 from search.record import Record, open_record
+from search.scheduling.pausing import DiskPause
+from search.scheduling.planning import StagePlans
+from search.scheduling.proposing import Proposer, Start
 from spaces.sweep_spec import SweepSpec, make_sweep_spec
 from trainables.config import EngineConfig
-from trainables.devices import RankDevices
-from trainables.order import TrialOrder
+from trainables.ranks.devices import RankDevices
 from trainables.results import TrialResult
 from trainables.stage_store import StageStore
-from trainables.trainable import DISK, RUNG
 
 TARGET_RATIO = 50
 """What the recipe's seconds per trial are meant to be, as a multiple of ours."""

@@ -21,7 +21,6 @@ import torch
 from machine import heading, save
 from transformers import ViTConfig, ViTModel
 
-from trainables.checkpoints import encoder_folder, folder_identity
 from trainables.config import VisionConfig
 from trainables.data.encoded import (
     EncodedRequest,
@@ -31,10 +30,11 @@ from trainables.data.encoded import (
     open_encoded_task,
     tokenizer_fingerprint,
 )
-from trainables.encoder import load_tokenizer
+from trainables.models.encoder import load_tokenizer
+from trainables.models.vision import VisionTower, build_vision_tower
+from trainables.plan.starting_weights import encoder_folder, folder_identity
 from trainables.tasks.registry import task
-from trainables.vision import VisionTower, build_vision_tower
-from trainables.vision_features import FrozenTower, making_features, with_vision_features
+from trainables.training.vision_features import FrozenTower, making_features, with_vision_features
 
 BATCH_SIZE = 32
 EPOCHS = 3

@@ -7,7 +7,7 @@ from pathlib import Path
 from search.errors import InputError, RunError
 from search.record import Record, TrialRow
 from spaces.own_tasks import adopt_tasks
-from trainables.jobs import HEADS
+from trainables.ranks.jobs import HEADS
 from trainables.stage_store import StageStore, StoredStage, is_there, why_not_writable
 from trainables.tasks.registry import task
 
@@ -51,9 +51,9 @@ def export_trial(record: Record, *, sweep: str, number: int, folder: Path, store
         raise InputError(msg)
     stage = _target_stage(record, trial, store=store)
     # Torch takes seconds: what is wrong has been said by now.
-    from trainables.export import export_classifier
-    from trainables.model import head_state
-    from trainables.weights import read_weights
+    from trainables.models.export import export_classifier
+    from trainables.models.task_model import head_state
+    from trainables.models.weights import read_weights
 
     export_classifier(
         stage.folder,

@@ -23,7 +23,7 @@ from trainables.tasks.registry import task
 from trainables.tasks.spec import TaskSpec
 
 if TYPE_CHECKING:
-    from trainables.items import Item
+    from trainables.evaluation.items import Item
     from trainables.results import StageRun
 
 XTREME_NAMES: Mapping[str, str] = {"paws_x": "pawsx", "bucc": "bucc2018", "mewsli_x": "mewslix"}
@@ -73,7 +73,7 @@ def _evaluations(config: TrialConfig) -> dict[str, EvaluationConfig]:
 
 
 def _read(run: StageRun, *, store: str) -> dict[str, list[Item]]:
-    from trainables.predictions import PREDICTIONS, read_predictions
+    from trainables.evaluation.predictions import PREDICTIONS, read_predictions
 
     stage = StageStore(store, read_only=True).find(run.key) if is_there(store) else None
     if stage is None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self, TextIO
 from search.query import SweepStatus, sweep_status
 from search.record import Event, Record, TrialRow
 from trainables.data.left_out import is_new
-from trainables.progress import Progress
+from trainables.monitoring.progress import Progress
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -25,7 +25,7 @@ from trainables.errors import ConfigError
 from trainables.tasks.controls import is_control_name
 
 if TYPE_CHECKING:
-    from trainables.frozen_features import FeatureMaker, FrozenFeatures
+    from trainables.models.frozen_features import FeatureMaker, FrozenFeatures
 
 _MIXTURE = "intermediate.mixture"
 
@@ -77,8 +77,8 @@ def rank_tasks(spec: SweepSpec, *, num_items: int, max_length: int) -> Ranking:
     Raises:
         InputError: A task's rows or the encoder cannot be read, or there are no source tasks to rank.
     """
-    from trainables.checkpoints import encoder_folder
-    from trainables.frozen_features import FeatureMaker
+    from trainables.models.frozen_features import FeatureMaker
+    from trainables.plan.starting_weights import encoder_folder
 
     space = make_space(spec)
     arms = _mixtures(space)

@@ -19,9 +19,9 @@ from spaces.parameters import FloatParameter, IntParameter, SimplexParameter
 from spaces.reasons import Misfit, Nearest, misfit, same
 from spaces.tree import FAMILY_PATH, Arm, Assignment, ChoiceParameter, Label, Parameter, Space
 from spaces.walk import describe, walk
-from trainables.checkpoints import with_absolute_folders
 from trainables.config import TrialConfig
 from trainables.errors import ConfigError
+from trainables.plan.starting_weights import with_absolute_folders
 
 _ROUNDS = 2
 """Choices are settled again after the others are: what one arm binds may depend on another's."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from spaces.binding import BoundTrial, origin_of
 from spaces.parameters import FloatParameter, IntParameter
 from spaces.tree import FAMILY_PATH, ChoiceParameter, Space, every_parameter
-from trainables.control_checks import equal_compute_tasks
+from trainables.checks.controls import equal_compute_tasks
 from trainables.errors import ConfigError
 
 

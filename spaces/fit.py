@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from spaces.binding import BoundTrial, origin_of
-from trainables.beside_checks import check_beside
+from trainables.checks.beside import check_beside
+from trainables.checks.controls import check_controls
 from trainables.config import EvaluationConfig, PhaseConfig
-from trainables.control_checks import check_controls
 from trainables.errors import ConfigError, InputError, near_matches
-from trainables.provenance import evaluations_of, phases_of
+from trainables.plan.provenance import evaluations_of, phases_of
 from trainables.tasks import registry
 from trainables.tasks.spec import TaskSpec
 

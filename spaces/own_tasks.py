@@ -14,7 +14,7 @@ from pydantic import JsonValue, ValidationError
 
 from trainables.config.validation import config_error
 from trainables.errors import ConfigError, TaskDataError
-from trainables.task_file import load_task_file, make_task
+from trainables.own_tasks.task_file import load_task_file, make_task
 from trainables.tasks.registry import adopt
 from trainables.tasks.spec import TaskSpec
 

@@ -7,7 +7,7 @@ from spaces.drawing import first_assignments
 from spaces.tree import Space
 from trainables.config import PhaseConfig, RungsConfig
 from trainables.errors import ConfigError
-from trainables.schedule import warmup_length
+from trainables.plan.schedule import warmup_length
 
 
 def check_rungs(rungs: RungsConfig, *, space: Space) -> None:

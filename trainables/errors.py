@@ -39,7 +39,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from trainables.rank_place import RankPlace
+    from trainables.ranks.rank_place import RankPlace
 
 
 class TrainablesError(Exception):

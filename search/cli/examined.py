@@ -11,7 +11,7 @@ import click
 from search.cli.output import WIDTH, Table, percent, print_next, print_table
 
 if TYPE_CHECKING:
-    from trainables.examine import SplitReport, TaskReport
+    from trainables.own_tasks.report import SplitReport, TaskReport
 
 INDENT = 14
 MAX_LINES = 4

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from search.home import Home
-    from trainables.checkpoint_keeper import StopRequest
     from trainables.config import TrialConfig
     from trainables.results import TrialResult
+    from trainables.trials.checkpoint_keeper import StopRequest
 
 
 @click.command
@@ -56,11 +56,11 @@ def run(trial: Path, settings: tuple[str, ...], store: str | None, as_json: bool
 def _run(config: TrialConfig, *, home: Home) -> TrialResult:
     from search.home import check_home
     from search.progress import showing_progress
-    from trainables.checkpoint_keeper import StopRequest
-    from trainables.checks import check_trial
-    from trainables.local_devices import devices_here
-    from trainables.local_group import LocalGroup
-    from trainables.trial import Workplace, run_trial
+    from trainables.checks.trial import check_trial
+    from trainables.ranks.local_devices import devices_here
+    from trainables.ranks.local_group import LocalGroup
+    from trainables.trials.checkpoint_keeper import StopRequest
+    from trainables.trials.trial import Workplace, run_trial
 
     check_trial(config)
     devices = devices_here(config.engine)
@@ -99,7 +99,7 @@ def _stopping_on_signals(stop: StopRequest) -> Generator[None]:
 
 def _losses(result: TrialResult, *, home: Home) -> dict[str, list[float]]:
     """Return phase -> training loss of every step, of the phases that train; further targets' by number."""
-    from trainables.jobs import LOSSES
+    from trainables.ranks.jobs import LOSSES
 
     store = home.open_store()
     losses: dict[str, list[float]] = {}

@@ -24,9 +24,9 @@ from search.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from search.driver.forecasting import Forecast, Range
     from search.driver.settling import Placement
     from search.driver.sweep import SweepRequest
+    from search.forecast.forecasting import Forecast, Range
     from search.home import Home
     from search.query import BestTrial
 
@@ -175,7 +175,7 @@ def _follow(request: SweepRequest) -> None:
 
 def _print_preview(request: SweepRequest, *, as_json: bool) -> None:
     from search.cli.output import print_json, print_next
-    from search.driver.previewing import preview_sweep
+    from search.forecast.previewing import preview_sweep
 
     preview = preview_sweep(request, on_progress=_Patience())
     changes = preview.changes

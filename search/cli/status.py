@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from search.home import Home
     from search.query import SweepStatus
     from search.record import TrialRow
-    from trainables.progress import Progress
+    from trainables.monitoring.progress import Progress
 
 
 @click.command

@@ -10,7 +10,7 @@ import click
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-    from trainables.tasks.declared import DeclaredTask
+    from trainables.tasks.catalogue.declared import DeclaredTask
     from trainables.tasks.spec import TaskSpec
 
 NOTHING = "-"
@@ -55,7 +55,7 @@ def known_tasks() -> list[TaskSpec]:
 
 def declared_tasks() -> list[DeclaredTask]:
     """Return the literature's tasks that cannot be had, but for those of which a package offers a copy."""
-    from trainables.tasks.declared import DECLARED
+    from trainables.tasks.catalogue.declared import DECLARED
     from trainables.tasks.registry import tasks
 
     return [one for name, one in DECLARED.items() if name not in tasks()]

@@ -13,7 +13,7 @@ from search.cli.rank import rank
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-    from trainables.tasks.declared import DeclaredTask
+    from trainables.tasks.catalogue.declared import DeclaredTask
     from trainables.tasks.spec import TaskSpec
 
 
@@ -93,7 +93,7 @@ def check(context: click.Context, file: str, encoder: str | None, max_length: in
     """
     from search.cli.examined import print_report
     from search.cli.output import print_json
-    from trainables.examine import examine_task
+    from trainables.own_tasks.report import examine_task
 
     report = examine_task(_task_of(file), encoder=encoder, max_length=max_length)
     if as_json or context.obj:
@@ -121,7 +121,7 @@ def _declared(name: str) -> DeclaredTask | None:
 
 def _task_of(file: str) -> TaskSpec:
     from trainables.errors import TaskDataError, TaskFileError
-    from trainables.task_file import load_task_file
+    from trainables.own_tasks.task_file import load_task_file
     from trainables.tasks.registry import adopt, task
 
     path = Path(file)
@@ -137,7 +137,7 @@ def _task_of(file: str) -> TaskSpec:
 
 def _example(spec: TaskSpec) -> dict[str, JsonValue] | None:
     from trainables.errors import InputError
-    from trainables.examine import example_cells
+    from trainables.own_tasks.report import example_cells
 
     try:
         return dict(example_cells(spec))

@@ -81,7 +81,7 @@ class RunReader:
         languages = _languages_of(self._metric, result.languages)
         if stage is None or not languages:
             return None
-        from trainables.correctness import FILE, read_correctness
+        from trainables.evaluation.correctness import FILE, read_correctness
 
         path = stage.folder / FILE
         found = read_correctness(path, languages=languages) if path.is_file() else None

@@ -17,7 +17,7 @@ from search.home import Home
 from search.query import BestTrial, best
 from search.record import Record, open_record
 from spaces.sweep_spec import SweepSpec, make_sweep_spec
-from trainables.locked_test import check_has_test
+from trainables.trials.locked_test import check_has_test
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

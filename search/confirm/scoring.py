@@ -20,14 +20,14 @@ import psutil
 from search.confirm.layout import Layout, Room, layout_of
 from search.confirm.showing import Scoring, showing_scoring
 from search.home import Home
-from trainables.checkpoint_keeper import StopRequest
-from trainables.checkpoints import encoder_folder
 from trainables.config import EngineConfig, TrialConfig
-from trainables.local_devices import devices_here, find_gpus
-from trainables.local_group import LocalGroup
-from trainables.locked_test import score_test
-from trainables.making import Workplace
+from trainables.plan.starting_weights import encoder_folder
+from trainables.ranks.local_devices import devices_here, find_gpus
+from trainables.ranks.local_group import LocalGroup
 from trainables.results import TrialResult
+from trainables.trials.checkpoint_keeper import StopRequest
+from trainables.trials.locked_test import score_test
+from trainables.trials.stage_maker import Workplace
 
 SECONDS_BETWEEN_LOOKS = 0.5
 """How soon an interruption is noticed."""

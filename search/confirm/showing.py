@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from search.progress import SECONDS_BETWEEN_LINES, clock, read_progress, writing_lines
-from trainables.progress import Progress
+from trainables.monitoring.progress import Progress
 
 
 @dataclass(slots=True, kw_only=True)

@@ -21,8 +21,8 @@ from spaces.key_order import KEY_ORDER
 from spaces.sweep_spec import SweepSpec, make_space, make_sweep_spec, recorded
 from trainables.config.frozen import canonical_json
 from trainables.errors import InputError, TrainablesError
-from trainables.provenance import read_provenance
-from trainables.stages import plan_stages
+from trainables.plan.provenance import read_provenance
+from trainables.plan.stage_plan import plan_stages
 
 log = logging.getLogger(__name__)
 

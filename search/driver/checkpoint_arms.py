@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from spaces.tree import Space, every_setting
-from trainables.checks import check_tower, check_trial
+from trainables.checks.trial import check_tower, check_trial
 from trainables.config import TrialConfig
 
 _ENCODER, _TOWER = "encoder.name", "vision.tower"

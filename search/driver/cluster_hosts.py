@@ -14,8 +14,8 @@ from ray._private import state
 from ray._private.resource_and_label_spec import ResourceAndLabelSpec
 
 from trainables.config.yaml_file import read_yaml
-from trainables.devices import HostResources
 from trainables.errors import InputError
+from trainables.ranks.devices import HostResources
 
 _TYPE = "accelerator_type:"
 """Prefix of the resource by which Ray tells what a host's GPUs are."""

@@ -23,10 +23,10 @@ from spaces.priors import EarlierSweep, EarlierTrial
 from spaces.sweep_spec import SweepSpec, make_space, make_sweep_spec
 from spaces.tree import Assignment, Parameter, Space
 from spaces.walk import contains, walk
-from trainables.checkpoints import with_absolute_folders
 from trainables.errors import ConfigError, TrainablesError
-from trainables.provenance import read_provenance
-from trainables.stages import plan_stages
+from trainables.plan.provenance import read_provenance
+from trainables.plan.stage_plan import plan_stages
+from trainables.plan.starting_weights import with_absolute_folders
 
 log = logging.getLogger(__name__)
 

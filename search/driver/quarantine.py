@@ -22,9 +22,9 @@ from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from search.driver.cluster_hosts import host_of
+from search.driver.ray_group import names_of_hosts
 from search.record import SetApart
-from trainables.devices import HostResources
-from trainables.worker_group import names_of_hosts
+from trainables.ranks.devices import HostResources
 
 log = logging.getLogger(__name__)
 

@@ -14,13 +14,13 @@ from typing import Any, TypeVar  # Any: Tune's configurations and results are fr
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
-from search.driver.lost_trials import Fault
-from search.driver.pausing import Disk
-from search.driver.proposing import Finished, Proposer, Start, Wait
 from search.driver.quarantine import Quarantine
+from search.driver.trial_order import TrialOrder
+from search.driver.trial_trainable import DISK, FAULT, ORDER, RUNG
 from search.errors import RecordFullError
-from trainables.order import TrialOrder
-from trainables.trainable import DISK, FAULT, ORDER, RUNG
+from search.scheduling.lost_trials import Fault
+from search.scheduling.pausing import Disk
+from search.scheduling.proposing import Finished, Proposer, Start, Wait
 
 T = TypeVar("T")
 

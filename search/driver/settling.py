@@ -7,9 +7,16 @@ from typing import TYPE_CHECKING
 
 from spaces.sweep_spec import SweepSpec
 from trainables.config import EngineConfig
-from trainables.devices import HostResources, RankDevices, number_of, ranks_that_fit, settle_devices, trials_at_a_time
 from trainables.errors import ConfigError, InputError
-from trainables.local_devices import find_gpus, is_rehearsal, refuse_unusable
+from trainables.ranks.devices import (
+    HostResources,
+    RankDevices,
+    number_of,
+    ranks_that_fit,
+    settle_devices,
+    trials_at_a_time,
+)
+from trainables.ranks.local_devices import find_gpus, is_rehearsal, refuse_unusable
 
 if TYPE_CHECKING:
     from search.driver.cluster_hosts import ClusterHosts

@@ -16,12 +16,10 @@ from typing import TYPE_CHECKING
 from search.driver.budgeting import BudgetWatch
 from search.driver.changes import changes_of
 from search.driver.checkpoint_arms import check_checkpoint_arms
-from search.driver.pausing import DiskPause, can_write, free_bytes
-from search.driver.planning import StagePlans
-from search.driver.proposing import Proposer, Start
 from search.driver.ray_door import check_ray
 from search.driver.settling import Placement, settle, settle_here
 from search.driver.stopping import Stopping
+from search.driver.trial_order import TrialOrder
 from search.errors import InputError, RunError, SearchError, UnknownSweepError
 from search.home import Home, check_home
 from search.leftovers import left_sessions, noted_session
@@ -30,15 +28,17 @@ from search.published import publishing, restore_copy
 from search.query import places_set_apart, sweep_status
 from search.ray_surroundings import given_address
 from search.record import JsonObject, Ownership, Record, open_record
+from search.scheduling.pausing import DiskPause, can_write, free_bytes
+from search.scheduling.planning import StagePlans
+from search.scheduling.proposing import Proposer, Start
 from search.stages import Limits, collect
 from spaces.binding import bind
 from spaces.drawing import default_assignment
 from spaces.own_tasks import own_tasks
 from spaces.sweep_spec import SweepSpec, make_space, make_sweep_spec, recorded
-from trainables.checks import check_trial
+from trainables.checks.trial import check_trial
 from trainables.config import TrialConfig
 from trainables.errors import TrainablesError
-from trainables.order import TrialOrder
 from trainables.stage_store import StageStore
 
 if TYPE_CHECKING:

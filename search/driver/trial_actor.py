@@ -8,13 +8,13 @@ from functools import cached_property
 from typing import cast
 
 from search.driver.record_keeper import RemoteRecord
+from search.driver.trial_order import TrialOrder
+from search.driver.trial_trainable import Failure, TrialTrainable
 from search.record import JsonObject, Record, fault_payload, open_record
 from trainables.errors import DeviceFaultError, DiskError, RunError, StageBusyError, StoppedError
 from trainables.failures import failure_kind
-from trainables.micro_batches import MemoryChange
-from trainables.order import TrialOrder
+from trainables.ranks.micro_batches import MemoryChange
 from trainables.results import StageRun, TrialResult
-from trainables.trainable import Failure, TrialTrainable
 
 
 class RecordPublisher:

@@ -16,13 +16,13 @@ from typing import Self  # Any: Ray is untyped
 
 import psutil
 
-from search.driver.proposing import Proposer, Start
 from search.driver.ray_door import start_ray
+from search.driver.trial_order import TrialOrder
+from search.driver.trial_trainable import TrialTrainable
 from search.ray_surroundings import given_address
 from search.record import SetApart
-from trainables.devices import HostResources, RankDevices, trials_at_a_time
-from trainables.order import TrialOrder
-from trainables.trainable import TrialTrainable
+from search.scheduling.proposing import Proposer, Start
+from trainables.ranks.devices import HostResources, RankDevices, trials_at_a_time
 
 # Read by Tune when it is imported. Its loggers would write three files a trial, its handler would swallow Ctrl-C.
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")

@@ -8,8 +8,8 @@ from pydantic import ConfigDict, Field, JsonValue
 
 from search.record import JsonObject, Objective, SetApart, State
 from trainables.config.frozen import FrozenModel
-from trainables.micro_batches import MemoryChange, MemoryKind
-from trainables.rank_place import RankPlace
+from trainables.ranks.micro_batches import MemoryChange, MemoryKind
+from trainables.ranks.rank_place import RankPlace
 from trainables.results import Family, Phase, SplitRows, TaskTraining, TrialResult
 
 

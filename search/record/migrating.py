@@ -8,7 +8,7 @@ from typing import Any  # column values have no shared static type
 from sqlalchemy import Connection, delete, select, text, update
 
 from search.record.chain import START, canonical_payload, link
-from search.record.derived import DerivedSweep, DerivedTrial
+from search.record.integrity.derived import DerivedSweep, DerivedTrial
 from search.record.schema import (
     SCHEMA_VERSION,
     events,

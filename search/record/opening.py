@@ -25,12 +25,12 @@ from search.errors import (
     RecordUnusableError,
     SearchError,
 )
-from search.record.guarding import Guard, check_before_opening
+from search.record.integrity.guarding import Guard, check_before_opening
+from search.record.integrity.recognising import APPLICATION_ID, check_file, is_ours, told
+from search.record.integrity.unwritable import check_writable, copied, needs_copy, uri_to_read
+from search.record.integrity.witness import WITNESS
 from search.record.migrating import migrate
-from search.record.recognising import APPLICATION_ID, check_file, is_ours, told
 from search.record.schema import METADATA, SCHEMA_VERSION, meta
-from search.record.unwritable import check_writable, copied, needs_copy, uri_to_read
-from search.record.witness import WITNESS
 from trainables.config import canonical_json
 
 log = logging.getLogger(__name__)

@@ -26,7 +26,7 @@ from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import IntegrityError
 
 from search.record import owning, reading, schema, writing
-from search.record.guarding import check_now
+from search.record.integrity.guarding import check_now
 from search.record.lineage import with_stage
 from search.record.opening import Opened, open_database
 from search.record.opening import writing as writing_engine

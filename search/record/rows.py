@@ -10,7 +10,7 @@ from pydantic import Field, JsonValue
 
 from spaces.objectives import goals_of
 from trainables.config import FrozenModel, RungsConfig, TrialConfig
-from trainables.micro_batches import MemoryKind
+from trainables.ranks.micro_batches import MemoryKind
 from trainables.results import Family, StageRun, TrialResult
 
 JsonObject = dict[str, JsonValue]

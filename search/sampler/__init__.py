@@ -50,8 +50,8 @@ def make_sampler(
 def _make_asked(spec: SweepSpec, space: Space, *, sweep_seed: int) -> Sampler:
     """Return a sampler that knows nothing of constraints."""
     if spec.sampler.name == "stage_aware":
-        from search.sampler.stage_aware import StageAwareSampler
-        from search.sampler.stage_costs import StepCosts
+        from search.sampler.stage_aware.costs import StepCosts
+        from search.sampler.stage_aware.sampler import StageAwareSampler
 
         costs = StepCosts(space=space, rungs=spec.rungs, prunes=spec.pruner.name != "none")
         return StageAwareSampler(

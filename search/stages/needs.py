@@ -72,8 +72,8 @@ def _rank(trial: TrialRow) -> tuple[bool, float, int]:
 
 def _planned(trial: TrialRow, *, rungs: RungsConfig, complete: Collection[str]) -> set[str]:
     """Return all stages that a trial may still come to, at the rungs that it has not been measured at."""
-    from trainables.provenance import read_provenance
-    from trainables.stages import needed_stages, plan_stages
+    from trainables.plan.provenance import read_provenance
+    from trainables.plan.stage_plan import needed_stages, plan_stages
 
     config = trial.trial_config
     try:

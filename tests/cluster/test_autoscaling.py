@@ -21,7 +21,7 @@ import yaml
 from search.record import open_record
 from tests.cluster.clusters import MAIN, spec_of
 from tests.cluster.hosts import Host, NoHostsError, running_hosts
-from trainables.devices import REHEARSAL
+from trainables.ranks.devices import REHEARSAL
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -22,7 +22,7 @@ from tests.cluster.clusters import MAIN, NUM_TRIALS, spec_of
 from tests.cluster.hosts import Host, Hosts, NoHostsError, running_hosts
 from tests.cluster.services import PASSWORD, SECRET_KEY, Services, running_services
 from tests.postgres import NoServerError
-from trainables.devices import REHEARSAL
+from trainables.ranks.devices import REHEARSAL
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

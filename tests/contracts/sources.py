@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from tests.own_task import write_fields
 from trainables.data.load import load_rows
 from trainables.data.readable import check_readable
-from trainables.task_file import load_task_file
+from trainables.own_tasks.task_file import load_task_file
 
 Rows = list[dict[str, Any]]
 SOURCES = ("csv", "tsv", "json", "jsonl", "parquet", "hub")

@@ -27,7 +27,6 @@ from tests.contracts.smallest import SPEC
 from tests.trainables_tests.tiny_jobs import phase
 from trainables.config import EngineConfig, VisionConfig
 from trainables.data.load import load_rows
-from trainables.encoder import load_encoder, load_tokenizer, read_config
 from trainables.engine import Engine, EngineRequest, ProcessGroupConfig, join_process_group, leave_process_group
 from trainables.errors import (
     CheckpointError,
@@ -38,10 +37,11 @@ from trainables.errors import (
     TaskDataError,
     TrainablesError,
 )
-from trainables.local_group import LOOPBACK, free_port
+from trainables.models.encoder import load_encoder, load_tokenizer, read_config
+from trainables.models.vision import build_vision_tower
+from trainables.ranks.local_group import LOOPBACK, free_port
 from trainables.stage_store import check_store
 from trainables.tasks.registry import task
-from trainables.vision import build_vision_tower
 
 Damage = Callable[[Path], object]
 

@@ -12,17 +12,17 @@ import torch
 from PIL import Image
 
 import trainables
-from trainables.encoder import load_tokenizer
 from trainables.errors import TaskDataError
-from trainables.tasks.kind import CollateContext, EncodingContext, Kind
-from trainables.tasks.kinds import kind
-from trainables.tasks.pixels import decode_square
-from trainables.tasks.span_qa import answers_given
-from trainables.tasks.spans_f1 import spans_of
+from trainables.models.encoder import load_tokenizer
+from trainables.tasks.kinds.by_name import kind
+from trainables.tasks.kinds.kind import CollateContext, EncodingContext, Kind
+from trainables.tasks.kinds.pixels import decode_square
+from trainables.tasks.kinds.span_qa import answers_given
+from trainables.tasks.kinds.tagging import tagged_sentences
+from trainables.tasks.metrics.spans_f1 import spans_of
+from trainables.tasks.metrics.squad_f1 import f1
 from trainables.tasks.spec import GeneratedSource, KindName, MaskingPolicy, TaskSpec
-from trainables.tasks.squad_f1 import f1
 from trainables.tasks.supertags import UNSEEN
-from trainables.tasks.tagging import tagged_sentences
 
 TOKENIZER = load_tokenizer(Path(trainables.__file__).parent / "miniature" / "assets" / "encoder")
 TEXTS = ["", "a red star", "نجمة حمراء", "ดาวสีแดง", "红色的星", "star " * 600, " \n\t", "🙂 <x> \u0000"]

@@ -17,7 +17,7 @@ from search.errors import RayUnusableError
 from search.ray_surroundings import check_ray_surroundings, given_address, parsed_address
 from tests.contracts.smallest import SPEC
 from tests.end_to_end.drivers import XSTILTS
-from trainables.local_group import LOOPBACK, free_port
+from trainables.ranks.local_group import LOOPBACK, free_port
 
 
 @pytest.fixture

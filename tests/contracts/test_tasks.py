@@ -21,16 +21,16 @@ from tests.contracts.samples import NUM_ROWS, is_here, sample_rows, write_corpus
 from trainables.config import PhaseConfig, VisionConfig
 from trainables.data.encoded import EncodedRequest, EncodedTask, PixelFormat, TokenizerSource, open_encoded_task
 from trainables.data.readable import check_readable
-from trainables.encoder import load_tokenizer, new_encoder
 from trainables.errors import InputError
-from trainables.evaluation import predict
-from trainables.heads import MeanStateHead
-from trainables.model import TaskModel, build_task_model
-from trainables.tasks.kind import EncodingContext
-from trainables.tasks.kinds import kind
+from trainables.evaluation.predict import predict
+from trainables.models.encoder import load_tokenizer, new_encoder
+from trainables.models.task_model import TaskModel, build_task_model
+from trainables.models.text_heads import MeanStateHead
+from trainables.tasks.kinds.by_name import kind
+from trainables.tasks.kinds.kind import EncodingContext
 from trainables.tasks.registry import task, tasks
 from trainables.tasks.spec import GeneratedSource, TaskSpec
-from trainables.training import Rank
+from trainables.training.trainer import Rank
 
 MAX_LENGTH = 64
 NUM_STEPS = 12

@@ -11,7 +11,7 @@ import torch
 
 from tests.trainables_tests.tiny_jobs import Bench
 from trainables.config import EngineConfig
-from trainables.local_group import LocalGroup
+from trainables.ranks.local_group import LocalGroup
 
 NUM_GPUS = torch.cuda.device_count()
 ON_CUDA = NUM_GPUS > 0

@@ -16,18 +16,18 @@ import torch
 
 from tests.devices.conftest import NUM_GPUS, ON_CUDA, engine, two_workers
 from tests.trainables_tests.tiny_jobs import VISION, Bench, phase
-from trainables.checkpoints import folder_identity, vision_folder
 from trainables.config import EvaluationConfig, PhaseConfig, ScheduleConfig, TrialConfig, VisionConfig
 from trainables.config.trial import EncoderConfig
 from trainables.data.encoded import EncodedRequest, PixelFormat, TokenizerSource, open_encoded_task
-from trainables.encoder import load_tokenizer
-from trainables.local_group import LocalGroup
-from trainables.schedule import trunk_end
+from trainables.models.encoder import load_tokenizer
+from trainables.models.vision import build_vision_tower
+from trainables.plan.schedule import trunk_end
+from trainables.plan.starting_weights import folder_identity, vision_folder
+from trainables.ranks.local_group import LocalGroup
 from trainables.stage_store import StageStore
 from trainables.tasks.registry import task
-from trainables.trial import Workplace, run_trial
-from trainables.vision import build_vision_tower
-from trainables.vision_features import FrozenTower, making_features, with_vision_features
+from trainables.training.vision_features import FrozenTower, making_features, with_vision_features
+from trainables.trials.trial import Workplace, run_trial
 
 pytestmark = pytest.mark.usefixtures("tiny_world")
 

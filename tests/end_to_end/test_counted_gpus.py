@@ -18,7 +18,7 @@ import yaml
 
 from tests.end_to_end.drivers import SECONDS, XSTILTS, environment
 from tests.end_to_end.loopback_clusters import LOOPBACK, running_cluster
-from trainables.devices import REHEARSAL
+from trainables.ranks.devices import REHEARSAL
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tiny_world")]
 

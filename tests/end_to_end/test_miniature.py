@@ -11,10 +11,10 @@ import pytest
 
 from trainables.config import EngineConfig, EvaluationConfig, PhaseConfig, ScheduleConfig, TrialConfig, VisionConfig
 from trainables.config.trial import EncoderConfig
-from trainables.local_group import LocalGroup
+from trainables.ranks.local_group import LocalGroup
 from trainables.results import TrialResult
 from trainables.stage_store import StageStore
-from trainables.trial import Workplace, run_trial
+from trainables.trials.trial import Workplace, run_trial
 
 pytestmark = pytest.mark.slow
 

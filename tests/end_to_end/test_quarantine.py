@@ -17,7 +17,7 @@ from search.record import Event, open_record
 from tests.end_to_end.drivers import SECONDS, XSTILTS, environment
 from tests.end_to_end.loopback_clusters import LOOPBACK, running_cluster
 from tests.faults.planting import ECC, LAUNCH, Planting
-from trainables.devices import REHEARSAL
+from trainables.ranks.devices import REHEARSAL
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tiny_world")]
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from search.driver.planning import StagePlans
 from search.record import Record, StageRow, open_record
+from search.scheduling.planning import StagePlans
 from search.stages import Collected, Limits, collect
 from tests.end_to_end.drivers import Driver
 from trainables.config import RungsConfig

@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 
 from search.driver import tuning
-from search.driver.pausing import DiskPause
-from search.driver.proposing import Proposer, Start
 from search.driver.trial_actor import SweepTrainable
+from search.driver.trial_order import TrialOrder
+from search.driver.trial_trainable import DISK, RUNG
 from search.record import open_record
+from search.scheduling.pausing import DiskPause
+from search.scheduling.proposing import Proposer, Start
 from tests.search_tests.test_changes import spec_of
 from tests.search_tests.test_driver import Table
 from trainables.config import EngineConfig
-from trainables.devices import RankDevices
-from trainables.order import TrialOrder
+from trainables.ranks.devices import RankDevices
 from trainables.results import TrialResult
-from trainables.trainable import DISK, RUNG
 
 pytestmark = pytest.mark.slow
 

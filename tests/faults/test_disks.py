@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from search.record import Record
-from search.record.auditing import audit
+from search.record.integrity.auditing import audit
 from tests.end_to_end.drivers import Driver
 from tests.faults.killing import arm, faults, outcome_of
 from trainables.stage_store import StageStore

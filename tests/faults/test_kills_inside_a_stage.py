@@ -15,10 +15,10 @@ import pytest
 
 from tests.trainables_tests.tiny_jobs import VISION, engine, phase, trial
 from trainables.config import TrialConfig
-from trainables.local_group import LocalGroup
+from trainables.ranks.local_group import LocalGroup
 from trainables.results import TrialResult
 from trainables.stage_store import StageStore
-from trainables.trial import Workplace, run_trial
+from trainables.trials.trial import Workplace, run_trial
 
 pytestmark = pytest.mark.usefixtures("tiny_world")
 
@@ -30,9 +30,9 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from trainables.config import TrialConfig
-from trainables.local_group import LocalGroup
+from trainables.ranks.local_group import LocalGroup
 from trainables.stage_store import StageStore
-from trainables.trial import Workplace, run_trial
+from trainables.trials.trial import Workplace, run_trial
 config = TrialConfig.model_validate_json(sys.argv[1])
 place = Workplace(store=StageStore(Path(sys.argv[2])), group=LocalGroup(config.engine))
 result = run_trial(config, workplace=place)

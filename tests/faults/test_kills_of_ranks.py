@@ -27,7 +27,7 @@ from safetensors.torch import load_file
 
 from tests.trainables_tests.tiny_jobs import engine, phase, trial
 from trainables.config import TrialConfig
-from trainables.devices import RankDevices
+from trainables.ranks.devices import RankDevices
 from trainables.results import TrialResult
 from trainables.stage_store import StageStore
 
@@ -47,8 +47,8 @@ class TrialHost:
 
     def run(self, config: str, *, store: str, waits: bool = True) -> tuple[str, list[str]]:
         """Run a trial; returns its result, and what was lost on its way."""
-        from trainables.trial import Workplace, run_trial
-        from trainables.worker_group import RayGroup
+        from search.driver.ray_group import RayGroup
+        from trainables.trials.trial import Workplace, run_trial
 
         wanted, lost = TrialConfig.model_validate_json(config), list[str]()
         group = RayGroup(wanted.engine, devices=RankDevices(kind="cpu", computes_on="cpu", threads=1))

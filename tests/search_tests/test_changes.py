@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 
 from search.driver.changes import Changes, changes_of, differences
-from search.driver.pausing import DiskPause
-from search.driver.proposing import Finished, Proposer, Start
 from search.errors import SweepDiffersError
 from search.query import best, report_trial, sweep_status
 from search.record import Proposal, Record, open_record
-from search.record.auditing import audit
+from search.record.integrity.auditing import audit
+from search.scheduling.pausing import DiskPause
+from search.scheduling.proposing import Finished, Proposer, Start
 from spaces.binding import bind
 from spaces.key_order import KEY_ORDER
 from spaces.sweep_spec import SweepSpec, make_space, make_sweep_spec, recorded
 from tests.search_tests.building import result
 from tests.search_tests.test_driver import Table
-from trainables.checkpoints import with_absolute_folders
+from trainables.plan.starting_weights import with_absolute_folders
 
 DOCUMENT: dict[str, Any] = {
     "name": "demo",

@@ -19,7 +19,7 @@ from spaces.sweep_spec import load_sweep_spec, make_space
 from spaces.walk import contains
 from tests.search_tests.building import proposal, result
 from trainables.config.literature import GROUPS, OUT_OF_REACH
-from trainables.progress import Progress, ProgressFile
+from trainables.monitoring.progress import Progress, ProgressFile
 
 ROOT = Path(__file__).parents[2]
 HELP = ROOT / "tests" / "golden" / "help"

@@ -19,8 +19,8 @@ from spaces.sweep_spec import GivenPoint, SweepSpec, load_sweep_spec, make_space
 from trainables.config import EngineConfig, EvaluationConfig, PhaseConfig
 from trainables.config.locked import LockedEvaluation, locked
 from trainables.errors import ConfigError
-from trainables.jobs import EvaluateJob, JobPlaces
-from trainables.progress import Progress, ProgressFile
+from trainables.monitoring.progress import Progress, ProgressFile
+from trainables.ranks.jobs import EvaluateJob, JobPlaces
 from trainables.tasks.registry import task
 
 

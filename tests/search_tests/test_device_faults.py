@@ -10,14 +10,14 @@ from click.testing import CliRunner
 
 from search.cli.checkup import places_in_words
 from search.cli.main import cli
-from search.driver.lost_trials import Fault
 from search.query import places_set_apart, report_trial, sweep_status
 from search.record import Event, JsonObject, Record, fault_payload, open_record
 from search.record.device_faults import DeviceFault, SetApart, device_faults, set_apart
+from search.scheduling.lost_trials import Fault
 from tests.search_tests.building import proposal
 from tests.search_tests.test_driver import proposer, started
 from trainables.errors import DeviceFaultError
-from trainables.rank_place import RankPlace, host_names
+from trainables.ranks.rank_place import RankPlace, host_names
 
 ECC = "CUDA error: uncorrectable ECC error encountered"
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from search.driver.ordering import Candidate
-from search.driver.pausing import DiskPause
-from search.driver.planning import Plans
-from search.driver.proposing import Finished, Proposer, Start, Wait
 from search.record import Record, TrialRow, open_record
+from search.scheduling.ordering import Candidate
+from search.scheduling.pausing import DiskPause
+from search.scheduling.planning import Plans
+from search.scheduling.proposing import Finished, Proposer, Start, Wait
 from spaces.sweep_spec import SweepSpec, make_sweep_spec
 from tests.search_tests.building import result
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from search.cli.main import exit_code
-from search.driver import forecasting
+from search.forecast import forecasting
 
 pytestmark = pytest.mark.timeout(120)
 

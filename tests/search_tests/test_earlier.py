@@ -15,7 +15,7 @@ from search.record import Proposal, open_record
 from spaces.binding import bind
 from spaces.sweep_spec import SweepSpec, make_space, make_sweep_spec
 from tests.search_tests.building import result
-from trainables.checkpoints import with_absolute_folders
+from trainables.plan.starting_weights import with_absolute_folders
 
 DOCUMENT: dict[str, Any] = {
     "name": "later",

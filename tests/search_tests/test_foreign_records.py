@@ -13,7 +13,7 @@ import pytest
 from search.cli.main import exit_code
 from search.errors import RecordForeignError, RecordMissingError, RecordUnusableError
 from search.record import open_record
-from search.record.recognising import APPLICATION_ID
+from search.record.integrity.recognising import APPLICATION_ID
 from tests.postgres import Server
 from tests.search_tests.building import proposal
 from tests.search_tests.test_migrations import load_golden

@@ -15,10 +15,10 @@ import pytest
 from search.errors import RecordDamagedError
 from search.query import best
 from search.record import open_record
-from search.record import snapshots as snapshotting
-from search.record.auditing import DisagreementError, audit
-from search.record.snapshots import list_snapshots, take_snapshot
-from search.record.witness import Witness, WitnessFile
+from search.record.integrity import snapshots as snapshotting
+from search.record.integrity.auditing import DisagreementError, audit
+from search.record.integrity.snapshots import list_snapshots, take_snapshot
+from search.record.integrity.witness import Witness, WitnessFile
 from tests.search_tests.building import proposal, result
 
 WRITER = Path(__file__).with_name("building.py")
@@ -62,7 +62,7 @@ def test_a_record_that_was_closed_in_order_is_not_checked_again(place: Path, mon
     def refuse(*_: object, **__: object) -> None:
         pytest.fail("the record was checked")
 
-    monkeypatch.setattr("search.record.guarding.examine", refuse)
+    monkeypatch.setattr("search.record.integrity.guarding.examine", refuse)
     assert best_trial(place) == 4
 
 
@@ -70,7 +70,9 @@ def test_a_copy_of_a_closed_record_is_recognised_by_its_bytes(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(place.parent, tmp_path / "copy", ignore=shutil.ignore_patterns("copy"))
-    monkeypatch.setattr("search.record.guarding.examine", lambda *_, **__: pytest.fail("the record was checked"))
+    monkeypatch.setattr(
+        "search.record.integrity.guarding.examine", lambda *_, **__: pytest.fail("the record was checked")
+    )
     assert best_trial(tmp_path / "copy" / "record.db") == 4
 
 

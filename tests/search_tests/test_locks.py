@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from search.record import open_record
-from search.record.auditing import audit
-from search.record.snapshots import take_snapshot
+from search.record.integrity.auditing import audit
+from search.record.integrity.snapshots import take_snapshot
 from tests.search_tests.building import proposal
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import inspect
 from search.errors import RecordOlderError
 from search.query import best, report_trial, sweep_status
 from search.record import open_record
-from search.record.auditing import audit
+from search.record.integrity.auditing import audit
 from search.record.schema import METADATA
 from tests.search_tests.building import result
 

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.driver.proposing import past_trial
 from search.query import best, pareto, pareto_goals
 from search.record import History, Record
 from search.sampler import PastTrial
 from search.sampler.window import window
+from search.scheduling.proposing import past_trial
 from spaces.objectives import unbeaten, upwards
 from spaces.sweep_spec import make_sweep_spec
 from tests.search_tests.building import proposal, result

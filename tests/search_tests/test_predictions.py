@@ -11,8 +11,8 @@ from search.errors import InputError
 from search.predictions import submission_text, write_submission
 from search.record import Record
 from tests.search_tests.building import proposal
-from trainables.items import Item
-from trainables.predictions import PREDICTIONS, write_predictions
+from trainables.evaluation.items import Item
+from trainables.evaluation.predictions import PREDICTIONS, write_predictions
 from trainables.results import StageRun, TrialResult
 from trainables.stage_store import StageFacts, StageStore
 from trainables.tasks.registry import task

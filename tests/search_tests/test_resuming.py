@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from search.driver.proposing import Finished, Proposer, Start
 from search.record import Record, open_record
+from search.scheduling.proposing import Finished, Proposer, Start
 from spaces.sweep_spec import LEARNING_SAMPLERS, SweepSpec, make_space, make_sweep_spec
 from spaces.walk import contains
 from tests.search_tests.building import result

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from search.record import open_record
-from search.record.witness import WitnessFile
+from search.record.integrity.witness import WitnessFile
 from tests.rights import close, freeze, run_by_rights
 from tests.search_tests.building import proposal, result
 from trainables.stage_store import StageFacts, StageStore

@@ -17,7 +17,7 @@ from search.sampler.grid import GridSampler
 from search.sampler.optuna_samplers import OptunaSampler
 from search.sampler.quasi_random import QuasiRandomSampler
 from search.sampler.replay import Replay
-from search.sampler.stage_aware import StageAwareSampler
+from search.sampler.stage_aware.sampler import StageAwareSampler
 from spaces.drawing import size
 from spaces.sweep_spec import SamplerConfig
 from spaces.tree import Assignment, Space

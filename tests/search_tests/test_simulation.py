@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.driver.simulation import Course, Plan, Simulation, longest_chain
+from search.forecast.simulation import Course, Plan, Simulation, longest_chain
 from tests.trainables_tests.test_stages import EVALUATION, PROVENANCE, TRIAL, changed
 from trainables.config import PhaseConfig, RungsConfig, ScheduleConfig, TrialConfig
-from trainables.stages import Stage, plan_stages
+from trainables.plan.stage_plan import Stage, plan_stages
 
 STABLE = ScheduleConfig(kind="warmup_stable_decay", warmup_steps=2)
 LONG = PhaseConfig(mixture={"nli": 1.0}, steps=90, schedule=STABLE)

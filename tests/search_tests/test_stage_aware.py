@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from search.sampler import PastTrial
-from search.sampler.stage_aware import StageAwareSampler
-from search.sampler.stage_beliefs import Beliefs
-from search.sampler.stage_costs import StepCosts
-from search.sampler.stage_model import Points, StageModel, expected_improvement
-from search.sampler.stage_points import Encoder
+from search.sampler.stage_aware.beliefs import Beliefs
+from search.sampler.stage_aware.costs import StepCosts
+from search.sampler.stage_aware.model import Points, StageModel, expected_improvement
+from search.sampler.stage_aware.points import Encoder
+from search.sampler.stage_aware.sampler import StageAwareSampler
 from spaces.drawing import draw
 from spaces.priors import PriorsConfig
 from spaces.sweep_spec import make_space, make_sweep_spec

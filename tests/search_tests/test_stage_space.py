@@ -17,12 +17,12 @@ from search.stages import Limits, collect
 from tests.trainables_tests.stage_maker import FACTS
 from tests.trainables_tests.tiny_jobs import phase, trial
 from trainables.config import EngineConfig, TrialConfig
-from trainables.local_group import LocalGroup
-from trainables.provenance import read_provenance
+from trainables.plan.provenance import read_provenance
+from trainables.plan.stage_plan import Stage, plan_stages
+from trainables.ranks.local_group import LocalGroup
 from trainables.results import StageRun, TrialResult
 from trainables.stage_store import StageStore
-from trainables.stages import Stage, plan_stages
-from trainables.trial import Workplace, run_trial
+from trainables.trials.trial import Workplace, run_trial
 
 INTERMEDIATE = phase(mixture={"commonsense_qa": 1.0}, steps=4)
 EVERYTHING = Limits(max_bytes=0, keep_best=0)

@@ -17,8 +17,8 @@ from spaces.drawing import draw
 from spaces.sweep_spec import make_space, make_sweep_spec
 from spaces.tree import Space
 from spaces.walk import contains
-from trainables.checkpoints import with_absolute_folders
 from trainables.config import EngineConfig, TrialConfig
+from trainables.plan.starting_weights import with_absolute_folders
 
 DOCUMENT: dict[str, Any] = {
     "name": "demo",

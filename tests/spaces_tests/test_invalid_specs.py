@@ -191,7 +191,7 @@ def test_the_corpus_is_large_and_without_twins() -> None:
 @pytest.fixture(scope="module", autouse=True)
 def _started() -> None:
     """Import what the command imports: that is no spec's time."""
-    importlib.import_module("search.driver.previewing")
+    importlib.import_module("search.forecast.previewing")
     importlib.import_module("search.driver.earlier")
     exit_code(["search", "gone.yaml"])
 

@@ -17,7 +17,7 @@ from spaces.drawing import draw
 from spaces.reasons import Misfit, shown
 from spaces.sweep_spec import SweepSpec, make_space
 from spaces.tree import Space
-from trainables.checkpoints import with_absolute_folders
+from trainables.plan.starting_weights import with_absolute_folders
 
 TWO = {"commonsense_qa": 0.5, "hellaswag": 0.5}
 BASE: dict[str, Any] = {

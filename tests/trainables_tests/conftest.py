@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from trainables.config import EngineConfig
-from trainables.local_group import LocalGroup
+from trainables.ranks.local_group import LocalGroup
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from torch.distributed import distributed_c10d
 
 from trainables.config import EngineConfig, PhaseConfig
 from trainables.engine import Engine, EngineRequest, ProcessGroupConfig, join_process_group
-from trainables.local_group import free_port, rank_environment
+from trainables.ranks.local_group import free_port, rank_environment
 
 VOCABULARY = 1000
 CPU = torch.device("cpu")

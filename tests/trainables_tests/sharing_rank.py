@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
-from trainables.shared_files import forget_folder, share_folders
-from trainables.training import Rank
+from trainables.ranks.shared_files import forget_folder, share_folders
+from trainables.training.trainer import Rank
 
 
 def main(number: int, port: int, folder: Path) -> None:

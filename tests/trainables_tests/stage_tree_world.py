@@ -28,12 +28,12 @@ from tests.trainables_tests.stand_in import (
     phase_files,
     trunk_files,
 )
-from trainables.checkpoints import encoder_folder
 from trainables.config import EvaluationConfig, PhaseConfig, RungsConfig, TrialConfig
 from trainables.config.frozen import content_key
-from trainables.provenance import phases_of, read_provenance
-from trainables.schedule import trunk_end
-from trainables.stages import Stage, plan_stages
+from trainables.plan.provenance import phases_of, read_provenance
+from trainables.plan.schedule import trunk_end
+from trainables.plan.stage_plan import Stage, plan_stages
+from trainables.plan.starting_weights import encoder_folder
 
 REPOSITORY = Path(__file__).parents[2]
 NUM_VARIANTS = 2

@@ -22,13 +22,13 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, Literal
 
-from trainables import checkpoint_keeper
 from trainables.config import EvaluationConfig, FrozenModel, PhaseConfig, RungsConfig, TrialConfig
-from trainables.jobs import HEADS, LOSSES, EvaluateJob, Job, JobResult, TrainJob
-from trainables.schedule import learning_rate_factor, trunk_end
+from trainables.plan.schedule import learning_rate_factor, trunk_end
+from trainables.ranks.jobs import HEADS, LOSSES, EvaluateJob, Job, JobResult, TrainJob
 from trainables.stage_store import StageStore, Timing
 from trainables.storage import disk
-from trainables.trial import Workplace, run_trial
+from trainables.trials import checkpoint_keeper
+from trainables.trials.trial import Workplace, run_trial
 
 WEIGHTS, STATE, FACTS, PREDICTIONS = "model.safetensors", "state.safetensors", "state.json", "predictions.parquet"
 STEPS_BETWEEN_CHECKPOINTS = 2

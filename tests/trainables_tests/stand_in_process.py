@@ -18,7 +18,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from tests.trainables_tests.stand_in import Killed, Order, run
-from trainables.provenance import read_provenance
+from trainables.plan.provenance import read_provenance
 
 ENDED_BY_EXCEPTION = 3
 """Exit code of a child that its fate ended by an exception."""

@@ -12,7 +12,7 @@ import yaml
 from trainables.data.answers import NoAnswersError, squad_answers
 from trainables.data.load import load_rows
 from trainables.errors import TaskDataError
-from trainables.task_file import load_task_file
+from trainables.own_tasks.task_file import load_task_file
 
 CONTEXT = "0 Grad, rot"
 NONE: dict[str, list[Any]] = {"text": [], "answer_start": []}

@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 
 from tests.tiny import WORDS
 from tests.trainables_tests.tiny_jobs import MAX_LENGTH, VISION, Bench, phase, trial
-from trainables.checks import check_trial
+from trainables.checks.trial import check_trial
 from trainables.config import BesideConfig, MaskedLmBeside, PhaseConfig, TrialConfig
 from trainables.data.copies import ChainedColumn
 from trainables.data.encoded import EncodedRequest, EncodedTask, TokenizerSource
 from trainables.data.opening import open_task
-from trainables.encoder import load_tokenizer
 from trainables.errors import ConfigError, InputError
-from trainables.local_group import LocalGroup
-from trainables.mixture import BESIDE_TASK, mixture_weights, num_examples_of_an_epoch
-from trainables.provenance import read_provenance
-from trainables.stages import plan_stages
+from trainables.models.encoder import load_tokenizer
+from trainables.plan.mixture import BESIDE_TASK, mixture_weights, num_examples_of_an_epoch
+from trainables.plan.provenance import read_provenance
+from trainables.plan.stage_plan import plan_stages
+from trainables.ranks.local_group import LocalGroup
 from trainables.tasks.beside import beside_spec
 from trainables.tasks.registry import task
 

@@ -14,7 +14,7 @@ from tests.trainables_tests.broken_files import LABELS, BrokenFile, broken_files
 from trainables.data.load import load_rows
 from trainables.data.readable import check_readable
 from trainables.errors import InputError
-from trainables.task_file import load_task_file
+from trainables.own_tasks.task_file import load_task_file
 
 NUM_FILES = 600
 PLACE = re.compile(r"(line|row) \d+|source\.\w+|columns\.\w+|splits\.\w+")

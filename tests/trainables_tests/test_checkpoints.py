@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from trainables.checkpoints import encoder_folder, with_absolute_folders
 from trainables.config import EncoderConfig, PhaseConfig, TrialConfig, VisionConfig
 from trainables.errors import UnavailableError
+from trainables.plan.starting_weights import encoder_folder, with_absolute_folders
 
 
 def test_an_encoder_in_a_folder_is_named_by_its_absolute_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.trainables_tests.tiny_jobs import VISION, engine, phase, trial
-from trainables.checks import check_trial
+from trainables.checks.trial import check_trial
 from trainables.config import EvaluationConfig, VisionConfig
 from trainables.errors import CheckpointError, ConfigError, UnavailableError, UnknownTaskError
 
@@ -238,7 +238,7 @@ def test_checking_a_trial_imports_nothing_heavy(tiny_encoder: Path) -> None:
     intermediate = phase(mixture={"nlvr": 1.0}, vision=VISION)
     config = trial(tiny_encoder, intermediate=intermediate).model_dump_json()
     program = (
-        "import sys; from trainables.checks import check_trial; from trainables.config import TrialConfig; "
+        "import sys; from trainables.checks.trial import check_trial; from trainables.config import TrialConfig; "
         "check_trial(TrialConfig.model_validate_json(sys.stdin.read())); "
         "print(sorted({'torch', 'transformers', 'datasets', 'ray', 'deepspeed', 'optuna'} & set(sys.modules)))"
     )

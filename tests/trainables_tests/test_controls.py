@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 
 from tests.trainables_tests.tiny_jobs import MAX_LENGTH, VISION, Bench, phase, trial
+from trainables.checks.controls import check_controls
 from trainables.config import EvaluationConfig
-from trainables.control_checks import check_controls
 from trainables.data.encoded import EncodedRequest, EncodedTask, TokenizerSource
 from trainables.data.opening import open_task
-from trainables.encoder import load_tokenizer
 from trainables.errors import ConfigError, InputError
-from trainables.local_group import LocalGroup
-from trainables.provenance import read_provenance
-from trainables.stages import plan_stages
-from trainables.tasks.kind import EncodingContext
-from trainables.tasks.kinds import kind
+from trainables.models.encoder import load_tokenizer
+from trainables.plan.provenance import read_provenance
+from trainables.plan.stage_plan import plan_stages
+from trainables.ranks.local_group import LocalGroup
+from trainables.tasks.kinds.by_name import kind
+from trainables.tasks.kinds.kind import EncodingContext
 from trainables.tasks.registry import family_of, task
 from trainables.tasks.spec import TaskSpec
 

@@ -22,8 +22,8 @@ from trainables.data.encoded import (
     tokenizer_fingerprint,
 )
 from trainables.data.load import load_rows
-from trainables.encoder import load_tokenizer
 from trainables.errors import TaskDataError
+from trainables.models.encoder import load_tokenizer
 from trainables.tasks.registry import task
 from trainables.tasks.spec import HubSource, TaskSpec
 

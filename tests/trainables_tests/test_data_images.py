@@ -16,8 +16,8 @@ from PIL import Image
 
 from trainables.data.encoded import EncodedRequest, EncodedTask, PixelFormat, TokenizerSource, open_encoded_task
 from trainables.data.shuffled import with_shuffled_images
-from trainables.encoder import load_tokenizer
 from trainables.errors import TaskDataError
+from trainables.models.encoder import load_tokenizer
 from trainables.tasks.registry import task
 from trainables.tasks.spec import HubSource, TaskSpec
 

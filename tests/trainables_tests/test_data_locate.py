@@ -10,7 +10,7 @@ import pytest
 from trainables.data import locate
 from trainables.data.locate import locate_dataset, locate_model, locate_vision
 from trainables.errors import CheckpointError, UnavailableError
-from trainables.pretrained.encoder_folder import check_encoder_folder
+from trainables.models.pretrained.encoder_folder import check_encoder_folder
 
 
 @pytest.fixture(autouse=True)

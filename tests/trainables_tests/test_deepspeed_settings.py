@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.trainables_tests.test_stages import TRIAL, changed, keys
-from trainables.checks import check_trial
+from trainables.checks.trial import check_trial
 from trainables.config import EngineConfig, TrialConfig
 from trainables.config.deepspeed_settings import (
     DECISIVE,

@@ -15,7 +15,7 @@ from tests.trainables_tests.engine_ranks import Ranks, Stepped, ranks, stepped
 from tests.trainables_tests.tiny_jobs import Bench, engine, phase
 from trainables.config import EngineConfig
 from trainables.errors import InputError
-from trainables.local_group import LocalGroup
+from trainables.ranks.local_group import LocalGroup
 
 HARMLESS: dict[str, JsonValue] = {
     "wall_clock_breakdown": True,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from trainables.config import EngineConfig
-from trainables.devices import HostResources, RankDevices, settle_devices, threads_on, trials_at_a_time
 from trainables.errors import ConfigError
+from trainables.ranks.devices import HostResources, RankDevices, settle_devices, threads_on, trials_at_a_time
 
 
 def host(cpus: float, gpus: float = 0.0, *, count: int = 1, kind: str | None = None) -> HostResources:

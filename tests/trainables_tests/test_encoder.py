@@ -9,8 +9,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import AutoModel, BertConfig, BertModel, XLMRobertaConfig, XLMRobertaModel
 
-from trainables.encoder import Encoder, freeze, load_encoder, load_tokenizer, new_encoder, save_encoder
 from trainables.errors import CheckpointError, ConfigError
+from trainables.models.encoder import Encoder, freeze, load_encoder, load_tokenizer, new_encoder, save_encoder
 
 SIZES = {
     "vocab_size": 60,

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from search.driver.ray_group import RayGroup
 from tests.trainables_tests.engine_ranks import Ranks, bytes_kept, bytes_of_a_held_module, ranks
 from tests.trainables_tests.tiny_jobs import Bench, engine, phase
 from trainables.config import EngineConfig
-from trainables.devices import RankDevices
-from trainables.jobs import JobResult
-from trainables.local_group import LocalGroup
-from trainables.memory import DEVICE_GROWTH_LIMIT_SHARE, HOST_GROWTH_LIMIT_BYTES, GrowthGuard, growth_complaint
-from trainables.worker_group import RayGroup
+from trainables.ranks.devices import RankDevices
+from trainables.ranks.jobs import JobResult
+from trainables.ranks.local_group import LocalGroup
+from trainables.ranks.memory import DEVICE_GROWTH_LIMIT_SHARE, HOST_GROWTH_LIMIT_BYTES, GrowthGuard, growth_complaint
 
 GIB = 1 << 30
 NUM_ENGINES = 10
@@ -97,7 +97,7 @@ def test_local_ranks_that_have_grown_are_replaced_and_do_the_next_job(
     tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench = Bench(encoder=tiny_encoder, folder=tmp_path)
-    monkeypatch.setattr("trainables.memory.HOST_GROWTH_LIMIT_BYTES", -(1 << 50))  # whatever they hold is too much
+    monkeypatch.setattr("trainables.ranks.memory.HOST_GROWTH_LIMIT_BYTES", -(1 << 50))  # whatever they hold is too much
     group = LocalGroup(EngineConfig(threads_per_rank=1, device="cpu"))
     try:
         first = bench.train(group, phase(steps=2))

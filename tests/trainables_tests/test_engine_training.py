@@ -23,12 +23,12 @@ from trainables.data.encoded import (
     open_encoded_task,
     tokenizer_fingerprint,
 )
-from trainables.encoder import load_encoder, load_tokenizer
 from trainables.errors import NonFiniteLossError
-from trainables.local_group import LocalGroup
-from trainables.model import build_task_model
+from trainables.models.encoder import load_encoder, load_tokenizer
+from trainables.models.task_model import build_task_model
+from trainables.ranks.local_group import LocalGroup
 from trainables.tasks.registry import task
-from trainables.training import training_data
+from trainables.training.trainer import training_data
 
 pytestmark = pytest.mark.usefixtures("tiny_world")
 
@@ -228,7 +228,7 @@ def test_ranks_of_one_machine_listen_on_loopback_alone(bench: Bench, two_ranks: 
     bench.train(two_ranks, phase(steps=1))
 
     children = psutil.Process().children(recursive=True)
-    ranks = [child for child in children if "trainables.rank_process" in child.cmdline()]
+    ranks = [child for child in children if "trainables.ranks.rank_process" in child.cmdline()]
     sockets = [one for rank in ranks for one in rank.net_connections("tcp") if one.status == psutil.CONN_LISTEN]
     assert len(ranks) >= 2
     assert {one.laddr.ip for one in sockets} == {"127.0.0.1"}

@@ -9,10 +9,10 @@ import torch
 from transformers import AutoModelForSequenceClassification, BertConfig, BertModel, XLMRobertaConfig, XLMRobertaModel
 
 from trainables.config import PhaseConfig
-from trainables.encoder import load_encoder, load_tokenizer
 from trainables.errors import ConfigError
-from trainables.export import export_classifier
-from trainables.model import TaskModel, build_task_model, head_state
+from trainables.models.encoder import load_encoder, load_tokenizer
+from trainables.models.export import export_classifier
+from trainables.models.task_model import TaskModel, build_task_model, head_state
 from trainables.tasks.spec import HubSource, TaskSpec
 
 LABELS = ("entailment", "neutral", "contradiction")

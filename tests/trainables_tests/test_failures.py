@@ -19,10 +19,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from search.driver.trial_order import TrialOrder
+from search.driver.trial_trainable import ORDER, TrialTrainable
 from tests.faults.planting import ECC, ILLEGAL, MEMORY, Planting
 from tests.trainables_tests.tiny_jobs import Bench, engine, phase, trial
 from trainables.config import EvaluationConfig, PhaseConfig
-from trainables.devices import RankDevices
 from trainables.errors import (
     BugError,
     DeviceFaultError,
@@ -33,16 +34,15 @@ from trainables.errors import (
     RankLostError,
 )
 from trainables.failures import exit_within, failure_kind, is_disk_full, is_out_of_memory
-from trainables.hangs import Watch
-from trainables.jobs import TrainJob
-from trainables.local_group import LocalGroup
-from trainables.micro_batches import MicroBatches, tokens_of
-from trainables.order import TrialOrder
+from trainables.monitoring.liveness import Watch
+from trainables.ranks.devices import RankDevices
+from trainables.ranks.jobs import TrainJob
+from trainables.ranks.local_group import LocalGroup
+from trainables.ranks.micro_batches import MicroBatches, tokens_of
 from trainables.results import TrialResult
 from trainables.stage_store import StageStore
-from trainables.trainable import ORDER, TrialTrainable
-from trainables.training_state import FACTS
-from trainables.trial import Workplace, run_trial
+from trainables.training.training_state import FACTS
+from trainables.trials.trial import Workplace, run_trial
 
 pytestmark = pytest.mark.usefixtures("tiny_world")
 
@@ -62,7 +62,9 @@ def rank_process() -> psutil.Process:
     """Return this test's newest rank, once there is one."""
     deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline:
-        found = [one for one in psutil.Process().children() if "trainables.rank_process" in " ".join(one.cmdline())]
+        found = [
+            one for one in psutil.Process().children() if "trainables.ranks.rank_process" in " ".join(one.cmdline())
+        ]
         if found:
             return max(found, key=lambda one: one.create_time())
         time.sleep(0.02)
@@ -213,7 +215,7 @@ def test_a_process_without_memory_is_replaced_and_the_same_size_fits_in_a_fresh_
 def test_a_larger_pass_is_tried_again_later_and_goes_straight_back_where_it_does_not_fit(
     tiny_encoder: Path, group: LocalGroup, tmp_path: Path, planting: Planting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trainables.micro_batches.JOBS_BEFORE_LARGER", 1)
+    monkeypatch.setattr("trainables.ranks.micro_batches.JOBS_BEFORE_LARGER", 1)
     store, told = StageStore(tmp_path / "store"), Told()
     place = told.place(store, group)
     planting.plant(MEMORY, least_tokens=2048, error="OutOfMemoryError")
@@ -391,7 +393,7 @@ def test_a_request_to_end_that_another_error_hides_is_found() -> None:
 
 
 def test_a_trial_whose_process_is_asked_to_end_has_not_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trainables.trainable.run_trial", lambda *_, **__: ended_in_a_lock())
+    monkeypatch.setattr("search.driver.trial_trainable.run_trial", lambda *_, **__: ended_in_a_lock())
     told: list[str] = []
 
     class Told(TrialTrainable):

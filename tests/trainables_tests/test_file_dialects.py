@@ -12,8 +12,8 @@ from tests.own_task import write_fields
 from tests.trainables_tests.data_file_tasks import PAIR, TEXT, read, refusal, task_of
 from trainables.data.file_formats.quotes import QuotedCell, is_surely_quoted, quoted_cells
 from trainables.errors import InputError
-from trainables.examine import examine_task
-from trainables.task_file import load_task_file, make_task
+from trainables.own_tasks.report import examine_task
+from trainables.own_tasks.task_file import load_task_file, make_task
 
 RAW = 'a\tb\tgold\ner isst\ter isst\tja\n"Ich weiss\tsie weiss\tja\nnicht ganz"\tvielleicht\tnein\n'
 RAW_CELLS = [["er isst", "er isst", 0], ['"Ich weiss', "sie weiss", 0], ['nicht ganz"', "vielleicht", 1]]

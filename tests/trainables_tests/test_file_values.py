@@ -16,7 +16,7 @@ import pytest
 from tests.own_task import write_fields
 from tests.trainables_tests.data_file_tasks import read, refusal
 from trainables.data.load import load_rows
-from trainables.task_file import load_task_file
+from trainables.own_tasks.task_file import load_task_file
 
 GOOD_ROW = '{"a": "x", "b": "y", "gold": "ja"}'
 

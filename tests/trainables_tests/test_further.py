@@ -9,19 +9,19 @@ import pytest
 from pydantic import ValidationError
 
 from tests.trainables_tests.tiny_jobs import MAX_LENGTH, phase, trial
-from trainables.checks import check_trial
+from trainables.checks.trial import check_trial
 from trainables.config import EvaluationConfig, FurtherTarget, TrialConfig
 from trainables.config.literature import GROUPS, LITERATURE, OUT_OF_REACH
 from trainables.errors import ConfigError, OutOfReachError
-from trainables.local_group import LocalGroup
-from trainables.predictions import PREDICTIONS, read_predictions
-from trainables.provenance import read_provenance
+from trainables.evaluation.predictions import PREDICTIONS, read_predictions
+from trainables.evaluation.scoring import score_items
+from trainables.plan.provenance import read_provenance
+from trainables.plan.stage_plan import plan_stages
+from trainables.ranks.local_group import LocalGroup
 from trainables.results import TrialResult
-from trainables.scoring import score_items
 from trainables.stage_store import StageStore
-from trainables.stages import plan_stages
 from trainables.tasks.registry import task
-from trainables.trial import Workplace, run_trial
+from trainables.trials.trial import Workplace, run_trial
 
 INTERMEDIATE = phase(mixture={"commonsense_qa": 1.0}, steps=4)
 SPANS = phase(mixture={"squad": 1.0}, steps=4, learning_rate=1e-3)

@@ -9,12 +9,12 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from trainables.config import PhaseConfig, VisionConfig
-from trainables.encoder import EncodedText, Encoder, new_encoder
 from trainables.errors import ConfigError
-from trainables.head import Head, mean_over_text
-from trainables.heads import MAX_ANSWER_TOKENS, MeanStateHead, best_spans, build_head
-from trainables.image_heads import MAX_LOGIT_SCALE, Temperature
-from trainables.model import TaskModel, build_task_model
+from trainables.models.encoder import EncodedText, Encoder, new_encoder
+from trainables.models.head import Head, mean_over_text
+from trainables.models.image_heads import MAX_LOGIT_SCALE, Temperature
+from trainables.models.task_model import TaskModel, build_task_model
+from trainables.models.text_heads import MAX_ANSWER_TOKENS, MeanStateHead, best_spans, build_head
 from trainables.tasks.spec import HubSource, KindName, MaskingPolicy, TaskSpec
 
 KINDS: tuple[KindName, ...] = tuple(kind for kind in get_args(KindName) if kind != "text_retrieval")

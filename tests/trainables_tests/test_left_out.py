@@ -14,21 +14,21 @@ import pytest
 
 from tests.own_task import write_fields
 from tests.trainables_tests.tiny_jobs import phase, trial
-from trainables.checks import check_trial
+from trainables.checks.trial import check_trial
 from trainables.data import left_out
 from trainables.data.copies import chained
 from trainables.data.encoded import EncodedRequest, EncodedTask, TokenizerSource, open_encoded_task
 from trainables.data.left_out import tell_once, warnings_of
 from trainables.data.source import source_fingerprint
-from trainables.encoder import load_tokenizer
-from trainables.examine import examine_task
-from trainables.local_group import LocalGroup
+from trainables.models.encoder import load_tokenizer
+from trainables.own_tasks.report import examine_task
+from trainables.own_tasks.task_file import load_task_file
+from trainables.ranks.local_group import LocalGroup
 from trainables.results import SplitRows
 from trainables.stage_store import StageStore
-from trainables.task_file import load_task_file
 from trainables.tasks.registry import adopt, task
 from trainables.tasks.spec import HubSource, TaskSpec
-from trainables.trial import Workplace, run_trial
+from trainables.trials.trial import Workplace, run_trial
 
 LABELS = ["entailment", "neutral", "contradiction"]
 NUM_ROWS = 60

@@ -6,10 +6,10 @@ import os
 
 import pytest
 
-from trainables import local_devices
 from trainables.config import EngineConfig
 from trainables.errors import ConfigError
-from trainables.local_devices import FoundGpus, devices_here, is_rehearsal, refuse_unusable
+from trainables.ranks import local_devices
+from trainables.ranks.local_devices import FoundGpus, devices_here, is_rehearsal, refuse_unusable
 
 CORES = len(os.sched_getaffinity(0))
 

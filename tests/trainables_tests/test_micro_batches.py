@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.trainables_tests.tiny_jobs import Bench, engine, phase
-from trainables.jobs import TrainJob
-from trainables.micro_batches import (
+from trainables.ranks.jobs import TrainJob
+from trainables.ranks.micro_batches import (
     JOBS_BEFORE_LARGER,
     MAX_REFUSED,
     SECONDS_BEFORE_LARGER,

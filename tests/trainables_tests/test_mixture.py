@@ -14,9 +14,9 @@ from pydantic import ValidationError
 
 from tests.trainables_tests.tiny_jobs import VISION, Bench, Trained, phase
 from trainables.config import PhaseConfig, SamplingConfig
-from trainables.jobs import TASK_LOSSES
-from trainables.local_group import LocalGroup
-from trainables.mixture import mixture_weights, num_examples_of_an_epoch
+from trainables.plan.mixture import mixture_weights, num_examples_of_an_epoch
+from trainables.ranks.jobs import TASK_LOSSES
+from trainables.ranks.local_group import LocalGroup
 
 pytestmark = pytest.mark.usefixtures("tiny_world")
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from trainables.config import PhaseConfig, VisionConfig
-from trainables.encoder import Encoder, new_encoder
 from trainables.errors import ConfigError
-from trainables.model import build_task_model, encoder_state, head_state, parameter_groups
+from trainables.models.encoder import Encoder, new_encoder
+from trainables.models.task_model import build_task_model, encoder_state, head_state, parameter_groups
 from trainables.tasks.spec import HubSource, KindName, MaskingPolicy, TaskSpec
 
 IDS_BT = torch.tensor([[0, 7, 8, 9, 2], [0, 11, 2, 1, 1]])

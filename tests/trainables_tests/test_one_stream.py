@@ -12,14 +12,14 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from tests.trainables_tests.tiny_jobs import MAX_LENGTH, phase
 from trainables.data.encoded import EncodedRequest, EncodedTask, TokenizerSource, open_encoded_task
 from trainables.data.joined import JoinedTask
-from trainables.encoder import load_encoder, load_tokenizer
-from trainables.evaluation import Course, predict
-from trainables.export import export_classifier
-from trainables.kept_outputs import KeptOutputs
-from trainables.model import TaskModel, build_task_model, head_state
-from trainables.progress import Progress
+from trainables.evaluation.predict import Course, predict
+from trainables.models.encoder import load_encoder, load_tokenizer
+from trainables.models.export import export_classifier
+from trainables.models.task_model import TaskModel, build_task_model, head_state
+from trainables.monitoring.progress import Progress
+from trainables.ranks.kept_outputs import KeptOutputs
 from trainables.tasks.registry import task
-from trainables.training import Pace, Rank
+from trainables.training.trainer import Pace, Rank
 
 LANGUAGES = task("xnli").languages
 RANK = Rank(number=0, num_ranks=1, device=torch.device("cpu"))

@@ -30,15 +30,15 @@ from transformers import (
     XLMRobertaForMaskedLM,
 )
 
-from trainables.checkpoints import folder_identity
 from trainables.config import VisionConfig
 from trainables.data.locate import locate_model, locate_vision
-from trainables.encoder import load_encoder, load_tokenizer
 from trainables.errors import CheckpointError
-from trainables.pretrained.encoder_folder import check_encoder_folder, encoder_shape
-from trainables.pretrained.finiteness import PIECE_BYTES, file_facts
-from trainables.pretrained.vision_folder import check_vision_folder
-from trainables.vision import build_vision_tower
+from trainables.models.encoder import load_encoder, load_tokenizer
+from trainables.models.pretrained.encoder_folder import check_encoder_folder, encoder_shape
+from trainables.models.pretrained.finiteness import PIECE_BYTES, file_facts
+from trainables.models.pretrained.vision_folder import check_vision_folder
+from trainables.models.vision import build_vision_tower
+from trainables.plan.starting_weights import folder_identity
 
 LAYER = "encoder.layer.1.output.dense.weight"
 

@@ -9,8 +9,8 @@ import pytest
 
 from trainables.errors import TaskDataError, UnknownTaskError
 from trainables.miniature.rows import NUM_ROWS
-from trainables.tasks.catalogue import CATALOGUE, NLI_LABELS
-from trainables.tasks.kinds import kind
+from trainables.tasks.catalogue.all import CATALOGUE, NLI_LABELS
+from trainables.tasks.kinds.by_name import kind
 from trainables.tasks.registry import family_of, register, task, tasks
 from trainables.tasks.spec import GeneratedSource, HubSource, TaskSpec
 

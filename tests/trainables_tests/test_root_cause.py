@@ -20,9 +20,9 @@ from trainables.errors import (
     RankLostError,
     RunError,
 )
-from trainables.local_group import LocalGroup
-from trainables.rank_place import RankPlace
-from trainables.root_cause import SECONDS_FOR_OTHERS, Gathering, root_cause
+from trainables.ranks.local_group import LocalGroup
+from trainables.ranks.rank_place import RankPlace
+from trainables.ranks.root_cause import SECONDS_FOR_OTHERS, Gathering, root_cause
 
 DIED = RankLostError("rank 1 ended with exit code -9")
 FAULT = DeviceFaultError("uncorrectable ECC error", place=RankPlace(host="b"))
@@ -116,7 +116,9 @@ def test_of_two_real_ranks_the_killed_one_counts_whichever_is_heard_first(tiny_e
     def kill() -> None:
         while not (tmp_path / "progress.json").exists():
             threading.Event().wait(0.05)
-        ranks = [one for one in psutil.Process().children() if "trainables.rank_process" in " ".join(one.cmdline())]
+        ranks = [
+            one for one in psutil.Process().children() if "trainables.ranks.rank_process" in " ".join(one.cmdline())
+        ]
         max(ranks, key=lambda one: one.create_time()).send_signal(signal.SIGKILL)
 
     killer = threading.Thread(target=kill)

@@ -13,13 +13,13 @@ from tests.trainables_tests.tiny_jobs import phase, trial
 from trainables.config import EvaluationConfig, PhaseConfig, RungsConfig, ScheduleConfig, TrialConfig
 from trainables.config.further import FurtherTarget
 from trainables.errors import StageBusyError
-from trainables.local_group import LocalGroup
+from trainables.plan.schedule import learning_rate_factor, trunk_end
+from trainables.plan.stage_plan import Stage, plan_stages
+from trainables.ranks.local_group import LocalGroup
 from trainables.results import TrialResult
-from trainables.schedule import learning_rate_factor, trunk_end
 from trainables.stage_store import StageStore
 from trainables.stage_store.manifest import FileEntry, files_of
-from trainables.stages import Stage, plan_stages
-from trainables.trial import Workplace, run_trial
+from trainables.trials.trial import Workplace, run_trial
 
 STABLE = ScheduleConfig(kind="warmup_stable_decay", warmup_steps=2)
 LONG = PhaseConfig(mixture={"nli": 1.0}, steps=90, schedule=STABLE)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainables.config import ScheduleConfig
-from trainables.schedule import learning_rate_factor
+from trainables.plan.schedule import learning_rate_factor
 
 
 def factors(num_steps: int, **fields: Any) -> list[float]:

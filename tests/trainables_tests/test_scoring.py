@@ -14,11 +14,11 @@ from seqeval.metrics import f1_score
 from torchmetrics.functional.text import squad
 
 from trainables.errors import TaskDataError
-from trainables.items import Item
-from trainables.predictions import read_predictions, write_predictions
-from trainables.scoring import score_items
-from trainables.tasks import mlqa_f1
-from trainables.tasks.nearest import average_precision, best_f1, mine, ranked, similarities
+from trainables.evaluation.items import Item
+from trainables.evaluation.predictions import read_predictions, write_predictions
+from trainables.evaluation.scoring import score_items
+from trainables.tasks.metrics import mlqa_f1
+from trainables.tasks.metrics.nearest import average_precision, best_f1, mine, ranked, similarities
 from trainables.tasks.registry import task
 from trainables.tasks.spec import TaskSpec
 

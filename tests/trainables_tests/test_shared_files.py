@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from trainables.local_group import free_port
+from trainables.ranks.local_group import free_port
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = [sys.executable, "-m", "tests.trainables_tests.sharing_rank"]

@@ -13,9 +13,9 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 import trainables
-from trainables.encoder import load_tokenizer
-from trainables.tasks.kind import CollateContext, EncodingContext
-from trainables.tasks.kinds import kind
+from trainables.models.encoder import load_tokenizer
+from trainables.tasks.kinds.by_name import kind
+from trainables.tasks.kinds.kind import CollateContext, EncodingContext
 from trainables.tasks.registry import task
 from trainables.tasks.spec import TaskSpec
 from trainables.tasks.special_tokens import SpellingCounter, special_tokens

@@ -21,7 +21,7 @@ from trainables.config import (
     TrialConfig,
     VisionConfig,
 )
-from trainables.stages import Provenance, Stage, plan_stages
+from trainables.plan.stage_plan import Provenance, Stage, plan_stages
 from trainables.tasks.spec import GeneratedSource, HubSource, KindName, MaskingPolicy, TaskSpec
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "stage_keys.json"

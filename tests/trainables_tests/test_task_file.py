@@ -18,10 +18,10 @@ from trainables.data.load import load_rows
 from trainables.data.readable import check_readable
 from trainables.data.source import source_fingerprint
 from trainables.errors import InputError, TaskDataError, TaskFileError
-from trainables.task_file import FOLDERS, load_task_file, make_task
-from trainables.tasks.catalogue import CATALOGUE
+from trainables.own_tasks.task_file import FOLDERS, load_task_file, make_task
+from trainables.tasks.catalogue.all import CATALOGUE
 from trainables.tasks.formats import FORMATS
-from trainables.tasks.kinds import kind
+from trainables.tasks.kinds.by_name import kind
 from trainables.tasks.rules import check_task
 from trainables.tasks.spec import FileSource, KindName, TaskSpec
 

@@ -12,10 +12,10 @@ from safetensors.torch import load_file, save_file
 from transformers import AltCLIPConfig, AltCLIPModel, XLMRobertaModel
 
 from tests.tiny import write_encoder
-from trainables.checkpoints import encoder_folder
-from trainables.encoder import load_encoder, load_tokenizer, save_encoder
 from trainables.errors import CheckpointError
-from trainables.pretrained.encoder_folder import check_encoder_folder, encoder_shape
+from trainables.models.encoder import load_encoder, load_tokenizer, save_encoder
+from trainables.models.pretrained.encoder_folder import check_encoder_folder, encoder_shape
+from trainables.plan.starting_weights import encoder_folder
 
 TEXT: dict[str, Any] = {
     "vocab_size": 61,
@@ -101,7 +101,7 @@ def test_altclips_text_tower_has_the_hidden_states_of_transformers(tmp_path: Pat
 def test_other_layouts_are_read_by_their_own_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefix: str, file: str, config_file: str, config: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr("trainables.text_towers._HEAD_SIZE", 8)
+    monkeypatch.setattr("trainables.models.text_towers._HEAD_SIZE", 8)
     model = write_renamed(tmp_path, prefix=prefix, file=file)
     (tmp_path / config_file).write_text(json.dumps(config))
 

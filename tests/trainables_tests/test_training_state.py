@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.trainables_tests.tiny_jobs import VISION, Bench, engine, phase
-from trainables.checkpointing import STOP
 from trainables.errors import InputError, StoppedError
-from trainables.local_group import LocalGroup
-from trainables.schedule import trunk_end
+from trainables.plan.schedule import trunk_end
+from trainables.ranks.local_group import LocalGroup
+from trainables.training.checkpoint_writer import STOP
 
 pytestmark = pytest.mark.usefixtures("tiny_world")
 

@@ -17,15 +17,15 @@ from tests.trainables_tests.tiny_jobs import MAX_LENGTH, VISION, engine, phase, 
 from trainables.config import TrialConfig
 from trainables.data.encoded import EncodedRequest, EncodedTask, PixelFormat, TokenizerSource, open_encoded_task
 from trainables.data.shuffled import with_shuffled_images
-from trainables.encoder import load_tokenizer
 from trainables.errors import InputError
-from trainables.local_group import LocalGroup
-from trainables.progress import ProgressFile
+from trainables.models.encoder import load_tokenizer
+from trainables.monitoring.progress import ProgressFile
+from trainables.ranks.local_group import LocalGroup
 from trainables.results import StageRun, TrialResult
 from trainables.stage_store import StageStore
 from trainables.tasks.registry import register, task
 from trainables.tasks.spec import HubSource
-from trainables.trial import Workplace, run_trial
+from trainables.trials.trial import Workplace, run_trial
 
 pytestmark = pytest.mark.usefixtures("tiny_world")
 
@@ -46,7 +46,7 @@ def run(config: TrialConfig, store: StageStore, group: LocalGroup) -> TrialResul
 def rank_processes(parent: int) -> list[psutil.Process]:
     """Return the rank processes that a process has started."""
     children = psutil.Process(parent).children()
-    return [child for child in children if "trainables.rank_process" in child.cmdline()]
+    return [child for child in children if "trainables.ranks.rank_process" in child.cmdline()]
 
 
 def wait_for_a_step(progress: Path) -> None:
@@ -156,8 +156,8 @@ def test_ranks_end_with_their_parent_and_its_stage_can_be_made(
     config = trial(tiny_encoder, target=ENDLESS, engine=engine(num_workers=2))
     program = (
         "import sys; from pathlib import Path; from trainables.config import TrialConfig; "
-        "from trainables.local_group import LocalGroup; from trainables.stage_store import StageStore; "
-        "from trainables.trial import Workplace, run_trial; "
+        "from trainables.ranks.local_group import LocalGroup; from trainables.stage_store import StageStore; "
+        "from trainables.trials.trial import Workplace, run_trial; "
         "config = TrialConfig.model_validate_json(sys.argv[1]); "
         "place = Workplace(store=StageStore(Path(sys.argv[2])), group=LocalGroup(config.engine), "
         "progress=Path(sys.argv[3])); run_trial(config, workplace=place)"

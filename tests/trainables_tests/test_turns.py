@@ -19,8 +19,8 @@ from tests.trainables_tests.tiny_jobs import Bench, engine, phase
 from trainables.engine import ProcessGroupConfig, in_turns, meet
 from trainables.errors import InputError, MemoryExhaustedError, TaskDataError
 from trainables.failures import is_disk_full, is_disk_unusable, is_out_of_memory
-from trainables.hangs import Watch, goes_on, showing_life
-from trainables.local_group import LocalGroup
+from trainables.monitoring.liveness import Watch, goes_on, showing_life
+from trainables.ranks.local_group import LocalGroup
 
 TIMEOUT_SECONDS = 2.0
 LONG_SECONDS = 3 * TIMEOUT_SECONDS

@@ -10,8 +10,8 @@ import pytest
 from tests.trainables_tests.vendor_texts import HINT, TEXTS
 from trainables.errors import BugError, DeviceFaultError, MemoryExhaustedError, PeerLostError, RunError
 from trainables.failures import FailureKind, failure_kind, vendor_class_of
-from trainables.rank_place import RankPlace
-from trainables.rank_process import Answer, answer_of
+from trainables.ranks.rank_place import RankPlace
+from trainables.ranks.rank_process import Answer, answer_of
 from trainables.vendor_errors import TABLE, VendorClass
 
 KINDS: dict[VendorClass, FailureKind] = {
@@ -89,8 +89,8 @@ def test_what_gloo_raises_here_when_a_peer_ends_is_a_lost_peer() -> None:
     program = """
 import os, sys
 import torch, torch.distributed as dist
-from trainables.local_group import free_port
-from trainables.rank_process import answer_of
+from trainables.ranks.local_group import free_port
+from trainables.ranks.rank_process import answer_of
 port = free_port()
 child = os.fork()
 rank = 0 if child else 1

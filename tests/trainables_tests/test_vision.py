@@ -22,7 +22,7 @@ from transformers import (
 import trainables
 from trainables.config import VisionConfig
 from trainables.errors import CheckpointError, ConfigError
-from trainables.vision import build_vision_tower
+from trainables.models.vision import build_vision_tower
 
 SIZES: dict[str, Any] = {
     "hidden_size": 16,

@@ -12,16 +12,16 @@ import torch
 from transformers import ViTConfig, ViTModel
 
 from tests.trainables_tests.tiny_jobs import Bench, engine, phase
-from trainables.checkpoints import folder_identity
 from trainables.config import VisionConfig
 from trainables.data.encoded import EncodedRequest, EncodedTask, PixelFormat, TokenizerSource, open_encoded_task
 from trainables.data.shuffled import with_shuffled_images
-from trainables.encoder import load_encoder, load_tokenizer
-from trainables.local_group import LocalGroup
-from trainables.model import build_task_model, parameter_groups
+from trainables.models.encoder import load_encoder, load_tokenizer
+from trainables.models.task_model import build_task_model, parameter_groups
+from trainables.models.vision import VisionTower, build_vision_tower
+from trainables.plan.starting_weights import folder_identity
+from trainables.ranks.local_group import LocalGroup
 from trainables.tasks.registry import task
-from trainables.vision import VisionTower, build_vision_tower
-from trainables.vision_features import FrozenTower, making_features, with_vision_features
+from trainables.training.vision_features import FrozenTower, making_features, with_vision_features
 
 pytestmark = pytest.mark.usefixtures("tiny_world")
 TASKS = ("nlvr", "nlvr2", "flickr30k", "vqa_v2")

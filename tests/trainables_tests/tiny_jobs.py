@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainables.checkpoints import vision_folder
 from trainables.config import EncoderConfig, EngineConfig, EvaluationConfig, PhaseConfig, TrialConfig, VisionConfig
-from trainables.jobs import JobPlaces, JobResult, TrainJob
-from trainables.local_group import LocalGroup
+from trainables.plan.starting_weights import vision_folder
+from trainables.ranks.jobs import JobPlaces, JobResult, TrainJob
+from trainables.ranks.local_group import LocalGroup
 from trainables.tasks.beside import phase_specs
 
 VISION = VisionConfig(num_layers=1, hidden_size=16, image_size=16, patch_size=8)

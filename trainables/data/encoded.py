@@ -24,8 +24,8 @@ from trainables.data.source import source_fingerprint, source_splits
 from trainables.data.writing import FACTS, FILE, EncodedFacts, write_encoded
 from trainables.errors import TaskDataError
 from trainables.results import SplitRows
-from trainables.tasks.kind import CollateContext, Kind
-from trainables.tasks.kinds import kind
+from trainables.tasks.kinds.by_name import kind
+from trainables.tasks.kinds.kind import CollateContext, Kind
 from trainables.tasks.spec import TaskSpec
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class EncodedTask:
     def batch(
         self, indices: Sequence[int] | NDArray[np.integer], *, generator: np.random.Generator
     ) -> dict[str, torch.Tensor]:
-        """Return the tensors of some examples, named in `trainables/tasks/kind.py`.
+        """Return the tensors of some examples, named in `trainables/tasks/kinds/kind.py`.
 
         Args:
             indices: Numbers of the examples, at least one.

@@ -18,7 +18,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from trainables.data.columns import open_columns
-from trainables.tasks.pixels import why_unreadable
+from trainables.tasks.kinds.pixels import why_unreadable
 
 FILES = "images.arrow"
 """Image files, one a row."""

@@ -21,11 +21,11 @@ from trainables.data.images import UNREADABLE, ImageWriter
 from trainables.data.left_out import reason_of
 from trainables.data.request import EncodedRequest
 from trainables.errors import TaskDataError
-from trainables.hangs import goes_on
+from trainables.monitoring.liveness import goes_on
 from trainables.results import SplitRows
-from trainables.tasks.answers import commonest_answers
-from trainables.tasks.kind import EncodingContext
-from trainables.tasks.kinds import kind
+from trainables.tasks.kinds.by_name import kind
+from trainables.tasks.kinds.kind import EncodingContext
+from trainables.tasks.metrics.answers import commonest_answers
 from trainables.tasks.special_tokens import SpellingCounter
 
 if TYPE_CHECKING:

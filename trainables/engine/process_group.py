@@ -29,7 +29,7 @@ class ProcessGroupConfig(FrozenModel):
     threads: int
     """CPU threads of this rank."""
     device: str
-    """`cpu` or `cuda`: what this rank computes on, as it was settled (`trainables.devices`)."""
+    """`cpu` or `cuda`: what this rank computes on, as it was settled (`trainables.ranks.devices`)."""
     device_index: int = 0
     """Which of the CUDA devices that this process sees is its own; under Ray it sees no other."""
     memory_share: float = 1.0

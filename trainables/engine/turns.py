@@ -19,7 +19,7 @@ from torch.distributed import distributed_c10d
 
 from trainables.config.frozen import FrozenModel
 from trainables.errors import InputError, RunError
-from trainables.hangs import SECONDS_BETWEEN_SIGNS, goes_on, telling
+from trainables.monitoring.liveness import SECONDS_BETWEEN_SIGNS, goes_on, telling
 
 T = TypeVar("T")
 

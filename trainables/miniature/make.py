@@ -18,13 +18,13 @@ from pathlib import Path
 import torch
 
 from trainables.config import EngineConfig, PhaseConfig, ScheduleConfig
-from trainables.encoder import load_encoder, load_tokenizer, new_encoder, save_encoder
-from trainables.jobs import JobPlaces, JobResult, TrainJob
-from trainables.local_group import LocalGroup
 from trainables.miniature import pretraining as recipe
 from trainables.miniature.parallel import SINGLE_SENTENCE_FRACTION
 from trainables.miniature.rows import NUM_ROWS
 from trainables.miniature.tokenizer import write_tokenizer
+from trainables.models.encoder import load_encoder, load_tokenizer, new_encoder, save_encoder
+from trainables.ranks.jobs import JobPlaces, JobResult, TrainJob
+from trainables.ranks.local_group import LocalGroup
 from trainables.tasks.registry import task
 
 log = logging.getLogger(__name__)

@@ -27,7 +27,7 @@ from trainables.miniature.images import render
 from trainables.miniature.make import ASSETS
 from trainables.miniature.scenes import QUARTERS, draw_scene
 from trainables.miniature.world import COLOURS, SHAPES, SIZES
-from trainables.vision import VisionTower, build_vision_tower
+from trainables.models.vision import VisionTower, build_vision_tower
 
 log = logging.getLogger(__name__)
 

@@ -86,7 +86,7 @@ def find_facts() -> DeviceFacts:
     """Return what is known of this machine's devices. It may crash or hang with a broken driver: ask it of a child."""
     import torch
 
-    from trainables.local_devices import find_gpus
+    from trainables.ranks.local_devices import find_gpus
 
     found = find_gpus()
     architectures = tuple(torch.cuda.get_arch_list()) if found.num_in_torch else ()

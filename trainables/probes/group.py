@@ -14,8 +14,8 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO
 
-from trainables.local_group import free_port, rank_environment
 from trainables.probes.answers import Place, Probe, ProbeAnswer, ProbesRequest
+from trainables.ranks.local_group import free_port, rank_environment
 
 _SECONDS_TO_END = 5.0
 _NOT_TRIED = "not tried: the probe before it had no answer"

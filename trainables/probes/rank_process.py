@@ -13,11 +13,11 @@ import sys
 import threading
 from typing import TYPE_CHECKING, TextIO
 
-from trainables.local_group import LOOPBACK
 from trainables.probes.answers import Probe, ProbeAnswer, ProbesRequest
+from trainables.ranks.local_group import LOOPBACK
 
 if TYPE_CHECKING:
-    from trainables.training import Rank
+    from trainables.training.trainer import Rank
 
 
 def main() -> None:
@@ -49,7 +49,7 @@ def _alone(request: ProbesRequest) -> Rank:
     """Return the rank without a group, so that a device is tried before NCCL is."""
     import torch
 
-    from trainables.training import Rank
+    from trainables.training.trainer import Rank
 
     torch.set_num_threads(request.threads)
     device = torch.device(request.place.name)
@@ -60,7 +60,7 @@ def _alone(request: ProbesRequest) -> Rank:
 
 def _join(request: ProbesRequest) -> Rank:
     from trainables.engine import ProcessGroupConfig, join_process_group
-    from trainables.training import Rank
+    from trainables.training.trainer import Rank
 
     place = request.place
     config = ProcessGroupConfig(

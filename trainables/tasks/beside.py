@@ -8,7 +8,7 @@ from pathlib import Path
 from trainables.config import PhaseConfig
 from trainables.config.beside import MaskedLmBeside
 from trainables.errors import UnavailableError
-from trainables.mixture import BESIDE_TASK
+from trainables.plan.mixture import BESIDE_TASK
 from trainables.tasks.registry import task
 from trainables.tasks.spec import MaskingPolicy, TaskSpec
 from trainables.tasks.texts_source import TextsSource

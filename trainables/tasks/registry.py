@@ -15,7 +15,7 @@ from types import MappingProxyType
 from trainables.config.literature import OUT_OF_REACH
 from trainables.errors import InputError, OutOfReachError, TaskDataError, UnknownTaskError
 from trainables.results import Family
-from trainables.tasks.catalogue import CATALOGUE
+from trainables.tasks.catalogue.all import CATALOGUE
 from trainables.tasks.controls import derived, is_control_name, split_control_name
 from trainables.tasks.entry_points import offered_names, offered_task
 from trainables.tasks.spec import TaskSpec

@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any
 
 _PLANTED = os.environ.get("XSTILTS_PLANTED", "")
-_MODULE = "trainables.rank"
+_MODULE = "trainables.ranks.run_job"
 
 
 class _Loader(importlib.abc.Loader):

@@ -31,7 +31,7 @@ _ARMED, _FIRED, _STAGES = (f"{_FOLDER}/{name}" for name in ("armed.json", "fired
 def _role() -> str:
     if sys.argv[:1] and sys.argv[0].endswith("/xstilts"):
         return "driver"
-    if "trainables.rank" in sys.modules:
+    if "trainables.ranks.run_job" in sys.modules:
         return "rank"
     return "actor" if "search.driver.trial_actor" in sys.modules else "other"
 

@@ -1,0 +1,109 @@
+"""Configurations as the stage model sees them: numbers in [0, 1] and choices, before the target and in it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from pydantic import JsonValue
+
+from search.sampler.stage_aware.model import Points
+from spaces.parameters import FloatParameter, IntParameter, SimplexParameter
+from spaces.tree import Assignment, ChoiceParameter, Parameter, Space, every_parameter
+from spaces.walk import answers, walk
+
+
+def is_of_target(parameter: Parameter) -> bool:
+    """Return whether a parameter changes nothing before the target phase."""
+    return parameter.field.split(".")[0] == "target"
+
+
+class Encoder:
+    """Turns assignments of one space into arrays.
+
+    Args:
+        space: The space.
+    """
+
+    def __init__(self, space: Space) -> None:
+        self._space = space
+        self._numbers: tuple[dict[str, int], dict[str, int]] = ({}, {})
+        self._choices: tuple[dict[str, int], dict[str, int]] = ({}, {})
+        self._orders: dict[str, list[float]] = {}
+        for parameter in every_parameter(space.root):
+            side = int(is_of_target(parameter))
+            self._orders[parameter.path] = _order(parameter)
+            for name in self._number_names(parameter):
+                self._numbers[side].setdefault(name, len(self._numbers[side]))
+            self._choices[side].setdefault(parameter.path, len(self._choices[side]))
+
+    def points(self, assignments: Sequence[Assignment]) -> Points:
+        """Return assignments as arrays.
+
+        Raises:
+            ConfigError: One is not in the space.
+        """
+        numbers = [np.zeros((len(assignments), len(names))) for names in self._numbers]
+        choices = [np.full((len(assignments), len(names)), -1.0) for names in self._choices]
+        for row, assignment in enumerate(assignments):
+            for parameter, value in active(self._space, assignment):
+                side = int(is_of_target(parameter))
+                for name, unit in zip(self._number_names(parameter), self._units(parameter, value), strict=True):
+                    numbers[side][row, self._numbers[side][name]] = unit
+                choices[side][row, self._choices[side][parameter.path]] = self._code(parameter, value)
+        return Points(
+            numbers_NZ=numbers[0], choices_NA=choices[0], target_numbers_NW=numbers[1], target_choices_NB=choices[1]
+        )
+
+    def _number_names(self, parameter: Parameter) -> Iterable[str]:
+        if isinstance(parameter, SimplexParameter):
+            return [f"{parameter.path}.{item}" for item in parameter.items]
+        return [parameter.path] if not isinstance(parameter, ChoiceParameter) or self._orders[parameter.path] else []
+
+    def _units(self, parameter: Parameter, value: JsonValue) -> list[float]:
+        match parameter:
+            case ChoiceParameter():
+                order = self._orders[parameter.path]
+                return [order.index(float(str(value))) / (len(order) - 1)] if order else []
+            case SimplexParameter():
+                return [float(str(value[item])) for item in parameter.items] if isinstance(value, dict) else []
+            case FloatParameter() | IntParameter():
+                low, high, number = float(parameter.low), float(parameter.high), float(str(value))
+                if parameter.log:
+                    low, high, number = math.log(low), math.log(high), math.log(number)
+                return [(number - low) / (high - low) if high > low else 0.0]
+
+    def _code(self, parameter: Parameter, value: JsonValue) -> float:
+        """Return a choice's place among its arms; 0 for what is a number, which says that it is active."""
+        if isinstance(parameter, ChoiceParameter) and not self._orders[parameter.path]:
+            return float(next(place for place, arm in enumerate(parameter.arms) if arm is parameter.arm(value)))
+        return 0.0
+
+
+def active(space: Space, assignment: Assignment) -> list[tuple[Parameter, JsonValue]]:
+    """Return the parameters of an assignment with their values, parents first.
+
+    Raises:
+        ConfigError: It is not in the space.
+    """
+    found: list[tuple[Parameter, JsonValue]] = []
+    look_up = answers(assignment)
+
+    def ask(parameter: Parameter) -> JsonValue:
+        value = look_up(parameter)
+        found.append((parameter, value))
+        return value
+
+    walk(space, ask)
+    return found
+
+
+def _order(parameter: Parameter) -> list[float]:
+    """Return the labels of a choice among numbers in their order: neighbours are alike; nothing for others."""
+    if not isinstance(parameter, ChoiceParameter):
+        return []
+    labels = [arm.label for arm in parameter.arms]
+    if len(labels) < 2 or not all(isinstance(one, int | float) and not isinstance(one, bool) for one in labels):  # noqa: PLR2004
+        return []
+    return sorted(float(str(one)) for one in labels)

@@ -1,0 +1,168 @@
+"""What the trials of a sweep need of the store, as the driver sees it: a hint, never a promise.
+
+A stage that the driver takes for missing may be there by the time the trial looks, and the other way round; the trial
+itself finds, leases and makes. Where a trial's data is not on the driver's machine nothing is known of its stages, and
+it simply starts.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+from search.record import TrialRow
+from search.scheduling.ordering import Candidate
+from trainables.config import RungsConfig
+from trainables.errors import TrainablesError
+from trainables.plan.provenance import read_provenance
+from trainables.plan.stage_plan import Stage, missing_stages, plan_stages
+from trainables.plan.starting_weights import with_absolute_folders
+from trainables.stage_store import StageStore
+
+log = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_LOOKS = 1.0
+"""A stage that was not there, or that another held, is looked at again after this."""
+
+_A_STAGE, _A_RUNG = 1 << 40, 1 << 50
+"""More than the steps of any stage, and than the stages of any trial."""
+
+
+class Plans(Protocol):
+    """What the driver knows of the stages of trials."""
+
+    def candidate(self, trial: TrialRow, *, rung: int) -> Candidate:
+        """Return what a trial would have to make at a rung."""
+        ...
+
+    def reached(self, trial: TrialRow, *, rung: int) -> int:
+        """Return a number that grows while a trial gets further at a rung: stages first, then steps of the next one."""
+        ...
+
+    def is_held(self, key: str) -> bool:
+        """Return whether a process is making a stage, of this sweep or of another."""
+        ...
+
+    def expired(self, key: str) -> str | None:
+        """Return what names a stage's lease if its holder was seen to be dead."""
+        ...
+
+    def trunks(self, trial: TrialRow) -> frozenset[str]:
+        """Return the keys of a trial's trunks, at all rungs."""
+        ...
+
+    def drop(self, key: str) -> None:
+        """Free the space of a trunk that no trial extends any more."""
+        ...
+
+    def items(self, key: str, *, languages: Sequence[str]) -> tuple[float, ...]:
+        """Return what an evaluation stage says of each item: the mean over languages of whether it was right.
+
+        Nothing where the store lacks it, languages are not parallel, or an answer is more than one label.
+        """
+        ...
+
+    def forget(self, number: int) -> None:
+        """Keep nothing of a trial that has ended."""
+        ...
+
+
+class StagePlans:
+    """Plans of trials over one store.
+
+    Args:
+        store: The sweep's store.
+        rungs: Rungs of the sweep's trials.
+    """
+
+    def __init__(self, store: StageStore, *, rungs: RungsConfig) -> None:
+        self._store, self._rungs = store, rungs
+        self._plans: dict[tuple[int, int], tuple[Stage, ...]] = {}
+        self._complete: set[str] = set()
+        self._looked: dict[str, float] = {}
+        self._held: dict[str, tuple[float, bool]] = {}
+        self._items: dict[str, tuple[float, ...]] = {}
+
+    def candidate(self, trial: TrialRow, *, rung: int) -> Candidate:
+        """Return what a trial would have to make at a rung."""
+        missing = missing_stages(self._plan(trial, rung=rung), is_complete=self._is_complete)
+        return Candidate(
+            number=trial.number,
+            missing=tuple(stage.key for stage in missing),
+            starts=tuple(stage.parent for stage in missing),
+        )
+
+    def reached(self, trial: TrialRow, *, rung: int) -> int:
+        """Return a number that grows while a trial gets further at a rung: stages first, then steps of the next one."""
+        plan = self._plan(trial, rung=rung)
+        missing = missing_stages(plan, is_complete=self._store.has)
+        kept = self._store.newest_checkpoint(missing[0].key) if missing else None
+        return (trial.rung or 0) * _A_RUNG + (len(plan) - len(missing)) * _A_STAGE + (kept.step if kept else 0)
+
+    def is_held(self, key: str) -> bool:
+        """Return whether a process is making a stage, of this sweep or of another."""
+        looked, held = self._held.get(key, (float("-inf"), False))
+        if time.monotonic() - looked >= SECONDS_BETWEEN_LOOKS:
+            held = not self._store.could_lease(key)
+            self._held[key] = (time.monotonic(), held)
+        return held
+
+    def expired(self, key: str) -> str | None:
+        """Return what names a stage's lease if its holder was seen to be dead."""
+        return self._store.expired_lease(key)
+
+    def trunks(self, trial: TrialRow) -> frozenset[str]:
+        """Return the keys of a trial's trunks, at all rungs."""
+        return frozenset(stage.key for stage in self._plan(trial, rung=self._rungs.last) if stage.is_trunk)
+
+    def drop(self, key: str) -> None:
+        """Free the space of a trunk that no trial extends any more; one that is being read stays."""
+        self._complete.discard(key)
+        self._looked.pop(key, None)
+        self._store.space.remove(key)
+
+    def items(self, key: str, *, languages: Sequence[str]) -> tuple[float, ...]:
+        """Return the mean over languages of whether each item of an evaluation stage was right, or nothing."""
+        if (known := self._items.get(key)) is not None:
+            return known
+        from trainables.evaluation.correctness import FILE, read_correctness
+
+        stage = self._store.find(key)
+        path = None if stage is None else stage.folder / FILE
+        found = read_correctness(path, languages=languages) if path is not None and path.is_file() else None
+        if found is None:
+            return ()
+        return self._items.setdefault(key, tuple(map(float, found)))
+
+    def forget(self, number: int) -> None:
+        """Keep nothing of a trial that has ended."""
+        for rung in range(self._rungs.num):
+            self._plans.pop((number, rung), None)
+
+    def _plan(self, trial: TrialRow, *, rung: int) -> tuple[Stage, ...]:
+        known = self._plans.get((trial.number, rung))
+        if known is None:
+            known = self._plans[trial.number, rung] = self._planned(trial, rung=rung)
+        return known
+
+    def _planned(self, trial: TrialRow, *, rung: int) -> tuple[Stage, ...]:
+        try:
+            config = with_absolute_folders(trial.trial_config)
+            return plan_stages(config, provenance=read_provenance(config), rungs=self._rungs, rung=rung)
+        except TrainablesError as error:
+            log.info(
+                "the stages of trial %d cannot be told here (%s); it starts when there is room", trial.number, error
+            )
+            return ()
+
+    def _is_complete(self, key: str) -> bool:
+        if key in self._complete:
+            return True
+        if time.monotonic() - self._looked.get(key, float("-inf")) < SECONDS_BETWEEN_LOOKS:
+            return False
+        self._looked[key] = time.monotonic()
+        if self._store.has(key):
+            self._complete.add(key)
+        return key in self._complete

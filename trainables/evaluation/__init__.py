@@ -1,0 +1,1 @@
+"""Predictions on a task's items, and their scores."""

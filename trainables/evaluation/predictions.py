@@ -1,0 +1,51 @@
+"""The file of an evaluation's items: Parquet, one row an item, in the order of languages and of the source.
+
+Columns: `language`, `item`, `gold` (list of texts), `prediction` (list of texts), `scores` (list of numbers); see
+`trainables.evaluation.items.Item`. It is complete when the stage that holds it is: the manifest is written after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any  # Any: pyarrow is untyped
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from trainables.evaluation.items import Item
+
+PREDICTIONS = "predictions.parquet"
+"""Name of the file, in an evaluation stage's folder."""
+
+_SCHEMA = pa.schema(
+    [
+        ("language", pa.string()),
+        ("item", pa.string()),
+        ("gold", pa.list_(pa.string())),
+        ("prediction", pa.list_(pa.string())),
+        ("scores", pa.list_(pa.float64())),
+    ]
+)
+
+
+def write_predictions(items: Mapping[str, Sequence[Item]], path: Path) -> None:
+    """Write items.
+
+    Args:
+        items: Language -> its items.
+        path: The file.
+    """
+    rows = [(language, one) for language, of_language in items.items() for one in of_language]
+    columns: dict[str, Any] = {"language": [language for language, _ in rows]}
+    for name in ("item", "gold", "prediction", "scores"):
+        columns[name] = [getattr(one, name) for _, one in rows]
+    pq.write_table(pa.table(columns, schema=_SCHEMA), path)
+
+
+def read_predictions(path: Path) -> dict[str, list[Item]]:
+    """Return language -> items of a file."""
+    items: dict[str, list[Item]] = {}
+    for row in pq.read_table(path).to_pylist():
+        items.setdefault(row.pop("language"), []).append(Item(**row))
+    return items

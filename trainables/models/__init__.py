@@ -1,0 +1,1 @@
+"""Encoders, vision towers and heads, and their weights."""

@@ -1,0 +1,54 @@
+"""How many tokens a tokenizer knows, against how many the encoder has a vector for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast  # Any: JSON
+
+from trainables.models.pretrained.documents import read_object, unreadable
+
+TOKENIZER, SETTINGS = "tokenizer.json", "tokenizer_config.json"
+
+
+def check_tokenizer(folder: Path, *, num_embeddings: int) -> None:
+    """Check the tokenizer of a checkpoint's folder.
+
+    Args:
+        folder: The folder.
+        num_embeddings: Rows of the encoder's word embeddings.
+
+    Raises:
+        CheckpointError: Neither tokenizer.json nor a SentencePiece model is there, one is no JSON, or it gives a text a
+            token that the encoder has no vector for.
+    """
+    for path in (folder / TOKENIZER, folder / SETTINGS, folder / "special_tokens_map.json"):
+        if path.is_file():
+            read_object(path)
+    if not (folder / TOKENIZER).is_file():
+        return
+    known = dict(_tokens(read_object(folder / TOKENIZER)))
+    if not known:
+        raise unreadable(folder / TOKENIZER, "knows no token: its `model` has no `vocab`", "copy the checkpoint anew")
+    number, token = max((number, token) for token, number in known.items())
+    if number >= num_embeddings:
+        problem = (
+            f"gives {token!r} the number {number}, and the encoder has vectors for 0 to {num_embeddings - 1} "
+            "(`vocab_size` of its embeddings)"
+        )
+        raise unreadable(folder / TOKENIZER, problem, "take the tokenizer that the encoder was trained with")
+
+
+def _tokens(tokenizer: dict[str, Any]) -> Iterator[tuple[str, int]]:
+    """Return token -> number, as tokenizer.json of any model has it."""
+    model, added = tokenizer.get("model"), tokenizer.get("added_tokens")
+    vocabulary = cast("object", model.get("vocab")) if isinstance(model, dict) else None
+    if isinstance(vocabulary, list):  # Unigram: pairs of a piece and its score, in the order of their numbers
+        pairs = cast("list[object]", vocabulary)
+        yield from ((str(pair[0]) if isinstance(pair, list) and pair else "", at) for at, pair in enumerate(pairs))
+    elif isinstance(vocabulary, dict):
+        of_dict = cast("dict[str, object]", vocabulary)
+        yield from ((token, at) for token, at in of_dict.items() if isinstance(at, int))
+    for one in cast("list[object]", added) if isinstance(added, list) else ():
+        if isinstance(one, dict) and isinstance(number := cast("dict[str, object]", one).get("id"), int):
+            yield str(one.get("content")), number

@@ -1,0 +1,1 @@
+"""What ranks report while they work: progress, and signs of life."""

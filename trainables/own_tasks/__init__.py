@@ -1,0 +1,1 @@
+"""A user's task file, and the report that `xstilts tasks check` prints of it."""

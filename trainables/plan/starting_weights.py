@@ -1,0 +1,148 @@
+"""Starting weights: from a name to a folder on this machine, and to what identifies them."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from trainables.config import FurtherTarget, PhaseConfig, TrialConfig
+from trainables.data.locate import MINIATURE, Location, locate_model, locate_vision
+from trainables.errors import CheckpointError, UnavailableError
+from trainables.models.pretrained.encoder_folder import check_encoder_folder
+from trainables.models.pretrained.finiteness import file_facts
+from trainables.models.pretrained.vision_folder import check_vision_folder
+from trainables.plan.stage_plan import TRAINING_PHASES
+
+_FILES = ("*.safetensors", "*.safetensors.index.json", "*.json", "sentencepiece.bpe.model", "*.txt")
+"""What is fetched of a repository: never a pickle, never code."""
+
+
+def encoder_folder(name: str, *, revision: str | None) -> Path:
+    """Return a folder that holds the encoder, fetching it from the hub where it has to be.
+
+    Args:
+        name: `miniature`, a folder, or a hub name.
+        revision: Commit on the hub, or None for the newest.
+
+    Raises:
+        UnavailableError: Neither mirror, nor cache, nor hub has it.
+        CheckpointError: It lacks configuration, safetensors weights or a tokenizer.
+    """
+    folder = _on_disk(locate_model(name), revision=revision)
+    check_encoder_folder(folder)
+    return folder
+
+
+def vision_folder(tower: str) -> Path | None:
+    """Return a folder that holds a vision tower, or None for `small`, which is made anew.
+
+    Raises:
+        UnavailableError: Neither mirror, nor cache, nor hub has it.
+        CheckpointError: It lacks configuration or safetensors weights, or one is damaged.
+    """
+    if tower == "small":
+        return None
+    folder = _on_disk(locate_vision(tower), revision=None)
+    check_vision_folder(folder)
+    return folder
+
+
+def with_absolute_folders(config: TrialConfig) -> TrialConfig:
+    """Return a trial whose encoder, vision towers and texts, where they are folders, are named by absolute paths.
+
+    Ray runs a trial in another working directory, and a sweep may be continued from anywhere.
+    """
+    encoder = config.encoder.model_copy(update={"name": _absolute(config.encoder.name)})
+    works: dict[str, PhaseConfig | None] = {phase: getattr(config, phase) for phase in TRAINING_PHASES}
+    phases = {phase: _with_absolute_phase(work) if work else None for phase, work in works.items()}
+    further = {name: _with_absolute_target(one) for name, one in config.further.items()}
+    return config.model_copy(update={"encoder": encoder, "further": further, **phases})
+
+
+def _with_absolute_target(further: FurtherTarget) -> FurtherTarget:
+    return further.model_copy(update={"target": tuple(_with_absolute_phase(work) for work in further.target)})
+
+
+def _with_absolute_phase(work: PhaseConfig) -> PhaseConfig:
+    return _with_absolute_texts(_with_absolute_tower(work))
+
+
+def _with_absolute_tower(work: PhaseConfig) -> PhaseConfig:
+    if work.vision is None or work.vision.tower == "small":
+        return work
+    vision = work.vision.model_copy(update={"tower": _absolute(work.vision.tower)})
+    return work.model_copy(update={"vision": vision})
+
+
+def _with_absolute_texts(work: PhaseConfig) -> PhaseConfig:
+    if work.beside is None or work.beside.masked_lm is None:
+        return work
+    masked_lm = work.beside.masked_lm
+    masked_lm = masked_lm.model_copy(update={"texts": _absolute(masked_lm.texts)})
+    return work.model_copy(update={"beside": work.beside.model_copy(update={"masked_lm": masked_lm})})
+
+
+def _absolute(name: str) -> str:
+    try:
+        folder = Path(name).expanduser()
+        return name if name == MINIATURE or not folder.is_dir() else str(folder.absolute())
+    except (OSError, RuntimeError):  # no folder; `locate_model` says why
+        return name
+
+
+def folder_identity(folder: Path) -> str:
+    """Return a hash of a checkpoint's files: the same on every machine, whatever their place and time.
+
+    Raises:
+        CheckpointError: A weight is NaN or infinite; the pass that hashes looks at each.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.suffix in {".json", ".safetensors", ".model", ".txt"}:
+            facts = file_facts(path)
+            if facts.not_finite is not None:
+                raise _not_finite(path, tensor=facts.not_finite)
+            digest.update(f"{path.name} {facts.sha256}\n".encode())
+    return digest.hexdigest()
+
+
+def check_finite(config: TrialConfig) -> None:
+    """Check that the weights that a trial starts from are numbers, of those that are on this machine.
+
+    It takes the time of hashing them, once in a process: the keys of the trial's stages need the hash too.
+
+    Raises:
+        CheckpointError: One is NaN or infinite.
+    """
+    works = [getattr(config, phase) for phase in TRAINING_PHASES]
+    works += [work for one in config.further.values() for work in one.target]
+    towers = {work.vision.tower for work in works if work is not None and work.vision is not None} - {"small"}
+    for location in (locate_model(config.encoder.name), *(locate_vision(tower) for tower in sorted(towers))):
+        if location.path is not None:
+            folder_identity(location.path)
+
+
+def _not_finite(path: Path, *, tensor: str) -> CheckpointError:
+    msg = (
+        f"cannot load weights from {str(path.parent)!r}: {tensor!r} in {path.name} holds numbers that are not finite "
+        "(NaN or infinite), and every score would be one; take a checkpoint from before its training broke down"
+    )
+    return CheckpointError(msg, folder=path.parent, field=tensor)
+
+
+def _on_disk(location: Location, *, revision: str | None) -> Path:
+    if location.kind == "cache" and location.path is not None and revision is not None:
+        return _cached_revision(location.path.parent, revision=revision)
+    if location.path is not None:
+        return location.path
+    from trainables.data.hub import download_model
+
+    return download_model(location.repository, revision=revision, files=_FILES)
+
+
+def _cached_revision(snapshots: Path, *, revision: str) -> Path:
+    if not (snapshots / revision).is_dir():
+        known = ", ".join(sorted(path.name for path in snapshots.iterdir()))
+        msg = f"the Hugging Face cache has no revision {revision!r} in {snapshots}, only {known}; take one or go online"
+        raise UnavailableError(msg)
+    return snapshots / revision

@@ -1,0 +1,1 @@
+"""The processes that train and score: their jobs, devices, memory and groups."""

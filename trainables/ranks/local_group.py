@@ -1,0 +1,245 @@
+"""Ranks as processes of this machine: how `xstilts run` trains, without Ray."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import selectors
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO, Protocol
+
+import psutil
+
+from trainables.config import EngineConfig
+from trainables.errors import RankLostError
+from trainables.monitoring.liveness import Watch
+from trainables.ranks.devices import RankDevices
+from trainables.ranks.jobs import Job, JobResult
+from trainables.ranks.local_devices import devices_here
+from trainables.ranks.memory import GrowthGuard
+from trainables.ranks.rank_process import Answer
+from trainables.ranks.root_cause import Gathering
+
+log = logging.getLogger(__name__)
+
+SECONDS_TO_END = 5.0
+LOOPBACK = "127.0.0.1"
+
+
+class WorkerGroup(Protocol):
+    """Ranks that do jobs together. Started on the first job, kept for the next ones."""
+
+    def run(self, job: Job) -> JobResult:
+        """Do a job on all ranks; returns what rank 0 answered.
+
+        Raises:
+            InputError: Data or checkpoint do not fit.
+            RunError: The run failed; the ranks are replaced before the next job.
+        """
+        ...
+
+    def close(self) -> None:
+        """End the ranks."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _RankProcess:
+    process: subprocess.Popen[bytes]
+    answers: IO[bytes]
+
+
+class LocalGroup:
+    """A group of rank processes on this machine.
+
+    Args:
+        config: Number of ranks, threads, device.
+        devices: What they compute on; None settles it from what torch sees here.
+        log: File that takes what ranks print; None passes it on to standard error.
+        visible: CUDA devices that the ranks see, as CUDA_VISIBLE_DEVICES names them; None: those of this process.
+
+    Raises:
+        ConfigError: This machine does not hold the ranks.
+    """
+
+    def __init__(
+        self,
+        config: EngineConfig,
+        *,
+        devices: RankDevices | None = None,
+        log: Path | None = None,
+        visible: str | None = None,
+    ) -> None:
+        self._config, self._log = config, log
+        self._devices = devices or devices_here(config)
+        self._variables = {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
+        self._ranks: list[_RankProcess] = []
+        self._growth = GrowthGuard()
+        self._is_ended = False
+
+    def run(self, job: Job) -> JobResult:
+        """Do a job on all ranks; returns what rank 0 answered.
+
+        Raises:
+            InputError: Data or checkpoint do not fit.
+            RunError: The run failed, or a rank ended.
+        """
+        try:
+            if not self._ranks:
+                self._start()
+            self._refuse_once_ended()
+            for rank in self._ranks:
+                _send(rank, job.model_dump_json())
+            result = self._gather(job.watch)
+        except BaseException:
+            self.close()  # the others may hang in a collective that will never complete
+            raise
+        self._replace_if_grown(result)
+        return result
+
+    def close(self) -> None:
+        """End the ranks; they see their input close."""
+        for rank in self._ranks:
+            with contextlib.suppress(BrokenPipeError):
+                _stdin(rank).close()
+        for rank in self._ranks:
+            try:
+                rank.process.wait(SECONDS_TO_END)
+            except subprocess.TimeoutExpired:
+                rank.process.kill()
+                rank.process.wait()
+            rank.answers.close()
+        self._ranks = []
+        self._growth = GrowthGuard()
+
+    def _replace_if_grown(self, result: JobResult) -> None:
+        if complaint := self._growth.complaint(result):
+            log.warning("the ranks are replaced: %s", complaint)
+            self.close()
+
+    def end(self) -> None:
+        """End the ranks from another thread than that which runs a job: the job fails with RankLostError."""
+        self._is_ended = True
+        for rank in list(self._ranks):
+            rank.process.kill()
+
+    def _refuse_once_ended(self) -> None:
+        if self._is_ended:
+            raise RankLostError("the ranks were ended from outside; the trial can be run again")
+
+    def _start(self) -> None:
+        from trainables.engine.process_group import ProcessGroupConfig
+
+        port, threads = free_port(), self._devices.threads or 1
+        self._ranks = [self._spawn(threads) for _ in range(self._config.num_workers)]
+        for number, rank in enumerate(self._ranks):
+            group = ProcessGroupConfig(
+                rank=number,
+                num_ranks=self._config.num_workers,
+                local_rank=number,
+                host=LOOPBACK,
+                port=port,
+                threads=threads,
+                device=self._devices.computes_on,
+                device_index=number // self._devices.ranks_per_gpu,
+                memory_share=self._devices.gpus_per_rank or 1.0,
+                shares_device=self._devices.ranks_per_gpu > 1 and self._config.num_workers > 1,
+            )
+            _send(rank, group.model_dump_json())
+
+    def _spawn(self, threads: int) -> _RankProcess:
+        read_end, write_end = os.pipe()
+        log = self._log.open("ab") if self._log else None
+        process = subprocess.Popen(  # noqa: S603  (our own module)
+            [sys.executable, "-m", "trainables.ranks.rank_process", str(write_end)],
+            stdin=subprocess.PIPE,
+            stdout=log or sys.stderr,
+            stderr=log,
+            pass_fds=(write_end,),
+            env=os.environ | rank_environment(threads) | interface_variables(LOOPBACK) | self._variables,
+            start_new_session=True,  # Ctrl-C reaches the parent alone, which ends the ranks in order
+        )
+        os.close(write_end)
+        if log:
+            log.close()
+        return _RankProcess(process=process, answers=os.fdopen(read_end, "rb"))
+
+    def _gather(self, watch: Watch | None) -> JobResult:
+        """Return rank 0's result once every rank has answered; of several errors, raise the cause."""
+        gathering = Gathering[JobResult](len(self._ranks), watch=watch)
+        with selectors.DefaultSelector() as selector:
+            for number, rank in enumerate(self._ranks):
+                selector.register(rank.answers, selectors.EVENT_READ, number)
+            while not gathering.is_over:
+                answered = selector.select(gathering.seconds_to_wait)
+                for key, _ in answered:
+                    gathering.take(key.data, partial(self._answer, key.data))
+                    selector.unregister(key.fileobj)
+                if not answered:
+                    gathering.nobody_answered()
+        gathering.raise_cause()
+        return gathering.results[0]
+
+    def _answer(self, number: int) -> JobResult:
+        rank = self._ranks[number]
+        line = rank.answers.readline()
+        if not line:
+            code = rank.process.wait()
+            msg = (
+                f"rank {number} ended with exit code {code} before it answered; its log says why, "
+                "the trial can be run again"
+            )
+            raise RankLostError(msg)
+        return Answer.model_validate_json(line).unwrap()
+
+
+def rank_environment(threads: int) -> dict[str, str]:
+    """Return what must stand in a rank's environment before torch is imported.
+
+    Spinning OpenMP threads beside a busy neighbour made a step ten times slower (docs/decisions/0002).
+    """
+    return {
+        "OMP_NUM_THREADS": str(threads),
+        "GOMP_SPINCOUNT": "0",
+        "TOKENIZERS_PARALLELISM": "false",
+        "PYTHONWARNINGS": "ignore::FutureWarning",
+        "DS_ACCELERATOR_LOG_LEVEL": "WARNING",
+    }
+
+
+def free_port(host: str = LOOPBACK) -> int:
+    """Return a port that is free now on the interface of one of this host's addresses."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def interface_variables(host: str) -> dict[str, str]:
+    """Return what has Gloo and NCCL listen on the interface with this address alone, where the user named no other.
+
+    Left alone they take what the host's name resolves to: often loopback, where ranks are on several hosts, and
+    sometimes the network, where all are on one.
+    """
+    names = [name for name, addresses in psutil.net_if_addrs().items() if any(one.address == host for one in addresses)]
+    variables = ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME")
+    return {variable: names[0] for variable in variables if names and variable not in os.environ}
+
+
+def _stdin(rank: _RankProcess) -> IO[bytes]:
+    assert rank.process.stdin is not None  # noqa: S101  (it is a pipe, always)
+    return rank.process.stdin
+
+
+def _send(rank: _RankProcess, line: str) -> None:
+    try:
+        _stdin(rank).write(line.encode() + b"\n")
+        _stdin(rank).flush()
+    except BrokenPipeError as error:
+        msg = "a rank has ended; its log says why, the trial can be run again"
+        raise RankLostError(msg) from error

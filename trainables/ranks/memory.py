@@ -1,0 +1,50 @@
+"""When ranks that are kept hold too much memory after a job, and are replaced. Pure."""
+
+from __future__ import annotations
+
+from trainables.ranks.jobs import JobResult
+
+HOST_GROWTH_LIMIT_BYTES = 2 << 30
+"""Most that a rank's process may grow in the host's memory since its first job."""
+
+DEVICE_GROWTH_LIMIT_SHARE = 0.05
+"""Most that a rank may grow on its GPU since its first job, as a share of the GPU's memory: what a micro-batch that
+just fits would miss."""
+
+
+class GrowthGuard:
+    """Watches what the ranks of a group hold, job after job. One for each set of ranks."""
+
+    def __init__(self) -> None:
+        self._first: JobResult | None = None
+
+    def complaint(self, result: JobResult) -> str | None:
+        """Return why the ranks should be replaced after a job, or None.
+
+        Args:
+            result: What rank 0 answered.
+        """
+        if self._first is None:
+            self._first = result
+        return growth_complaint(result, first=self._first)
+
+
+def growth_complaint(result: JobResult, *, first: JobResult) -> str | None:
+    """Return in words how ranks have grown beyond what they may, or None.
+
+    Args:
+        result: Answer to the last job.
+        first: Answer to the first job of the same ranks.
+    """
+    host = result.host_memory_bytes - first.host_memory_bytes
+    if host > HOST_GROWTH_LIMIT_BYTES:
+        return _grown("their processes", host, limit=HOST_GROWTH_LIMIT_BYTES)
+    limit = int(result.device_capacity_bytes * DEVICE_GROWTH_LIMIT_SHARE)
+    on_device = result.memory_bytes - first.memory_bytes
+    if limit and on_device > limit:
+        return _grown("what they hold on their GPUs", on_device, limit=limit)
+    return None
+
+
+def _grown(what: str, by: int, *, limit: int) -> str:
+    return f"{what} grew by {by >> 20} MiB since their first job, more than {limit >> 20} MiB"

@@ -1,0 +1,29 @@
+"""The kinds by name. Importing this imports torch; `trainables.tasks.registry` does not."""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+
+from trainables.tasks.kinds.kind import Kind
+from trainables.tasks.spec import KindName
+
+_CLASSES: dict[KindName, str] = {
+    "sentence_pair": "SentencePair",
+    "span_qa": "SpanQa",
+    "multiple_choice": "MultipleChoice",
+    "tagging": "Tagging",
+    "image_classification": "ImageClassification",
+    "image_pair_classification": "ImagePairClassification",
+    "image_text_retrieval": "ImageTextRetrieval",
+    "visual_question_answering": "VisualQuestionAnswering",
+    "masked_lm": "MaskedLm",
+    "text_retrieval": "TextRetrieval",
+}
+
+
+@cache
+def kind(name: KindName) -> Kind:
+    """Return the kind of a name: one stateless instance, shared by all tasks."""
+    module = importlib.import_module(f"trainables.tasks.{name}")
+    return getattr(module, _CLASSES[name])()

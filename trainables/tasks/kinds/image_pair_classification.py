@@ -1,0 +1,61 @@
+"""Two images, a text and a class: true or false of a pair of photographs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any  # Any: a raw row's values are the data set's own
+
+import numpy as np
+import torch
+
+from trainables.tasks.kinds.pixels import image_files, image_tensors
+from trainables.tasks.kinds.text import accuracy, checked_texts, encode_texts, labelled, padded, scalars
+from trainables.tasks.spec import IMAGE_COLUMNS
+
+if TYPE_CHECKING:
+    from trainables.tasks.kinds.kind import CollateContext, Columns, EncodingContext
+    from trainables.tasks.spec import KindName, TaskSpec
+
+
+class ImagePairClassification:
+    """Kind of a task whose rows are `image`, `second_image`, `hypothesis`, `label`; scored by accuracy."""
+
+    name: KindName = "image_pair_classification"
+    required_columns: tuple[str, ...] = ("image", "second_image", "hypothesis", "label")
+    couples_examples: bool = False
+
+    def encode(self, rows: Columns, context: EncodingContext) -> dict[str, list[Any]]:
+        """Return `input_ids`, `length` (text tokens), `image` and `second_image` (files' bytes), `label`, `row`.
+
+        Raises:
+            TaskDataError: A text is not text, a label no class number, or an image no image.
+        """
+        kept = labelled(rows, context=context)
+        input_ids = encode_texts(checked_texts(kept, column="hypothesis", context=context), context=context)
+        images = {name: image_files(kept, context=context, column=name) for name in IMAGE_COLUMNS[self.name]}
+        return {
+            "input_ids": input_ids,
+            "length": [len(ids) for ids in input_ids],
+            **images,
+            "label": kept["label"],
+            "row": kept["row"],
+        }
+
+    def collate(self, examples: Sequence[Mapping[str, Any]], context: CollateContext) -> dict[str, torch.Tensor]:
+        """Return `input_ids_BT`, `attention_mask_BT`, the images' tensor, `labels_B`.
+
+        Raises:
+            TaskDataError: The context has no image size.
+        """
+        text = padded([example["input_ids"] for example in examples], context=context)
+        images = image_tensors(examples, context=context, columns=IMAGE_COLUMNS[self.name])
+        return {**text, **images, "labels_B": scalars(examples, column="label")}
+
+    def score(self, outputs: Mapping[str, np.ndarray], examples: Columns, *, spec: TaskSpec) -> float:
+        """Return the accuracy (0..1) of `logits` (B x labels).
+
+        Raises:
+            TaskDataError: There is nothing to score.
+        """
+        del spec
+        return accuracy(outputs["logits"].argmax(axis=-1), labels=examples["label"])

@@ -1,0 +1,107 @@
+"""An image and its caption: which of many images does a caption describe."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any  # Any: a raw row's values are the data set's own
+
+import numpy as np
+import torch
+
+from trainables.errors import TaskDataError
+from trainables.tasks.kinds.pixels import image_files, image_tensors
+from trainables.tasks.kinds.text import checked_texts, encode_texts, padded, with_row_numbers
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from trainables.tasks.kinds.kind import CollateContext, Columns, EncodingContext
+    from trainables.tasks.spec import KindName, TaskSpec
+
+NUM_CANDIDATES = 100
+"""Images that a caption chooses among, at most; a split is scored in blocks of as many, in its own order."""
+
+
+class ImageTextRetrieval:
+    """Kind of a task whose rows are `image`, `caption`; scored by recall@1 of image retrieval in blocks of 100.
+
+    A caption is a text or a list of them (Flickr30k and COCO have five for an image). An example is an image: it is
+    trained with one of its captions, drawn anew each time, so that a batch never holds an image twice, where its own
+    other caption would count as wrong; it is scored with its first caption.
+    """
+
+    name: KindName = "image_text_retrieval"
+    required_columns: tuple[str, ...] = ("image", "caption")
+    couples_examples: bool = True
+
+    def encode(self, rows: Columns, context: EncodingContext) -> dict[str, list[Any]]:
+        """Return `input_ids` (captions on end), `caption_lengths`, `length` (tokens of the longest), `image`, `row`.
+
+        Rows without any caption are dropped.
+
+        Raises:
+            TaskDataError: A caption is not text, or an image no image.
+        """
+        captioned = _captioned(with_row_numbers(rows), only_first=context.split != "train")
+        flat = {"caption": [text for texts in captioned["caption"] for text in texts]}
+        input_ids = iter(encode_texts(checked_texts(flat, column="caption", context=context), context=context))
+        captions = [list(itertools.islice(input_ids, len(texts))) for texts in captioned["caption"]]
+        return {
+            "input_ids": [[token for ids in group for token in ids] for group in captions],
+            "caption_lengths": [[len(ids) for ids in group] for group in captions],
+            "length": [max(map(len, group)) for group in captions],
+            "image": image_files(captioned, context=context),
+            "row": captioned["row"],
+        }
+
+    def collate(self, examples: Sequence[Mapping[str, Any]], context: CollateContext) -> dict[str, torch.Tensor]:
+        """Return `input_ids_BT`, `attention_mask_BT`, the images' tensor.
+
+        Raises:
+            TaskDataError: The context has no image size.
+        """
+        drawn_B = context.generator.random(len(examples))
+        captions = [_caption(example, drawn=drawn) for example, drawn in zip(examples, drawn_B, strict=True)]
+        return {**padded(captions, context=context), **image_tensors(examples, context=context)}
+
+    def score(self, outputs: Mapping[str, np.ndarray], examples: Columns, *, spec: TaskSpec) -> float:
+        """Return recall@1 (0..1) of `texts` against `images` (both B x E): the caption's own image is the nearest.
+
+        Images that tie share the point, so that a collapsed model scores chance.
+
+        Raises:
+            TaskDataError: There is nothing to score.
+        """
+        del spec  # one metric
+        if len(examples["length"]) == 0:
+            msg = "cannot score retrieval: there are 0 examples, at least 1 is needed; score a split that has some"
+            raise TaskDataError(msg)
+        texts_BE, images_BE = outputs["texts"], outputs["images"]
+        blocks = range(0, len(texts_BE), NUM_CANDIDATES)
+        points = [
+            _points(texts_BE[at : at + NUM_CANDIDATES], images_BE=images_BE[at : at + NUM_CANDIDATES]) for at in blocks
+        ]
+        return float(np.concatenate(points).mean())
+
+
+def _captioned(rows: Columns, *, only_first: bool) -> dict[str, list[Any]]:
+    """Return the rows that have a caption, with a list of captions in each."""
+    lists = [[texts] if isinstance(texts, str) else list(texts or ()) for texts in rows["caption"]]
+    kept = [number for number, texts in enumerate(lists) if texts]
+    columns = {name: [values[number] for number in kept] for name, values in rows.items()}
+    return {**columns, "caption": [lists[number][: 1 if only_first else None] for number in kept]}
+
+
+def _caption(example: Mapping[str, Any], *, drawn: float) -> NDArray[np.integer]:
+    """Return the caption of an example that a number from 0 to 1 falls on."""
+    ends = np.cumsum(example["caption_lengths"])
+    number = int(drawn * len(ends))
+    return example["input_ids"][0 if number == 0 else ends[number - 1] : ends[number]]
+
+
+def _points(texts_BE: NDArray[Any], *, images_BE: NDArray[Any]) -> NDArray[np.float64]:
+    similarities_BB = texts_BE @ images_BE.T
+    best_B1 = similarities_BB.max(axis=1, keepdims=True)
+    at_best_BB = np.isclose(similarities_BB, best_B1, rtol=0, atol=1e-7)
+    return np.diagonal(at_best_BB) / at_best_BB.sum(axis=1)

@@ -1,0 +1,148 @@
+"""Features of a frozen vision tower: computed once for a set of images, and read by every trial and rank.
+
+A frozen tower says the same of an image in every step of every trial. What it says is kept in a folder named by
+content: the images (as a set: whatever text, tokenizer or length goes with them), the tower's weights, and what it
+expects of pixels. One file, a memory map, holds the features of all images in the order of their hashes; it is complete
+when its folder exists, for it is made under another name and renamed. A lock lets one process compute while others that
+want the same wait for it; the kernel frees the lock of a process that dies.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from trainables.config.frozen import content_key
+from trainables.data.encoded import EncodedTask
+from trainables.data.images import IndirectColumn
+from trainables.models.vision_shape import MAX_GRID
+from trainables.tasks.kinds.pixels import decode_square, normalised
+
+if TYPE_CHECKING:
+    from trainables.models.vision import VisionTower
+
+FORMAT = 1
+"""Raised by hand when what a key stands for changes."""
+
+FILE = "features.npy"
+"""Features in a cache's folder: float32, shape [num_images, K, V], ordered by the images' hashes."""
+
+IMAGES_PER_BATCH = 32
+SECONDS_BETWEEN_TRIES = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrozenTower:
+    """A tower whose features can be kept.
+
+    Args:
+        tower: On the device that computes; frozen.
+        identity: What identifies its weights: a hash of its files.
+        cache: Folder that holds the `vision` folder; made when missing.
+    """
+
+    tower: VisionTower
+    identity: str
+    cache: Path
+
+    def folder(self, task: EncodedTask) -> Path:
+        """Return where the features of a task's images are, or will be."""
+        hashes = sorted(map(bytes, task.image_hashes))
+        key = content_key(
+            {
+                "format": FORMAT,
+                "images": hashlib.sha256(b"".join(hashes)).hexdigest(),
+                "tower": self.identity,
+                "pixels": [self.tower.image_size, *self.tower.mean, *self.tower.std],
+                "grid": MAX_GRID,
+            }
+        )
+        return self.cache / "vision" / key
+
+
+def making_features(task: EncodedTask, *, frozen: FrozenTower) -> Generator[None]:
+    """Compute and publish the features of a task's images, unless they are there.
+
+    It yields after each batch, and while another process computes them: so that ranks that wait can be told that this
+    one is alive.
+
+    Args:
+        task: A task with images.
+        frozen: The tower.
+    """
+    folder = frozen.folder(task)
+    if folder.is_dir():
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as lock:
+        while not _locked(lock.fileno()):
+            yield
+            time.sleep(SECONDS_BETWEEN_TRIES)
+        if folder.is_dir():  # the process that was waited for has made it
+            return
+        with _part(folder) as part:
+            yield from _compute(part / FILE, task=task, tower=frozen.tower)
+            part.rename(folder)
+
+
+def with_vision_features(task: EncodedTask, *, frozen: FrozenTower) -> EncodedTask:
+    """Return a task whose batches hold `image_features_BKV` in place of pixels, from features that are there."""
+    features = np.load(frozen.folder(task) / FILE, mmap_mode="r", allow_pickle=False)
+    positions = np.empty(len(features), dtype=np.int64)
+    positions[_by_hash(task)] = np.arange(len(features))
+    return task.with_images(IndirectColumn(features, numbers=positions))
+
+
+def _compute(path: Path, *, task: EncodedTask, tower: VisionTower) -> Generator[None]:
+    files, order = task.image_files, _by_hash(task)
+    shape = (len(order), tower.num_tokens, tower.hidden_size)
+    features = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+    for start in range(0, len(order), IMAGES_PER_BATCH):
+        batch = [files[number] for number in order[start : start + IMAGES_PER_BATCH].tolist()]
+        features[start : start + len(batch)] = _features(batch, tower=tower)
+        yield
+    features.flush()
+
+
+@torch.no_grad()
+def _features(files: Sequence[bytes], *, tower: VisionTower) -> NDArray[np.float32]:
+    squares_BHW3 = np.stack([decode_square(file, size=tower.image_size) for file in files])
+    pixels_B3HW = normalised(squares_BHW3, mean=tower.mean, std=tower.std)
+    device = next(tower.parameters()).device
+    return tower(pixels_B3HW.to(device)).float().cpu().numpy()
+
+
+def _by_hash(task: EncodedTask) -> NDArray[np.int64]:
+    """Return the numbers of a task's images in the order of their hashes."""
+    return np.array(sorted(range(len(task.image_hashes)), key=list(map(bytes, task.image_hashes)).__getitem__))
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextmanager
+def _part(folder: Path) -> Generator[Path]:
+    part = folder.with_name(f".{folder.name[:16]}.{os.getpid()}.{uuid.uuid4().hex[:8]}.part")
+    part.mkdir()
+    try:
+        yield part
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
