@@ -2,13 +2,19 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: demo test cluster-test check-devices faults check bench miniature install clean
+.PHONY: demo quick test cluster-test check-devices faults check bench miniature install clean
 
 demo: .venv/installed          ## a whole search in the generated world, a few minutes on two cores
 	$(BIN)/xstilts search demo
 
 test: .venv/installed          ## the tests; those that need real data run where XSTILTS_MIRROR is set
 	HF_HUB_OFFLINE=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/cluster
+
+quick: .venv/installed         ## the tests that are not slow, on all cores
+	HF_HUB_OFFLINE=1 $(BIN)/pytest -n auto --dist loadfile -m "not slow" --ignore=tests/cluster
+
+test-%: .venv/installed        ## one folder's tests, without Ray's and DeepSpeed's long ones: make test-spaces_tests
+	HF_HUB_OFFLINE=1 $(BIN)/pytest -n auto --dist loadfile -m "not slow" tests/$*
 
 cluster-test: .venv/installed  ## `ray up` on three hosts that are namespaces (Linux, root); says why where it cannot
 	HF_HUB_OFFLINE=1 $(BIN)/pytest -rs tests/cluster

@@ -25,5 +25,5 @@ _CLASSES: dict[KindName, str] = {
 @cache
 def kind(name: KindName) -> Kind:
     """Return the kind of a name: one stateless instance, shared by all tasks."""
-    module = importlib.import_module(f"trainables.tasks.{name}")
+    module = importlib.import_module(f"trainables.tasks.kinds.{name}")
     return getattr(module, _CLASSES[name])()
