@@ -1,7 +1,7 @@
 """Proposals that know what is cheap: a further target under a finished intermediate phase, or a fresh one.
 
 Each proposal takes the configuration with the highest expected improvement per optimiser step (Snoek et al. 2012,
-arXiv 1206.2944) under a Gaussian process of two parts (`stage_model`). A fresh intermediate phase pays for itself and
+arXiv 1206.2944) under a Gaussian process of two parts (`model`). A fresh intermediate phase pays for itself and
 its first target, a known one for the target alone. How many targets an intermediate phase deserves on average follows
 the two-stage allocation sqrt((c1 / c2) (v2 / v1)) (Cochran 1977, section 10.6), with c the steps and v the variances
 of both levels as the model sees them now; docs/decisions/0019 derives it and says what it is held against.

@@ -169,6 +169,8 @@ def _ragged(record: Record, *, num_columns: int, file: DataFile) -> TaskDataErro
 def _ragged_step(record: Record, *, num_columns: int, file: DataFile) -> str:
     if len(record.cells) == num_columns + 1 and record.cells[-1] == "":
         return "remove the delimiter at its end"
+    if file.source.quoting != "none" and len(record.cells) < num_columns:
+        return "add the cells that it lacks, empty ones too, or remove the line"
     if file.source.quoting != "none":
         return "put a cell that holds the delimiter in quotes, or set source.delimiter"
     if any(cell.startswith(QUOTE) for cell in record.cells):
