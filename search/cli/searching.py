@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import statistics
 import time
 from typing import TYPE_CHECKING, TypedDict, Unpack
@@ -79,6 +80,7 @@ def search(
     from search.driver.earlier import with_earlier
     from search.driver.sweep import SweepRequest
     from search.home import find_home
+    from search.ray_surroundings import check_ray_surroundings, given_address
     from spaces.overrides import with_settings
     from spaces.sweep_spec import checked_name, load_sweep_spec
 
@@ -89,6 +91,8 @@ def search(
     planned = trials or wanted.trials
     request = SweepRequest(spec=wanted, name=chosen, home=home, trials=planned, take_over=options["take_over"])
     if options["dry_run"]:
+        if given_address(os.environ) is None:
+            check_ray_surroundings(os.environ)  # a cluster is asked for its hosts
         _print_preview(request, as_json=as_json)
         return
     _say_if_fewer(chosen, home, trials=trials)

@@ -95,14 +95,18 @@ def gc(store: str | None, record: str | None, as_json: bool, dry_run: bool, **li
     The record has to be that of all sweeps that use the store.
     """
     from search.cli.output import print_json
+    from search.errors import InputError
     from search.home import find_home
     from search.record import open_record
     from search.stages import Limits, collect
 
     home = find_home(record=record, store=store)
     chosen = Limits(keep_best=limits["keep_best"], max_bytes=limits["max_bytes"], dry_run=dry_run)
-    opened_store = _existing_store(home, read_only=False)
+    opened_store = _existing_store(home, read_only=dry_run)
     with open_record(home.record, read_only=True) as opened:
+        if not opened.sweeps():
+            msg = f"the record {home.record} has no sweep, so nothing tells what the stages are for; name the record "
+            raise InputError(msg + "of the sweeps that use the store, with --record")
         collected = collect(opened, store=opened_store, limits=chosen)
     if as_json:
         print_json(collected)

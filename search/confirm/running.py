@@ -55,6 +55,8 @@ def confirm(request: ConfirmRequest) -> Confirmation:
         RunError: Every trial failed.
         KeyboardInterrupt: The user interrupted; everything finished is on record.
     """
+    with open_record(request.home.record, read_only=True) as record:
+        record.sweep(request.sweep)  # a record is not made for a sweep that is not there
     with open_record(request.home.record) as record:
         spec = _spec(record, request)
         dev, seeds = _look_until_decided(record, request, spec=spec)

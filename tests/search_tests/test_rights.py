@@ -19,7 +19,8 @@ from trainables.stage_store import StageFacts, StageStore
 QUESTIONS = [
     *(["status"], ["status", "demo"], ["best", "demo"], ["show", "demo", "0"], ["compare", "demo"]),
     *(["sql", "demo", "SELECT count(*) FROM trials"], ["export", "demo", "--csv", "trials.csv"]),
-    *(["report", "demo", "--out", "demo.html"], ["stages", "list"], ["stages", "verify"]),
+    *(["report", "demo", "--out", "demo.html"], ["stages", "gc", "--dry-run", "--max-bytes", "1"]),
+    *(["stages", "list"], ["stages", "verify"]),
 ]
 
 

@@ -29,12 +29,13 @@ from transformers import (
     ViTForImageClassification,
     XLMRobertaForMaskedLM,
 )
+from transformers.activations import ACT2FN
 
 from trainables.config import VisionConfig
 from trainables.data.locate import locate_model, locate_vision
 from trainables.errors import CheckpointError
 from trainables.models.encoder import load_encoder, load_tokenizer
-from trainables.models.pretrained.encoder_folder import check_encoder_folder, encoder_shape
+from trainables.models.pretrained.encoder_folder import ACTIVATIONS, check_encoder_folder, encoder_shape
 from trainables.models.pretrained.finiteness import PIECE_BYTES, file_facts
 from trainables.models.pretrained.vision_folder import check_vision_folder
 from trainables.models.vision import build_vision_tower
@@ -218,7 +219,17 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "another vocabulary": (lambda it: set_config(it, vocab_size=60), "vocab_size", "is 60.*61 x 32"),
     "another inner width": (lambda it: set_config(it, intermediate_size=40), "intermediate_size", "48 x 32"),
     "more positions": (lambda it: set_config(it, max_position_embeddings=514), "max_position_embeddings", "66 x 32"),
-    "a missing width": (lambda it: set_config(it, hidden_size=...), "hidden_size", "is 768"),
+    "a missing width": (lambda it: set_config(it, hidden_size=...), "hidden_size", "is missing, which means 768"),
+    "another padding than the tokenizer's": (
+        lambda it: set_config(it, pad_token_id=5),
+        "tokenizer.json",
+        "'<pad>', number 1, and pad_token_id of config.json is 5",
+    ),
+    "an unknown activation": (lambda it: set_config(it, hidden_act="nonsense"), "hidden_act", "'nonsense'.*gelu"),
+    "a negative epsilon": (lambda it: set_config(it, layer_norm_eps=-1.0), "layer_norm_eps", "is -1.0"),
+    "an epsilon of text": (lambda it: set_config(it, layer_norm_eps="1e-5"), "layer_norm_eps", "is '1e-5'"),
+    "an unknown type": (lambda it: set_config(it, dtype="float99"), "dtype", "'float99'.*float32"),
+    "a list as type": (lambda it: set_config(it, torch_dtype=["float32"]), "torch_dtype", "float32"),
     "a width of text": (lambda it: set_config(it, hidden_size="32"), "hidden_size", "is '32'"),
     "no layers": (lambda it: set_config(it, num_hidden_layers=0), "num_hidden_layers", "is 0"),
     "heads that do not divide": (lambda it: set_config(it, num_attention_heads=5), "num_attention_heads", "5 does not"),
@@ -332,8 +343,27 @@ def test_a_file_that_has_changed_is_read_again(folder: Path) -> None:
     assert folder_identity(folder) != before
 
 
+def _tokens(folder: Path) -> dict[str, int]:
+    return json.loads((folder / "tokenizer.json").read_text())["model"]["vocab"]
+
+
+def test_every_activation_that_is_taken_is_one_of_transformers() -> None:
+    assert {*ACTIVATIONS} <= ACT2FN.keys()
+    assert not any(list(ACT2FN[name].parameters()) for name in ACTIVATIONS)
+
+
+def test_a_tokenizer_without_padding_is_refused(folder: Path) -> None:
+    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "NoSuch"}')
+
+    with pytest.raises(CheckpointError, match="no token to fill texts up with; name it"):
+        load_tokenizer(folder)
+
+
 def test_positions_begin_behind_the_padding(folder: Path) -> None:
     set_config(folder, pad_token_id=3)
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    (token,) = (token for token, number in _tokens(folder).items() if number == 3)
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings | {"pad_token": token}))
 
     check_encoder_folder(folder)
 

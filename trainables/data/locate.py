@@ -138,7 +138,8 @@ def _folder(name: str) -> Location | None:
         msg = f"cannot load {_cut(name)!r}: {reason}; give the folder of a checkpoint, or a name on the hub"
         raise UnavailableError(msg) from None
     if not path.is_dir() and (path.is_absolute() or name.startswith(".")):
-        msg = f"cannot load {name!r}: there is no such folder; give the folder of a checkpoint, or a name on the hub"
+        what = "it is a file" if path.exists() else "there is no such folder"
+        msg = f"cannot load {name!r}: {what}; give the folder of a checkpoint, or a name on the hub"
         raise UnavailableError(msg)
     return Location(kind="folder", repository=name, path=path.absolute()) if path.is_dir() else None
 

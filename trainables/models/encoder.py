@@ -229,6 +229,12 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     if not tokenizer.is_fast:
         msg = f"the tokenizer in {folder} is a slow one; spans need character offsets: add tokenizer.json"
         raise CheckpointError(msg)
+    if tokenizer.pad_token_id is None:
+        msg = (
+            f"the tokenizer in {str(folder)!r} has no token to fill texts up with; name it in tokenizer_config.json "
+            "(`pad_token`), as the checkpoint's own does"
+        )
+        raise CheckpointError(msg, folder=folder, field="pad_token")
     return read_as_text(tokenizer)
 
 

@@ -149,7 +149,8 @@ class DiskStorage:
             with tempfile.NamedTemporaryFile(dir=self.root, prefix=_PARTIAL):
                 pass
         except OSError as error:
-            msg = f"the store {self.url!r} cannot be written ({error.strerror}); free it, or choose another by --store"
+            step = "change its rights" if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS} else "free it"
+            msg = f"the store {self.url!r} cannot be written ({error.strerror}); {step}, or choose another by --store"
             raise StoreUnusableError(msg) from error
 
     def _entry(self, path: Path) -> list[Entry]:

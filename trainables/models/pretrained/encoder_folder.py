@@ -38,6 +38,15 @@ _DEFAULTS = {
 }
 """What transformers takes of both families where config.json leaves a field out."""
 
+ACTIVATIONS = (
+    *("gelu", "gelu_10", "gelu_accurate", "gelu_fast", "gelu_new", "gelu_python", "gelu_python_tanh"),
+    *("gelu_pytorch_tanh", "hardswish", "laplace", "leaky_relu", "linear", "mish", "quick_gelu", "relu", "relu2"),
+    *("relu6", "sigmoid", "silu", "swish", "tanh"),
+)
+"""Values of `hidden_act`: those of transformers' functions that have no weights."""
+
+_DTYPES = frozenset({None, "auto", "float64", "float32", "float16", "bfloat16"})
+
 _PADDING = {"xlm-roberta": 1, "bert": 0}
 """The same of `pad_token_id`."""
 
@@ -69,7 +78,7 @@ def check_encoder_folder(path: Path) -> None:
     check_types(path, weights)
     _check_shapes(path, config=config, weights=weights)
     check_padding(path, config=config)
-    check_tokenizer(path, num_embeddings=config["vocab_size"])
+    check_tokenizer(path, num_embeddings=config["vocab_size"], padding=_counted_from(config))
 
 
 def check_not_pickled(path: Path) -> None:
@@ -109,6 +118,7 @@ def encoder_config(path: Path) -> Mapping[str, Any]:
     config = {**_DEFAULTS, "pad_token_id": _PADDING[str(family)], **config}
     for field in _DEFAULTS:
         _check_whole(path, field, config[field])
+    _check_settings(path, config)
     if config["hidden_size"] % config["num_attention_heads"]:
         problem = f"{config['num_attention_heads']} does not divide hidden_size, {config['hidden_size']}"
         raise unfit(path, "num_attention_heads", problem, "copy config.json anew")
@@ -171,7 +181,27 @@ def _check_text_tower(path: Path) -> None:
     assert tower is not None  # noqa: S101  (it is of a known type)
     _require(path, (TOKENIZER, "sentencepiece.bpe.model"), "its tokenizer")
     check_padding(path, config=tower.config)
-    check_tokenizer(path, num_embeddings=tower.config["vocab_size"])
+    check_tokenizer(path, num_embeddings=tower.config["vocab_size"], padding=_counted_from(tower.config))
+
+
+def _check_settings(path: Path, config: Mapping[str, Any]) -> None:
+    """Check the fields that are no sizes."""
+    activation, epsilon = config.get("hidden_act", "gelu"), config.get("layer_norm_eps", 1e-12)
+    if activation not in ACTIVATIONS:
+        problem = f"is {activation!r}, and it must be one of {', '.join(ACTIVATIONS)}"
+        raise unfit(path, "hidden_act", problem, "copy config.json anew")
+    if type(epsilon) is not float or not 0 < epsilon < 1:
+        problem = f"is {epsilon!r}, and it must be a number between 0 and 1, such as 1e-05"
+        raise unfit(path, "layer_norm_eps", problem, "copy config.json anew")
+    for field in ("dtype", "torch_dtype"):
+        if isinstance(config.get(field), list | dict) or config.get(field) not in _DTYPES:
+            problem = f"is {config[field]!r}, and weights are loaded as {', '.join(sorted(filter(None, _DTYPES)))}"
+            raise unfit(path, field, problem, "copy config.json anew")
+
+
+def _counted_from(config: Mapping[str, Any]) -> int | None:
+    """Return the padding that an XLM-R counts its positions from; None for BERT, whose positions begin at 0."""
+    return config["pad_token_id"] if config["model_type"] == "xlm-roberta" else None
 
 
 def _check_whole(path: Path, field: str, value: object) -> None:
@@ -208,7 +238,9 @@ def _check_shapes(path: Path, *, config: Mapping[str, Any], weights: Mapping[str
         differing = [field for field, size in zip(fields, has, strict=True) if config[field] != size]
         if differing:
             shape = " x ".join(map(str, tensor.shape))
-            problem = f"is {config[differing[0]]}, and the weights have another shape: {name} is {shape}"
+            is_there = differing[0] in read_object(path / CONFIG)
+            said = f"is {config[differing[0]]}" if is_there else f"is missing, which means {config[differing[0]]}"
+            problem = f"{said}, and the weights have another shape: {name} is {shape}"
             raise unfit(path, differing[0], problem, "take config.json and weights of one checkpoint")
 
 

@@ -11,16 +11,17 @@ from trainables.models.pretrained.documents import read_object, unreadable
 TOKENIZER, SETTINGS = "tokenizer.json", "tokenizer_config.json"
 
 
-def check_tokenizer(folder: Path, *, num_embeddings: int) -> None:
+def check_tokenizer(folder: Path, *, num_embeddings: int, padding: int | None = None) -> None:
     """Check the tokenizer of a checkpoint's folder.
 
     Args:
         folder: The folder.
         num_embeddings: Rows of the encoder's word embeddings.
+        padding: Number of the token that the encoder takes for padding, where its positions depend on it.
 
     Raises:
-        CheckpointError: Neither tokenizer.json nor a SentencePiece model is there, one is no JSON, or it gives a text a
-            token that the encoder has no vector for.
+        CheckpointError: Neither tokenizer.json nor a SentencePiece model is there, one is no JSON, it gives a text a
+            token that the encoder has no vector for, or it fills texts up with another token than the encoder expects.
     """
     for path in (folder / TOKENIZER, folder / SETTINGS, folder / "special_tokens_map.json"):
         if path.is_file():
@@ -37,6 +38,20 @@ def check_tokenizer(folder: Path, *, num_embeddings: int) -> None:
             "(`vocab_size` of its embeddings)"
         )
         raise unreadable(folder / TOKENIZER, problem, "take the tokenizer that the encoder was trained with")
+    token = _padding_token(folder)
+    if padding is not None and known.get(token, padding) != padding:
+        problem = f"fills texts up with {token!r}, number {known[token]}, and pad_token_id of config.json is {padding}"
+        raise unreadable(folder / TOKENIZER, problem, f"set pad_token_id to {known[token]}, or take its own tokenizer")
+
+
+def _padding_token(folder: Path) -> str:
+    """Return the token that a tokenizer fills texts up with."""
+    for path in (folder / SETTINGS, folder / "special_tokens_map.json"):
+        named = read_object(path).get("pad_token") if path.is_file() else None
+        token = cast("object", named.get("content")) if isinstance(named, dict) else named
+        if isinstance(token, str):
+            return token
+    return "<pad>"
 
 
 def _tokens(tokenizer: dict[str, Any]) -> Iterator[tuple[str, int]]:
