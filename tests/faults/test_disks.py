@@ -104,13 +104,13 @@ class Filling:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._num_finished = folder, 0
+        self._folder, self._num_finished = folder, 0  # set at the first look: the disk is full by then
 
     def is_paused(self, record: Record) -> bool:
         num_finished = sum(trial.state == "finished" for trial in record.trials(NAME))
-        if num_finished > self._num_finished:
+        if num_finished > (self._num_finished or num_finished) and not is_paused(record):
             fill(self._folder)
-            self._num_finished = num_finished
+        self._num_finished = num_finished
         return is_paused(record)
 
 
