@@ -24,10 +24,12 @@ class UnknownSweepSpecError(SweepSpecError):
     Args:
         name: What was asked for.
         known: Names of the shipped specs.
+        is_folder: Whether it is the path of a folder.
     """
 
-    def __init__(self, name: str, known: Iterable[str]) -> None:
+    def __init__(self, name: str, known: Iterable[str], *, is_folder: bool = False) -> None:
         names = sorted(known)
         near = near_matches(name, names)
-        super().__init__(f"no sweep spec {name!r}{near}; shipped: {', '.join(names)}; or give the path of a YAML file")
+        what = f"{name!r} is a folder, and a sweep spec is a file" if is_folder else f"no sweep spec {name!r}{near}"
+        super().__init__(f"{what}; shipped: {', '.join(names)}; or give the path of a YAML file")
         self.name = name

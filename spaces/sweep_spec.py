@@ -222,7 +222,7 @@ def load_sweep_spec(name_or_path: str | Path) -> SweepSpec:
     shipped = shipped_specs()
     path = shipped.get(str(name_or_path), Path(name_or_path))
     if not path.is_file() and path.suffix not in {".yaml", ".yml"}:
-        raise UnknownSweepSpecError(str(name_or_path), shipped)
+        raise UnknownSweepSpecError(str(name_or_path), shipped, is_folder=path.is_dir())
     document = read_yaml(path)
     if not isinstance(document, dict):
         raise YamlFileError(str(path), "does not hold a mapping; a sweep spec has fields like `name:` and `trials:`")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any  # Any: Ray is untyped
 
 from search.errors import RayUnusableError
+from search.progress import writing_lines
 from search.ray_surroundings import (
     SHARED_MEMORY,
     check_ray_surroundings,
@@ -30,6 +31,9 @@ SECONDS_TO_JOIN = 45.0
 SECONDS_BELIEVED = 60.0
 """How long the answer of a cluster that was joined is believed: a command that runs several sweeps asks once."""
 
+SECONDS_OF_SILENCE = 3.0
+"""How long joining may take without a word."""
+
 _LONGEST = 400
 """Characters of what Ray said that are shown."""
 
@@ -40,6 +44,7 @@ _REMEDIES = {
     "Version mismatch": "install the cluster's versions here, or these there (constraints.txt)",
     "could not find any running Ray": "start a cluster on this host (`ray start --head`)",
     "token": "put the token of its head into ~/.ray/auth_token, or have one made: `ray get-auth-token --generate`",
+    "ConnectionError": "another program may listen at this port: a head's is 6379 unless it was told another",
     str(SHARED_MEMORY): "make it larger (docker: --shm-size), or set RAY_OBJECT_STORE_ALLOW_SLOW_STORAGE=1",
 }
 """What Ray says -> what to do."""
@@ -53,11 +58,12 @@ def check_ray() -> None:
     Raises:
         RayUnusableError: It cannot; says which variable to change, and how.
     """
-    check_ray_surroundings(os.environ)
     given = given_address(os.environ)
-    if given is None or time.monotonic() - _joined.get(given, float("-inf")) < SECONDS_BELIEVED:
-        return
-    problem = _try_to_join()
+    with writing_lines(lambda: f"Waiting for the Ray cluster at {given}.", seconds=SECONDS_OF_SILENCE):
+        check_ray_surroundings(os.environ)
+        if given is None or time.monotonic() - _joined.get(given, float("-inf")) < SECONDS_BELIEVED:
+            return
+        problem = _try_to_join()
     if problem is not None:
         raise unusable_address(given, problem)
     _joined[given] = time.monotonic()

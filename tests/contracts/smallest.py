@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import yaml
+
 SPEC: dict[str, Any] = {
     "name": "doors",
     "trials": 1,
@@ -16,3 +18,8 @@ SPEC: dict[str, Any] = {
     "families": {"none": {}},
     "search": {"target.seed": {"int": [0, 3]}},
 }
+
+
+def smallest_spec(name: str) -> str:
+    """Return the sweep as YAML, in the order of its fields."""
+    return yaml.safe_dump(SPEC | {"name": name}, sort_keys=False)

@@ -14,6 +14,7 @@ import pytest
 
 from search.cli.main import exit_code
 from search.record import open_record
+from tests.contracts.smallest import smallest_spec
 from tests.search_tests.building import proposal, result
 from trainables.data.locate import locate_model
 
@@ -23,17 +24,7 @@ target: {mixture: {miniature_nli: 1.0}, steps: 1, num_dev_items: 0}
 evaluation: {task: miniature_nli, num_items: 2}
 engine: {device: cpu}
 """
-SPEC = """
-name: bad
-trials: 1
-trial:
-  encoder: {name: miniature}
-  target: {mixture: {miniature_nli: 1.0}, steps: 1, num_dev_items: 0}
-  evaluation: {task: miniature_nli, num_items: 2}
-  engine: {device: cpu}
-families: {none: {}}
-search: {target.seed: {int: [0, 3]}}
-"""
+SPEC = smallest_spec("bad")
 
 SETTINGS = {
     "target.mixture={miniature_nlu: 1.0}": "did you mean 'miniature_nli'",

@@ -14,21 +14,12 @@ from search.cli.main import exit_code
 from search.errors import RecordForeignError, RecordMissingError, RecordUnusableError
 from search.record import open_record
 from search.record.integrity.recognising import APPLICATION_ID
+from tests.contracts.smallest import smallest_spec
 from tests.postgres import Server
 from tests.search_tests.building import proposal
 from tests.search_tests.test_migrations import load_golden
 
-SPEC = """
-name: mine
-trials: 1
-trial:
-  encoder: {name: miniature}
-  target: {mixture: {miniature_nli: 1.0}, steps: 1, num_dev_items: 0}
-  evaluation: {task: miniature_nli, num_items: 2}
-  engine: {device: cpu}
-families: {none: {}}
-search: {target.seed: {int: [0, 3]}}
-"""
+SPEC = smallest_spec("mine")
 
 
 @pytest.fixture(autouse=True)
