@@ -1,14 +1,16 @@
-"""Every task of the catalogue that is here: does it train, and does its score beat guessing?
+"""Trains and scores every task of the catalogue that can be read here, and compares its score with guessing.
 
     python benchmarks/catalogue.py --mirror [--tasks squad xquad] [--steps 60] [--set FIELD=VALUE] [--save FILE]
 
-Each task is a phase of its own, run as `xstilts run` runs one: one rank, DeepSpeed ZeRO 0, float32, frozen embeddings,
-mean pooling. "loss" is the mean training loss of the first and of the last tenth of the steps; "score" is the task's
-metric on the first items of its dev split, with its standard error; "guess" is the best of the guesses that
-`baselines.py` lists for the kind, on the same items: it needs no model, but may look at the dev labels.
+Each task is one phase, which runs as in `xstilts run`: one rank, DeepSpeed ZeRO 0, float32, frozen embeddings, mean
+pooling. "loss" is the mean training loss of the first and of the last tenth of the steps. "score" is the task's metric
+on the first items of its dev split, with its standard error. "guess" is the best of the guesses that
+`task_scores/guesses.py` computes for the kind, on the same items. A guess needs no model, but it can use the dev
+labels.
 
-An evaluation task follows the task that it is trained on. Its score is the mean over its languages, zero-shot. Its
-items are parallel in most tasks, so the standard error is that of one language: errors of languages go together.
+The row of an evaluation task follows the row of the task that it is trained on. Its score is the zero-shot mean over
+its languages. In most tasks the items are parallel, so the errors of the languages are correlated; the standard error
+shown is that of one language.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from typing import TYPE_CHECKING
 from machine import give_up, heading, require_mirror, save
 
 if TYPE_CHECKING:
-    from catalogue_jobs import Bench, Outcome
+    from task_scores.task_jobs import Bench, Outcome
 
     from trainables.config import PhaseConfig
     from trainables.tasks.spec import TaskSpec
@@ -41,7 +43,7 @@ def main() -> None:
     if not (encoder := mirror / "models" / ENCODER).is_dir():
         give_up(f"this benchmark needs the encoder {ENCODER}, and {encoder} is no folder; add it to the mirror")
     os.environ["HF_HUB_OFFLINE"] = "1"
-    from catalogue_jobs import open_bench
+    from task_scores.task_jobs import open_bench
 
     lines = [*heading(["torch", "deepspeed", "transformers", "datasets"]), *_work(options)]
     print("\n".join(lines))
@@ -85,8 +87,8 @@ def _work(options: argparse.Namespace) -> list[str]:
 
 
 def _rows(options: argparse.Namespace, *, bench: Bench) -> Iterator[str]:
-    """Yield a line for each task, evaluations after what they are trained on, and one for what is not here."""
-    from catalogue_jobs import ZERO_SHOT
+    """Yield a line for each task, an evaluation task after its training task, and one for the tasks not here."""
+    from task_scores.task_jobs import ZERO_SHOT
 
     from trainables.tasks.registry import tasks
 
@@ -106,7 +108,7 @@ def _rows(options: argparse.Namespace, *, bench: Bench) -> Iterator[str]:
 
 
 def _evaluated(name: str, options: argparse.Namespace, *, bench: Bench, head: TaskSpec | None) -> Iterator[str]:
-    from catalogue_jobs import languages_here
+    from task_scores.task_jobs import languages_here
 
     from trainables.config import EvaluationConfig
     from trainables.tasks.registry import task
@@ -124,7 +126,7 @@ def _evaluated(name: str, options: argparse.Namespace, *, bench: Bench, head: Ta
 
 def _chosen(options: argparse.Namespace) -> list[TaskSpec]:
     """Return the tasks with a train and a dev split that can be read here."""
-    from catalogue_jobs import is_here
+    from task_scores.task_jobs import is_here
 
     from trainables.tasks.registry import task, tasks
 
@@ -136,7 +138,7 @@ def _chosen(options: argparse.Namespace) -> list[TaskSpec]:
 
 
 def _is_scored(spec: TaskSpec, options: argparse.Namespace) -> bool:
-    from catalogue_jobs import ZERO_SHOT, is_here, languages_here
+    from task_scores.task_jobs import ZERO_SHOT, is_here, languages_here
 
     from trainables.tasks.spec import GeneratedSource
 
@@ -169,7 +171,7 @@ def phase_of(spec: TaskSpec, options: argparse.Namespace) -> PhaseConfig:
 
 
 def _row(spec: TaskSpec, outcome: Outcome, *, change: str, num_independent: int | None = None) -> str:
-    """Return a line. The error is that of a share of the items: an upper bound for F1, whose items score in between."""
+    """Return a row. The error is that of a proportion; for F1, whose items score from 0 to 1, an upper bound."""
     score, guess = outcome.score, outcome.guess
     error = math.sqrt(score * (1 - score) / (num_independent or outcome.num_items))
     verdict = "yes" if score > guess.score else "no"

@@ -1,9 +1,9 @@
-"""One of each for every device, and the tests of training on devices, as a block to keep in benchmarks/results.
+"""Runs every device probe and the tests of training on devices, and prints a block to keep in benchmarks/results.
 
     make check-devices                                      # or, without installing: python benchmarks/check_devices.py
     make -s check-devices > benchmarks/results/devices_8-h100_2026-11-29.md
 
-On a machine without a GPU the same runs on the CPU, with gloo for NCCL.
+On a machine without a GPU the same checks run on the CPU, with gloo in place of NCCL.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _PARTS = {
     "xstilts doctor --devices": ["-c", _MAIN, "doctor", "--devices"],
     "pytest tests/devices": ["-m", "pytest", "tests/devices", "--no-header", "-rs", "-p", "no:cacheprovider"],
 }
-"""What is run, as a user would write it -> Python's arguments for it."""
+"""Command as a user types it -> the arguments of Python that run it."""
 
 
 def main() -> None:
-    """Print the block; the exit code is 1 when something does not work."""
+    """Print the block; the exit code is 1 when a check fails."""
     print("# Devices\n\n```")
-    for line in heading(["torch"]):  # doctor tells the others, or that they are missing
+    for line in heading(["torch"]):  # doctor prints the other versions, or that a package is missing
         print(line)
     codes = [_run(title, words) for title, words in _PARTS.items()]
     print("```")

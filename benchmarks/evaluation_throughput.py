@@ -1,12 +1,13 @@
-"""Zero-shot scoring of XNLI's 15 languages: one stream beside Hugging Face's `Trainer.predict`, language by language.
+"""Measures scoring XNLI in 15 languages: our one stream beside Hugging Face's `Trainer.predict` for each language.
 
     python benchmarks/evaluation_throughput.py [--quick] [--save FILE]
 
-Both sides score the same weights in float32 on the same token ids with the same threads: a classifier with random
-weights in its head (nothing is trained: time and agreement do not depend on it), as transformers' own
-XLMRobertaForSequenceClassification and as this project's model with first-token pooling, which is that very head.
-Timed is prediction: batches made from token ids, forward passes, logits gathered. Not timed on either side: loading,
-tokenising (ours is cached on disk, theirs is given the same ids), computing scores.
+Both sides score the same weights in float32, on the same token ids, with the same number of threads. The model is a
+classifier whose head has random weights. Nothing is trained, because time and agreement do not depend on it. One side
+is transformers' own XLMRobertaForSequenceClassification; the other is this project's model with first-token pooling,
+which has the same head. The benchmark times prediction: it makes batches from token ids, runs the forward passes and
+gathers the logits. It does not time loading, tokenising (ours is cached on disk; the other side receives the same ids)
+or computing scores.
 
 Trainer.predict pads each batch of `--batch-size` to its longest example, in the data's order. Ours sorts all languages'
 examples by length and cuts batches by a token budget. "of peak" divides the useful arithmetic (real tokens; see
@@ -27,10 +28,10 @@ from machine import give_up, heading, require_mirror, require_package, save
 from train_throughput import ENCODER, GEMM_SIZES, set_environment
 
 if TYPE_CHECKING:
-    from evaluation_contenders import Contest, Prediction
+    from contenders.predictors import Contest, Prediction
 
 TARGET_RATIO = 1.2
-"""What ours is meant to reach, as a multiple of Trainer.predict."""
+"""The target for ours, as a multiple of Trainer.predict's speed."""
 
 
 def main() -> None:
@@ -65,8 +66,8 @@ def _options() -> argparse.Namespace:
 
 
 def _compare(options: argparse.Namespace, *, encoder: Path, scratch: Path) -> list[str]:
-    from evaluation_contenders import make_contest, predict_hugging_face, predict_ours
-    from train_contenders import gemm_gflops
+    from contenders.predictors import make_contest, predict_hugging_face, predict_ours
+    from contenders.trainers import gemm_gflops
 
     contest = make_contest(
         encoder, scratch=scratch, threads=options.threads, max_length=options.max_length, num_items=options.items

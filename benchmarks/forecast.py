@@ -1,10 +1,11 @@
-"""What a dry run foretells of a pruned sweep, held against what the sweep then takes, replayed on the recorded grid.
+"""Compares the forecast of a pruned sweep with the steps that it then takes, replayed on the recorded grid.
 
     python benchmarks/forecast.py [--seeds 30] [--trials 12] [--save FILE]
 
-Each seed is a sweep of all families with successive halving, one trial at a time. Its optimiser steps are foretold as
-`xstilts search --dry-run` does it (the median of courses with drawn scores), and counted when its trials are looked up
-in the grid. A sweep without pruning is foretold exactly: tests/end_to_end/test_forecast.py.
+Each seed is a sweep of all families with successive halving, one trial at a time. Its optimiser steps are forecast as
+in `xstilts search --dry-run` (the median of simulated sweeps with randomly drawn scores). Then the trials are looked up
+in the grid, and their steps are counted. The forecast of a sweep without pruning is exact:
+tests/end_to_end/test_forecast.py.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: a replay's matrices are small
 
 from machine import heading, save
-from search_replay import SLICES, Method, replay, spec_of
-from surrogate import load
+from replay.replayed_sweeps import SLICES, Method, replay, spec_of
+from replay.surrogate import load
 
-from search.forecast.forecasting import Forecaster, Timing
+from search.forecast.forecaster import Forecaster, MeasuredTimes
 
 SAMPLERS = ("random", "tpe", "stage_aware")
 BOUND = 0.15
@@ -31,13 +32,15 @@ NEVER = 2.0
 
 
 def error_of(seed: int, *, sampler: str, num_trials: int) -> float:
-    """Return by what share of the steps that were taken the foretold ones are above them."""
+    """Return the relative error of the forecast: forecast steps divided by the steps taken, minus 1."""
     part, method = SLICES[0], Method(name=sampler, sampler={"name": sampler})
-    forecaster = Forecaster(spec_of(part, method, seed=seed), is_made=lambda _: False, weight_bytes=1, timing=Timing())
-    told = forecaster.forecast(num_to_propose=num_trials).steps_paid
-    assert told is not None  # noqa: S101  (every phase has steps)
+    forecaster = Forecaster(
+        spec_of(part, method, seed=seed), is_made=lambda _: False, weight_bytes=1, times=MeasuredTimes()
+    )
+    forecast = forecaster.forecast(num_to_propose=num_trials).steps_paid
+    assert forecast is not None  # noqa: S101  (every phase has steps)
     taken = replay(load(), part, method, seed=seed, goal=NEVER, max_trials=num_trials).steps
-    return told.expected / taken - 1
+    return forecast.expected / taken - 1
 
 
 def main() -> None:
@@ -50,7 +53,7 @@ def main() -> None:
     lines = [
         *heading(["optuna"]),
         "",
-        f"foretold steps of {chosen.trials} trials with successive halving, over those taken",
+        f"forecast steps of {chosen.trials} trials with successive halving, divided by those taken, minus 1",
         "",
     ]
     lines.append(f"{'sampler':14}{'median':>9}{'median size':>13}{'largest':>9}{'within 15 %':>13}")
@@ -68,7 +71,7 @@ def main() -> None:
     text = "\n".join(lines)
     print(text)
     if chosen.save:
-        save(chosen.save, title="What a dry run foretells of a pruned sweep", text=text)
+        save(chosen.save, title="The forecast of a pruned sweep", text=text)
 
 
 if __name__ == "__main__":

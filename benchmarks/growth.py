@@ -1,11 +1,11 @@
-"""Whether a long sweep stays as lean as it began: memory of driver and ranks, time of a trial, over many trials.
+"""Measures memory and time over a long sweep: the driver's and the ranks' memory, and the time of a trial.
 
     python benchmarks/growth.py [--trials N] [--save FILE]
 
-Ours: a real sweep of trials that do almost nothing (a tiny encoder, one step, a few items), each with two stages that
-are trained, scored, stored and recorded. Plain Tune: as many trials of a class trainable that report once, with reused
-actors; nothing is stored or recorded. Memory is what stays in the processes (resident), read from outside; growth is
-told over the second half, when everything has been loaded.
+Ours: a real sweep of trials that do almost nothing (a tiny encoder, one step, a few items). Each has two stages, which
+are trained, scored, stored and recorded. Plain Tune: the same number of trials of a class trainable that report once,
+with reused actors; nothing is stored or recorded. Memory is the resident size of the processes, read from outside.
+Growth is computed over the second half, after everything has been loaded.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from tests.tiny import write_encoder, write_mirror  # noqa: E402
 
 SECONDS_BETWEEN_LOOKS = 2.0
 MAX_RANK_GROWTH, MAX_DRIVER_KILOBYTES, MAX_SLOWDOWN = 0.05, 20.0, 1.2
-"""Of the ranks' memory over the second half; a trial in the driver; of a trial's time from the start to the end."""
+"""Bounds: growth of the ranks over the second half (a share), growth of the driver for a trial, slowdown of a trial."""
 
 PLAIN = """
 import sys, time
@@ -69,7 +69,7 @@ tune.Tuner(
 
 @dataclass(slots=True, kw_only=True)
 class Course:
-    """What one side did."""
+    """What was measured of one side."""
 
     ends: list[float] = field(default_factory=list[float])
     """When each trial ended."""
@@ -80,7 +80,7 @@ class Course:
 
     @property
     def driver_kilobytes_per_trial(self) -> float:
-        """Growth of the driver over the second half, a trial."""
+        """Growth of the driver for each trial, over the second half."""
         middle = self.ends[len(self.ends) // 2]
         return (_at(self.driver, self.ends[-1]) - _at(self.driver, middle)) / 1024 / (len(self.ends) / 2)
 
@@ -88,7 +88,7 @@ class Course:
     def rank_growth(self) -> float:
         """Growth of the ranks over the second half, as a share: its later half beside its earlier one.
 
-        Ranks are started anew with Tune, also in the middle of 2,000 trials: one moment would meet one that is loading.
+        Tune restarts ranks, also in the middle of 2,000 trials, so a single sample could hit a rank that still loads.
         """
         if not self.ranks:
             return 0.0
@@ -151,11 +151,11 @@ def run_ours(num_trials: int, folder: Path) -> Course:
 
 def run_plain(num_trials: int, folder: Path) -> Course:
     """Run as many trials of plain Tune."""
-    said = folder / "ends"
-    with said.open("w") as output:
+    times = folder / "ends"
+    with times.open("w") as output:
         command = [sys.executable, "-c", PLAIN, str(num_trials), str(folder / "plain")]
         course = _watched(command, variables={}, rank="", output=output)
-    course.ends = [float(line) for line in said.read_text().split() if line[:1].isdigit()]
+    course.ends = [float(line) for line in times.read_text().split() if line[:1].isdigit()]
     return course
 
 

@@ -1,11 +1,11 @@
-"""Does a task need its images? Each is scored on its own images and on the same images permuted.
+"""Measures whether a task needs its images: it is scored on its own images and on the same images permuted.
 
     python benchmarks/image_ablation.py [--encoder miniature] [--tasks miniature_entailment miniature_retrieval]
         [--seeds 0 1 2] [--vision '{tower: small}'] [--save FILE]
 
-One rank, DeepSpeed ZeRO 0, float32. The model and the texts are the same in both columns; only which image stands
-beside which text differs. "guess" is the best of the guesses that `baselines.py` lists, "error" the score's standard
-error.
+One rank, DeepSpeed ZeRO 0, float32. Both columns have the same model and texts; only the pairs of image and text
+differ. "guess" is the best of the guesses that `task_scores/guesses.py` computes, "error" is the
+standard error of the score.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import math
 from pathlib import Path
 from typing import Any  # Any: fields of a phase, checked by pydantic
 
-from catalogue_jobs import open_bench
 from machine import heading, save
+from task_scores.task_jobs import open_bench
 
 from trainables.config import PhaseConfig
 from trainables.config.yaml_file import parse_yaml
@@ -32,7 +32,7 @@ def main() -> None:
     columns = f"{'own images':>12}{'error':>7}{'permuted':>10}{'lower by':>10}{'guess':>8}{'seconds':>9}"
     lines = [
         *heading(["torch", "deepspeed", "transformers"]),
-        f"work      {_told(options)}",
+        f"work      {_conditions(options)}",
         "",
         f"{'task':22}{'seed':>5}{columns}",
     ]
@@ -71,7 +71,7 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _told(options: argparse.Namespace) -> str:
+def _conditions(options: argparse.Namespace) -> str:
     return (
         f"encoder {options.encoder}, vision {options.vision}, {options.steps} steps of {options.batch_size},\n"
         f"          learning rate {options.learning_rate:g}, embeddings and {options.freeze_layers} layers frozen, "

@@ -1,4 +1,4 @@
-"""What every benchmark says of the machine it ran on, and where it keeps a result."""
+"""Describes the machine that a benchmark runs on, checks what the benchmark needs, and saves its result."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EXIT_USER_ERROR = 2
 
 
 def require_mirror() -> Path:
-    """Return the mirror's folder, or leave with exit code 2."""
+    """Return the mirror's folder, or exit with code 2."""
     value = os.environ.get("XSTILTS_MIRROR", "")
     if not value or not Path(value).is_dir():
         give_up(
@@ -27,7 +27,7 @@ def require_mirror() -> Path:
 
 
 def require_package(name: str, *, extra: str) -> None:
-    """Leave with exit code 2 when a package is missing."""
+    """Exit with code 2 when a package is missing."""
     try:
         version(name)
     except PackageNotFoundError:
@@ -35,7 +35,7 @@ def require_package(name: str, *, extra: str) -> None:
 
 
 def give_up(message: str) -> NoReturn:
-    """Say what is wrong and leave with exit code 2."""
+    """Print what is wrong, and exit with code 2."""
     print(message, file=sys.stderr)
     sys.exit(EXIT_USER_ERROR)
 

@@ -1,12 +1,13 @@
-"""What sharing saves on XLM-R Large and many GPUs: a sweep planned and scheduled, not run.
+"""Simulates what sharing stages saves on XLM-R Large and many GPUs: the sweep is planned and scheduled, not run.
 
     python benchmarks/plan_at_scale.py [--trials 1000] [--gpus 64] [--gpus-per-trial 1] [--save FILE]
 
-A SIMULATION. Plans and order are the driver's own (`trainables.plan.stage_plan`, `search.scheduling.ordering`), data
-sizes are the catalogue's; what a stage takes is a cost model (`scale_costs.py`), which the output states, and no GPU
-is used. Every fourth intermediate checkpoint is of one family, 8 target configurations start from each, and the
-target phase grows over 3 rungs of eta 3. Trials are proposed in random order. On the other side every trial is alone:
-with each rung from scratch, as early stopping with restarts does; with rungs that continue its own stages; or as one
+This is a SIMULATION; it uses no GPU. The driver's own code makes the plans and the order
+(`trainables.plan.stage_plan`, `search.scheduling.start_order`), and the sizes of the data sets are the catalogue's. A
+cost model (`scale/cost_model.py`) gives the time of a stage; the output states its assumptions. Each of the four
+families has a quarter of the intermediate checkpoints, 8 target configurations start from each, and the target phase
+grows over 3 rungs of eta 3. Trials are proposed in random order. On the other side no trial shares a stage: it trains
+each rung from scratch, as early stopping with restarts does; or its rungs continue its own stages; or it is one
 full-length run.
 
 Pruning is asynchronous successive halving (Li et al. 2020, arXiv 1810.05934) by Optuna's rule, on scores drawn at
@@ -24,12 +25,12 @@ from pathlib import Path
 from statistics import fmean
 
 from machine import heading, save
-from scale_costs import NUM_PARAMETERS, SECONDS_PER_STAGE, CostModel
-from scale_trials import NUM_TARGETS, RUNGS, plan_trials
+from scale.cost_model import NUM_PARAMETERS, SECONDS_PER_STAGE, CostModel
+from scale.planned_trials import NUM_TARGETS, RUNGS, plan_trials
 
-from search.forecast.simulation import Course, Plan, Simulation, longest_chain
-from search.scheduling.ordering import Candidate, in_order
-from search.scheduling.proposing import MAX_AHEAD
+from search.forecast.simulation import Plan, Schedule, Simulation, longest_chain
+from search.scheduling.scheduler import MAX_AHEAD
+from search.scheduling.start_order import Candidate, in_order
 from trainables.plan.stage_plan import Stage
 
 HOUR, TERA = 3600.0, 1e12
@@ -40,35 +41,35 @@ class Outcome:
     """A simulated sweep."""
 
     name: str
-    course: Course
+    schedule: Schedule
     costs: CostModel
     num_workers: int
 
     @property
     def gpu_hours(self) -> float:
         """GPU time spent on stages."""
-        return self.course.busy_seconds * self.costs.gpus_per_trial / HOUR
+        return self.schedule.busy_seconds * self.costs.gpus_per_trial / HOUR
 
     @property
     def steps(self) -> int:
         """Optimiser steps executed."""
-        return sum(self.costs.steps(making.stage) for making in self.course.makings)
+        return sum(self.costs.steps(made.stage) for made in self.schedule.made_stages)
 
     def row(self) -> str:
         """Return the table's line: what it took, the two bounds of its makespan, and its room."""
-        stages = [making.stage for making in self.course.makings]
-        work = self.course.busy_seconds / self.num_workers
+        stages = [made.stage for made in self.schedule.made_stages]
+        work = self.schedule.busy_seconds / self.num_workers
         chain = longest_chain(stages, seconds=self.costs.seconds)
         return (
-            f"{self.name:<30}{self.gpu_hours:>10,.0f}{self.course.makespan_seconds / HOUR:>12.2f}"
+            f"{self.name:<30}{self.gpu_hours:>10,.0f}{self.schedule.makespan_seconds / HOUR:>12.2f}"
             f"{work / HOUR:>12.2f}{chain / HOUR:>10.2f}{len(stages):>9,}{self.steps / 1e6:>10.1f}"
-            f"{self.course.peak(self.costs.weight_bytes) / TERA:>12.2f}"
-            f"{self.course.peak(self.costs.state_bytes) / TERA:>11.2f}"
+            f"{self.schedule.peak(self.costs.weight_bytes) / TERA:>12.2f}"
+            f"{self.schedule.peak(self.costs.state_bytes) / TERA:>11.2f}"
         )
 
 
 class Halving:
-    """Lets a trial climb that is among the best `1 / eta` of those measured at its rung so far.
+    """Promotes a trial that is among the best `1 / eta` of those measured at its rung so far.
 
     Args:
         num_trials: Trials whose scores are drawn.
@@ -82,7 +83,7 @@ class Halving:
         self._measured: dict[int, list[float]] = {rung: [] for rung in range(RUNGS.num)}
 
     def __call__(self, number: int, rung: int) -> bool:
-        """Return whether a trial climbs; its score counts for those after it."""
+        """Return whether a trial is promoted; its score counts for the trials after it."""
         score, measured = self._scores[number][rung], self._measured[rung]
         measured.append(score)
         num_best = max(1, len(measured) // RUNGS.eta)
@@ -101,10 +102,10 @@ def main() -> None:
         f"{'':<30}{'GPU-hours':>10}{'makespan h':>12}{'work/GPUs':>12}{'chain h':>10}{'stages':>9}{'M steps':>10}"
         f"{'weights TB':>12}{'states TB':>11}"
     )
-    for title, is_pruned in (("every trial climbs to the last rung", False), ("successive halving", True)):
+    for title, is_pruned in (("every trial is promoted to the last rung", False), ("successive halving", True)):
         outcomes = _outcomes(trials.plans, costs=costs, is_pruned=is_pruned, options=options)
         lines += ["", title, header, *(one.row() for one in outcomes), *_ratios(outcomes)]
-        lines += [f"  {line}" for line in (_parts(outcomes[0]), _highest_rungs(outcomes[0].course))]
+        lines += [f"  {line}" for line in (_parts(outcomes[0]), _highest_rungs(outcomes[0].schedule))]
     lines += ["", *_predictions(trials.plans, costs)]
     lines += ["", f"choosing among {options.trials:,} waiting trials takes {_choice_ms(trials.plans):.1f} ms"]
     lines += [f"all of it took {time.monotonic() - started:.1f} s (target: 60 s)"]
@@ -130,11 +131,11 @@ def _outcomes(
         simulation = Simulation(
             of_way,
             seconds=costs.seconds,
-            climbs=Halving(len(plans), seed=options.seed) if is_pruned else _always,
+            is_promoted=Halving(len(plans), seed=options.seed) if is_pruned else _always,
             num_workers=num_workers,
             max_ahead=options.ahead,
         )
-        outcomes.append(Outcome(name=name, course=simulation.run(), costs=costs, num_workers=num_workers))
+        outcomes.append(Outcome(name=name, schedule=simulation.run(), costs=costs, num_workers=num_workers))
     return outcomes
 
 
@@ -206,7 +207,7 @@ def _ratios(outcomes: list[Outcome]) -> list[str]:
     tree, *alone = outcomes
     return [
         f"  {one.name} / stage tree: {one.gpu_hours / tree.gpu_hours:.2f}x GPU-hours, {one.steps / tree.steps:.2f}x "
-        f"steps, {one.course.makespan_seconds / tree.course.makespan_seconds:.2f}x makespan"
+        f"steps, {one.schedule.makespan_seconds / tree.schedule.makespan_seconds:.2f}x makespan"
         for one in alone
     ]
 
@@ -231,16 +232,16 @@ def _predictions(plans: Mapping[int, Plan], costs: CostModel) -> list[str]:
 
 def _parts(tree: Outcome) -> str:
     """Return what the stage tree's time goes to: its many short stages have their price."""
-    training = sum(tree.costs.training_seconds(making.stage) for making in tree.course.makings)
-    starts = len(tree.course.makings) * SECONDS_PER_STAGE
-    total = tree.course.busy_seconds
+    training = sum(tree.costs.training_seconds(made.stage) for made in tree.schedule.made_stages)
+    starts = len(tree.schedule.made_stages) * SECONDS_PER_STAGE
+    total = tree.schedule.busy_seconds
     scoring = total - training - starts
     return f"stage tree: {training / total:.0%} training, {scoring / total:.0%} scoring, {starts / total:.0%} loading"
 
 
-def _highest_rungs(course: Course) -> str:
+def _highest_rungs(schedule: Schedule) -> str:
     """Return how far the trials came."""
-    reached = list(course.rungs_reached.values())
+    reached = list(schedule.rungs_reached.values())
     return "trials by highest rung: " + ", ".join(f"rung {rung}: {reached.count(rung)}" for rung in range(RUNGS.num))
 
 

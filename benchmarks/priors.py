@@ -1,11 +1,12 @@
 # ruff: noqa: S311  draws for a simulation are no secrets
-"""What a prior saves when it is right, and costs when it is wrong, on arms of known worth (`prior_worlds.py`).
+"""Measures what a right prior saves and a wrong prior costs, on arms of known effect (`simulated/prior_worlds.py`).
 
     python benchmarks/priors.py [--sampler tpe] [--seeds 32] [--arms 6] [--trials 32] [--save FILE]
 
-Every prior is held against none on the same worlds: mean over seeds, and the ratio of the means with an interval that
-holds in 95 % of resamplings of the seeds. A ratio below 1 is a saving. `reversed` believes the very opposite of the
-truth; `best in the middle` is the worst that the order of the first trials can meet, for it tries the ends first.
+Every prior is compared with no prior on the same worlds. The table shows the mean over seeds, and the ratio of the two
+means with its 95 % bootstrap interval over the seeds. A ratio below 1 is a saving. `reversed` ranks the arms in the
+opposite order of the truth. `best in the middle` is the worst case for the order of the first trials, because the
+first trials take the two ends of the ranking.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from pathlib import Path
 from statistics import fmean
 
 from machine import heading, save
-from prior_worlds import ARMS, Outcome, World
 from pydantic import JsonValue
 from resampling import ratio_of_means
+from simulated.prior_worlds import ARMS, Outcome, World
 
-from spaces.priors import HEEDING_SAMPLERS
+from spaces.priors import SAMPLERS_WITH_PRIORS
 
 NUM_EARLIER = 20
 
@@ -77,7 +78,7 @@ _MEASURES: dict[str, Callable[[Outcome], float]] = {
 def main() -> None:
     """Run every prior in every world, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sampler", default="tpe", choices=HEEDING_SAMPLERS)
+    parser.add_argument("--sampler", default="tpe", choices=SAMPLERS_WITH_PRIORS)
     parser.add_argument("--seeds", type=int, default=32)
     parser.add_argument("--arms", type=int, default=6)
     parser.add_argument("--trials", type=int, default=32)

@@ -1,21 +1,23 @@
-"""How fast the record answers and takes results: ours beside Optuna's storages and Ray Tune's results, on one sweep.
+"""Measures how fast the record reads and writes, beside Optuna's storages and Ray Tune's results, on one sweep.
 
     python benchmarks/record.py [--small] [--folder FOLDER] [--regret SEEDS] [--save FILE]
 
-Every side gets the same 10,000 finished trials of 5 rungs and 15 languages (`record_data.py`), in a process of its own
-for each question, timed after its imports. Ours is guarded as in a sweep: opened with its checks, each result durable
-when the call returns (SQLite, WAL, synchronous=FULL; Optuna's SQLite storage and journal sync at each write as well),
-one suggestion from reading the record to the proposal on record. Tune stores no single result durably, and its
-searchers propose as Optuna in memory does: both are left out.
+Every side has the same 10,000 finished trials of 5 rungs and 15 languages (`records/made_trials.py`). A new process
+answers each question, and the clock starts after its imports. Ours runs with the same guards as in a sweep: the record
+is checked when it is opened, and a result is durable when the call returns (SQLite, WAL, synchronous=FULL; Optuna's
+SQLite storage and journal also sync at each write). A suggestion is timed from reading the record to the recorded
+proposal. Two questions are not asked of Tune: it stores no single result durably, and its searchers propose as Optuna
+in memory does.
 
---folder keeps what was built, and uses it again. --regret compares TPE that sees a window of the trials with TPE that
-sees all, on standard functions.
+--folder keeps the records that were built, and reuses them. --regret compares TPE that sees a window of the trials with
+TPE that sees all of them, on standard functions.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -24,10 +26,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from machine import heading, save
-from record_regret import regret_lines
-from record_resume import resume_lines
+from records.resuming import resume_lines
+from samplers.regret import regret_lines
 
-CONTENDERS = Path(__file__).with_name("record_contenders.py")
+FOLDER = Path(__file__).parent
+CONTENDERS = "records.record_contenders"
 SIDES = ("ours", "optuna-sqlite", "optuna-journal", "tune")
 BOUNDS = {"best": 0.050, "table": 0.5, "result": 0.005, "suggest": 0.100}
 """Seconds that ours may take at 10,000 trials on a quiet machine with two cores."""
@@ -49,7 +52,7 @@ class Timing:
     seconds: float
     megabytes: float
     first_seconds: float
-    """The first repetition, which a median hides: what a resume waits for."""
+    """The first repetition, which a median hides: a resume waits for it."""
 
 
 def main() -> None:
@@ -101,14 +104,16 @@ def _measure(side: str, verb: str, folder: Path) -> Timing:
 
 
 def _run(side: str, verb: str, folder: Path, *, num_trials: int = 0) -> Timing:
-    command = [sys.executable, str(CONTENDERS), side, verb, str(folder), str(num_trials)]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", CONTENDERS, side, verb, str(folder), str(num_trials)]
+    path = os.pathsep.join([*filter(None, [os.environ.get("PYTHONPATH")]), str(FOLDER)])
+    variables = {**os.environ, "PYTHONPATH": path}
+    ended = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
     if ended.returncode:
         print(ended.stderr, file=sys.stderr)
         sys.exit(1)
-    said = json.loads(ended.stdout.splitlines()[-1])
-    later = said["seconds"][1:] or said["seconds"]
-    return Timing(seconds=statistics.median(later), megabytes=said["megabytes"], first_seconds=said["seconds"][0])
+    answer = json.loads(ended.stdout.splitlines()[-1])
+    later = answer["seconds"][1:] or answer["seconds"]
+    return Timing(seconds=statistics.median(later), megabytes=answer["megabytes"], first_seconds=answer["seconds"][0])
 
 
 def _options() -> argparse.Namespace:

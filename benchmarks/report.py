@@ -1,10 +1,10 @@
-"""What the report of a long sweep costs: to write, to send, to open in a browser on a phone's and a desk's width.
+"""Measures the report of a long sweep: seconds to write it, its size, and seconds to open it at two widths.
 
     python benchmarks/report.py [--trials N] [--repeats N] [--save FILE]
 
-The sweep is made up: as many finished trials over families, tasks, five rungs and 15 languages. The page is opened in
-headless Chromium, each time anew; told are the median and the slowest time until it is loaded, and what it asked of the
-network or said on the console, which must be nothing.
+The sweep is made up: N finished trials over families, tasks, five rungs and 15 languages. Headless Chromium opens the
+page in a new tab each time, at the width of a phone and of a desktop screen. Printed are the median and the slowest
+time until the page is drawn, and the page's network requests and console messages: there must be none.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import time
 from pathlib import Path
 
 from machine import heading, save
-from record_data import NAME, make_trials
-from record_filling import fill
+from records.filling import fill
+from records.made_trials import NAME, make_trials
 
 REPOSITORY = Path(__file__).parents[1]
 sys.path.insert(0, str(REPOSITORY))  # for the tests' browser
@@ -71,18 +71,18 @@ def write(folder: Path, *, num_trials: int) -> tuple[Path, float]:
 def opened(browser: Browser, page: Path, *, width: int, repeats: int) -> str:
     """Return a line about opening a page at a width."""
     times: list[float] = []
-    said: list[str] = []
+    messages: list[str] = []
     for _ in range(repeats):
         tab = browser.new_page(viewport={"width": width, "height": 900})
-        tab.on("console", lambda message: said.append(message.text))
-        tab.on("pageerror", lambda error: said.append(str(error)))
-        tab.on("request", lambda request: None if request.url == page.as_uri() else said.append(request.url))
+        tab.on("console", lambda message: messages.append(message.text))
+        tab.on("pageerror", lambda error: messages.append(str(error)))
+        tab.on("request", lambda request: None if request.url == page.as_uri() else messages.append(request.url))
         began = time.perf_counter()
         tab.goto(page.as_uri(), wait_until="load")
         tab.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
         times.append(time.perf_counter() - began)
         tab.close()
-    asked = [words for words in said if not words.startswith("data:")]
+    asked = [words for words in messages if not words.startswith("data:")]
     return (
         f"{width:5d} px: drawn after {statistics.median(times):.2f} s, slowest {max(times):.2f} s "
         f"(at most {MAX_SECONDS:g}); console and network: {', '.join(asked) or 'nothing'}"

@@ -1,4 +1,4 @@
-"""Intervals from drawing seeds again and again (bootstrap)."""
+"""Bootstrap intervals over seeds."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def ratio_of_means(values: Sequence[float], *, against: Sequence[float]) -> str:
     """Return the ratio of two means over the same seeds, with its 95 % interval from resampling these.
 
     Args:
-        values: A figure of each seed.
-        against: Another, of the same seeds in the same order.
+        values: A figure for each seed.
+        against: Another figure of the same seeds, in the same order.
     """
     pairs = list(zip(values, against, strict=True))
     low, high = quantiles([_ratio(drawn) for drawn in resampled(pairs)])

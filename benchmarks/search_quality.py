@@ -1,17 +1,17 @@
-"""How many optimiser steps a sweep takes to reach 99 % of the best score, replayed on the recorded grid.
+"""Measures how many optimiser steps a sweep takes to reach 99 % of the best score, replayed on the recorded grid.
 
     python benchmarks/search_quality.py [--seeds N] [--priors | --pairs | --functions] [--workers N] [--save FILE]
 
-Ours is the stage-aware sampler with successive halving, stages shared, first trials at the families' defaults. It is
-held against random search with successive halving, whose trials find each other's stages too, and against Optuna's TPE
-with successive halving in which each trial pays for its whole lineage. Both begin with a random trial. Medians over
-seeds, in brackets their 95 % bootstrap intervals. A sweep that has not arrived after --trials counts with the steps
-that it has taken by then: medians with > are lower bounds, ratios with < upper ones. A seed also shuffles the order of
-the families.
+Ours is the stage-aware sampler with successive halving, shared stages, and first trials at the families' defaults. It
+is compared with random search with successive halving, whose trials share stages too, and with Optuna's TPE with
+successive halving, where each trial pays for its whole lineage. Both of these start with a random trial. The table
+shows medians over seeds and, in brackets, their 95 % bootstrap intervals. A sweep that has not reached the goal after
+--trials counts with the steps that it has taken so far, so medians with > are lower bounds and ratios with < are upper
+bounds. A seed also shuffles the order of the families.
 
-Each slice of the grid is searched by itself: all families, and one by one; with learning rates as recorded (listed) or
-in between (ranges, interpolated). --pairs replays every sampler with every pruner on all families, --functions every
-sampler on standard test functions.
+Each slice of the grid is searched separately: all families together, and each family alone; with the recorded learning
+rates (listed) or with rates between them (ranges, interpolated). --pairs replays every sampler with every pruner on all
+families, and --functions runs every sampler on standard test functions.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: a replay's matrices are small
 
 from machine import heading, save
+from replay.replayed_sweeps import SLICES, Course, Method, Slice, replay
+from replay.surrogate import Surrogate, load
 from resampling import quantiles, ratio_of_means, resampled
-from search_functions import function_lines
-from search_replay import SLICES, Course, Method, Slice, replay
-from surrogate import Surrogate, load
+from samplers.known_functions import function_lines
 
 GOAL = 0.99
-"""Of the best score of the slice."""
+"""Share of the best score of the slice that a sweep has to reach."""
 
 OURS = Method(name="stage-aware", sampler={"name": "stage_aware"})
 RANDOM = Method(name="random", sampler={"name": "random"}, has_first=False)
@@ -43,7 +43,7 @@ TPE_ALONE = Method(name="TPE, no sharing", sampler={"name": "tpe"}, has_first=Fa
 TPE = Method(name="TPE, sharing", sampler={"name": "tpe"})
 
 SEED_DEVIATION = 0.01
-"""Of a score between training seeds, where priors are tried: a point."""
+"""Standard deviation of a score between training seeds, for the runs with priors: one point."""
 
 SAMPLERS = ("random", "qmc", "tpe", "gp", "cmaes", "nsga2", "stage_aware")
 PRUNERS = ("successive_halving", "hyperband", "median", "patient", "none")
@@ -68,7 +68,7 @@ class Outcome:
 
     @property
     def is_bound(self) -> bool:
-        """Whether the median is a lower bound: sweeps that did not arrive may belong above it."""
+        """Whether the median is a lower bound: the sweeps that did not reach the goal would need more steps."""
         return sum(one.has_arrived and one.steps <= self.median for one in self.courses) * 2 < len(self.courses)
 
     def interval(self) -> tuple[float, float]:
@@ -85,7 +85,7 @@ def ratio(ours: Outcome, other: Outcome) -> str:
 
 
 class Runner:
-    """Replays methods over seeds, side by side.
+    """Replays methods over seeds, in parallel processes.
 
     Args:
         executor: Processes to use.
@@ -125,14 +125,14 @@ def slice_lines(runner: Runner) -> list[str]:
     ratios.append(f"{'slice':20}{'random (<= 1/3)':>24}{'TPE, no sharing (<= 1/2)':>28}{'TPE, sharing':>24}")
     for part in SLICES:
         found = [runner.run(part, method) for method in (OURS, RANDOM, TPE_ALONE, TPE)]
-        lines.append(f"{part.name:20}" + "".join(f"{_told(one):>24}" for one in found))
-        told = [ratio(found[0], other) for other in found[1:]]
-        ratios.append(f"{part.name:20}{told[0]:>24}{told[1]:>28}{told[2]:>24}")
+        lines.append(f"{part.name:20}" + "".join(f"{_median_text(one):>24}" for one in found))
+        ratios_of_part = [ratio(found[0], other) for other in found[1:]]
+        ratios.append(f"{part.name:20}{ratios_of_part[0]:>24}{ratios_of_part[1]:>28}{ratios_of_part[2]:>24}")
         print(lines[-1], flush=True)
     return lines + ratios
 
 
-def _told(outcome: Outcome) -> str:
+def _median_text(outcome: Outcome) -> str:
     low, high = outcome.interval()
     return f"{'>' if outcome.is_bound else ''}{outcome.median:,.0f} ({low:,.0f}-{high:,.0f})"
 
@@ -143,8 +143,8 @@ PRIORS = ("none", "right", "reversed")
 def prior_lines(executor: ProcessPoolExecutor, *, num_seeds: int, max_trials: int) -> list[str]:
     """Return what a right and a reversed prior over the families do to ours, on all families.
 
-    Each seed has the grid as other training seeds would have made it, and a right order of its own: that of the
-    families' best scores there. On the grid as it is, which is one draw, the order of the first trials decides by luck.
+    Each seed has its own noisy grid, as other training seeds would have produced it, and its own right order: that of
+    the families' best scores there. The grid itself is one draw, on which luck would decide which first order is good.
     """
     lines = [
         "",
@@ -159,11 +159,11 @@ def prior_lines(executor: ProcessPoolExecutor, *, num_seeds: int, max_trials: in
         for name in PRIORS:
             work = partial(_believing, part=part, prior=name, max_trials=max_trials)
             found[name] = list(executor.map(work, range(num_seeds)))
-            told = "".join(
+            columns = "".join(
                 f"{_against([of(one) for one in found[name]], [of(one) for one in found['none']]):>30}"
                 for of in (attrgetter("trials_to_family"), attrgetter("steps"))
             )
-            lines.append(f"{part.name:20}{name:10}{told}")
+            lines.append(f"{part.name:20}{name:10}{columns}")
             print(lines[-1], flush=True)
     return lines
 
@@ -180,8 +180,8 @@ def _believing(seed: int, *, part: Slice, prior: str, max_trials: int) -> Course
 
 def _against(values: Sequence[int], other: Sequence[int]) -> str:
     """Return the mean, and its ratio to that of other values of the same seeds."""
-    ratio_told = "" if values == other else f"  {ratio_of_means(values, against=other)}"
-    return f"{statistics.fmean(values):,.1f}{ratio_told}"
+    ratio_text = "" if values == other else f"  {ratio_of_means(values, against=other)}"
+    return f"{statistics.fmean(values):,.1f}{ratio_text}"
 
 
 def pair_lines(runner: Runner) -> list[str]:
@@ -191,7 +191,7 @@ def pair_lines(runner: Runner) -> list[str]:
     lines.append(f"{'sampler':14}" + "".join(f"{pruner:>26}" for pruner in PRUNERS))
     for sampler in SAMPLERS:
         methods = [Method(name=sampler, sampler={"name": sampler}, pruner=pruner) for pruner in PRUNERS]
-        lines.append(f"{sampler:14}" + "".join(f"{_told(runner.run(part, one)):>26}" for one in methods))
+        lines.append(f"{sampler:14}" + "".join(f"{_median_text(runner.run(part, one)):>26}" for one in methods))
         print(lines[-1], flush=True)
     return lines
 

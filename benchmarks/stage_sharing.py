@@ -1,21 +1,21 @@
-"""What the stage tree saves: the same trials through it, and each by itself, in one command.
+"""Measures what the stage tree saves: the same trials through the tree, and each trial alone, in one command.
 
     python benchmarks/stage_sharing.py [--unit 20] [--families text ...] [--save]
 
 64 trials of the generated world: 4 families x 2 intermediate configurations x 8 target configurations. The
-intermediate phase has four times the target's steps, and the target grows over 3 rungs of eta 3. Every trial climbs to
-the last rung:
+intermediate phase has four times the target's steps, and the target grows over 3 rungs of eta 3. Every trial is
+promoted to the last rung:
 
     tree   every stage once, trunks extended from rung to rung
     (a)    each rung of each trial from scratch, as early stopping with restarts does
     (b)    each trial once, at full length
 
-(a) and (b) run each trial in a store of its own, so that nothing is shared but the encoded data sets, which all three
-find ready. All run on one rank with one thread, the sides in turn for each intermediate configuration, so that a busy
-machine slows all alike. Final weights and predictions of tree and (b) are compared by checksum.
+(a) and (b) run each trial in its own store, so nothing is shared except the encoded data sets, which are ready before
+any side starts. All run on one rank with one thread. The sides take turns for each intermediate configuration, so a
+busy machine slows all of them equally. Final weights and predictions of tree and (b) are compared by checksum.
 
-Then a second, overlapping list (half of it new targets under the known intermediates, half repeated) runs through the
-same tree.
+Then a second list runs through the same tree. It overlaps the first: half of it repeats known targets, and half are new
+targets under the known intermediate configurations.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from typing import Any
 
 from machine import heading, save
 
-from search.scheduling.ordering import Candidate, in_order
+from search.scheduling.start_order import Candidate, in_order
 from trainables.config import (
     EncoderConfig,
     EngineConfig,
@@ -49,12 +49,12 @@ from trainables.plan.stage_plan import missing_stages, plan_stages
 from trainables.ranks.local_group import LocalGroup
 from trainables.results import TrialResult
 from trainables.stage_store import StageStore
-from trainables.trials.trial import Workplace, run_trial
+from trainables.trials.trial import TrialResources, run_trial
 
 NUM_TARGETS = 8
-"""F: target configurations under each intermediate one."""
+"""F: target configurations under each intermediate configuration."""
 COST_RATIO = 4
-"""r: steps of the intermediate phase by steps of the target phase."""
+"""r: steps of the intermediate phase divided by steps of the target phase."""
 RUNGS = RungsConfig(num=3, eta=3, num_items=2)
 SCHEDULE = ScheduleConfig(kind="warmup_stable_decay", warmup_steps=3)
 ENGINE = EngineConfig(threads_per_rank=1, device="cpu")
@@ -71,7 +71,7 @@ WHERE = Path(__file__).parent / "results"
 
 @dataclass(slots=True)
 class Side:
-    """What one way of running the trials took."""
+    """Stages, steps and seconds of one way of running the trials."""
 
     steps: int = 0
     seconds: float = 0.0
@@ -94,7 +94,7 @@ def timed(side: Side) -> Iterator[None]:
 
 @dataclass(slots=True)
 class Bench:
-    """Ranks, folders, and what was found so far."""
+    """Ranks, folders and the results so far."""
 
     group: LocalGroup
     folder: Path
@@ -104,14 +104,14 @@ class Bench:
     num_identical: int = 0
     num_compared: int = 0
 
-    def place(self, name: str) -> Workplace:
-        """Return a workplace with a store of this name; encoded data sets are shared by all."""
+    def place(self, name: str) -> TrialResources:
+        """Return the resources of a trial with a store of this name; all stores share the encoded data sets."""
         store = StageStore(self.folder / name)
         cache = self.folder / "cache"
         cache.mkdir(exist_ok=True)
         if not (store.root / "cache").exists():
             (store.root / "cache").symlink_to(cache)
-        return Workplace(store=store, group=self.group)
+        return TrialResources(store=store, group=self.group)
 
     def through_the_tree(self, trials: Sequence[TrialConfig], *, side: Side) -> dict[int, TrialResult]:
         """Run trials in the project's order, all rungs of one after another; returns each one's last result."""
@@ -120,7 +120,7 @@ class Bench:
             candidates = [candidate(number, trials[number], store=place.store) for number in waiting]
             number = in_order(candidates, in_flight=(), loaded=())[0].number
             for rung in range(RUNGS.num):
-                results[number] = run_trial(trials[number], workplace=place, rungs=RUNGS, rung=rung)
+                results[number] = run_trial(trials[number], resources=place, rungs=RUNGS, rung=rung)
                 side.add(results[number])
         return results
 
@@ -129,7 +129,7 @@ class Bench:
         place = self.place("alone")
         try:
             with timed(side):
-                result = run_trial(config, workplace=place)
+                result = run_trial(config, resources=place)
             side.add(result)
             return result, digests(result, store=place.store)
         finally:

@@ -1,9 +1,10 @@
-"""How often verdicts and intervals are wrong on simulated sweeps; `simulated_sweeps.py` says what is simulated.
+"""Measures how often verdicts and intervals are wrong on simulated sweeps (`simulated/verdict_errors.py`).
 
     python benchmarks/statistics.py [--sweeps 1000] [--save FILE]
 
-It has the name of a module of the standard library, and Python puts the folder of a script first on its path. To the
-other benchmarks, and to what they import, this file therefore hands over the module that they mean.
+This file has the name of a module of the standard library, and Python puts the folder of a script first on its path. So
+when another benchmark, or a package that it imports, imports `statistics`, this file loads the standard library's
+module in its own place.
 """
 
 from __future__ import annotations
@@ -29,6 +30,6 @@ if __name__ == "statistics":
     hand_over()
 elif __name__ == "__main__":
     sys.path.append(sys.path.pop(0))
-    from simulated_sweeps import main
+    from simulated.verdict_errors import main
 
     sys.exit(main())

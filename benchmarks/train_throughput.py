@@ -1,11 +1,11 @@
-"""Training speed: this project's engine beside Hugging Face's Trainer, in real (not padding) tokens per second.
+"""Measures training speed: this project's engine beside Hugging Face's Trainer, in real tokens (no padding) a second.
 
     python benchmarks/train_throughput.py [--quick] [--save FILE]
 
-Same encoder, examples, token ids, batch size, learning rate, schedule, dropout, optimiser (fused AdamW), float32,
-frozen embeddings and threads on each side. Each side keeps its own head: ours is mean pooling -> LayerNorm -> XLM-R's
-classification head, Trainer's is XLM-R's classification head on the first token; it is 0.1 % of the arithmetic.
-Sides take turns, so that a neighbour's load falls on all of them; figures are medians over turns.
+Both sides have the same encoder, examples, token ids, batch size, learning rate, schedule, dropout, optimiser (fused
+AdamW), float32, frozen embeddings and threads. Each side keeps its own head: ours is mean pooling -> LayerNorm ->
+XLM-R's classification head, Trainer's is XLM-R's classification head on the first token; it is 0.1 % of the arithmetic.
+The sides take turns, so other load on the machine affects all of them. Figures are medians over turns.
 
 Useful arithmetic, counted on real tokens (n tokens, D hidden, F feed-forward, L labels, one product = 2 operations):
 
@@ -14,7 +14,8 @@ Useful arithmetic, counted on real tokens (n tokens, D hidden, F feed-forward, L
     step            3 x forward - 6 D^2 n          backward is twice the forward, but the first layer's Q, K, V
                                                    projections need no input gradient: the embeddings are frozen
 
-Frozen embeddings are a look-up: no arithmetic. "of peak" divides by the faster of two square GEMMs measured in turn.
+Frozen embeddings are a look-up without arithmetic. "of peak" divides by the faster of two square GEMMs measured in
+turn.
 """
 
 from __future__ import annotations
@@ -36,17 +37,17 @@ from typing import TYPE_CHECKING
 from machine import give_up, heading, require_mirror, require_package, save
 
 if TYPE_CHECKING:
-    from train_contenders import Settings, Window
+    from contenders.trainers import Settings, Window
 
 ENCODER = "lab/xlmr-e5-small-6l"
 GEMM_SIZES = (1024, 2048)
 NUM_LABELS = 3
 LEARNING_RATE = 3e-4
 TARGET_RATIOS = {"Trainer, random order": 2.0, "Trainer, group_by_length": 1.0}
-"""What ours is meant to reach, as a multiple of each other side."""
+"""The target for ours, as a multiple of each other side."""
 
 SORTED_STEPS = 50
-"""Trainer's grouped order sorts each stretch of 50 batches, longest first: fewer steps would see long texts only."""
+"""Trainer's grouped order sorts each stretch of 50 batches, longest first: fewer steps would see only long texts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +104,7 @@ def set_environment(threads: int) -> None:
 
 
 def _settings(options: argparse.Namespace, *, encoder: Path, cache: Path) -> Settings:
-    from train_contenders import Settings
+    from contenders.trainers import Settings
 
     return Settings(
         encoder=encoder,
@@ -118,7 +119,7 @@ def _settings(options: argparse.Namespace, *, encoder: Path, cache: Path) -> Set
 
 def _measure(settings: Settings, *, num_steps: int, num_turns: int) -> tuple[list[Side], dict[int, list[float]]]:
     """Let the sides take turns; returns them with their windows, and the GEMM rates by size."""
-    from train_contenders import gemm_gflops, train_hugging_face, train_ours
+    from contenders.trainers import gemm_gflops, train_hugging_face, train_ours
 
     pools = [_process() for _ in range(3)]
     # Random order needs no whole sorted stretch, and its steps take twice as long.

@@ -1,16 +1,17 @@
-"""What a trial costs beside its training: ours, and the recipe in Ray's documentation, on trials that train nothing.
+"""Measures what a trial costs besides training: ours, and the recipe in Ray's documentation, without training.
 
     python benchmarks/trial_overhead.py [--quick] [--save FILE]
 
-Ours: the real driver. A trial is proposed by Optuna's sampler, recorded, handed to the Tune actor that keeps its ranks
-(which have joined a gloo group and imported DeepSpeed); every rank is asked and answers; the result is recorded,
-durably. Only the phases themselves are left out.
+Ours: the real driver. Optuna's sampler proposes a trial, the driver records it, and the Tune actor receives it. The
+actor keeps its ranks, which have joined a gloo group and imported DeepSpeed. Every rank receives a request and answers,
+and the result is recorded durably. Only the phases are left out.
 
 The recipe (docs.ray.io, Ray Train: "Hyperparameter Tuning with Ray Tune"): a function trainable that starts a
 TorchTrainer with as many workers, which join a gloo group and report once. Nothing is recorded or proposed, and
 DeepSpeed is not imported.
 
-Both run one trial at a time on the same local cluster. The first trial of each starts processes and is left out.
+Both run one trial at a time on the same local cluster. The first trial of each side starts processes and is not
+counted.
 """
 
 from __future__ import annotations
@@ -34,14 +35,14 @@ from machine import heading, save
 from search.driver.trial_actor import SweepTrainable
 from search.driver.trial_order import TrialOrder
 from search.driver.trial_trainable import DISK, RUNG
-from search.driver.tuning import (  # sets what Ray reads when it is imported: so Ray is imported later here
+from search.driver.tune_run import (  # sets what Ray reads when it is imported: so Ray is imported later here
     trial_resources,
     tune_trials,
 )
 from search.record import Record, open_record
-from search.scheduling.pausing import DiskPause
-from search.scheduling.planning import StagePlans
-from search.scheduling.proposing import Proposer, Start
+from search.scheduling.disk_pause import DiskPause
+from search.scheduling.scheduler import Start, TrialScheduler
+from search.scheduling.stage_demand import StagePlans
 from spaces.sweep_spec import SweepSpec, make_sweep_spec
 from trainables.config import EngineConfig
 from trainables.ranks.devices import RankDevices
@@ -49,7 +50,7 @@ from trainables.results import TrialResult
 from trainables.stage_store import StageStore
 
 TARGET_RATIO = 50
-"""What the recipe's seconds per trial are meant to be, as a multiple of ours."""
+"""The target for the recipe's seconds per trial, as a multiple of ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,7 @@ class Timing:
     """How long a side took."""
 
     first_seconds: float
-    """Until its first trial had ended: processes start."""
+    """Until the end of the first trial, which includes the start of processes."""
     later_seconds: tuple[float, ...]
     """Each further trial."""
 
@@ -73,7 +74,7 @@ class IdleTrial(SweepTrainable):
     def step(self) -> dict[str, Any]:
         """Ask every rank; record a made-up result."""
         self.publisher.started(self._order)
-        self._kept_group(self._order.config.engine).ready()
+        self._kept_group(self._order.config.engine, devices=self._order.devices).ready()
         result = TrialResult(languages={"en": 0.5}, num_items=1, task_scores={}, stages=())
         self.publisher.measured(self._order, result, rung=self._rung)
         return {"done": True, RUNG: self._rung, DISK: None}
@@ -124,13 +125,13 @@ def time_ours(num_workers: int, *, num_trials: int, folder: Path) -> Timing:
 
         pause = DiskPause(free=lambda: 1 << 40, make_room=lambda: 0, works=lambda: True, note=lambda _: None)
         plans = StagePlans(StageStore(folder / "store"), rungs=spec.rungs)
-        proposer = Proposer(record, name=name, spec=spec, concurrency=1, plans=plans, pause=pause)
-        tune_trials(proposer, order=order, resources=resources, scratch=folder / name, trainable=IdleTrial)
+        scheduler = TrialScheduler(record, name=name, spec=spec, concurrency=1, plans=plans, pause=pause)
+        tune_trials(scheduler, order=order, resources=resources, scratch=folder / name, trainable=IdleTrial)
         return _timing(started, ends=_ends(record, name))
 
 
 def time_recipe(num_workers: int, *, num_trials: int, folder: Path) -> Timing:
-    """Run trials as Ray's documentation has it; their ends are what Tune tells a callback."""
+    """Run trials as Ray's documentation shows; a Tune callback records when they end."""
     from ray import tune
 
     ends: list[float] = []

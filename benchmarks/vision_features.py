@@ -1,10 +1,10 @@
-"""Time that two trials spend on a frozen vision tower: the first computes its features, the second reads them.
+"""Measures the time of two trials on a frozen vision tower: the first computes its features, the second reads them.
 
     python benchmarks/vision_features.py [--images 400] [--save FILE]
 
-The tower is a random ViT of CLIP ViT-B/32's size, whose weights do not matter to its speed; the images are the
-miniature's. Both trials are phases of the same images with other seeds and other learning rates, on one rank; what is
-timed is the tower's forward passes, and for the second trial also what reading the features costs in its place.
+The tower is a random ViT of the size of CLIP ViT-B/32, because weights do not change its speed. The images are the
+miniature's. Both trials train on the same images with other seeds and other learning rates, on one rank. The benchmark
+times the forward passes of the tower, and for the second trial also the reading of the features.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from machine import heading, save
 from transformers import ViTConfig, ViTModel
 
 from trainables.config import VisionConfig
-from trainables.data.encoded import (
+from trainables.data.encoded_split import (
     EncodedRequest,
     EncodedTask,
     PixelFormat,
@@ -87,7 +87,7 @@ def _trial(encoded: EncodedTask, *, folder: Path, cache: Path, seed: int) -> tup
 
 @contextmanager
 def _timed(tower: VisionTower) -> Iterator[list[float]]:
-    """Give a list that holds the images that went through a tower and the seconds it took."""
+    """Yield a list that receives the number of images that went through a tower, and the seconds."""
     spent = [0.0, 0.0]
     starts: list[float] = []
     before = tower.register_forward_pre_hook(lambda *_: starts.append(time.perf_counter()))

@@ -1,27 +1,28 @@
 """The errors of `search`.
 
     SearchError
-    ├── InputError (trainables.InputError)   the user's input is wrong: exit code 2
-    │   ├── UnknownSweepError                a sweep's name; carries near matches
-    │   ├── UnknownTrialError                a trial's number
-    │   ├── SweepOwnedError                  another process drives the sweep, or may
+    ├── InputError (trainables.InputError)   the user's input is wrong; exit code 2
+    │   ├── UnknownSweepError                no sweep of this name; names near matches
+    │   ├── UnknownTrialError                no trial of this number
+    │   ├── SweepOwnedError                  another process drives the sweep, or may drive it
     │   ├── SweepDiffersError                the name is taken by a sweep with another spec
-    │   ├── RayUnusableError                 Ray cannot be started or joined; carries variable and value
+    │   ├── StoreSharedError                 a store has stages that the record does not know
+    │   ├── RayUnusableError                 Ray cannot be started or joined; has the variable and its value
     │   ├── ClusterFileError                 a cluster file has an unknown key or a wrong value
-    │   ├── FilterError                      a `--where` expression
-    │   ├── QueryRefusedError                a statement of `xstilts sql`
-    │   ├── RecordMissingError               no record where one is to be read
-    │   ├── RecordForeignError               a database of another program's
+    │   ├── FilterError                      a wrong `--where` expression
+    │   ├── QueryRefusedError                a statement that `xstilts sql` does not run
+    │   ├── RecordMissingError               no record at this place
+    │   ├── RecordForeignError               the database belongs to another program
     │   ├── RecordNewerError                 a record written by a newer xstilts
-    │   ├── RecordOlderError                 a record of an older schema that may not be changed
-    │   ├── RecordDamagedError               the record's file is no database any more
+    │   ├── RecordOlderError                 a record of an older schema that cannot be changed here
+    │   ├── RecordDamagedError               the record's file is not a database any more
     │   └── RecordUnusableError              the record cannot be opened, read or written
-    └── RunError (trainables.RunError)       the run failed: exit code 1
+    └── RunError (trainables.RunError)       the run failed; exit code 1
         ├── ClusterError                     a cluster cannot be launched, reached or used
-        ├── RecordFullError                  the record's disk is full, or fails
+        ├── RecordFullError                  the record's disk is full or has failed
         ├── FencedError                      another process has taken the sweep over
-        ├── ResultDiffersError               a finished trial was given another result
-        └── StateError                       a trial cannot go from its state to the one asked for
+        ├── ResultDiffersError               a measured trial got a second, different result
+        └── StateError                       a trial cannot change from its state to the requested one
 
 Messages have four parts: what failed, the value, the rule, the next step.
 """
@@ -47,13 +48,13 @@ class UnknownSweepError(InputError):
     """The record has no sweep of this name.
 
     Args:
-        name: The name that was asked for.
-        known: Names that the record has, for near matches.
+        name: The requested name.
+        known: Names of the sweeps in the record, for near matches.
     """
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
         super().__init__(
-            f"the record has no sweep {name!r}{near_matches(name, known)}; `xstilts status` lists every sweep"
+            f"the record has no sweep {name!r}{near_matches(name, known)}; `xstilts status` lists all sweeps"
         )
         self.name = name
 
@@ -63,8 +64,8 @@ class UnknownTrialError(InputError):
 
     Args:
         sweep: Name of the sweep.
-        number: The number that was asked for.
-        num_trials: How many trials the sweep has.
+        number: The requested number.
+        num_trials: Number of trials of the sweep.
     """
 
     def __init__(self, sweep: str, *, number: int, num_trials: int) -> None:
@@ -74,21 +75,21 @@ class UnknownTrialError(InputError):
 
 
 class SweepOwnedError(InputError):
-    """Another process drives the sweep, or may.
+    """Another process drives the sweep, or may drive it.
 
     Args:
         sweep: Name of the sweep.
-        host: The owner's host.
-        process: Identity of its process.
-        is_beating: Whether its beat was seen to move; None when nobody watched.
+        host: Host of the driver.
+        process: Identity of the driver's process.
+        is_beating: Whether the driver sent a heartbeat while this process watched; None: it did not watch.
     """
 
     def __init__(self, sweep: str, *, host: str, process: str, is_beating: bool | None) -> None:
         number = [*process.split(":"), "?", "?", "?"][2]
-        next_step = "" if is_beating else "; if that process is gone or hangs, continue with --take-over"
+        next_step = "" if is_beating else "; if that process has ended or hangs, continue with --take-over"
         super().__init__(
-            f"sweep {sweep!r} is being run by another process ({number} on {host}); a sweep has one driver: watch it "
-            f"with `xstilts status {sweep}`{next_step}"
+            f"sweep {sweep!r} is being run by another process ({number} on {host}), and a sweep has only one driver; "
+            f"see its progress with `xstilts status {sweep}`{next_step}"
         )
         self.sweep, self.host, self.process, self.is_beating = sweep, host, process, is_beating
 
@@ -104,22 +105,47 @@ class SweepDiffersError(InputError):
     def __init__(self, name: str, fields: Iterable[str]) -> None:
         self.name, self.fields = name, tuple(fields)
         super().__init__(
-            f"sweep {name!r} exists with another spec: {', '.join(self.fields)} differ; these decide what its scores "
-            f"mean, so a sweep keeps them: continue it with `xstilts resume {name}`, or give the new one another name "
-            "with --name; it finds the finished stages in the store"
+            f"sweep {name!r} exists with another spec: {', '.join(self.fields)} differ; these fields decide what the "
+            f"scores mean, so they cannot change: continue the sweep with `xstilts resume {name}`, or give the new "
+            "one another name with --name; the new one reuses the finished stages of the store"
+        )
+
+
+class StoreSharedError(InputError):
+    """Stages cannot be freed: other records may need them.
+
+    Args:
+        store: The store.
+        record: The record that was given.
+        others: The sweeps that used the store and are not in the record, one text each; empty where no such sweep is
+            known, but no stage of the store belongs to a trial of the record.
+    """
+
+    def __init__(self, store: str, *, record: str, others: Iterable[str]) -> None:
+        self.others = tuple(others)
+        found = (
+            f"sweeps that are not in this record used the store: {'; '.join(self.others[:5])}"
+            if self.others
+            else "none of the store's stages belongs to a trial of this record"
+        )
+        more = f" and {len(self.others) - 5} more" if len(self.others) > 5 else ""  # noqa: PLR2004  a message's length
+        super().__init__(
+            f"the store {store!r} was not cleaned with the record {record!r}: {found}{more}. This could remove "
+            "stages that trials of another record need. With --record, name the record of all sweeps that use the "
+            "store; or give each record a store of its own; or add --force if those sweeps are not needed any more"
         )
 
 
 class ClusterFileError(InputError):
-    """A cluster file is not as Ray wants it.
+    """A cluster file is not in Ray's format.
 
     Args:
         path: The file.
-        problem: What is wrong, as the end of a sentence that begins with the file's name.
+        problem: What is wrong: the predicate of a sentence whose subject is the file.
     """
 
     def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(f"cluster file {path} {problem}; correct it (cluster.yaml and clusters/ show what is known)")
+        super().__init__(f"cluster file {path} {problem}; correct it (for examples see cluster.yaml and clusters/)")
         self.path = path
 
 
@@ -127,9 +153,9 @@ class RayUnusableError(InputError):
     """Ray cannot be started on this machine, or the cluster that RAY_ADDRESS names cannot be joined.
 
     Args:
-        variable: The environment variable, or the place, to change.
-        value: What it is.
-        message: What is wrong, the value, the rule, and the next step.
+        variable: The environment variable, or the folder, to change.
+        value: Its value.
+        message: The whole message.
     """
 
     def __init__(self, variable: str, value: str, message: str) -> None:
@@ -138,15 +164,15 @@ class RayUnusableError(InputError):
 
 
 class FilterError(InputError):
-    """A `--where` expression that is not understood."""
+    """A `--where` expression is wrong."""
 
 
 class QueryRefusedError(InputError):
-    """A statement of `xstilts sql` that is not answered.
+    """A statement that `xstilts sql` does not run.
 
     Args:
         statement: The statement.
-        reason: Why not.
+        reason: Why it does not run.
         views: The views and their columns.
     """
 
@@ -159,21 +185,21 @@ class QueryRefusedError(InputError):
 
 
 class RecordMissingError(InputError):
-    """There is no record where one is to be read."""
+    """There is no record at the place to read it from."""
 
 
 class RecordForeignError(InputError):
-    """The database is another program's; nothing was written to it.
+    """The database belongs to another program; nothing was written to it.
 
     Args:
         where: Its place.
-        holds: What it holds that is no record's, in words.
+        holds: What the database holds that a record does not hold, as a clause.
     """
 
     def __init__(self, where: str, *, holds: str) -> None:
         super().__init__(
-            f"record {where} is another program's database: {holds}; a record has a file, or on a server a schema, of "
-            "its own: name another place with --record (it was left as it is)"
+            f"record {where} is another program's database: {holds}; a record needs its own file, or its own schema "
+            "on a server: name another place with --record (nothing was changed)"
         )
 
 
@@ -182,36 +208,36 @@ class RecordNewerError(InputError):
 
     Args:
         where: Place of the record.
-        version: Schema version that it has.
-        known: Newest schema version that this xstilts knows.
+        version: Schema version of the record.
+        known: Newest schema version that this xstilts can read.
     """
 
     def __init__(self, where: str, *, version: int, known: int) -> None:
         super().__init__(
-            f"record {where} is of a newer schema: has version {version}, this xstilts knows {known}; update xstilts"
+            f"record {where} has a newer schema: version {version}, and this xstilts knows {known}; update xstilts"
         )
         self.version, self.known = version, known
 
 
 class RecordOlderError(InputError):
-    """The record has an older schema, and was opened where it cannot be brought to the newest.
+    """The record has an older schema, and this process cannot write it to update the schema.
 
     Args:
         where: Place of the record.
-        version: Schema version that it has.
+        version: Schema version of the record.
         known: Schema version that this xstilts reads.
     """
 
     def __init__(self, where: str, *, version: int, known: int) -> None:
         super().__init__(
-            f"record {where} is of an older schema: has version {version}, this xstilts reads {known}, and it cannot "
-            "be changed here; run any xstilts command once where it may be written"
+            f"record {where} has an older schema: version {version}, and this xstilts reads {known}; it cannot be "
+            "updated here: run any xstilts command once where the record can be written"
         )
         self.version, self.known = version, known
 
 
 class RecordDamagedError(InputError):
-    """The record's file is no database any more."""
+    """The record's file is not a database any more."""
 
 
 class RecordUnusableError(InputError):
@@ -227,56 +253,56 @@ class ClusterError(RunError):
 
 
 class RecordFullError(RunError):
-    """The record's disk is full, or failed; the record is whole and holds what was written before.
+    """The record's disk is full or has failed; the record is intact and keeps what was written before.
 
     Args:
-        record: Where it is.
+        record: Place of the record.
     """
 
     def __init__(self, record: str) -> None:
         super().__init__(
-            f"record {record} could not be written or read: its disk is full, or fails; free some space or mend it, "
-            "then run the same command again, which goes on from what is recorded"
+            f"record {record} could not be written or read: its disk is full, or fails; free some space or repair it, "
+            "then run the same command again: it continues from what is recorded"
         )
         self.record = record
 
 
 class FencedError(RunError):
-    """Another process has taken the sweep over, and this one may not write to it any more.
+    """Another process has taken the sweep over, and this one must not write to it any more.
 
     Args:
         sweep: Name of the sweep.
-        fence: Fencing number that the refused write carried.
-        owner_fence: Fencing number of the owner.
-        owner: Host and process of the owner.
+        fence: Fencing number of the refused write.
+        owner_fence: Fencing number of the new driver.
+        owner: Host and process of the new driver.
     """
 
     def __init__(self, sweep: str, *, fence: int, owner_fence: int, owner: str) -> None:
         super().__init__(
-            f"sweep {sweep!r} was taken over by another process ({owner}): it writes under number {owner_fence}, this "
-            f"one under {fence}, and only the newest may write; nothing was changed, watch the sweep with "
-            f"`xstilts status {sweep}`"
+            f"sweep {sweep!r} was taken over by another process ({owner}): its fencing number is {owner_fence}, the "
+            f"one of this process is {fence}, and only the newest can write; nothing was changed, see the sweep's "
+            f"progress with `xstilts status {sweep}`"
         )
         self.sweep, self.fence, self.owner_fence = sweep, fence, owner_fence
 
 
 class ResultDiffersError(RunError):
-    """A measured trial was given another result."""
+    """A measured trial got a second, different result."""
 
 
 class StateError(RunError):
-    """A trial cannot go from its state to the one asked for.
+    """A trial cannot change from its state to the requested one.
 
     Args:
         sweep: Name of the sweep.
         number: Number of the trial.
-        state: The state that it is in.
-        wanted: The state that was asked for.
+        state: Its state.
+        wanted: The requested state.
     """
 
     def __init__(self, sweep: str, *, number: int, state: str, wanted: str) -> None:
         super().__init__(
             f"trial {number} of sweep {sweep!r} is {state} and cannot become {wanted}; "
-            "another process has ended it: leave it as it is"
+            "another process has already ended it; you do not need to do anything"
         )
         self.sweep, self.number, self.state = sweep, number, state

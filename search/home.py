@@ -1,4 +1,4 @@
-"""Where things are: the record, the store, and scratch."""
+"""The places that commands work with: the record, the store, and the scratch folder."""
 
 from __future__ import annotations
 
@@ -9,35 +9,44 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from search.errors import InputError
+from trainables.names import expanded
 
 if TYPE_CHECKING:
     from trainables.stage_store import StageStore
 
+_MAX_URL = 4096
+"""Longest URL of a record, in characters."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Home:
-    """Places that a command works with. Absolute, because Ray changes the working directory of a trial."""
+    """The places that a command works with. Paths are absolute, because Ray changes the working directory of trials."""
 
     record: str
     """Path or database URL of the record."""
     store: str
     """Path of the store's folder, or URL of its bucket."""
     scratch: Path
-    """Folder for what may be lost: progress files, Ray Tune's own state."""
+    """Folder for files that can be lost: progress files, Ray Tune's own state."""
+
+    @property
+    def encoders(self) -> Path:
+        """Folder of encoders whose weights were converted."""
+        return self.scratch.parent / "encoders"
 
     @property
     def downloads(self) -> Path:
-        """Folder for what is downloaded from a store in a bucket."""
+        """Folder for downloads from a store in a bucket."""
         return self.scratch / "downloads"
 
     def open_store(self, *, read_only: bool = False) -> StageStore:
-        """Return the store, made where it is missing.
+        """Return the store; create it if it does not exist.
 
         Args:
-            read_only: It exists, and its stages are only read.
+            read_only: Whether stages are only read; the store must exist then.
 
         Raises:
-            StoreUnusableError: It cannot be made, reached or written.
+            StoreUnusableError: The store cannot be created, reached or written.
         """
         from trainables.stage_store import StageStore
 
@@ -52,23 +61,23 @@ class Home:
         return self.progress_folder(sweep) / f"{number}.json"
 
     def log_path(self, sweep: str, *, number: int) -> Path:
-        """Return the file that takes what is worth knowing of a trial's failures."""
+        """Return the log file of one trial, which has the details of its failures."""
         return self.scratch / "logs" / sweep / f"{number}.log"
 
     def stop_path(self, sweep: str) -> Path:
-        """Return the file whose existence asks the running trials of a sweep to stop."""
+        """Return the file that stops the running trials of a sweep: they stop as soon as it exists."""
         return self.scratch / "stop" / sweep
 
 
 def check_home(home: Home, *, with_record: bool = True) -> None:
-    """Check that store, scratch folder and record can be made and written, without making anything.
+    """Check that the store, the scratch folder and the record can be created and written, without creating anything.
 
     Args:
         home: The places.
-        with_record: Whether the record is written too.
+        with_record: Whether to check the record too.
 
     Raises:
-        InputError: One cannot.
+        InputError: One of them cannot be created or written.
     """
     from trainables.stage_store import check_store, why_not_writable
 
@@ -86,14 +95,15 @@ def find_home(*, record: str | None = None, store: str | None = None) -> Home:
     """Return the places from `--record` and `--store`, else from XSTILTS_HOME, else under `./xstilts-home`.
 
     Args:
-        record: What `--record` was given: a path or a URL; before XSTILTS_HOME goes what `given_record` returns.
-        store: What `--store` was given: a path or a URL.
+        record: Value of `--record`: a path or a URL. Without it, the record of `record_from_environment` is used, then
+            the one in XSTILTS_HOME.
+        store: Value of `--store`: a path or a URL.
 
     Raises:
         InputError: The file that XSTILTS_RECORD_FILE names cannot be read.
     """
-    record = record or given_record()
-    folder = Path(os.environ.get("XSTILTS_HOME") or "xstilts-home").expanduser().absolute()
+    record = record or record_from_environment()
+    folder = expanded(os.environ.get("XSTILTS_HOME") or "xstilts-home", what="XSTILTS_HOME").absolute()
     return Home(
         record=_absolute(record) if record else str(folder / "record.db"),
         store=_absolute(store) if store else str(folder / "store"),
@@ -101,8 +111,8 @@ def find_home(*, record: str | None = None, store: str | None = None) -> Home:
     )
 
 
-def given_record() -> str | None:
-    """Return the record that the environment names: XSTILTS_RECORD, or what stands in the file XSTILTS_RECORD_FILE.
+def record_from_environment() -> str | None:
+    """Return the record that the environment names: XSTILTS_RECORD, or the content of the file XSTILTS_RECORD_FILE.
 
     Raises:
         InputError: The file cannot be read.
@@ -110,19 +120,30 @@ def given_record() -> str | None:
     file = os.environ.get("XSTILTS_RECORD_FILE")
     if os.environ.get("XSTILTS_RECORD") or not file:
         return os.environ.get("XSTILTS_RECORD") or None
+    path = expanded(file, what="XSTILTS_RECORD_FILE")
     try:
-        return Path(file).expanduser().read_text(encoding="utf-8").strip() or None
-    except OSError as error:
-        msg = f"XSTILTS_RECORD_FILE {file!r} cannot be read ({error.strerror}); name a file that holds the record's URL"
+        with path.open(encoding="utf-8") as opened:
+            place = opened.read(_MAX_URL + 1).strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        msg = f"XSTILTS_RECORD_FILE {file!r} cannot be read ({reason}); give a file that holds the record's URL"
         raise InputError(msg) from None
+    if len(place) > _MAX_URL or "\n" in place:
+        msg = f"XSTILTS_RECORD_FILE {file!r} holds more than a URL of one line; give a file that holds the record's URL"
+        raise InputError(msg)
+    return place or None
 
 
 def _without_password(url: str) -> str:
-    """Return a URL of a PostgreSQL server without its password, which goes to PGPASSWORD.
+    """Return the URL of a PostgreSQL server without its password, and put the password into PGPASSWORD.
 
-    So it stands in no trial's order, and in no file that Ray writes of it; processes that are started inherit it.
+    The password is then not in the arguments of trials, nor in the files that Ray writes. Child processes inherit it.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        msg = f"{url!r} is not a URL ({error}); write it like s3://BUCKET/PREFIX or postgresql://USER@HOST/DATABASE"
+        raise InputError(msg) from None
     if not parts.scheme.startswith("postgresql") or parts.password is None:
         return url
     os.environ["PGPASSWORD"] = unquote(parts.password)
@@ -132,12 +153,8 @@ def _without_password(url: str) -> str:
 
 def _absolute(place: str) -> str:
     if place.startswith("sqlite:///"):
-        # SQLAlchemy's sqlite:///relative and sqlite:////absolute.
+        # SQLAlchemy writes sqlite:///relative and sqlite:////absolute.
         return "sqlite:///" + str(Path(place.removeprefix("sqlite:///")).absolute())
     if "://" in place:
         return _without_password(place)
-    try:
-        return str(Path(place).expanduser().absolute())
-    except RuntimeError as error:
-        msg = f"the place {place!r} cannot be found: {error}; write its path out"
-        raise InputError(msg) from None
+    return str(expanded(place, what="the path").absolute())

@@ -1,4 +1,4 @@
-"""What a sweep may cost."""
+"""The budget of a sweep: bounds of its cost."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from trainables.config import FrozenModel
 
 
 class BudgetConfig(FrozenModel):
-    """Bounds of a sweep's cost; it stops at the first that is reached. What other sweeps made costs it nothing."""
+    """Bounds of a sweep's cost. It stops at the first bound; stages of other sweeps that it reuses cost nothing."""
 
-    steps: int | None = Field(default=None, ge=1)
-    """Optimiser steps, of all trials."""
-    gpu_hours: float | None = Field(default=None, gt=0)
+    steps: int | None = Field(default=None, ge=1, lt=2**63)
+    """Optimiser steps of all trials together."""
+    gpu_hours: float | None = Field(default=None, gt=0, le=1e9)
     """Hours of all ranks, each on a GPU or, without one, on its CPUs."""
-    hours: float | None = Field(default=None, gt=0)
+    hours: float | None = Field(default=None, gt=0, le=1e9)
     """Wall time, from the start of each command that drives the sweep."""
     dollars: float | None = Field(default=None, gt=0)
-    """What `gpu_hours` cost at `dollars_per_gpu_hour`."""
+    """Price of the GPU hours, at `dollars_per_gpu_hour`."""
     dollars_per_gpu_hour: float | None = Field(default=None, gt=0)
-    """Price of one rank's hour."""
+    """Price of one hour of one rank."""
     at_end: Literal["finish", "cut"] = "finish"
-    """What becomes of running trials: `finish` lets them end; `cut` has them leave a checkpoint and stop."""
+    """What running trials do at the bound: `finish` lets them finish; with `cut` they write a checkpoint and stop."""
 
     @model_validator(mode="after")
     def _dollars_have_a_price(self) -> Self:

@@ -1,6 +1,6 @@
-"""DeepSpeed's settings in a file of their own, which a trial file or spec names in `engine.deepspeed`.
+"""Reads DeepSpeed's settings from a file that a trial file or spec names in `engine.deepspeed`.
 
-The file is read once, where its name was written: what a sweep was started with is then on record and crosses hosts.
+The file is read once, where the spec is read. The settings themselves are then on record and reach other hosts.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ FIELD = "engine.deepspeed"
 
 
 def read_deepspeed(trial: JsonValue, *, folder: Path) -> None:
-    """Put the settings into a trial's fields in place of the file's name, where they name one.
+    """Replace the name of a settings file in a trial's fields by the settings in the file.
 
     Args:
-        trial: Fields of a trial as they were written; keys may be dotted.
+        trial: Fields of a trial as the user wrote them; keys can be dotted.
         folder: Folder that the name is relative to.
 
     Raises:
         YamlFileError: The file cannot be read, or is neither JSON nor YAML.
-        ConfigError: It holds no mapping.
+        ConfigError: It does not hold a mapping.
     """
     for holder, key in _places(trial):
         name = holder[key]
@@ -55,9 +55,9 @@ def _read(path: Path) -> dict[str, JsonValue]:
 
 
 def _read_json(path: Path) -> JsonValue:
-    """Return what a JSON file holds: YAML is no superset of it, it refuses tabs."""
+    """Return the content of a JSON file. A YAML reader cannot read all JSON: it refuses tabs."""
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_without_twins)
+        return json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_mapping_with_distinct_keys)
     except json.JSONDecodeError as error:
         message = f"{error.msg}; correct this line"
         raise YamlFileError(str(path), message, line=error.lineno, column=error.colno) from None
@@ -65,10 +65,10 @@ def _read_json(path: Path) -> JsonValue:
         raise YamlFileError(str(path), f"cannot be read: {error}; correct the file") from None
 
 
-def _without_twins(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+def _mapping_with_distinct_keys(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
     names = [name for name, _ in pairs]
-    twins = [name for name in names if names.count(name) > 1]
-    if twins:
-        msg = f"{twins[0]!r} stands twice, keep one"
+    repeated = [name for name in names if names.count(name) > 1]
+    if repeated:
+        msg = f"the key {repeated[0]!r} occurs twice, keep one"
         raise ValueError(msg)
     return dict(pairs)

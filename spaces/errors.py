@@ -1,4 +1,4 @@
-"""The errors of `spaces`. All are the user's input: exit code 2.
+"""The errors of `spaces`. In all of them the user's input is wrong; exit code 2.
 
 trainables.errors.InputError (ValueError)
 ├── trainables.errors.ConfigError      a field of the spec; carries its dotted path
@@ -22,9 +22,9 @@ class UnknownSweepSpecError(SweepSpecError):
     """No shipped spec has this name.
 
     Args:
-        name: What was asked for.
+        name: The requested name.
         known: Names of the shipped specs.
-        is_folder: Whether it is the path of a folder.
+        is_folder: Whether the name is the path of a folder.
     """
 
     def __init__(self, name: str, known: Iterable[str], *, is_folder: bool = False) -> None:

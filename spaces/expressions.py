@@ -1,216 +1,183 @@
-"""Conditions over the fields of a trial, as `constraints` and `when` in a spec. Nothing is evaluated as code.
+"""The grammar of expressions: `constraints` and `when` of a sweep spec, and `--where` of the command line.
 
     intermediate.steps * intermediate.batch_size <= 40000
-    target.learning_rate < 1e-3 or family == 'text'
+    family = 'text' and (average >= 0.5 or sw > 0.4) and not config.target.batch_size in (8, 16)
 
-Grammar, `or` binding loosest; as that of `best --where`, with fields on both sides and arithmetic:
+This module reads an expression into a tree and runs nothing. `spaces/space/expression_values.py` computes the value of
+a tree for a trial; `search/query/filters.py` compiles a tree to SQL.
 
-    condition = all {"or" all} ;  all = one {"and" one} ;  one = ["not"] (comparison | "(" condition ")")
-    comparison = sum sign sum | sum ["not"] "in" "(" value {"," value} ")" ;  sign = "=" "==" "!=" "<" "<=" ">" ">="
-    sum = product {("+" | "-") product} ;  product = atom {("*" | "/") atom}
-    atom = value | field | "(" sum ")" | "-" atom
-    value = number | 'text' | "text" | true | false
+    condition = all {"or" all} ;  all = test {"and" test}
+    test      = "not" test | "(" condition ")" | left sign right | left ["not"] "in" "(" value {"," value} ")"
+    sign      = "=" | "==" | "!=" | "<" | "<=" | ">" | ">="
+    value     = number | 'text' | "text" | true | false
+
+    without arithmetic (`--where`):  left = field ;  right = value
+    with arithmetic (spaces):        left = right = product {("+" | "-") product}
+                                     product = atom {("*" | "/") atom}
+                                     atom    = value | field | "(" left ")" | "-" atom
 """
 
 from __future__ import annotations
 
 import math
-import operator
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
 
-from pydantic import JsonValue
+_ARITHMETIC = ("+", "-", "*", "/")
+_COMPARISONS = ("=", "==", "!=", "<", "<=", ">", ">=")
+_KEYWORDS = ("and", "or", "not", "in", "true", "false")
+_INFIXES = (("or",), ("and",), (), ("not", "in", *_COMPARISONS), ("+", "-"), ("*", "/"))
+"""Words and signs that follow an operand, in increasing order of precedence; `not` follows one in `not in`."""
+_LEVELS = {word: level for level, words in enumerate(_INFIXES, start=1) for word in words}
+_NOT = 3
+"""Precedence of a `not` before a test."""
+_MAX_DIGITS = 19
+"""Digits of the longest whole number that is read as an integer; a longer one is read as a float."""
+_MAX_SHOWN = 200
+"""Characters of an expression that a message shows."""
 
-_TOKEN = re.compile(
-    r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)|(?P<text>'[^']*'|\"[^\"]*\")"
-    r"|(?P<sign><=|>=|!=|==|=|<|>|\(|\)|,|\+|-|\*|/)|(?P<word>[A-Za-z_][\w.@]*))"
-)
-_COMPARE: Mapping[str, Callable[[float, float], bool]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
-_COMBINE: Mapping[str, Callable[[float, float], float]] = {"+": operator.add, "-": operator.sub, "*": operator.mul}
-_MAX_TOKENS, _MAX_DEPTH = 500, 40
-"""Of an expression: beyond what somebody writes, and within what Python's stack takes."""
-
-Value = str | float | bool
-Look = Callable[[str], JsonValue]
-"""Gives the value of a field, None where a trial has none."""
+Value: TypeAlias = str | float | bool
 
 
 class ExpressionError(ValueError):
-    """An expression cannot be read, or compares what cannot be compared."""
+    """An expression cannot be read, or it compares values that cannot be compared."""
 
 
-class AbsentFieldError(ValueError):
-    """A trial has no such field."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Language:
+    """The rules of a language of expressions."""
 
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """A condition that was read."""
-
-    text: str
-    """As it was written."""
-    fields: tuple[str, ...]
-    """Fields that it names, each once, in order."""
-    root: _Node
-
-    def holds(self, look: Look) -> bool | None:
-        """Return whether it holds for a trial, or None where the trial lacks one of its fields.
-
-        Args:
-            look: Gives the value of a field.
-
-        Raises:
-            ExpressionError: Text is compared with a number, or a number divided by 0.
-        """
-        if any(look(field) is None for field in self.fields):
-            return None
-        return bool(_value(self.root, look=look))
+    field_noun: str
+    """The noun for a field in messages."""
+    has_arithmetic: bool
+    """Whether fields and arithmetic can stand on both sides. Otherwise `-` is only the sign of a number."""
+    max_tokens: int
+    """Largest number of words, numbers and signs."""
+    max_depth: int = 40
+    """Deepest nesting of `not`, `-` and brackets, within what the stacks of Python and SQLite hold."""
+    max_integer: int | None = None
+    """Largest whole number. None allows every number that is finite."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Node:
-    """A value, a field, or a sign with what it stands between."""
+class Literal:
+    """A value that is written in the expression."""
+
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of a trial, and its position in characters from 1."""
+
+    name: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A word or sign and its operands: `or`, `and`, `not`, `in`, a comparison (`=` is `==`) or arithmetic."""
 
     sign: str
-    parts: tuple[_Node, ...] = ()
-    value: Value = ""
-    is_condition: bool = False
+    parts: tuple[Node, ...]
+    position: int
+
+    @property
+    def is_test(self) -> bool:
+        """Whether it is true or false. Otherwise it is a number."""
+        return self.sign not in _ARITHMETIC
 
 
-def parse_condition(text: str) -> Condition:
-    """Return the condition that a text stands for.
+Node: TypeAlias = Literal | Field | Operation
+
+
+def parse(text: str, *, language: Language) -> tuple[Operation, tuple[str, ...]]:
+    """Return the tree of an expression, and the fields that it names: each once, in the order of the text.
+
+    Args:
+        text: The expression.
+        language: The rules of its language.
 
     Raises:
-        ExpressionError: It is malformed.
+        ExpressionError: It is malformed, too long or nested too deep, or contains a number that is too large.
     """
-    parser = _Parser(text)
-    root = parser.parse()
-    return Condition(text, tuple(dict.fromkeys(parser.fields)), root)
+    parser = _Parser(text, language=language)
+    return parser.parse(), tuple(dict.fromkeys(parser.fields))
 
 
-def _value(node: _Node, *, look: Look) -> Value:
-    match node.sign:
-        case "value":
-            return node.value
-        case "field":
-            return _plain(look(str(node.value)), field=str(node.value))
-        case "or":
-            return any(_value(part, look=look) for part in node.parts)
-        case "and":
-            return all(_value(part, look=look) for part in node.parts)
-        case "not":
-            return not _value(node.parts[0], look=look)
-        case sign:
-            return _applied(sign, *(_value(part, look=look) for part in node.parts))
-
-
-def _plain(value: JsonValue, *, field: str) -> Value:
-    if isinstance(value, (str, int, float)):
-        return value
-    msg = f"{field!r} holds {value!r}, which is no single value; name one of its parts"
-    raise ExpressionError(msg)
-
-
-def _applied(sign: str, first: Value, *others: Value) -> Value:
-    if sign == "in":
-        return any(_equals(first, other) for other in others)
-    if sign in {"==", "!="}:
-        return _equals(first, others[0]) == (sign == "==")
-    numbers = [_number(value, sign=sign) for value in (first, *others)]
-    if sign in _COMPARE:
-        return _COMPARE[sign](*numbers)
-    if sign == "/" and numbers[1] == 0:
-        msg = f"{numbers[0]:g} is divided by 0"
-        raise ExpressionError(msg)
-    result = numbers[0] / numbers[1] if sign == "/" else _COMBINE[sign](*numbers)
-    if not math.isfinite(result):
-        msg = f"{numbers[0]:g} {sign} {numbers[1]:g} is too large a number"
-        raise ExpressionError(msg)
-    return result
-
-
-def _equals(first: Value, second: Value) -> bool:
-    if isinstance(first, str) != isinstance(second, str) or isinstance(first, bool) != isinstance(second, bool):
-        msg = f"{first!r} is compared with {second!r}, which is of another kind"
-        raise ExpressionError(msg)
-    return first == second
-
-
-def _number(value: Value, *, sign: str) -> float:
-    if isinstance(value, (str, bool)):
-        msg = f"{value!r} stands beside `{sign}`, which is for numbers"
-        raise ExpressionError(msg)
-    return value
+def kind_of(value: Value) -> str:
+    """Return the kind of a value, in words."""
+    return "text" if isinstance(value, str) else "true or false" if isinstance(value, bool) else "a number"
 
 
 class _Parser:
-    def __init__(self, text: str) -> None:
-        self.text, self.tokens = text, _tokens(text)
-        self.position = self.depth = 0
+    def __init__(self, text: str, *, language: Language) -> None:
+        self.text, self.language = text, language
+        self.tokens = _tokens(text, language=language)
+        self.index = self.depth = 0
         self.fields: list[str] = []
 
-    def parse(self) -> _Node:
-        node = self._condition()
-        if self._kind() != "end":
-            raise self._refuse("`and`, `or`, or the end")
-        if not node.is_condition:
-            raise self._refuse("a comparison like `<= 100`")
+    def parse(self) -> Operation:
+        node = self._expression()
+        if self._token.kind != "end":
+            raise self._refusal("`and`, `or`, or the end")
+        return self._test(node)
+
+    def _expression(self, above: int = 0) -> Node:
+        """Read an operand, and all operations after it with a precedence above a level."""
+        node = self._operand()
+        while (level := _LEVELS.get(self._token.text.lower(), 0)) > above:
+            node = self._operation(node, level=level)
         return node
 
-    def _condition(self) -> _Node:
-        return self._joined("or", self._all)
+    def _operation(self, left: Node, *, level: int) -> Operation:
+        sign, position = self._token.text.lower(), self._token.position
+        if sign in {"or", "and"}:
+            parts = [left]
+            while self._takes(sign):
+                parts.append(self._expression(level))
+            return Operation(sign, tuple(map(self._test, parts)), position)
+        left = self._number_or_field(left)
+        if sign in {"not", "in"}:
+            is_negated = self._takes("not")
+            self._expect("in")
+            inside = Operation("in", (left, *self._list()), position)
+            return Operation("not", (inside,), position) if is_negated else inside
+        self.index += 1
+        right = self._number_or_field(self._expression(level)) if self.language.has_arithmetic else self._literal()
+        return Operation("==" if sign == "=" else sign, (left, right), position)
 
-    def _all(self) -> _Node:
-        return self._joined("and", self._one)
-
-    def _joined(self, word: str, part: Callable[[], _Node]) -> _Node:
-        parts = [part()]
-        while self._kind() == "word" and self._text().lower() == word:
-            self._demand(parts[-1], is_condition=True)
-            self.position += 1
-            parts.append(part())
-            self._demand(parts[-1], is_condition=True)
-        return parts[0] if len(parts) == 1 else _Node(word, tuple(parts), is_condition=True)
-
-    def _one(self) -> _Node:
+    def _operand(self) -> Node:
         self.depth += 1
-        if self.depth > _MAX_DEPTH:
-            msg = f"{self.text[:40]!r}... nests more than {_MAX_DEPTH} deep; write it flatter"
-            raise ExpressionError(msg)
-        node = self._negation() if self._takes_word("not") else self._comparison()
+        if self.depth > self.language.max_depth:
+            rule = f"nests `not`, `-` and brackets more than {self.language.max_depth} deep; write it with fewer levels"
+            raise ExpressionError(f"{_shown(self.text)} {rule}")
+        node = self._operand_at(self._token)
         self.depth -= 1
         return node
 
-    def _negation(self) -> _Node:
-        inner = self._one()
-        self._demand(inner, is_condition=True)
-        return _Node("not", (inner,), is_condition=True)
+    def _operand_at(self, token: _Token) -> Node:
+        if self._takes("not"):
+            return Operation("not", (self._test(self._expression(_NOT)),), token.position)
+        if self._takes("("):
+            inner = self._expression()
+            if not self.language.has_arithmetic:
+                self._test(inner)
+            self._expect(")")
+            return inner
+        if token.kind == "word" and token.text.lower() not in _KEYWORDS:
+            self.index += 1
+            self.fields.append(token.text)
+            return Field(token.text, token.position)
+        if not self.language.has_arithmetic:
+            raise self._refusal(f"a {self.language.field_noun}")
+        if token.text == "-" and self.tokens[self.index + 1].kind != "number":
+            self.index += 1
+            return Operation("-", (Literal(0), self._number_or_field(self._operand())), token.position)
+        return self._literal("a field, a number, 'text', true or false")
 
-    def _comparison(self) -> _Node:
-        left = self._sum()
-        negated = self._takes_word("not")
-        if self._takes_word("in"):
-            self._demand(left, is_condition=False)
-            inside = _Node("in", (left, *self._list()), is_condition=True)
-            return _Node("not", (inside,), is_condition=True) if negated else inside
-        if negated:
-            raise self._refuse("`in`")
-        sign = self._text() if self._kind() == "sign" else ""
-        if sign not in {"=", "==", "!=", *_COMPARE}:
-            return left
-        self._demand(left, is_condition=False)
-        self.position += 1
-        right = self._sum()
-        self._demand(right, is_condition=False)
-        return _Node("==" if sign == "=" else sign, (left, right), is_condition=True)
-
-    def _list(self) -> list[_Node]:
+    def _list(self) -> list[Literal]:
         self._expect("(")
         values = [self._literal()]
         while self._takes(","):
@@ -218,111 +185,94 @@ class _Parser:
         self._expect(")")
         return values
 
-    def _literal(self) -> _Node:
-        negative = self._takes("-")
-        kind, text = self.tokens[self.position]
+    def _literal(self, wanted: str = "a number, 'text', true or false") -> Literal:
+        is_negative = self._takes("-")
+        kind, text, _ = self._token
         if kind == "number":
-            self.position += 1
-            return _Node("value", value=(-1 if negative else 1) * _parsed(text))
-        if kind == "text" and not negative:
-            self.position += 1
-            return _Node("value", value=text[1:-1])
-        if kind == "word" and text.lower() in {"true", "false"} and not negative:
-            self.position += 1
-            return _Node("value", value=text.lower() == "true")
-        raise self._refuse("a number, 'text', true or false")
+            number = _number(text, language=self.language)
+            literal = Literal(-number if is_negative else number)
+        elif kind == "text" and not is_negative:
+            literal = Literal(text[1:-1])
+        elif text.lower() in {"true", "false"} and not is_negative:
+            literal = Literal(text.lower() == "true")
+        else:
+            raise self._refusal(wanted)
+        self.index += 1
+        return literal
 
-    def _sum(self) -> _Node:
-        return self._combined(("+", "-"), self._product)
+    def _test(self, node: Node) -> Operation:
+        if isinstance(node, Operation) and node.is_test:
+            return node
+        raise self._refusal("a comparison like `<= 100`")
 
-    def _product(self) -> _Node:
-        return self._combined(("*", "/"), self._atom)
-
-    def _combined(self, signs: tuple[str, str], part: Callable[[], _Node]) -> _Node:
-        node = part()
-        while self._kind() == "sign" and self._text() in signs:
-            self._demand(node, is_condition=False)
-            sign = self._text()
-            self.position += 1
-            right = part()
-            self._demand(right, is_condition=False)
-            node = _Node(sign, (node, right))
+    def _number_or_field(self, node: Node) -> Node:
+        if isinstance(node, Operation) and node.is_test:
+            raise self._refusal(f"a value or a {self.language.field_noun}, not a comparison")
         return node
 
-    def _atom(self) -> _Node:
-        if self._takes("("):
-            inner = self._bracket()
-            self._expect(")")
-            return inner
-        kind, text = self.tokens[self.position]
-        if kind == "sign" and text == "-" and self.tokens[self.position + 1][0] != "number":
-            self.position += 1
-            return _Node("-", (_Node("value", value=0), self._atom()))
-        if kind == "word" and text.lower() not in {"true", "false", "and", "or", "not", "in"}:
-            self.position += 1
-            self.fields.append(text)
-            return _Node("field", value=text)
-        return self._literal()
+    @property
+    def _token(self) -> _Token:
+        return self.tokens[self.index]
 
-    def _bracket(self) -> _Node:
-        self.depth += 1
-        if self.depth > _MAX_DEPTH:
-            msg = f"{self.text[:40]!r}... nests more than {_MAX_DEPTH} deep; write it flatter"
-            raise ExpressionError(msg)
-        node = self._condition()
-        self.depth -= 1
-        return node
+    def _takes(self, word: str) -> bool:
+        is_next = self._token.text.lower() == word
+        self.index += is_next
+        return is_next
 
-    def _demand(self, node: _Node, *, is_condition: bool) -> None:
-        if node.is_condition != is_condition:
-            raise self._refuse("a comparison on both sides" if is_condition else "a number or a field, no comparison,")
+    def _expect(self, word: str) -> None:
+        if not self._takes(word):
+            raise self._refusal(f"`{word}`")
 
-    def _kind(self) -> str:
-        return self.tokens[self.position][0]
-
-    def _text(self) -> str:
-        return self.tokens[self.position][1]
-
-    def _takes_word(self, word: str) -> bool:
-        taken = self._kind() == "word" and self._text().lower() == word
-        self.position += taken
-        return taken
-
-    def _takes(self, sign: str) -> bool:
-        taken = self.tokens[self.position] == ("sign", sign)
-        self.position += taken
-        return taken
-
-    def _expect(self, sign: str) -> None:
-        if not self._takes(sign):
-            raise self._refuse(f"`{sign}`")
-
-    def _refuse(self, wanted: str) -> ExpressionError:
-        found = self._text() or "the end"
-        return ExpressionError(f"{self.text!r} cannot be read at {found!r}: {wanted} should stand there")
+    def _refusal(self, wanted: str) -> ExpressionError:
+        place = f"{self._token.text[:_MAX_SHOWN] or 'the end'!r} (character {self._token.position})"
+        return ExpressionError(f"{_shown(self.text)} cannot be read at {place}: expected {wanted}")
 
 
-def _parsed(text: str) -> float:
-    if text.isdecimal() and len(text) < 20:  # noqa: PLR2004  digits of the largest
-        return int(text)
-    number = float(text)
-    if not math.isfinite(number):
-        msg = f"{text[:30]!r} is too large a number"
-        raise ExpressionError(msg)
-    return number
+class _Token(NamedTuple):
+    kind: str
+    """`number`, `text`, `sign`, `word` or `end`."""
+    text: str
+    position: int
 
 
-def _tokens(text: str) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
+def _tokens(text: str, *, language: Language) -> list[_Token]:
+    found: list[_Token] = []
     position, text = 0, text.rstrip()
+    pattern = _WITH_ARITHMETIC if language.has_arithmetic else _WITHOUT_ARITHMETIC
     while position < len(text):
-        match = _TOKEN.match(text, position)
+        match = pattern.match(text, position)
         if match is None or match.lastgroup is None:
-            msg = f"{text!r} holds {text[position:].lstrip()[:1]!r}, which means nothing here"
-            raise ExpressionError(msg)
-        found.append((match.lastgroup, match[match.lastgroup]))
+            rest = text[position:].lstrip()
+            place = f"{rest[:1]!r} (character {len(text) - len(rest) + 1})"
+            raise ExpressionError(f"{_shown(text)} contains {place}, which has no meaning here")
+        found.append(_Token(match.lastgroup, match[match.lastgroup], match.start(match.lastgroup) + 1))
         position = match.end()
-        if len(found) > _MAX_TOKENS:
-            msg = f"{text[:40]!r}... holds more than {_MAX_TOKENS} words and signs; write several conditions"
-            raise ExpressionError(msg)
-    return [*found, ("end", "")]
+        if len(found) > language.max_tokens:
+            rule = f"has more than {language.max_tokens} words, numbers and signs; write a shorter expression"
+            raise ExpressionError(f"{_shown(text)} {rule}")
+    return [*found, _Token("end", "", len(text) + 1)]
+
+
+def _pattern(number: str, signs: str) -> re.Pattern[str]:
+    word, text = r"[A-Za-z_][\w.@]*", r"'[^']*'|\"[^\"]*\""
+    return re.compile(rf"\s*(?:(?P<number>{number})|(?P<text>{text})|(?P<sign>{signs})|(?P<word>{word}))")
+
+
+_NUMBER = r"(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_SIGNS = r"<=|>=|!=|==|=|<|>|\(|\)|,"
+_WITH_ARITHMETIC = _pattern(_NUMBER, rf"{_SIGNS}|\+|-|\*|/")
+_WITHOUT_ARITHMETIC = _pattern(f"-?{_NUMBER}", _SIGNS)
+
+
+def _number(text: str, *, language: Language) -> float:
+    digits, largest = text.removeprefix("-"), language.max_integer
+    value = int(text) if digits.isdecimal() and len(digits) <= _MAX_DIGITS else float(text)
+    if largest is None and not math.isfinite(value):
+        raise ExpressionError(f"the number {text[:30]} is too large; write a smaller one")
+    if largest is not None and digits.isdecimal() and (len(text) > len(str(-largest)) or abs(value) > largest):
+        raise ExpressionError(f"the number {text[:30]} is too large; the largest whole number is {largest}")
+    return value
+
+
+def _shown(text: str) -> str:
+    return repr(text) if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]!r}..."

@@ -1,7 +1,8 @@
-"""The order in which a spec's keys were written, for records that sort the keys of their JSON.
+"""Keeps the order of a spec's keys in records that sort the keys of their JSON.
 
-Order has a meaning: the first family or arm is the default, trials begin with the families in turn, and parameters are
-asked for from top to bottom. A sweep that is read back from a record has to go on as the file would have.
+The order has a meaning: the first family or arm is the default, the first trials are the families in order, and
+parameters are sampled from top to bottom. A sweep that is read from a record must continue in the same way as one that
+is read from the file.
 """
 
 from __future__ import annotations
@@ -11,21 +12,22 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 KEY_ORDER = "key_order"
-"""Key beside a recorded spec's fields: place of a mapping (a JSON pointer, RFC 6901) -> its keys, where not sorted."""
+"""A key of a recorded spec. Its value: place of a mapping (a JSON pointer, RFC 6901) -> its keys, if they are not
+sorted."""
 
 
 def with_key_order(document: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-    """Return a document that says in which order its keys are."""
+    """Return a document with the order of its keys added."""
     order = _orders(dict(document), place="")
     return {**document, KEY_ORDER: order} if order else dict(document)
 
 
 def in_key_order(document: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-    """Return a document without what it says of its keys' order, and with its keys in that order."""
+    """Return a document with its keys in the order that it states, and without the statement."""
     order = document.get(KEY_ORDER)
     plain = {key: value for key, value in document.items() if key != KEY_ORDER}
     found = _ordered(plain, order=order, place="") if isinstance(order, dict) else plain
-    assert isinstance(found, dict)  # noqa: S101  (as it came in)
+    assert isinstance(found, dict)  # noqa: S101  (`plain` is one)
     return found
 
 

@@ -1,4 +1,4 @@
-"""What a sweep may optimise. Each has its direction by name: scores are maximised, costs minimised."""
+"""The objectives of a sweep. The name decides the direction: scores are maximised, costs are minimised."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ Score: TypeAlias = Literal["average", "english", "worst"]
 """Maximised: mean over languages (XTREME's), English only (strict zero-shot), or the lowest language."""
 
 Cost: TypeAlias = Literal["seconds", "steps"]
-"""Minimised: of a trial's whole lineage, as if nothing had been shared: who came first does not matter."""
+"""Minimised: cost of a trial's whole lineage, without the savings from shared stages, so that the order of trials does
+not matter."""
 
 Goal: TypeAlias = Score | Cost
 
@@ -20,57 +21,59 @@ COSTS: tuple[Cost, ...] = get_args(Cost)
 
 
 def is_maximised(goal: str) -> bool:
-    """Return whether more is better."""
+    """Return whether a higher value is better."""
     return goal in SCORES
 
 
 def goals_of(objective: object) -> tuple[str, ...]:
-    """Return the objectives of a spec's `objective` field, which is one or a list, the first first."""
+    """Return the objectives of a spec's `objective` field, which is one name or a list of names, in order."""
     return tuple(map(str, objective)) if isinstance(objective, (list, tuple)) else (str(objective),)
 
 
 def complaint_about_one(objective: object) -> str:
-    """Return what is wrong with an objective that is no score."""
+    """Return the problem of an objective that is not a score."""
     if objective in COSTS:
-        return f"{objective!r} alone is no objective: the cheapest trial trains nothing; write [average, {objective}]"
+        rule = "cannot be the only objective, because the cheapest trial trains nothing"
+        return f"{objective!r} {rule}; write [average, {objective}]"
     near = near_matches(str(objective), SCORES)
-    return (
-        f"{objective!r} is no objective{near}; choose 'average', 'english' or 'worst', or list several, the score first"
-    )
+    step = "choose 'average', 'english' or 'worst', or list several objectives, a score first"
+    return f"{objective!r} is not an objective{near}; {step}"
 
 
 def complaint_about(objective: Sequence[object]) -> str | None:
-    """Return what is wrong with a list of objectives, or None."""
+    """Return the problem of a list of objectives, or None."""
     known = (*SCORES, *COSTS)
-    names = [str(one) for one in objective]
-    if unknown := [one for one in names if one not in known]:
-        return f"{unknown[0]!r} is no objective{near_matches(unknown[0], known)}; choose from {', '.join(known)}"
+    names = [str(name) for name in objective]
+    if unknown := [name for name in names if name not in known]:
+        return f"{unknown[0]!r} is not an objective{near_matches(unknown[0], known)}; choose from {', '.join(known)}"
     if len(set(names)) != len(names):
-        return f"{names} names one twice; keep one of each"
+        return f"{names} has an objective twice; list each once"
     if len(names) <= 1:
-        return f"{names} is a list of {len(names)}; list two or more, or write the one alone"
+        return f"{names} is a list of {len(names)}; list two or more objectives, or write one without a list"
     if names[0] in COSTS:
-        return f"{names} begins with {names[0]!r}; the first decides `best`, so put one of {', '.join(SCORES)} there"
+        rule = f"the first objective decides `best`, so it must be one of {', '.join(SCORES)}"
+        return f"{names} starts with {names[0]!r}; {rule}; change the order"
     return None
 
 
 def upwards(values: Sequence[float], *, goals: Sequence[str]) -> tuple[float, ...]:
-    """Return the values of objectives so that more is better in each: costs are negated."""
+    """Return the values of objectives with costs negated, so that a higher value is better in each."""
     return tuple(value if is_maximised(goal) else -value for value, goal in zip(values, goals, strict=True))
 
 
 def unbeaten(points: Sequence[tuple[float, ...]]) -> list[int]:
-    """Return the places of the points that none beats (the Pareto set), in order; more is better in each coordinate.
+    """Return the places of the points that no other point beats (the Pareto set), in order.
 
-    One beats another when it is at least as good in all, and better in one: equals beat each other not.
+    A higher value is better in each coordinate. A point beats another one if it is at least as good in all coordinates
+    and better in one; equal points do not beat each other.
     """
     front: list[int] = []
-    # Whoever beats a point comes before it in this order, and so does one of the front that beats both.
+    # A point that beats another one comes before it in this order, and so does a point of the front that beats both.
     for place in sorted(range(len(points)), key=lambda place: points[place], reverse=True):
         if not any(_beats(points[other], points[place]) for other in front):
             front.append(place)
     return sorted(front)
 
 
-def _beats(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
-    return one != other and all(mine >= its for mine, its in zip(one, other, strict=True))
+def _beats(point: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    return point != other and all(value >= others for value, others in zip(point, other, strict=True))

@@ -17,19 +17,19 @@ from trainables.errors import ConfigError, near_matches
 
 _MAX_DOTS = 60
 _OPEN = ("trial", "families", "search")
-"""Fields of a spec below which a path may be new: it then names a field of a trial, and is checked as one."""
+"""Fields of a spec below which a setting can add a new path; it is then checked as a field of a trial."""
 
 
 def with_settings(spec: SweepSpec, settings: Iterable[str]) -> SweepSpec:
     """Return a spec with some of its values replaced, checked again.
 
     Args:
-        spec: The spec; it stays as it is.
+        spec: The spec; it is not changed.
         settings: Texts like `trials=8` or `families.text.steps={choice: [100, 200]}`; values are read as YAML.
 
     Raises:
-        ConfigError: A path names nothing, or the changed spec is wrong.
-        YamlFileError: A value, or a file of DeepSpeed's settings that it names, is not YAML.
+        ConfigError: A path does not exist, or the changed spec is wrong.
+        YamlFileError: A value is not YAML, or a file of DeepSpeed's settings that it names cannot be read.
     """
     settings = list(settings)
     if not settings:
@@ -38,21 +38,21 @@ def with_settings(spec: SweepSpec, settings: Iterable[str]) -> SweepSpec:
     for setting in settings:
         path, equals, text = setting.partition("=")
         if not equals or not path.strip():
-            raise ConfigError(setting, "is no setting; write it as path=value, for example trials=8")
+            raise ConfigError(setting, "is not a setting; write it as path=value, for example trials=8")
         _put(document, path=path.strip(), value=parse_yaml(text, name=f"--set {path.strip()}"))
     read_deepspeed(document["trial"], folder=Path())
     return make_sweep_spec(document)
 
 
 def with_files_read(settings: Iterable[str]) -> tuple[str, ...]:
-    """Return settings as they are understood where none of the files is that they name.
+    """Return settings with the content of the files that they name, for a host that does not have these files.
 
     Args:
-        settings: As of `with_settings`, which takes them.
+        settings: Settings as `with_settings` takes them.
 
     Raises:
         YamlFileError: A file of DeepSpeed's settings is neither JSON nor YAML.
-        ConfigError: It holds no mapping.
+        ConfigError: Such a file does not hold a mapping.
     """
     return tuple(_with_file_read(setting) for setting in settings)
 
@@ -68,7 +68,9 @@ def _with_file_read(setting: str) -> str:
 
 def _put(document: JsonObject, *, path: str, value: JsonValue) -> None:
     if path.count(".") > _MAX_DOTS:
-        raise ConfigError(f"{path[:_MAX_DOTS]}...", f"is a path of {path.count('.') + 1} parts; no field is so deep")
+        raise ConfigError(
+            f"{path[:_MAX_DOTS]}...", f"is a path of {path.count('.') + 1} parts; no field is nested so deep"
+        )
     first = path.split(".", maxsplit=1)[0]
     if first not in SweepSpec.model_fields:
         near = near_matches(first, SweepSpec.model_fields)
@@ -88,7 +90,7 @@ def _put(document: JsonObject, *, path: str, value: JsonValue) -> None:
 
 
 def _longest_key(mapping: JsonObject, *, parts: list[str]) -> str:
-    """Return the longest dotted key of the mapping that the parts begin with, or the first part."""
+    """Return the longest dotted key of the mapping that is a prefix of the parts, or the first part."""
     for length in range(len(parts), 0, -1):
         key = ".".join(parts[:length])
         if key in mapping:

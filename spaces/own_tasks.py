@@ -1,7 +1,8 @@
 """The user's own tasks in a sweep spec or a trial file: its field `tasks`.
 
-Written as a list of task files, relative to the file that names them; kept as a mapping from name to the whole task,
-which is also how `xstilts show` prints it. So what a sweep was started with is on record, wherever its files are now.
+The user writes it as a list of task files, relative to the file that names them. It is stored as a mapping from name to
+all fields of the task, as `xstilts show` also prints it. The record therefore has the tasks that a sweep was started
+with, even if their files change later.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ WholeTasks = dict[str, JsonValue]
 
 
 def read_tasks(value: JsonValue, *, folder: Path) -> WholeTasks | None:
-    """Return the whole tasks of a `tasks` field as it was written; None where there are none.
+    """Return the tasks of a `tasks` field with all their fields, or None if it has no tasks.
 
     Args:
         value: A list of paths, or a mapping from name to a task's fields.
         folder: Folder that paths are relative to.
 
     Raises:
-        ConfigError: The field is of neither form, or two files have one name.
+        ConfigError: The field has neither form, or two files hold tasks with the same name.
         TaskFileError: A field of a task is wrong.
     """
     if not value:
@@ -43,16 +44,30 @@ def read_tasks(value: JsonValue, *, folder: Path) -> WholeTasks | None:
     elif isinstance(value, list) and all(isinstance(name, str) for name in value):
         specs = [load_task_file(folder / str(name)) for name in value]
     else:
-        raise ConfigError(FIELD, f"{value!r} is no list of task files; write it as [my_task.yaml]")
+        raise ConfigError(FIELD, f"{value!r} is not a list of task files; write it as [my_task.yaml]")
     names = [spec.name for spec in specs]
-    twins = [name for name in names if names.count(name) > 1]
-    if twins:
-        raise ConfigError(FIELD, f"two files hold a task named {twins[0]!r}; rename one")
+    repeated = [name for name in names if names.count(name) > 1]
+    if repeated:
+        raise ConfigError(FIELD, f"two files hold a task named {repeated[0]!r}; rename one")
     return {spec.name: spec.model_dump(mode="json") for spec in specs}
 
 
+def take_tasks_of_trial(document: dict[str, JsonValue]) -> None:
+    """Move the tasks that `xstilts show` prints with a trial from `trial` of a spec's document to its own field.
+
+    Raises:
+        ConfigError: Both fields have tasks.
+    """
+    trial = document.get("trial")
+    if not isinstance(trial, dict) or FIELD not in trial:
+        return
+    if document.get(FIELD):
+        raise ConfigError("trial.tasks", "also lists tasks, as `tasks` does; write all of them at `tasks`")
+    document[FIELD] = trial.pop(FIELD)
+
+
 def own_tasks(whole: Mapping[str, JsonValue] | None) -> tuple[TaskSpec, ...]:
-    """Return the tasks that were kept by `read_tasks`.
+    """Return the tasks that `read_tasks` returned.
 
     Raises:
         ConfigError: One does not have the fields of a task.
@@ -67,10 +82,10 @@ def own_tasks(whole: Mapping[str, JsonValue] | None) -> tuple[TaskSpec, ...]:
 
 
 def adopt_tasks(whole: Mapping[str, JsonValue] | None) -> None:
-    """Make the tasks that were kept by `read_tasks` known in this process.
+    """Register the tasks that `read_tasks` returned in this process.
 
     Raises:
-        ConfigError: One does not have the fields of a task, or the name of another task.
+        ConfigError: One does not have the fields of a task, or has the name of another task.
     """
     for spec in own_tasks(whole):
         try:
@@ -82,7 +97,8 @@ def adopt_tasks(whole: Mapping[str, JsonValue] | None) -> None:
 def _written_out(name: str, body: JsonValue, *, folder: Path) -> TaskSpec:
     where = f"{FIELD}.{name}"
     if not isinstance(body, dict):
-        raise ConfigError(where, f"{body!r} is no task; give its fields, or list task files: tasks: [my_task.yaml]")
+        raise ConfigError(where, f"{body!r} is not a task; give its fields, or list task files: tasks: [my_task.yaml]")
     if body.get("name", name) != name:
-        raise ConfigError(f"{where}.name", f"{body['name']!r} stands under {name!r}; they must be equal")
+        rule = f"it must be equal to the task's key, {name!r}"
+        raise ConfigError(f"{where}.name", f"{body['name']!r} is another name: {rule}; change one of them")
     return make_task({"name": name, **body}, folder=folder, where=where)

@@ -1,4 +1,4 @@
-"""The sweep spec: what a user writes to describe a search, and the space that it stands for."""
+"""The sweep spec, which a user writes to describe a search, and the space that it describes."""
 
 from __future__ import annotations
 
@@ -18,22 +18,27 @@ from pydantic import (
 )
 
 from spaces.budget import BudgetConfig
-from spaces.checking import check_space
-from spaces.conditions import read_condition
+from spaces.checks.points import check_point
+from spaces.checks.rung_checks import check_rungs
+from spaces.checks.sampler_limits import check_sampler_limits
+from spaces.checks.space_checks import check_space
+from spaces.checks.stop_checks import check_stop
 from spaces.deepspeed_file import read_deepspeed
-from spaces.drawing import MAX_COUNTED, has_conditions, size
+from spaces.error_values import with_value
 from spaces.errors import UnknownSweepSpecError
+from spaces.fixed_trial import fixed_branch
 from spaces.key_order import KEY_ORDER, in_key_order, with_key_order
 from spaces.objectives import SCORES, Goal, Score, complaint_about, complaint_about_one
-from spaces.own_tasks import adopt_tasks, read_tasks
-from spaces.parsing import Place, parse_branch
-from spaces.points import check_point
+from spaces.own_tasks import adopt_tasks, read_tasks, take_tasks_of_trial
+from spaces.parser import Place, parse_branch
 from spaces.priors import PriorsConfig, check_priors
+from spaces.pruner_config import PrunerConfig
 from spaces.relative_folders import with_folders_beside
-from spaces.repeating import with_value
-from spaces.rungs import check_rungs
-from spaces.sampler_limits import check_sampler_limits
-from spaces.tree import FAMILY_PATH, Arm, Branch, ChoiceParameter, Setting, Space, every_parameter
+from spaces.space.conditions import read_condition
+from spaces.space.enumeration import MAX_COUNTED, has_conditions, size
+from spaces.space.tree import FAMILY_PATH, Arm, Branch, ChoiceParameter, Setting, Space, every_parameter
+from spaces.stop import StopConfig
+from spaces.track import SinkConfig
 from trainables.config import FrozenModel, RungsConfig
 from trainables.config.validation import config_error
 from trainables.config.yaml_file import read_yaml
@@ -44,26 +49,26 @@ JsonObject = dict[str, JsonValue]
 """A mapping of a YAML document."""
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
-"""What a sweep may be called: its name is also part of file names."""
+"""Pattern of a sweep's name, which is also part of file names."""
 
 MAX_NAME_LENGTH = 100
 """In characters."""
 
 _NOT_SEARCHED = {
-    "intermediate": "put it under `families`, one of which each trial has",
-    "evaluation": "trials scored on different things cannot be compared; put it under `trial`",
-    "further": "trials scored on different things cannot be compared; put it under `trial`",
+    "intermediate": "each trial belongs to a family; put it under `families`",
+    "evaluation": "trials with different evaluations cannot be compared; put it under `trial`",
+    "further": "trials with different evaluations cannot be compared; put it under `trial`",
     "engine": "it does not decide a trial's results; put it under `trial`",
 }
 
 
 class GivenPoint(FrozenModel):
-    """A configuration that is run again and again, under seeds of its own each time."""
+    """A configuration that is run several times, each time with other seeds."""
 
     name: str = Field(min_length=1)
-    """What comparisons call it."""
+    """Its name in comparisons."""
     assignment: JsonObject
-    """Parameter of the space -> value; seeds that it leaves out are drawn anew each time."""
+    """Parameter of the space -> value; seeds that it leaves out are drawn for each trial."""
 
 
 LEARNING_SAMPLERS = frozenset({"tpe", "gp", "cmaes", "nsga2", "stage_aware"})
@@ -75,19 +80,19 @@ class SamplerConfig(FrozenModel):
 
     name: Literal["tpe", "random", "grid", "given", "qmc", "gp", "cmaes", "nsga2", "stage_aware"] = "tpe"
     """`tpe`: Optuna's multivariate Parzen estimator (Bergstra et al. 2011); `random`; `grid`: each point once;
-    `given`: `points` in turn, again and again with fresh seeds, as `xstilts confirm` does; `qmc`: a Sobol sequence;
-    `gp`: Gaussian process over what all finished trials share; `cmaes`: CMA-ES over the ranges that they share, two or
-    more; both leave the rest to TPE; `nsga2`: genetic, and what hangs on an arm at random."""
-    num_startup: int = Field(default=10, ge=1)
-    """Finished trials before a sampler that learns starts to; random until then. The families' defaults count. `nsga2`:
-    the size of a generation."""
+    `given`: `points` in turn, repeated with fresh seeds, as `xstilts confirm` does; `qmc`: a Sobol sequence; `gp`: a
+    Gaussian process over the parameters that all finished trials share; `cmaes`: CMA-ES over the ranges that they
+    share, at least two; both use TPE for the rest; `nsga2`: genetic, with random values for parameters of single arms;
+    `stage_aware`: Gaussian process, the highest expected improvement per optimiser step."""
+    num_startup: int = Field(default=10, ge=1, lt=2**31)
+    """Finished trials, with the families' defaults, before a sampler learns. `nsga2`: the size of a generation."""
     points: tuple[GivenPoint, ...] = Field(default=(), strict=False)
     """Configurations of `given`, the baseline last. `given` only."""
 
     @model_validator(mode="after")
     def _points_are_given(self) -> Self:
         if (self.name == "given") != bool(self.points):
-            msg = f"sampler {self.name!r} has {len(self.points)} points; points are for name: given, which needs some"
+            msg = f"sampler {self.name!r} has {len(self.points)} points; name: given needs points, the others have none"
             raise ValueError(msg)
         return self
 
@@ -104,85 +109,58 @@ class SamplerConfig(FrozenModel):
         return self.name in LEARNING_SAMPLERS
 
 
-_FIELDS_OF_PRUNERS = {"num_startup": "median", "patience": "patient", "p_threshold": "wilcoxon"}
-
-
-class PrunerConfig(FrozenModel):
-    """Which trials climb to the next rung."""
-
-    name: Literal["successive_halving", "hyperband", "median", "patient", "wilcoxon", "none"] = "successive_halving"
-    """`successive_halving`: the best 1/eta of those measured there (arXiv 1810.05934); `hyperband`: the same in
-    brackets that begin at later rungs (arXiv 1603.06560); `median`: its better half; `patient`: successive halving of
-    those that fell below their own best; `wilcoxon`: all but those worse than the best there, over paired items."""
-    num_startup: int = Field(default=5, ge=1)
-    """Finished trials before `median` ends one. `median` only."""
-    patience: int = Field(default=1, ge=1)
-    """Rungs that a score may stay below its best before `patient` ends a trial. `patient` only."""
-    p_threshold: float = Field(default=0.1, gt=0, lt=1)
-    """Largest p-value at which `wilcoxon` ends a trial. `wilcoxon` only."""
-
-    @model_serializer(mode="wrap")
-    def _as_before(self, handler: SerializerFunctionWrapHandler) -> JsonObject:
-        """Leave out later fields at their defaults: a sweep on record from before them has the same spec."""
-        fields: JsonObject = handler(self)
-        later = {name: type(self).model_fields[name].default for name in ("patience", "p_threshold")}
-        return {name: value for name, value in fields.items() if name not in later or value != later[name]}
-
-    @model_validator(mode="after")
-    def _every_field_has_an_effect(self) -> Self:
-        for field, owner in _FIELDS_OF_PRUNERS.items():
-            if self.name != owner and getattr(self, field) != type(self).model_fields[field].default:
-                msg = f"{field} has no effect on pruner {self.name!r}; remove it, or set name: {owner}"
-                raise ValueError(msg)
-        return self
-
-
 class SweepSpec(FrozenModel):
-    """A named search: how many trials, scored how, over which space."""
+    """A named search: its space, objective, sampler and number of trials."""
 
     name: str = Field(pattern=NAME_PATTERN, max_length=MAX_NAME_LENGTH)
     """Name of the sweep: letters, digits, `_`, `-` and `.`."""
     description: str = ""
-    """What the sweep is meant to find out."""
+    """The question that the sweep is to answer."""
     objective: Score | Annotated[tuple[Goal, ...], Field(strict=False)] = "average"
     """Score to maximise: mean over languages (XTREME), English only (strict zero-shot), or the lowest language. A list
-    of it and further scores, or of `seconds` and `steps` to be few, asks for the trials that none beats in all."""
+    with further scores, or with the costs `seconds` and `steps`, searches for the Pareto set."""
     seed: int = Field(default=0, ge=0, lt=2**31)
-    """Seeds the sampler; phases have their own seeds in `trial`."""
+    """Seed of the sampler; phases have their own seeds in `trial`."""
     trials: int = Field(ge=1, lt=2**31)
-    """Number of trials, failed ones included; as many as the record can count at most."""
-    concurrency: int | None = Field(default=None, ge=1)
+    """Number of trials, with failed ones; below the largest number that the record can count."""
+    concurrency: int | None = Field(default=None, ge=1, lt=2**31)
     """Trials that run at the same time; None: as many as the resources allow."""
     budget: BudgetConfig = BudgetConfig()
-    """What the sweep may cost; `trials` bounds it in any case."""
+    """Bounds of the sweep's cost, beside `trials`."""
+    stop: StopConfig = StopConfig()
+    """What ends the sweep before its last trial."""
     sampler: SamplerConfig = SamplerConfig()
     """How the next trial is proposed."""
     priors: PriorsConfig = PriorsConfig()
-    """What is believed of the space before the sweep runs: it orders the first trials, and fades."""
+    """What the user expects of the space before the sweep runs: orders the first trials; its effect fades."""
     rungs: RungsConfig = RungsConfig()
-    """Fidelity levels that trials climb; one by default."""
+    """Fidelity levels to which trials are promoted; one by default."""
     pruner: PrunerConfig = PrunerConfig()
-    """Which trials climb, where there are several rungs."""
+    """Which trials are promoted, where there are several rungs."""
     order: Literal["completion", "fixed"] = "completion"
-    """`completion`: a proposal sees all results so far. `fixed`: proposal n sees those up to n - concurrency, and a
-    trial is pruned by what the trials before it scored, whatever the timing."""
+    """`completion`: a proposal depends on all results so far. `fixed`: proposal n depends on trials up to n -
+    concurrency, and pruning depends on the scores of earlier trials, so timing has no effect."""
+    track: tuple[SinkConfig, ...] = Field(default=(), strict=False)
+    """Where events are reported while the sweep runs; nowhere by default."""
     tasks: JsonObject | None = None
-    """The user's own tasks: written as a list of task files, kept as name -> task (`spaces.own_tasks`)."""
+    """The user's own tasks: written as a list of task files, stored as name -> task (`spaces.own_tasks`)."""
     trial: JsonObject = Field(default_factory=dict[str, JsonValue])
-    """A partial TrialConfig: what every trial has. `trial.intermediate` is shared by all families but `none`."""
+    """A partial TrialConfig, the same for every trial. All families except `none` share `trial.intermediate`."""
     families: dict[Family, JsonObject] = Field(min_length=1)
     """Family -> fields of its intermediate phase, fixed or searched."""
     search: JsonObject = Field(default_factory=dict[str, JsonValue])
-    """Fields of any other phase, searched in every family; keys may be dotted."""
+    """Fields of any other phase, searched in every family; keys can be dotted."""
     constraints: tuple[str, ...] = Field(default=(), strict=False)
-    """Conditions that each trial meets, like `intermediate.steps * intermediate.batch_size <= 40000`. One about a field
-    that a trial does not have does not apply to it."""
+    """Conditions that each trial meets, like `intermediate.steps * intermediate.batch_size <= 40000`. A condition does
+    not apply to a trial that lacks one of its fields."""
 
     @model_serializer(mode="wrap")
-    def _as_before(self, handler: SerializerFunctionWrapHandler) -> JsonObject:
-        """Leave constraints out where there are none: a sweep on record from before them has the same spec."""
+    def _without_new_defaults(self, handler: SerializerFunctionWrapHandler) -> JsonObject:
+        """Leave out newer fields that say nothing, so that older sweeps on record have the same spec."""
         fields: JsonObject = handler(self)
-        return {name: value for name, value in fields.items() if name != "constraints" or value}
+        idle = {name for name in ("constraints", "track") if not getattr(self, name)}
+        idle |= {"stop"} if self.stop == StopConfig() else set[str]()
+        return {name: value for name, value in fields.items() if name not in idle}
 
     @field_validator("objective", mode="before")
     @classmethod
@@ -196,7 +174,7 @@ class SweepSpec(FrozenModel):
 
     @property
     def goals(self) -> tuple[Goal, ...]:
-        """What is optimised: the score first, that `best` and pruners go by."""
+        """The objectives. The first is the score that `best` and pruners use."""
         return self.objective if isinstance(self.objective, tuple) else (self.objective,)
 
     @property
@@ -226,7 +204,17 @@ def load_sweep_spec(name_or_path: str | Path) -> SweepSpec:
     document = read_yaml(path)
     if not isinstance(document, dict):
         raise YamlFileError(str(path), "does not hold a mapping; a sweep spec has fields like `name:` and `trials:`")
-    folder = path.absolute().parent
+    return read_sweep_spec(document, folder=path.absolute().parent)
+
+
+def read_sweep_spec(document: JsonObject, *, folder: Path) -> SweepSpec:
+    """Return the checked sweep spec of a document as a user writes it; errors are those of `load_sweep_spec`.
+
+    Args:
+        document: The document, which is changed.
+        folder: Folder that the paths in it are relative to.
+    """
+    take_tasks_of_trial(document)
     if "tasks" in document:
         document["tasks"] = read_tasks(document["tasks"], folder=folder)
     read_deepspeed(document.get("trial"), folder=folder)
@@ -237,14 +225,14 @@ def load_sweep_spec(name_or_path: str | Path) -> SweepSpec:
 
 
 def checked_name(name: str) -> str:
-    """Return the name that a sweep is given in place of its spec's.
+    """Return the name that replaces the name of a sweep's spec.
 
     Raises:
-        ConfigError: It could not be part of a file name.
+        ConfigError: The name cannot be part of a file name.
     """
     if not re.fullmatch(NAME_PATTERN.strip("^$"), name) or len(name) > MAX_NAME_LENGTH:
-        rule = f"a name has letters, digits, `_`, `-`, `.`, starts with one of the first two, at most {MAX_NAME_LENGTH}"
-        raise ConfigError("--name", f"{name!r} cannot name a sweep; {rule}; choose another")
+        rule = f"at most {MAX_NAME_LENGTH} letters, digits, `_`, `-` and `.`, and starts with a letter or digit"
+        raise ConfigError("--name", f"{name!r} cannot be a sweep's name; a name has {rule}; choose another name")
     return name
 
 
@@ -254,7 +242,7 @@ def shipped_specs() -> dict[str, Path]:
 
 
 def make_sweep_spec(document: Mapping[str, JsonValue]) -> SweepSpec:
-    """Return the checked sweep spec of a document from YAML or a record; its own tasks are known from here on.
+    """Return the checked sweep spec of a document from YAML or a record, and register its own tasks.
 
     Raises:
         ConfigError: A field is wrong; `field` is its path in the spec.
@@ -282,11 +270,19 @@ def _checked(document: Mapping[str, JsonValue]) -> SweepSpec:
     check_priors(spec.priors, space=space, sampler=spec.sampler.name)
     check_rungs(spec.rungs, space=space)
     _refuse_idle_pruner(spec)
+    check_stop(
+        spec.stop,
+        space=space,
+        sampler=spec.sampler.name,
+        is_sampler_named=spec.sampler != SamplerConfig(),
+        num_goals=len(spec.goals),
+        prunes=spec.rungs.num > 1 and spec.pruner.name != "none",
+    )
     return spec
 
 
 def recorded(spec: SweepSpec) -> JsonObject:
-    """Return a spec as the record keeps it, from which `make_sweep_spec` makes the same one, keys in the same order."""
+    """Return a spec as the record stores it. `make_sweep_spec` makes the same spec of it, with the same key order."""
     fields: JsonObject = spec.model_dump(mode="json")
     searched = {name: fields[name] for name in ("trial", "families", "search")}
     return {**fields, **{key: value for key, value in with_key_order(searched).items() if key == KEY_ORDER}}
@@ -301,20 +297,20 @@ def _refuse_unfit_objectives(spec: SweepSpec) -> None:
         message = f"{spec.sampler.name!r} does not fit: {rule}; use nsga2, tpe or gp, or one objective"
         raise ConfigError("sampler.name", message)
     if spec.priors.earlier is not None:
-        rule = f"sweep {spec.priors.earlier.sweep!r} tells one score of each trial, and this one has {named}"
-        raise ConfigError("priors.earlier", f"does not fit: {rule}; leave --from out, or take one objective")
+        rule = f"sweep {spec.priors.earlier.sweep!r} gives one score for each trial, and this sweep has {named}"
+        raise ConfigError("priors.earlier", f"does not fit: {rule}; remove --from, or use one objective")
     if spec.rungs.num > 1 and spec.pruner.name != "none":
-        rule = f"it would end trials that score less at a rung, and one of them may be the best in {named} together"
+        rule = f"it ends trials by one score, and such a trial can be the best in {named} together"
         message = f"{spec.pruner.name!r} does not fit several objectives: {rule}"
         raise ConfigError("pruner.name", f"{message}; set pruner.name: none, or one objective")
 
 
 def _refuse_idle_pruner(spec: SweepSpec) -> None:
     if spec.rungs.num == 1 and spec.pruner != PrunerConfig():
-        rule = "there is one rung, so that no trial can end before it"
+        rule = "the sweep has one rung, so no trial can end early"
         raise ConfigError("pruner", f"has no effect: {rule}; remove it, or set rungs.num to 2 or more")
     if spec.pruner.name == "wilcoxon" and spec.score != "average":
-        rule = f"it compares means over languages in pairs, which says nothing about objective {spec.score!r}"
+        rule = f"it compares means over languages, which are not the objective {spec.score!r}"
         raise ConfigError("pruner.name", f"'wilcoxon' does not fit: {rule}; set objective: average, or another pruner")
 
 
@@ -323,12 +319,12 @@ def _check_grid(spec: SweepSpec, *, space: Space) -> None:
         return
     points = size(space)
     if points is not None and points > MAX_COUNTED and has_conditions(space):
-        message = f"a grid of up to {points} points, of which conditions rule some out; it can have {MAX_COUNTED}"
+        message = f"the grid has {points} points without its conditions, and with conditions the limit is {MAX_COUNTED}"
         raise ConfigError("sampler.name", f"{message}; use random or tpe, or fewer values")
     if points is None:
         raise ConfigError("sampler.name", "a grid needs a finite space, and this one has a range; use choice, or tpe")
     if spec.trials > points:
-        raise ConfigError("trials", f"{spec.trials} trials of a grid with {points} points; set trials to {points}")
+        raise ConfigError("trials", f"{spec.trials} is more than the {points} points of the grid; set it to {points}")
 
 
 def _known_names(path: str) -> list[str]:
@@ -336,6 +332,7 @@ def _known_names(path: str) -> list[str]:
         return list(Family.__args__)
     parts: dict[str, type[FrozenModel]] = {
         "budget": BudgetConfig,
+        "stop": StopConfig,
         "sampler": SamplerConfig,
         "priors": PriorsConfig,
         "rungs": RungsConfig,
@@ -350,17 +347,14 @@ def make_space(spec: SweepSpec) -> Space:
     Raises:
         ConfigError: A value is malformed or names a field that does not exist.
     """
-    trial = parse_branch(spec.trial, at=Place(path="", field="", origin="trial"))
-    if trial.parameters:
-        found = trial.parameters[0]
-        raise ConfigError(found.origin, "`trial` holds fixed values; put what is searched under `search` or `families`")
+    trial = fixed_branch(spec.trial, origin="trial", elsewhere="put parameters under `search` or `families`")
     _refuse_idle_settings(spec)
     for key in spec.search:
         if reason := _NOT_SEARCHED.get(key.split(".")[0]):
             raise ConfigError(f"search.{key}", f"{key!r} cannot be searched here: {reason}")
     shared = parse_branch(spec.search, at=Place(path="", field="", origin="search"))
     root = trial + Branch(parameters=(_family_choice(spec),)) + shared
-    # The TrialConfig itself is always there: its own empty setting would name no field.
+    # `search` is parsed as a trial too, and a trial's own empty setting has no field's name.
     settings = tuple(setting for setting in root.settings if setting.field)
     constraints = [read_condition(text, origin=f"constraints.{place}") for place, text in enumerate(spec.constraints)]
     space = Space(root=Branch(settings=settings, parameters=root.parameters), constraints=tuple(constraints))
@@ -385,7 +379,7 @@ def _family_branch(family: Family, *, body: JsonObject) -> Branch:
 
 
 def _refuse_idle_settings(spec: SweepSpec) -> None:
-    shared = [key for key in spec.trial if key.split(".")[0] == "intermediate"]
+    shared = [key for key, value in spec.trial.items() if key.split(".")[0] == "intermediate" and value is not None]
     if shared and set(spec.families) == {"none"}:
         raise ConfigError(f"trial.{shared[0]}", "has no effect: no family has an intermediate phase; remove it")
 

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# No deadline: the machines are shared. The same examples each time: two runs of one commit give the same verdict;
+# `make faults` draws new ones.
+settings.register_profile(
+    "xstilts",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=os.environ.get("XSTILTS_EXAMPLES") != "new",
+)
+settings.load_profile("xstilts")
+
+# One thread for each process that computes: pytest runs as many workers as there are cores, and with threads of several
+# processes on one core, most of the time goes into waiting for each other. Set before torch is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")

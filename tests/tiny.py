@@ -60,28 +60,28 @@ def write_mirror(folder: Path) -> Path:
     """Write a mirror with the tasks that the module names; returns the folder."""
     glue = {"train": _nli_rows(NUM_TRAIN_ROWS, seed="train"), "validation_matched": _nli_rows(NUM_DEV_ROWS, seed="dev")}
     glue["train"]["premise"][7] += f" {RARE}"
-    _write_repository(folder / "datasets/nyu-mll/glue", configs={"mnli": glue})
+    write_repository(folder / "datasets/nyu-mll/glue", configs={"mnli": glue})
     xnli = {language: {"validation": _nli_rows(NUM_DEV_ROWS, seed=language)} for language in XNLI_LANGUAGES}
-    _write_repository(folder / "datasets/facebook/xnli", configs=xnli)
+    write_repository(folder / "datasets/facebook/xnli", configs=xnli)
     choices = {"train": _choice_rows(NUM_TRAIN_ROWS), "validation": _choice_rows(NUM_DEV_ROWS)}
-    _write_repository(folder / "datasets/tau/commonsense_qa", configs={"default": choices})
+    write_repository(folder / "datasets/tau/commonsense_qa", configs={"default": choices})
     pictures = {"train": _picture_rows(NUM_TRAIN_ROWS), "validation": _picture_rows(NUM_DEV_ROWS)}
-    _write_repository(folder / "datasets/lil-lab/nlvr", configs={"default": pictures})
+    write_repository(folder / "datasets/lil-lab/nlvr", configs={"default": pictures})
     broken = _picture_rows(NUM_TRAIN_ROWS)
     broken["image"][:3] = [{"bytes": b"no image", "path": None}] * 3
-    _write_repository(folder / "datasets/tiny/broken", configs={"default": {"train": broken}})
+    write_repository(folder / "datasets/tiny/broken", configs={"default": {"train": broken}})
     pairs = {"train": _pair_rows(NUM_TRAIN_ROWS), "validation": _pair_rows(NUM_DEV_ROWS)}
-    _write_repository(folder / "datasets/pingzhili/nlvr2", configs={"default": pairs})
+    write_repository(folder / "datasets/pingzhili/nlvr2", configs={"default": pairs})
     captioned = {"train": _captioned_rows(NUM_TRAIN_ROWS), "val": _captioned_rows(NUM_DEV_ROWS)}
-    _write_repository(folder / "datasets/umaru97/flickr30k_train_val_test", configs={"default": captioned})
+    write_repository(folder / "datasets/umaru97/flickr30k_train_val_test", configs={"default": captioned})
     questions = {"train": _question_rows(NUM_TRAIN_ROWS), "validation": _question_rows(NUM_DEV_ROWS)}
-    _write_repository(folder / "datasets/pingzhili/vqa_v2", configs={"default": questions})
+    write_repository(folder / "datasets/pingzhili/vqa_v2", configs={"default": questions})
     squad = {"train": _span_rows(NUM_TRAIN_ROWS), "validation": _span_rows(NUM_DEV_ROWS)}
-    _write_repository(folder / "datasets/rajpurkar/squad", configs={"default": squad})
+    write_repository(folder / "datasets/rajpurkar/squad", configs={"default": squad})
     xquad = {f"xquad.{language}": {"validation": _span_rows(NUM_DEV_ROWS)} for language in ("en", "de")}
-    _write_repository(folder / "datasets/google/xquad", configs=xquad)
+    write_repository(folder / "datasets/google/xquad", configs=xquad)
     tatoeba = {f"{language}-eng": {"test": _sentence_rows(NUM_DEV_ROWS)} for language in ("deu", "swh")}
-    _write_repository(folder / "datasets/mteb/tatoeba-bitext-mining", configs=tatoeba)
+    write_repository(folder / "datasets/mteb/tatoeba-bitext-mining", configs=tatoeba)
     return folder
 
 
@@ -209,7 +209,8 @@ def _picture(colour: str, *, row: int) -> bytes:
     return content.getvalue()
 
 
-def _write_repository(folder: Path, *, configs: Mapping[str, Mapping[str, dict[str, list[Any]]]]) -> None:
+def write_repository(folder: Path, *, configs: Mapping[str, Mapping[str, dict[str, list[Any]]]]) -> None:
+    """Write a repository of data as on the hub: configuration -> split -> columns."""
     lines = ["---", "configs:"]
     for config, splits in configs.items():
         lines += [f"- config_name: {config}", "  data_files:"]

@@ -1,42 +1,45 @@
 """The errors of `trainables`.
 
     TrainablesError
-    ├── InputError (ValueError)            the user's input is wrong: exit code 2
+    ├── InputError (ValueError)            the user's input is wrong; exit code 2
     │   ├── ConfigError                    a field of a trial's configuration
     │   ├── TaskFileError                  a field of a user's task file
     │   ├── YamlFileError                  a file cannot be read as YAML; carries line and column
     │   ├── UnknownTaskError               a task's name; carries near matches
-    │   ├── OutOfReachError                a task of the literature whose rows are nowhere as a data set
+    │   ├── UnpublishedTaskError           a task of the literature whose rows are not published as a data set
     │   ├── TaskDataError                  a task's rows do not fit its columns or kind
     │   ├── UnavailableError               neither mirror, nor cache, nor hub has it
     │   ├── CheckpointError                a checkpoint's folder; carries folder and field
     │   └── StoreUnusableError             a store that cannot be written
-    └── RunError (RuntimeError)            the run failed: exit code 1
+    └── RunError (RuntimeError)            the run failed; exit code 1
         ├── NonFiniteLossError             the loss became NaN or infinite
-        ├── MemoryExhaustedError           a rank had not enough memory
+        ├── MemoryExhaustedError           a rank did not have enough memory
         ├── DiskError                      a disk cannot be used for now
-        │   └── DiskFullError              it, or a quota, has no space left
+        │   └── DiskFullError              a disk or a quota has no space left
         ├── RankLostError                  a rank's process ended
-        │   ├── PeerLostError              a rank waits for another one that is gone
-        │   ├── PlaceLostError                 Ray has no room any more for a trial that had some
-        │   ├── DeviceFaultError           a rank's GPU, or its host, cannot do the work
+        │   ├── PeerLostError              a rank cannot reach another one
+        │   ├── HostLostError              a host ended, and Ray has no other room for the trial's ranks
+        │   ├── DeviceFaultError           a rank's GPU or host is faulty
         │   └── HangError                  the ranks made no progress
-        ├── BugError                       training went wrong in a way that values do not cause
-        ├── StoppedError                   it was asked to stop, and left a checkpoint
+        ├── BugError                       training failed in a way that no value of a trial can cause
+        ├── StoppedError                   training stopped on request, and left a checkpoint
         ├── StageBusyError                 another trial makes a stage that this one needs
         ├── StageDamagedError              a stage's files do not match its manifest
         ├── LeaseLostError                 another process has taken over a stage
-        └── StorageError                   a bucket that worked does not answer
+        └── StorageError                   a bucket that worked no longer responds
 
-Messages have four parts: what failed, the value, the rule, the next step.
+Messages have four parts: what failed, the value, the rule, the next step. Each error carries its cause
+(`failure_causes`), which decides how the error is handled.
 """
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from trainables.failure_causes import FailureCause
+from trainables.near_names import near_names
 
 if TYPE_CHECKING:
     from trainables.ranks.rank_place import RankPlace
@@ -45,9 +48,14 @@ if TYPE_CHECKING:
 class TrainablesError(Exception):
     """Root of every error that `trainables` raises on purpose."""
 
+    cause: FailureCause = "other"
+    """The cause of the error; it decides how the error is handled."""
+
 
 class InputError(TrainablesError, ValueError):
     """The user's input is wrong; nothing was started."""
+
+    cause: FailureCause = "input"
 
 
 class ConfigError(InputError):
@@ -97,7 +105,7 @@ class UnknownTaskError(InputError):
     """No task has this name.
 
     Args:
-        name: The name that was asked for.
+        name: The requested name.
         known: Names that exist, for near matches.
     """
 
@@ -106,16 +114,18 @@ class UnknownTaskError(InputError):
         self.name = name
 
 
-class OutOfReachError(InputError):
-    """The literature has a task of this name, but its rows are not to be had as a data set.
+class UnpublishedTaskError(InputError):
+    """The literature has a task of this name, but its rows are not published as a data set.
 
     Args:
-        name: The name that was asked for.
-        reason: Why.
+        name: The requested name.
+        reason: Why they are not published.
     """
 
     def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"task {name!r} cannot be had: {reason}; describe your own copy in a task file of that name")
+        super().__init__(
+            f"task {name!r} is not available: {reason}; describe your own copy in a task file of that name"
+        )
         self.name, self.reason = name, reason
 
 
@@ -157,6 +167,8 @@ class NonFiniteLossError(RunError):
         last_finite: The last finite loss, or None.
     """
 
+    cause: FailureCause = "not_finite"
+
     def __init__(self, step: int, last_finite: float | None) -> None:
         super().__init__(
             f"the loss is not finite at step {step} (last finite loss: {last_finite}); "
@@ -164,48 +176,54 @@ class NonFiniteLossError(RunError):
         )
         self.step, self.last_finite = step, last_finite
         self.stage: str | None = None
-        """Key of the stage that was being made, where that is known: whoever needs it fails in the same way."""
+        """Key of the stage that was being made, if known: every trial that needs it fails in the same way."""
 
 
 class MemoryExhaustedError(RunError):
-    """A rank asked for more memory than its device, or its host, had.
+    """A rank requested more memory than its device or its host had.
 
     Args:
-        said: What the allocator said.
+        reason: The allocator's message.
     """
 
-    def __init__(self, said: str) -> None:
+    cause: FailureCause = "out_of_memory"
+
+    def __init__(self, reason: str) -> None:
         super().__init__(
-            f"a rank ran out of memory ({said}); lower engine.tokens_per_micro_batch, set "
+            f"a rank ran out of memory ({reason}); lower engine.tokens_per_micro_batch, set "
             "engine.gradient_checkpointing, or raise engine.zero_stage and engine.num_workers"
         )
-        self.said = said
+        self.reason = reason
 
 
 class DiskError(RunError):
-    """A disk cannot be written or read for now; what was there before is whole, and work can go on from it.
+    """A disk cannot be written or read at the moment; files that it held before are complete, so work can continue.
 
     Args:
-        place: What was being written or read.
-        said: What the system said.
+        place: The file or folder that was written or read.
+        reason: The system's message.
     """
 
-    def __init__(self, place: str, said: str) -> None:
-        super().__init__(self._message(place, said))
-        self.place, self.said = place, said
+    cause: FailureCause = "disk"
+
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(self._message(place, reason))
+        self.place, self.reason = place, reason
 
     @staticmethod
-    def _message(place: str, said: str) -> str:
-        return f"{place} cannot be written or read ({said}); mend its disk, then run the same command again"
+    def _message(place: str, reason: str) -> str:
+        return f"{place} cannot be written or read ({reason}); repair its disk, then run the same command again"
 
 
 class DiskFullError(DiskError):
     """A disk or a quota has no space left. Arguments are those of DiskError."""
 
+    cause: FailureCause = "disk_full"
+
     @staticmethod
-    def _message(place: str, said: str) -> str:
+    def _message(place: str, reason: str) -> str:
         return (
-            f"no space is left for {place} ({said}); free some (`xstilts stages gc` removes stages that no trial "
+            f"no space is left for {place} ({reason}); free some (`xstilts stages gc` removes stages that no trial "
             "needs), then run the same command again"
         )
 
@@ -213,96 +231,109 @@ class DiskFullError(DiskError):
 class RankLostError(RunError):
     """A rank's process ended before its work was done."""
 
+    cause: FailureCause = "lost"
+
 
 class PeerLostError(RankLostError):
-    """A rank could not reach another one: a process that ended, or a network that is cut.
+    """A rank could not reach another one: its process ended, or the network failed.
 
     Args:
-        said: What the library said.
+        reason: The library's message.
     """
 
-    def __init__(self, said: str) -> None:
-        super().__init__(f"a rank could not reach the others ({said}); the trial can be run again")
-        self.said = said
+    cause: FailureCause = "peer_lost"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"a rank could not reach the others ({reason}); run the trial again")
+        self.reason = reason
 
 
-class PlaceLostError(RankLostError):
-    """A host of the trial is gone, and Ray has no other room for its ranks.
+class HostLostError(RankLostError):
+    """A host of the trial ended, and Ray has no other room for its ranks.
 
     Args:
-        seconds: How long room was waited for.
+        seconds: How long the trial waited for room.
     """
+
+    cause: FailureCause = "place_lost"
 
     def __init__(self, seconds: float) -> None:
         super().__init__(
-            f"a host of the trial is gone, and its ranks found no other for {seconds:g} s; the trial can be run again"
+            f"a host of the trial ended, and Ray found no other for its ranks in {seconds:g} s; run the trial again"
         )
 
 
 class DeviceFaultError(RankLostError):
-    """A rank's GPU, or its host, cannot do the work: it is done again by fresh ranks, elsewhere where that goes on.
+    """A rank's GPU or host is faulty: new ranks repeat the work, on another GPU or host if the fault repeats.
 
     Args:
-        said: What the library said.
+        reason: The library's message.
         place: Host and GPU.
-        is_certain: Whether nothing but the device can be the cause.
+        is_certain: Whether only the device can be the cause.
     """
 
-    def __init__(self, said: str, *, place: RankPlace, is_certain: bool = True) -> None:
+    def __init__(self, reason: str, *, place: RankPlace, is_certain: bool = True) -> None:
         super().__init__(
-            f"{place} failed ({said}); `nvidia-smi -q` and the kernel's log (Xid) there say more. The trial can be run "
-            "again"
+            f"{place} failed ({reason}); read `nvidia-smi -q` and the kernel's log (Xid) on that host. Then run the "
+            "trial again"
         )
-        self.said, self.place, self.is_certain = said, place, is_certain
+        self.reason, self.place, self.is_certain = reason, place, is_certain
+        self.cause = "device_fault" if is_certain else "device_doubt"
 
 
 class BugError(RunError):
-    """Training went wrong in a way that no value of a trial causes.
+    """Training failed in a way that no value of a trial can cause.
 
     Args:
-        said: What the library said.
+        reason: The library's message.
         place: Host and GPU.
-        may_be_device: Whether a device that has gone wrong can be the cause too, so that trying once more tells.
+        may_be_device: Whether a broken device can be the cause; a second attempt shows which it is.
     """
 
-    def __init__(self, said: str, *, place: RankPlace, may_be_device: bool = False) -> None:
+    def __init__(self, reason: str, *, place: RankPlace, may_be_device: bool = False) -> None:
         super().__init__(
-            f"training did what a GPU or a library forbids, on {place} ({said}); this points to a bug of xstilts or of "
-            "a library, not to the trial's values: the stack is in the ranks' log, please report it"
+            f"training ran an operation that a GPU or a library does not allow, on {place} ({reason}); the cause is "
+            "probably a bug of xstilts or of a library, not a value of the trial: report it, with the stack in the "
+            "ranks' log"
         )
-        self.said, self.place, self.may_be_device = said, place, may_be_device
+        self.reason, self.place, self.may_be_device = reason, place, may_be_device
+        self.cause = "suspect" if may_be_device else "bug"
 
 
 class HangError(RankLostError):
-    """The ranks made no progress for too long, and were ended.
+    """The ranks made no progress for too long and were stopped.
 
     Args:
-        seconds: How long.
-        stacks: Where each rank was, as text.
+        seconds: The limit.
+        stacks: The stack of each rank, as text.
     """
+
+    cause: FailureCause = "hang"
 
     def __init__(self, seconds: float, stacks: str) -> None:
         super().__init__(
-            f"the ranks made no progress for {seconds:g} s and were ended; their stacks are in the trial's log. Raise "
-            "engine.hang_seconds if a step or a data set takes that long"
+            f"the ranks made no progress for {seconds:g} s and were stopped; their stacks are in the trial's log. "
+            "Raise engine.hang_seconds if a step or a data set takes that long"
         )
         self.seconds, self.stacks = seconds, stacks
 
 
 class StoppedError(RunError):
-    """Training was asked to stop, and a checkpoint holds what was done.
+    """Training stopped on request; a checkpoint holds the steps so far.
 
     Args:
         step: Steps of the phase that the checkpoint holds.
     """
 
     def __init__(self, step: int) -> None:
-        super().__init__(f"stopped after step {step}, as asked; a checkpoint is kept, run the same command to go on")
+        super().__init__(
+            f"stopped after step {step}, as requested; a checkpoint is kept; run the same command to continue"
+        )
         self.step = step
 
 
 class StageBusyError(RunError):
-    """Another trial is making a stage that this one needs, and this one is not to wait for it.
+    """Another trial makes a stage that this trial needs, and this trial does not wait for it.
 
     Args:
         key: The stage's key.
@@ -318,7 +349,7 @@ class StageDamagedError(RunError):
 
 
 class LeaseLostError(RunError):
-    """A stage's lease is not, or no longer, held by who wants to write the stage.
+    """The process that writes a stage does not hold the stage's lease any more.
 
     Args:
         key: The stage's key.
@@ -326,17 +357,17 @@ class LeaseLostError(RunError):
 
     def __init__(self, key: str) -> None:
         super().__init__(
-            f"the lease of stage {key[:12]} is not held by this process: another one took it over, because this one "
-            "gave no sign of life; nothing was written, run the trial again"
+            f"this process no longer holds the lease of stage {key[:12]}: another process took it over, because this "
+            "one wrote no heartbeat; nothing was written, run the trial again"
         )
         self.key = key
 
 
 class StorageError(RunError):
-    """A bucket that could be reached when it was opened does not answer, or refuses."""
+    """A bucket that responded when it was opened no longer responds, or denies the request."""
 
 
 def near_matches(name: str, known: Iterable[str]) -> str:
     """Return `; did you mean 'a' or 'b'?`, or an empty string when nothing is near."""
-    close = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
-    return f"; did you mean {' or '.join(repr(match) for match in close)}?" if close else ""
+    near = near_names(name, known)
+    return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""

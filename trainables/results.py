@@ -1,4 +1,15 @@
-"""What a trial gives back. Crosses processes and is stored in the record."""
+"""What stages and trials measure. These models cross processes and are stored.
+
+The scores of an evaluation have two forms, and each has one definition here:
+
+- `StageMeasurements` is of one stage. Rank 0 sends it (`ranks.jobs.JobResult`), and the stage's manifest stores it
+  (`stage_store.StageFacts`).
+- `TrialMeasurements` is of a trial at one rung, over all its stages. The record stores it (`TrialResult`), and queries
+  return it (`search.query.query_results`).
+
+Both forms stay: manifests and records of earlier versions hold them. A trial's form names each evaluation by its task
+and has the worst case of the item counts; a stage's form knows neither its task nor the other stages.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +24,14 @@ Phase = Literal["pretraining", "intermediate", "target", "evaluation"]
 """The phases of a trial, in order."""
 
 MAX_SILENT_SHARE = 0.01
-"""Share of a split's rows that may be left out without a warning."""
+"""Share of a split's rows that can be left out without a warning."""
 
-Family = Literal["none", "text", "multimodal", "multitask", "control"]
-"""What kind of intermediate training a trial has."""
+Family = Literal["none", "text", "multimodal", "multitask", "control", "merged"]
+"""The kind of a trial's intermediate training."""
 
 
 class SplitRows(FrozenModel):
-    """What became of the rows of one split of a task, where not all of them are read as they stand."""
+    """Counts of the rows of one split of a task that are left out, or whose texts spell special tokens."""
 
     task: str
     """Name of the task."""
@@ -33,7 +44,7 @@ class SplitRows(FrozenModel):
     num_left_out: int = Field(default=0, ge=0)
     """Rows that make no example."""
     reason: str = ""
-    """Why; empty where none is left out."""
+    """Why they are left out; empty if none is."""
     num_spelling: int = Field(default=0, ge=0)
     """Rows whose texts spell a special token of the encoder; it is read as text."""
     spelled: tuple[str, ...] = Field(default=(), strict=False)
@@ -60,10 +71,11 @@ class SplitRows(FrozenModel):
 
 
 class TaskTraining(FrozenModel):
-    """What a phase did with one of its tasks."""
+    """Training of one task in a phase: weight, counts and losses."""
 
     weight: float = Field(gt=0, le=1)
-    """Share of the phase's examples that the task was to have; computed where the phase's sampling says so."""
+    """The task's intended share of the phase's examples; computed if the phase's sampling is computed. In a merge: the
+    weight of the task's part."""
     size: int = Field(ge=1)
     """Examples of its encoded training split."""
     num_examples: int = Field(ge=0)
@@ -78,6 +90,23 @@ class TaskTraining(FrozenModel):
     """Examples that its training split lacks because an image of theirs cannot be decoded."""
 
 
+class StageMeasurements(FrozenModel):
+    """What one stage measured: its scores, its data, and the versions that made it."""
+
+    scores: dict[str, float]
+    """Task or language -> its own metric (0..1)."""
+    counts: dict[str, int]
+    """Task -> examples trained on; language -> items scored."""
+    tasks: dict[str, TaskTraining] = Field(default_factory=dict[str, TaskTraining])
+    """Trained task -> weight, counts and losses; empty for evaluation and in stages of earlier versions."""
+    made_with: dict[str, str]
+    """Ranks, ZeRO stage, threads, versions: for the record, not for the key."""
+    metrics: dict[str, dict[str, float]] = Field(default_factory=dict)
+    """Evaluation: metric (the task's own first) -> language -> score (0..1); empty in stages of older versions."""
+    split_rows: tuple[SplitRows, ...] = Field(default=(), strict=False)
+    """The splits that rows were left out of, or whose texts spell special tokens; empty in stages of older versions."""
+
+
 class StageRun(FrozenModel):
     """One stage of a trial's lineage: made by it, or found in the store."""
 
@@ -86,23 +115,23 @@ class StageRun(FrozenModel):
     key: str
     """Content key, 64 hexadecimal digits."""
     steps: int = Field(ge=0)
-    """Optimiser steps that making it took, without those of the trunk that it continues; 0 for evaluation."""
+    """Optimiser steps of making it, without those of stages that it continues or combines; 0 for evaluation."""
     seconds: float = Field(ge=0)
-    """Wall time that making it took, whoever made it."""
+    """Wall time of making it, in this trial or another."""
     reused: bool
     """Whether it was found complete, so that this trial paid nothing for it."""
     further: str = ""
     """Further target that it was planned for, by its evaluation task; empty on the trial's own line."""
     is_trunk: bool = False
-    """Whether it is a phase's stable stretch, with its training state, that higher rungs extend."""
+    """Whether only a later stage of its phase is made from it: a trunk, or a part of a merge or an average."""
     steps_before: int = Field(default=0, ge=0)
-    """Optimiser steps of the trunk that it continues."""
+    """Optimiser steps of the trunk that it continues, or of the parts that it combines."""
     seconds_before: float = Field(default=0.0, ge=0)
-    """Wall time that making that trunk took, whoever made it."""
+    """Wall time of making that trunk or those parts, in this trial or another."""
 
 
-class TrialResult(FrozenModel):
-    """Scores, lineage and cost of a finished trial."""
+class TrialScores(FrozenModel):
+    """Scores of a trial at one rung."""
 
     languages: dict[str, float]
     """Language -> the evaluation task's own metric (0..1) on the dev split: zero-shot accuracy for XNLI."""
@@ -110,14 +139,24 @@ class TrialResult(FrozenModel):
     """Items scored in each language, in the one with the fewest."""
     task_scores: dict[str, float]
     """Trained task -> its own metric (0..1) on its dev split, and `<task>/shuffled_images` for tasks with images."""
-    stages: tuple[StageRun, ...] = Field(strict=False)
-    """Lineage in order: the trial's own line first, then what its further targets add."""
-    trained: dict[Phase, dict[str, TaskTraining]] = Field(default_factory=dict[Phase, dict[str, TaskTraining]])
-    """Phase -> task -> weight, counts and losses of its training; empty in results of earlier versions."""
     evaluations: dict[str, dict[str, dict[str, float]]] = Field(default_factory=dict)
     """Evaluation task -> metric (its own first) -> language -> score (0..1): the trial's own, then further ones."""
+
+
+class TrialMeasurements(TrialScores):
+    """Scores of a trial at one rung, and what they were trained and scored on."""
+
+    trained: dict[Phase, dict[str, TaskTraining]] = Field(default_factory=dict[Phase, dict[str, TaskTraining]])
+    """Phase -> task -> weight, counts and losses of its training; empty in results of earlier versions."""
     split_rows: tuple[SplitRows, ...] = Field(default=(), strict=False)
     """The splits that rows were left out of, or whose texts spell special tokens; empty in older results."""
+
+
+class TrialResult(TrialMeasurements):
+    """Scores, lineage and cost of a finished trial."""
+
+    stages: tuple[StageRun, ...] = Field(strict=False)
+    """Lineage in order: the trial's own line first, then what its further targets add."""
 
     @property
     def average(self) -> float:

@@ -1,4 +1,4 @@
-"""What frozen features tell of how one task prepares for another, in closed form. Pure numpy.
+"""Estimates from frozen features how well one task prepares for another, in closed form. Pure numpy.
 
 Shapes: N examples, B others, D size of a feature vector, K classes.
 """
@@ -16,7 +16,7 @@ _TINY = 1e-12
 
 
 def logme(features_ND: NDArray[Any], *, labels_N: NDArray[np.integer]) -> float:
-    """Return LogME (You et al. 2021, arXiv 2102.11005, equation 2): how well a linear model could explain labels.
+    """Return LogME (You et al. 2021, arXiv 2102.11005, equation 2): how well a linear model explains labels.
 
     It is the mean over classes of the largest log evidence per example, log p(y | F, alpha, beta) / N, of
 
@@ -24,8 +24,8 @@ def logme(features_ND: NDArray[Any], *, labels_N: NDArray[np.integer]) -> float:
 
         log p = N/2 log beta + D/2 log alpha - N/2 log 2 pi - beta/2 |F m - y|^2 - alpha/2 |m|^2 - 1/2 log |A|,
 
-    with A = alpha I + beta F'F and m = beta A^-1 F'y, at the alpha and beta that maximise it. Higher is better; values
-    compare on one set of labels only.
+    with A = alpha I + beta F'F and m = beta A^-1 F'y, at the alpha and beta that maximise it. Higher is better; compare
+    values only on the same set of labels.
 
     Args:
         features_ND: A vector of each example.
@@ -45,8 +45,8 @@ def _log_evidence(
 ) -> float:
     """Return the largest log evidence of one class, from the singular values of the features.
 
-    Found by MacKay's fixed point, alpha = gamma / |m|^2 and beta = (N - gamma) / |F m - y|^2, in which gamma is how
-    many directions the data decide (algorithm 1 of the paper, run until it stands still).
+    Found by MacKay's fixed point, alpha = gamma / |m|^2 and beta = (N - gamma) / |F m - y|^2, in which gamma is the
+    number of directions that the data determine (algorithm 1 of the paper, run until it converges).
     """
     projected_R = left_NR.T @ y_N
     outside = max(float(y_N @ y_N - projected_R @ projected_R), 0.0)
@@ -72,7 +72,7 @@ def _fit(
     squares_R: NDArray[np.float64],
     outside: float,
 ) -> tuple[float, float, float]:
-    """Return gamma, |m|^2 and |F m - y|^2, where a share of each direction is fitted."""
+    """Return gamma, |m|^2 and |F m - y|^2, if a share of each direction is fitted."""
     norm = float((shares_R**2 * projected_R**2 / squares_R).sum())
     error = float(((1 - shares_R) ** 2 * projected_R**2).sum()) + outside
     return float(shares_R.sum()), norm, error
@@ -92,10 +92,10 @@ def text_similarity(features_ND: NDArray[Any], other_ND: NDArray[Any]) -> float:
 def linear_outputs(
     features_ND: NDArray[Any], *, labels_N: NDArray[np.integer], others_BD: NDArray[Any]
 ) -> NDArray[np.float64]:
-    """Return what a task's linear classifier says of other texts, B x K, with a constant column put before.
+    """Return the outputs of a task's linear classifier on other texts, B x (K + 1): a constant column comes first.
 
     The classifier is ridge regression on one-hot classes over standardised features, its penalty the number of features
-    per example: enough to keep it from fitting noise where there are as many features as examples.
+    per example: this prevents fitting noise when there are as many features as examples.
 
     Args:
         features_ND: A vector of each example of the task.

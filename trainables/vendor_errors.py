@@ -1,44 +1,41 @@
-"""What the texts of CUDA, cuBLAS, cuDNN, NCCL, gloo and torch.distributed mean for whoever decides what is tried next.
+"""Maps the error texts of CUDA, cuBLAS, cuDNN, NCCL, gloo, oneDNN and torch.distributed to causes of failures.
 
-These libraries raise one type, RuntimeError, for everything; the text alone says whether a device broke, memory ran
-out, a peer is gone, or the program is wrong. The table is read from the top, the first words that occur decide: what
-names a cause stands before what names a consequence, because one text holds both (NCCL's "unhandled cuda error" ends
-with what CUDA said).
+These libraries raise one type, RuntimeError, for everything; only the text shows whether a device broke, memory
+ran out, a peer ended, or the program is wrong. The first row of the table whose words occur in the text decides: rows
+for causes stand before rows for consequences, because one text can hold both (NCCL's "unhandled cuda error" ends with
+the text of CUDA).
 
-Sources, as the table names them:
+Names of sources in the table:
 
-- `cudart`: cudaError_t, CUDA Runtime API (docs.nvidia.com, group CUDART_TYPES); cudaGetErrorString gives the words,
-  and torch 2.9 and later name the constant too.
+- `cudart`: cudaError_t, CUDA Runtime API (docs.nvidia.com, group CUDART_TYPES); cudaGetErrorString returns the text,
+  and torch 2.9 and later add the constant.
 - `xid`: NVIDIA's catalogue of Xid errors, and NVML's nvmlReturn_t.
-- `cublas`, `cudnn`: cublasStatus_t and cudnnStatus_t, with NVIDIA's remarks on what they are usually caused by.
+- `cublas`, `cudnn`: cublasStatus_t and cudnnStatus_t, with NVIDIA's remarks on their usual causes.
 - `nccl`: ncclResult_t; torch adds words in torch/csrc/distributed/c10d/NCCLUtils.cpp.
 - `c10d`: torch/csrc/distributed/c10d (ProcessGroupNCCL.cpp, TCPStore.cpp, socket.cpp, Utils.hpp).
 - `gloo`: gloo/transport/tcp (pair.cc, error.cc).
+- `onednn`: the errors of oneDNN's C++ interface (dnnl.hpp), which torch uses on the CPU; they name no status.
 - `torch`: c10 (allocators, CUDAFunctions), ATen.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
-VendorClass = Literal["device_fault", "device_doubt", "out_of_memory", "bug", "suspect", "lost"]
-"""`device_fault`: the device, or its host, cannot do the work; `device_doubt`: it cannot, or a kernel did something
-forbidden: it counts against the device unless the trial fails wherever it runs; `suspect`: a bug, or a device that has
-gone wrong: tried once more; `bug`: the program is wrong, and does the same wherever it runs; `lost`: a peer is gone."""
+from trainables.failure_causes import FailureCause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VendorText:
-    """One row: words that occur in an error's text, in lower case, what they mean, and where they come from."""
+    """One row: words of an error's text in lower case, their cause, and the source of the text."""
 
     words: str
-    means: VendorClass
+    cause: FailureCause
     source: str
 
 
-def _rows(means: VendorClass, source: str, *words: str) -> tuple[VendorText, ...]:
-    return tuple(VendorText(words=one, means=means, source=source) for one in words)
+def _rows(cause: FailureCause, source: str, *words: str) -> tuple[VendorText, ...]:
+    return tuple(VendorText(words=text, cause=cause, source=source) for text in words)
 
 
 TABLE: tuple[VendorText, ...] = (
@@ -61,7 +58,7 @@ TABLE: tuple[VendorText, ...] = (
         "unsupported display driver / cuda driver combination",
         "initialization error",
         "cudaerrorinitializationerror",
-        "no kernel image is available for execution on the device",  # a GPU that this torch was not built for
+        "no kernel image is available for execution on the device",  # this torch was not built for the GPU
         "hardware stack error",
         "cudaerrorhardwarestackerror",
         "the launch timed out and was terminated",  # a display's watchdog ended it
@@ -148,24 +145,30 @@ TABLE: tuple[VendorText, ...] = (
         "cudnn_status_mapping_error",
         "cudnn_status_not_initialized",
     ),
+    *_rows("bug", "onednn", "could not create a primitive descriptor"),  # no implementation for these shapes or types
+    *_rows("suspect", "onednn", "could not create a primitive"),  # its code generator had no memory, or a bug
     *_rows("suspect", "nccl", "ncclinternalerror"),  # a bug of NCCL, or memory that was overwritten
     *_rows("device_doubt", "cudart", "unspecified launch failure", "cudaerrorlaunchfailure"),
     *_rows("device_doubt", "cudart", "error: unknown error", "'unknown error'", "cudaerrorunknown"),
-    *_rows("lost", "cudart", "mps client has been terminated", "mps server", "driver shutting down"),
-    *_rows("lost", "gloo", "gloo/transport/", "gloo connectfullmesh failed", "caused pair closure"),
-    *_rows("lost", "gloo", "connection closed by peer", "for recv operation to complete", "for send operation to"),
-    *_rows("lost", "c10d", "monitoredbarrier", "watchdog caught collective operation timeout", "nccl timeout in"),
-    *_rows("lost", "c10d", "collective operation timeout", "heartbeat monitor timed out", "communicator was aborted"),
-    *_rows("lost", "c10d", "socket timeout", "connection was likely closed", "wait timeout"),
-    *_rows("lost", "c10d", "waiting for clients", "the client socket has", "the server socket has failed to listen"),
-    *_rows("lost", "c10d", "timeout waiting for key", "store_based_barrier", "connection reset by peer"),
-    *_rows("lost", "nccl", "ncclremoteerror", "remote process exited", "connection closed by remote peer"),
+    *_rows("peer_lost", "cudart", "mps client has been terminated", "mps server", "driver shutting down"),
+    *_rows("peer_lost", "gloo", "gloo/transport/", "gloo connectfullmesh failed", "caused pair closure"),
+    *_rows("peer_lost", "gloo", "connection closed by peer", "for recv operation to complete", "for send operation to"),
+    *_rows("peer_lost", "c10d", "monitoredbarrier", "watchdog caught collective operation timeout", "nccl timeout in"),
     *_rows(
-        "lost", "nccl", "ncclsystemerror", "unhandled system error"
-    ),  # sockets, before ncclRemoteError was there too
+        "peer_lost", "c10d", "collective operation timeout", "heartbeat monitor timed out", "communicator was aborted"
+    ),
+    *_rows("peer_lost", "c10d", "socket timeout", "connection was likely closed", "wait timeout"),
+    *_rows(
+        "peer_lost", "c10d", "waiting for clients", "the client socket has", "the server socket has failed to listen"
+    ),
+    *_rows("peer_lost", "c10d", "timeout waiting for key", "store_based_barrier", "connection reset by peer"),
+    *_rows("peer_lost", "nccl", "ncclremoteerror", "remote process exited", "connection closed by remote peer"),
+    *_rows(
+        "peer_lost", "nccl", "ncclsystemerror", "unhandled system error"
+    ),  # sockets, before NCCL had ncclRemoteError
     *_rows("device_doubt", "nccl", "ncclunhandledcudaerror", "unhandled cuda error"),  # CUDA's own words are above
-    # Types, for texts that no row knows: what is above has been asked first.
-    *_rows("lost", "c10d", "distbackenderror", "distnetworkerror", "diststoreerror"),
+    # Types of errors, for texts that no row above matches.
+    *_rows("peer_lost", "c10d", "distbackenderror", "distnetworkerror", "diststoreerror"),
     *_rows(
         "bug",
         "torch",
@@ -181,14 +184,14 @@ TABLE: tuple[VendorText, ...] = (
         "modified by an inplace operation",
     ),
 )
-"""What the texts mean. Words are only added where a source names them."""
+"""Texts and their causes. Add a row only with a source."""
 
 
-def vendor_class(text: str) -> VendorClass | None:
-    """Return what an error's text means, its type's name before it; None for a text that no vendor wrote.
+def vendor_cause(text: str) -> FailureCause | None:
+    """Return the cause that an error's text names; None if no row matches.
 
     Args:
-        text: `TypeName: what it says`, of one error.
+        text: `TypeName: message` of one error.
     """
-    said = text.lower()
-    return next((row.means for row in TABLE if row.words in said), None)
+    lower = text.lower()
+    return next((row.cause for row in TABLE if row.words in lower), None)

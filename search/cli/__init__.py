@@ -1,4 +1,4 @@
-"""The command line. `main` is its entry point; each command is a module that loads only when it is called."""
+"""The command line. `main` is the entry point. Each command is a module, which is imported only when it runs."""
 
 from search.cli.main import main
 

@@ -1,4 +1,4 @@
-"""What commands print: one JSON document, or text that reads well at 80 columns."""
+"""Prints the results of commands: one JSON document, or text for a terminal of 80 columns."""
 
 from __future__ import annotations
 
@@ -6,34 +6,41 @@ import datetime as dt
 import json
 import statistics
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 from pydantic import BaseModel
 
+from search.verbosity import VERBOSITY
+
+if TYPE_CHECKING:
+    from search.query import SweepStatus, TrialReport
+
 WIDTH = 80
-"""Columns that every text fits in."""
+"""Width of the terminal that all text is printed for, in columns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """Rows of text under headings."""
+    """A table of text."""
 
     headings: tuple[str, ...]
     rows: Sequence[Sequence[str]]
     right: frozenset[int] = frozenset()
-    """Columns of numbers, set flush right."""
+    """Indices of the columns that are aligned to the right: numbers."""
 
 
 def print_json(value: object) -> None:
-    """Print one JSON document: of a model, a list of models, or plain JSON values."""
+    """Print a value as one JSON document: a model, a list of models, or plain JSON values."""
     is_unicode = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
     click.echo(json.dumps(value, indent=2, ensure_ascii=not is_unicode, allow_nan=False, default=_dump))
 
 
 def print_table(table: Table) -> None:
-    """Print a table: with rules and colour on a terminal, as plain aligned columns otherwise."""
+    """Print a table: with lines and colour on a terminal, otherwise as plain aligned columns."""
     if sys.stdout.isatty():
         _print_rich(table)
         return
@@ -42,7 +49,7 @@ def print_table(table: Table) -> None:
 
 
 def plain_lines(table: Table) -> list[str]:
-    """Return a table as aligned lines; the widest text column gives way where a line would pass 80 columns."""
+    """Return a table as aligned lines; where a line would be longer than 80 columns, the widest text column is cut."""
     rows = [table.headings, *table.rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(table.headings))]
     excess = sum(widths) + 2 * (len(widths) - 1) - WIDTH
@@ -53,15 +60,61 @@ def plain_lines(table: Table) -> list[str]:
 
 
 def print_languages(languages: dict[str, float]) -> None:
-    """Print accuracies under their language codes: the 15 of XNLI fit in one line of 80 columns."""
+    """Print accuracies below their language codes; XNLI's 15 languages fit in one line of 80 columns."""
     codes = sorted(languages)
     click.echo(" ".join(f"{code:>4}" for code in codes))
     click.echo(" ".join(f"{percent(languages[code]):>4}" for code in codes))
 
 
 def print_next(command: str, *, what: str) -> None:
-    """Print the next command to try."""
-    click.echo(f"\nNext: {command}   ({what})")
+    """Print a command to run next.
+
+    Args:
+        command: The command.
+        what: What it does, in a few words.
+    """
+    if VERBOSITY.is_quiet:
+        return
+    line = f"\nNext: {command}   ({what})"
+    if len(line) <= WIDTH + 1:
+        click.echo(line)
+        return
+    click.echo(f"\nNext: {command}")  # a command is never broken, so that it can be copied
+    print_wrapped(f"({what})", indent=6)
+
+
+def print_wrapped(text: str, *, indent: int = 0) -> None:
+    """Print text in lines of at most 80 columns; names and paths are not broken.
+
+    Args:
+        text: One paragraph.
+        indent: Columns before the first line; the following lines have two more.
+    """
+    first, rest = " " * indent, " " * (indent + 2)
+    wrapped = textwrap.fill(
+        text, WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+    )
+    click.echo(wrapped)
+
+
+def print_costs(costs: SweepStatus | TrialReport, *, what: str) -> None:
+    """Print the cost that was paid, the part of it that lower rungs took, and the cost without sharing.
+
+    Args:
+        costs: What has the costs.
+        what: What was paid for.
+    """
+    click.echo(f"Cost: {costs.steps_paid} steps, {duration(costs.cost_paid_seconds)} {what}")
+    lower = f"{costs.steps_of_lower_rungs} steps, {duration(costs.seconds_of_lower_rungs)}"
+    if costs.seconds_of_lower_rungs:
+        click.echo(f"  of these, lower rungs: {lower}, for their decay and their scores")
+    without = "shared stages and lower rungs" if costs.seconds_of_lower_rungs else "shared stages"
+    click.echo(f"Without {without}: {costs.steps_if_alone} steps, {duration(costs.cost_if_alone_seconds)}")
+
+
+def cut(text: str, *, longest: int = 200) -> str:
+    """Return what a user gave, for a message: without its end where it is too long to read."""
+    return text if len(text) <= longest else f"{text[:longest]}... ({len(text)} characters)"
 
 
 def percent(value: float | None) -> str:
@@ -90,7 +143,7 @@ def size(num_bytes: int) -> str:
 
 
 def weights(tasks: dict[str, float]) -> str:
-    """Return tasks with their weights as `a`, `a 0.5 + b 0.5`, or `-`."""
+    """Return tasks with their weights as text: `a`, `a 0.5 + b 0.5`, or `-` without any task."""
     if len(tasks) == 1:
         return next(iter(tasks))
     return " + ".join(f"{name} {weight:.2g}" for name, weight in tasks.items()) or "-"
@@ -126,20 +179,20 @@ def _print_rich(table: Table) -> None:
 
 
 def print_evaluations(evaluations: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
-    """Print each evaluation's metrics; nothing where a trial has one evaluation of one metric, shown already.
+    """Print the metrics of all evaluations; print nothing for a single metric, which is printed elsewhere.
 
     Args:
         evaluations: Evaluation task -> metric -> language -> score (0..1).
     """
     if sum(map(len, evaluations.values())) < 2:  # noqa: PLR2004
         return
-    click.echo("\nEvery evaluation in %, mean over languages first:")
+    click.echo("\nAll evaluations in %, the mean over languages first:")
     for task, metrics in evaluations.items():
         for metric, languages in metrics.items():
             each = ", ".join(f"{language} {percent(score)}" for language, score in languages.items())
-            click.echo(f"  {task} {metric}: {percent(statistics.fmean(languages.values()))} ({each})")
+            print_wrapped(f"{task} {metric}: {percent(statistics.fmean(languages.values()))} ({each})", indent=2)
 
 
-def moment(seconds: float) -> str:
-    """Return a time, in seconds since 1970, as this machine's clock would show it."""
+def local_time(seconds: float) -> str:
+    """Return a time, given in seconds since 1970, as text in this machine's time zone."""
     return dt.datetime.fromtimestamp(seconds).astimezone().isoformat(sep=" ", timespec="seconds")

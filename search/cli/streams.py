@@ -1,8 +1,8 @@
-"""Standard output and error that end a command well: a reader that has enough, a full disk, a stream that is closed.
+"""Standard output and standard error that handle a closed pipe, a full disk and a closed stream.
 
-Answers go to standard output. Where its reader has gone (`| head`) the command is done; where it cannot be written,
-the command says so in one line and fails. What goes to standard error, progress and warnings, may get lost and ends
-nothing.
+Results go to standard output. If its reader has closed the pipe (`| head`), the command ends without an error. If it
+cannot be written for another reason, the command prints one line and fails. Progress and warnings go to standard error;
+an error of writing there is ignored.
 """
 
 from __future__ import annotations
@@ -20,63 +20,65 @@ _INPUT, _OUTPUT, _ERROR = 0, 1, 2
 
 
 class OutputError(Exception):
-    """Standard output cannot be written. No OSError: what is raised for one in the middle of work means a disk.
+    """Standard output cannot be written.
+
+    It is not an OSError, because code that catches OSError takes it for an error of a disk.
 
     Args:
-        error: Why.
+        error: The error of the write.
     """
 
     def __init__(self, error: OSError) -> None:
         super().__init__(
-            f"the answer could not be written to standard output ({error.strerror}); nothing else is wrong: write it "
-            "to another place, and ask again"
+            f"the result cannot be written to standard output ({error.strerror}); the command itself did not fail: "
+            "redirect the output to another place, and run the command again"
         )
         self.is_reader_gone = error.errno in _READER_GONE
-        """Whether whoever read it wants no more."""
+        """Whether the reader has closed the pipe."""
 
 
 class _Stream(io.FileIO):
-    """One of the two, without a buffer.
+    """Standard output or standard error, without a buffer.
 
     Args:
-        descriptor: Its number.
-        is_answer: Whether it is standard output.
+        descriptor: File descriptor.
+        is_output: Whether it is standard output.
         was_closed: Whether it was closed when the process started.
     """
 
-    def __init__(self, descriptor: int, *, is_answer: bool, was_closed: bool) -> None:
+    def __init__(self, descriptor: int, *, is_output: bool, was_closed: bool) -> None:
         super().__init__(descriptor, "w", closefd=False)
-        self._is_answer, self._was_closed, self._is_lost = is_answer, was_closed, False
+        self._is_output, self._was_closed, self._is_lost = is_output, was_closed, False
 
     def write(self, data: object, /) -> int | None:
-        """Write; what is lost once is lost until the end, so that the interpreter's own last flush is quiet."""
-        size = memoryview(data).nbytes  # pyright: ignore[reportArgumentType]  the buffer above gives bytes
+        """Write bytes; after the first error drop all bytes, so that the interpreter's flush at exit raises nothing."""
+        size = memoryview(data).nbytes  # pyright: ignore[reportArgumentType]  the buffered writer passes bytes
         if self._is_lost:
             return size
         try:
-            self._refuse_if_closed()
+            self._raise_if_closed()
             return super().write(data)  # pyright: ignore[reportArgumentType]
         except OSError as error:
             self._is_lost = True
-            if self._is_answer:
+            if self._is_output:
                 raise OutputError(error) from error
             return size
 
-    def _refuse_if_closed(self) -> None:
+    def _raise_if_closed(self) -> None:
         if self._was_closed:
             raise OSError(errno.EBADF, "it is closed")
 
 
 @contextlib.contextmanager
 def standard_streams() -> Generator[None]:
-    """Make standard output and error what the module says, for this process.
+    """Replace standard output and standard error of this process by streams that handle errors as the module says.
 
     Raises:
-        OutputError: What is left in the buffer at the end cannot be written.
+        OutputError: The rest of the buffer cannot be written at the end.
     """
     closed = [descriptor for descriptor in (_INPUT, _OUTPUT, _ERROR) if not _is_open(descriptor)]
     for descriptor in closed:
-        # The next file that is opened would have this number, and take what is printed: a record, for example.
+        # Otherwise the next file that is opened, such as a record, gets this descriptor and receives printed text.
         os.dup2(os.open(os.devnull, os.O_RDWR), descriptor)
     sys.stdout = _text(_OUTPUT, like=sys.stdout, was_closed=_OUTPUT in closed)
     sys.stderr = _text(_ERROR, like=sys.stderr, was_closed=_ERROR in closed)
@@ -85,14 +87,14 @@ def standard_streams() -> Generator[None]:
 
 
 def _text(descriptor: int, *, like: TextIO | None, was_closed: bool) -> TextIO:
-    raw = _Stream(descriptor, is_answer=descriptor == _OUTPUT, was_closed=was_closed)
+    raw = _Stream(descriptor, is_output=descriptor == _OUTPUT, was_closed=was_closed)
     if isinstance(like, io.TextIOWrapper):
         like.flush()
         lines = like.line_buffering
         encoding, errors = like.encoding, like.errors or "strict"
     else:
         lines, encoding, errors = False, "utf-8", "strict"
-    # A letter that an old encoding lacks is spelt out, rather than ending the command.
+    # Escape a character that the terminal's encoding lacks, instead of raising an error.
     errors = "backslashreplace" if errors == "strict" else errors
     return io.TextIOWrapper(io.BufferedWriter(raw), encoding=encoding, errors=errors, line_buffering=lines)
 

@@ -1,4 +1,4 @@
-"""The list of `xstilts tasks`: every task that ships or is offered, and those of the literature that cannot be had."""
+"""The list of `xstilts tasks`: tasks that ship or that packages offer, and tasks of the literature without a source."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ REVISION_WIDTH = 7
 MISSING = "missing"
 
 Row = tuple[str, str, str, str, str, str]
-"""Cells of a line: task, kind, train, licence, here, commit."""
+"""Cells of one row: task, kind, train, licence, here, commit."""
 
 
 def print_tasks() -> None:
-    """Print every task by family, and why some are missing here."""
+    """Print all tasks by family, and the reasons why some are missing on this machine."""
     from search.cli.output import print_next
-    from trainables.data.availability import why_missing
+    from trainables.data.sources.availability import why_missing
 
     specs = known_tasks()
     declared = declared_tasks()
@@ -34,13 +34,13 @@ def print_tasks() -> None:
         click.echo("\n" * (number > 0) + f"{title}:")
         _print_rows(rows)
     reasons = {spec.name: reason for spec in specs if (reason := why_missing(spec))}
-    _print_reasons(reasons | {one.name: one.reason for one in declared})
+    _print_reasons(reasons | {task.name: task.reason for task in declared})
     click.echo("\nControls of a task: NAME@shuffled, NAME@captions_only, NAME@captions_mlm,\nNAME@equal_compute.")
     print_next(f"xstilts tasks {specs[0].name}", what="its source, columns and an example")
 
 
 def known_tasks() -> list[TaskSpec]:
-    """Return the tasks of the catalogue and of installed packages; one that cannot be loaded is told of on stderr."""
+    """Return the tasks of the catalogue and of installed packages; print the error of one that does not load."""
     from trainables.errors import InputError
     from trainables.tasks import registry
     from trainables.tasks.entry_points import offered_names
@@ -54,16 +54,16 @@ def known_tasks() -> list[TaskSpec]:
 
 
 def declared_tasks() -> list[DeclaredTask]:
-    """Return the literature's tasks that cannot be had, but for those of which a package offers a copy."""
+    """Return the tasks of the literature that have no source here, without those that a package offers."""
     from trainables.tasks.catalogue.declared import DECLARED
     from trainables.tasks.registry import tasks
 
-    return [one for name, one in DECLARED.items() if name not in tasks()]
+    return [task for name, task in DECLARED.items() if name not in tasks()]
 
 
 def task_entry(spec: TaskSpec) -> dict[str, JsonValue]:
-    """Return a task as JSON: its fields, its family and controls, and where it is."""
-    from trainables.data.availability import availability, why_missing
+    """Return a task as JSON: its fields, its family, its controls, and where this machine reads it from."""
+    from trainables.data.sources.availability import availability, why_missing
     from trainables.tasks.controls import controls_of
 
     return {
@@ -75,12 +75,12 @@ def task_entry(spec: TaskSpec) -> dict[str, JsonValue]:
     }
 
 
-def declared_entry(one: DeclaredTask) -> dict[str, JsonValue]:
-    """Return a task that cannot be had as JSON, with the same keys as any other."""
+def declared_entry(declared: DeclaredTask) -> dict[str, JsonValue]:
+    """Return a task without a source as JSON, with the same keys as any other task."""
     from trainables.tasks.spec import TaskSpec
 
     unknown: dict[str, JsonValue] = dict.fromkeys(TaskSpec.model_fields)
-    return {**unknown, **one.model_dump(mode="json"), "family": "text", "controls": [], "available": MISSING}
+    return {**unknown, **declared.model_dump(mode="json"), "family": "text", "controls": [], "available": MISSING}
 
 
 def _family(spec: TaskSpec) -> str:
@@ -92,7 +92,7 @@ def _sections(specs: list[TaskSpec], declared: list[DeclaredTask]) -> dict[str, 
 
     generated = [spec for spec in specs if isinstance(spec.source, GeneratedSource)]
     real = [spec for spec in specs if not isinstance(spec.source, GeneratedSource)]
-    missing = [(one.name, one.kind, NOTHING, _cut(one.licence), MISSING, NOTHING) for one in declared]
+    missing = [(task.name, task.kind, NOTHING, _cut(task.licence), MISSING, NOTHING) for task in declared]
     return {
         "Text": [*(_row(spec) for spec in real if not spec.has_images), *missing],
         "Multimodal (images and text)": [_row(spec) for spec in real if spec.has_images],
@@ -101,7 +101,7 @@ def _sections(specs: list[TaskSpec], declared: list[DeclaredTask]) -> dict[str, 
 
 
 def _row(spec: TaskSpec) -> Row:
-    from trainables.data.availability import availability
+    from trainables.data.sources.availability import availability
     from trainables.tasks.spec import HubSource
 
     revision = (isinstance(spec.source, HubSource) and spec.source.revision) or NOTHING
@@ -116,7 +116,7 @@ def _print_rows(rows: list[Row]) -> None:
 
 
 def _print_reasons(reasons: dict[str, str]) -> None:
-    """Print each reason once, after the names of the tasks that it keeps away."""
+    """Print each reason once, after the names of the tasks that are missing for it."""
     from search.cli.output import WIDTH
 
     names: dict[str, list[str]] = {}
@@ -124,8 +124,8 @@ def _print_reasons(reasons: dict[str, str]) -> None:
         names.setdefault(reason, []).append(name)
     if names:
         click.echo("\nMissing here:")
-    for reason, of_reason in names.items():
-        text = f"{', '.join(of_reason)}: {reason}"
+    for reason, missing in names.items():
+        text = f"{', '.join(missing)}: {reason}"
         click.echo(textwrap.fill(text, WIDTH, initial_indent="  ", subsequent_indent="    "))
 
 

@@ -1,4 +1,4 @@
-"""Reading a cluster file: what `ray up` takes, checked against Ray's own schema before anything is started."""
+"""Reads a cluster file in the format of `ray up`, and checks it against Ray's schema before anything starts."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any  # Ray's configuration is a free-form dict
 
-from search.cluster.ray_door import chatter_to_stderr, ray_module
+from search.cluster.ray_imports import ray_module, stdout_to_stderr
 from search.errors import ClusterFileError
 from trainables.config.yaml_file import read_yaml
 from trainables.errors import near_matches
 
 _LOCAL_PROVIDER = {"type", "head_ip", "worker_ips", "external_head_ip", "coordinator_address"}
-"""Keys of Ray's `local` provider; Ray's schema lets every key pass there."""
+"""Keys of Ray's `local` provider; Ray's own schema does not check them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,9 +20,9 @@ class ClusterFile:
     """A checked cluster file."""
 
     path: Path
-    """Where it is."""
+    """Path of the file."""
     config: dict[str, Any]
-    """What it says."""
+    """Its content."""
 
     @property
     def name(self) -> str:
@@ -31,12 +31,12 @@ class ClusterFile:
 
     @property
     def is_local(self) -> bool:
-        """Whether its hosts are the user's own, named in the file."""
+        """Whether the file names the hosts: machines of the user's own, which Ray does not rent."""
         return self.config["provider"]["type"] == "local"
 
     @property
     def num_hosts(self) -> int:
-        """Hosts that are in the cluster as soon as it is up, the head among them."""
+        """Number of hosts that the cluster starts with, including the head."""
         if self.is_local:
             workers = self.config["provider"]["worker_ips"]
             return 1 + min(self.config.get("min_workers", len(workers)), len(workers))
@@ -45,15 +45,15 @@ class ClusterFile:
 
 
 def read_cluster_file(path: Path) -> ClusterFile:
-    """Return a checked cluster file.
+    """Return the cluster file, checked.
 
     Raises:
-        ClusterFileError: It has a key that Ray does not know, or a value that does not fit.
-        YamlFileError: It cannot be read.
+        ClusterFileError: The file lacks a key, has an unknown key, or has a wrong value.
+        YamlFileError: The file cannot be read.
     """
     config = read_yaml(path)
     if not isinstance(config, dict):
-        raise ClusterFileError(path, "holds no mapping")
+        raise ClusterFileError(path, "is not a mapping")
     for key in ("cluster_name", "provider"):
         if key not in config:
             raise ClusterFileError(path, f"lacks {key!r}")
@@ -72,10 +72,10 @@ def _check_by_ray(path: Path, config: dict[str, Any]) -> None:
     click = ray_module("click")
     jsonschema = ray_module("jsonschema")
     try:
-        with chatter_to_stderr():
+        with stdout_to_stderr():
             util.validate_config(util.prepare_config(config))
     except jsonschema.ValidationError as error:
         where = ".".join(str(part) for part in error.absolute_path) or "the file"
-        raise ClusterFileError(path, f"does not fit in {where}: {error.message}") from None
+        raise ClusterFileError(path, f"has a wrong value in {where}: {error.message}") from None
     except (ValueError, KeyError, RuntimeError, TypeError, AttributeError, click.ClickException) as error:
         raise ClusterFileError(path, f"is not accepted by Ray: {error}") from None

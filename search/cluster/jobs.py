@@ -1,4 +1,4 @@
-"""Sweeps as jobs of a cluster, through Ray's job client: they run on the head and outlive whoever submits them."""
+"""Submits sweeps as jobs of a cluster with Ray's job client. Jobs run on the head, also after the client has ended."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any  # Ray's job client is untyped
 
 from pydantic import BaseModel
 
-from search.cluster.packing import HEAD_HOME, Submission, pack
-from search.cluster.ray_door import ray_module
+from search.cluster.ray_imports import ray_module
+from search.cluster.submission import HEAD_HOME, Submission, pack
 from search.errors import ClusterError
 
 _SWEEP = "xstilts_sweep"
-"""Key, in a job's metadata, of the sweep's name."""
+"""Key of the sweep's name in the metadata of a job."""
 _RUNNING = ("PENDING", "RUNNING")
 
 
@@ -28,9 +28,9 @@ class HostState(BaseModel):
     is_head: bool
     """Whether it is the head."""
     cpus: float
-    """CPUs."""
+    """Number of CPUs."""
     gpus: float
-    """GPUs."""
+    """Number of GPUs."""
 
 
 class JobState(BaseModel):
@@ -43,7 +43,7 @@ class JobState(BaseModel):
     state: str
     """`pending`, `running`, `stopped`, `succeeded` or `failed`."""
     started: float | None
-    """When, in seconds since 1970."""
+    """Time of its start, in seconds since 1970; None before the start."""
 
     @property
     def is_running(self) -> bool:
@@ -52,42 +52,42 @@ class JobState(BaseModel):
 
 
 class Jobs:
-    """The jobs of a cluster.
+    """The jobs of a cluster. All methods but `follow` raise ClusterError if the cluster cannot be used.
 
     Args:
-        address: What Ray's job client accepts.
+        address: Address in the form that Ray's job client accepts.
 
     Raises:
-        ClusterError: Nobody answers there, or the token is not the cluster's.
+        ClusterError: The cluster does not answer, or the token is wrong.
     """
 
     def __init__(self, address: str) -> None:
         self._address = address
         client = ray_module("ray.job_submission").JobSubmissionClient
-        with self._told():
+        with self._translated_errors():
             self._client: Any = client(address)
 
     def hosts(self) -> list[HostState]:
-        """Return the hosts that are alive, the head first."""
+        """Return the running hosts, the head first."""
         state = ray_module("ray.util.state")
-        with self._told():
-            # Asked for those that are alive, Ray takes the dead ones for an answer that was cut short (ray 2.60).
+        with self._translated_errors():
+            # With a filter for running nodes, Ray takes the answer for incomplete if there are dead nodes (ray 2.60).
             nodes = state.list_nodes(address=self._address, detail=True)
         found = [_host(node) for node in nodes if node.state == "ALIVE"]
         return sorted(found, key=lambda host: (not host.is_head, host.address))
 
     def list(self) -> list[JobState]:
-        """Return the submitted sweeps, the last first."""
-        with self._told():
+        """Return the submitted sweeps, the newest first."""
+        with self._translated_errors():
             jobs = self._client.list_jobs()
         ours = [job for job in jobs if _SWEEP in (job.metadata or {})]
         return sorted(map(_job, ours), key=lambda job: job.started or 0, reverse=True)
 
     def submit(self, submission: Submission) -> JobState:
-        """Submit a sweep, and return its job; one that already runs there is returned as it is.
+        """Submit a sweep, and return its job; if the sweep already runs on the cluster, return that job.
 
         Raises:
-            InputError: What is submitted may not be sent.
+            InputError: The submission has a password, or a file outside the spec's folder.
         """
         running = next((job for job in self.list() if job.sweep == submission.name and job.is_running), None)
         if running is not None:
@@ -95,7 +95,7 @@ class Jobs:
         with tempfile.TemporaryDirectory(prefix="xstilts-submit-") as folder:
             spec = pack(submission, folder=Path(folder))
             environment: dict[str, Any] = {"env_vars": {"XSTILTS_HOME": HEAD_HOME}, "working_dir": folder}
-            with self._told():
+            with self._translated_errors():
                 job = self._client.submit_job(
                     entrypoint=submission.entrypoint(spec),
                     runtime_env=environment,
@@ -104,24 +104,24 @@ class Jobs:
         return JobState(job=job, sweep=submission.name, state="pending", started=None)
 
     def last(self, sweep: str | None) -> JobState:
-        """Return the last job of a sweep, or of any.
+        """Return the last job of a sweep; for None, the last job of all sweeps.
 
         Raises:
-            ClusterError: There is none.
+            ClusterError: There is no such job.
         """
         found = next((job for job in self.list() if sweep in {None, job.sweep}), None)
         if found is None:
             what = f"sweep {sweep!r}" if sweep else "a sweep"
-            raise ClusterError(f"{what} was not submitted to this cluster; do so with: xstilts cluster submit SPEC")
+            raise ClusterError(f"{what} was not submitted to this cluster; submit it: xstilts cluster submit SPEC")
         return found
 
     def logs(self, job: str) -> str:
-        """Return what a job has printed."""
-        with self._told():
+        """Return the output of a job up to now."""
+        with self._translated_errors():
             return str(self._client.get_job_logs(job))
 
     def follow(self, job: str) -> Iterator[str]:
-        """Yield what a job prints, until it ends."""
+        """Yield the output of a job as it is printed, until the job ends."""
         lines = self._client.tail_job_logs(job)
         loop = asyncio.new_event_loop()
         try:
@@ -135,12 +135,12 @@ class Jobs:
 
     def state(self, job: str) -> str:
         """Return the state of a job."""
-        with self._told():
+        with self._translated_errors():
             return str(self._client.get_job_status(job).value).lower()
 
     @contextlib.contextmanager
-    def _told(self) -> Generator[None]:
-        """Turn what Ray raises into one message."""
+    def _translated_errors(self) -> Generator[None]:
+        """Translate Ray's exceptions into a ClusterError with one message."""
         exceptions = ray_module("ray.exceptions")
         requests = ray_module("requests")
         refused = getattr(exceptions, "AuthenticationError", ConnectionError)
@@ -148,9 +148,10 @@ class Jobs:
         try:
             yield
         except known as error:
-            said = str(error).strip().partition("\n")[0]
+            reason = str(error).strip().partition("\n")[0]
             msg = (
-                f"the cluster at {self._address} cannot be used: {said}; its token is in ~/.ray/auth_token of the head"
+                f"the cluster at {self._address} cannot be used: {reason}; check the address, and the token: it must "
+                "be the one in ~/.ray/auth_token of the head"
             )
             raise ClusterError(msg) from error
 

@@ -1,11 +1,11 @@
-"""Comparing groups of trials: effects with intervals, and verdicts.
+"""Compares groups of trials: effects with intervals, and verdicts.
 
-Numbers only: no disk, no clock, no randomness but that of a fixed seed. `reading` takes the trials from a record and a
-store, `asking` puts both together.
+The computation is pure: no disk, no clock, and random numbers only from a fixed seed. `run_reader` reads the trials
+from a record and a store; `comparison` combines both.
 """
 
 from __future__ import annotations
 
-from search.compare.answers import Comparison, Confirmation, GroupComparison, Protocol, ProtocolRow, Verdict
+from search.compare.comparison_result import Comparison, Confirmation, GroupComparison, Protocol, ProtocolRow, Verdict
 
 __all__ = ["Comparison", "Confirmation", "GroupComparison", "Protocol", "ProtocolRow", "Verdict"]

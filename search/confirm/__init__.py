@@ -1,4 +1,4 @@
-"""Confirming what a sweep found: its best configurations and the baseline with fresh seeds, then the test split, once.
+"""Confirms a sweep: trains its best configurations and the baseline with fresh seeds, then scores the test split once.
 
-Nothing else in `search` may read that split.
+No other package of `search` reads the test split.
 """

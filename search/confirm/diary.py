@@ -1,16 +1,16 @@
-"""What a confirmation has looked at: events of its sweep in the record, written before anything is shown."""
+"""Records the looks of a confirmation as events of its sweep, before any result is shown."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
 
-from search.compare.asking import LOOK
+from search.compare.comparison import LOOK
 from search.record import JsonObject, Record
-from search.record.writing import add_event
+from search.record.row_writer import add_event
 
 OPENED, TESTED = "test_opened", "tested"
-"""Kinds of events: the test split is about to be read; what it said."""
+"""Kinds of events: the test split is about to be read; the comparison on it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class Diary:
     """Name of the confirmation."""
 
     def look(self, seeds: int) -> int:
-        """Return the number, from 1, of a look at so many seeds; the same number for the same seeds again."""
+        """Return the number, from 1, of the look at a number of seeds. A repeated look keeps its number."""
         known = [event["seeds"] for event in self._payloads(LOOK)]
         if seeds in known:
             return known.index(seeds) + 1
@@ -36,18 +36,21 @@ class Diary:
 
     @property
     def tested(self) -> JsonObject | None:
-        """What the test split said last; None before."""
+        """The last comparison on the test split, or None."""
         return next(iter(reversed(self._payloads(TESTED))), None)
 
     def open_test(self) -> int:
-        """Return how often the test split has now been opened; one that was opened and never answered counts on."""
+        """Record that the test split is opened, and return how often it was opened.
+
+        An opening without a result continues; it is not counted twice.
+        """
         if self.num_openings == len(self._payloads(TESTED)):
             self._write(OPENED, {})
         return self.num_openings
 
-    def write_tested(self, said: JsonObject) -> None:
-        """Keep what the test split said."""
-        self._write(TESTED, said)
+    def write_tested(self, comparison: JsonObject) -> None:
+        """Record the comparison on the test split."""
+        self._write(TESTED, comparison)
 
     def _payloads(self, kind: str) -> list[JsonObject]:
         return [event.payload for event in self.record.events(self.sweep) if event.kind == kind]

@@ -1,4 +1,4 @@
-"""How trials are scored side by side on one machine. Pure."""
+"""Computes how many trials are scored at a time on one machine, and with how many ranks. Pure."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from dataclasses import dataclass
 from trainables.config import EngineConfig
 
 BYTES_OF_A_RANK = 1 << 30
-"""Memory of a rank beside its weights: torch, the encoded texts, a batch."""
+"""Memory of a rank without its weights: torch, the encoded texts, a batch."""
 
 COPIES = 4
-"""Times that a rank needs the size of the stored weights: float32 of float16, and the copy that it keeps."""
+"""Memory of a rank's weights, in sizes of the stored weights: float16 becomes float32, and the rank keeps a copy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
-    """What the machine has."""
+    """The resources of the machine."""
 
     cores: int
     """Cores that this process may use."""
     devices: int
     """CUDA devices, where the trials use them; 0 on the CPU."""
     free_bytes: int
-    """Memory that nobody uses."""
+    """Free memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """Who scores."""
+    """How many trials are scored at a time, and how."""
 
     groups: int
     """Trials at a time."""
@@ -36,13 +36,13 @@ class Layout:
 
 
 def layout_of(engine: EngineConfig, *, num_trials: int, weight_bytes: int, room: Room) -> Layout:
-    """Return how some trials are scored fastest: each by few ranks, and as many at a time as there is room for.
+    """Return the fastest layout: as many trials at a time as the machine has room for, each on few ranks.
 
-    A rank has no use for a neighbour's memory here: each holds the whole model, and they only share out the items.
+    More ranks for a trial do not save memory here: each rank holds the whole model, and they only divide the items.
 
     Args:
-        engine: What the trials were trained with.
-        num_trials: How many are to be scored, at least one.
+        engine: The engine settings that the trials were trained with.
+        num_trials: Number of trials to score, at least one.
         weight_bytes: Size of an encoder's stored weights.
         room: The machine.
     """

@@ -1,1 +1,1 @@
-"""Runs a sweep on Ray Tune. The record is the truth; Tune is the muscle and its state is scratch."""
+"""Runs a sweep on Ray Tune. The record holds the sweep's state; Tune only runs trials, and its state is temporary."""

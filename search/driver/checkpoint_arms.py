@@ -1,23 +1,27 @@
-"""Checkpoints that only some trials of a sweep start from: arms of a choice that no family has by default."""
+"""Checks the pretrained checkpoints that only some trials of a sweep start from.
+
+These are values of a searched choice that is not the default of any family, so the check of one trial of each family
+does not see them.
+"""
 
 from __future__ import annotations
 
-from spaces.tree import Space, every_setting
-from trainables.checks.trial import check_tower, check_trial
+from spaces.space.tree import Space, every_setting
+from trainables.checks.preflight import check_tower, check_trial
 from trainables.config import TrialConfig
 
 _ENCODER, _TOWER = "encoder.name", "vision.tower"
 
 
 def check_checkpoint_arms(space: Space, config: TrialConfig) -> None:
-    """Check every encoder and vision tower that a trial of a space can have.
+    """Check every encoder and vision tower that a trial of a space can use.
 
     Args:
         space: The space.
-        config: A trial of it.
+        config: One trial of it.
 
     Raises:
-        InputError: One cannot be found, or loaded.
+        InputError: An encoder or vision tower cannot be found or loaded.
     """
     settings = [setting for setting in every_setting(space.root) if isinstance(setting.value, str)]
     for setting in settings:

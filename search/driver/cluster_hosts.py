@@ -1,4 +1,4 @@
-"""What Ray counts: the hosts of its cluster, those that its autoscaler could add, this machine before Ray starts."""
+"""Lists the hosts that Ray can use: those of its cluster, those that its autoscaler could add, or this machine."""
 
 from __future__ import annotations
 
@@ -18,48 +18,49 @@ from trainables.errors import InputError
 from trainables.ranks.devices import HostResources
 
 _TYPE = "accelerator_type:"
-"""Prefix of the resource by which Ray tells what a host's GPUs are."""
+"""Prefix of the resource whose name holds the model of a host's GPUs."""
 
 _CONFIG_OPTION = "--autoscaling-config="
 _MONITOR = "monitor.py"
 _ANY = 1 << 20
-"""Stands for a number of hosts without bound."""
+"""Number of hosts where Ray sets no limit."""
 
 _KUBERAY = "RAY_USAGE_STATS_KUBERAY_IN_USE"
-"""Set in every pod of KubeRay, whose autoscaler keeps its node types to itself."""
+"""Set in every pod of KubeRay, whose autoscaler does not publish its node types."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterHosts:
-    """The hosts that a sweep may run on."""
+    """The hosts that a sweep can use."""
 
     there: tuple[HostResources, ...]
-    """Those that are alive."""
+    """Hosts that are alive."""
     may_join: tuple[HostResources, ...] = ()
-    """Those that the autoscaler could add."""
+    """Hosts that the autoscaler could add."""
     may_grow: bool = False
-    """Whether it could add others too, which it does not tell of."""
+    """Whether the autoscaler could also add hosts that it does not publish."""
 
 
 def cluster_hosts() -> ClusterHosts:
     """Return the hosts of the cluster that this process is connected to."""
     there = tuple(host_of(node["Resources"]) for node in ray.nodes() if node["Alive"])
-    return ClusterHosts(there=there, may_join=_told_by_gcs() or _told_by_file(), may_grow=_KUBERAY in os.environ)
+    may_join = _hosts_from_gcs() or _hosts_from_cluster_file()
+    return ClusterHosts(there=there, may_join=may_join, may_grow=_KUBERAY in os.environ)
 
 
 def this_machine() -> ClusterHosts:
-    """Return this machine as Ray will count it, without starting Ray."""
+    """Return this machine with the resources that Ray would find on it. Ray is not started."""
     spec = ResourceAndLabelSpec().resolve(is_head=True, node_ip_address="127.0.0.1")
     counted = {name: float(amount) for name, amount in spec.to_resource_dict().items() if amount is not None}
     return ClusterHosts(there=(host_of(counted),))
 
 
 def host_of(resources: Mapping[str, float], *, count: int = 1) -> HostResources:
-    """Return a host from Ray's names of its resources.
+    """Return a host from its resources in Ray.
 
     Args:
-        resources: Name -> amount.
-        count: Hosts like it.
+        resources: Ray's name of a resource -> amount.
+        count: Number of hosts with these resources.
     """
     types = frozenset(name.removeprefix(_TYPE) for name in resources if name.startswith(_TYPE))
     return HostResources(
@@ -70,17 +71,17 @@ def host_of(resources: Mapping[str, float], *, count: int = 1) -> HostResources:
     )
 
 
-def _told_by_gcs() -> tuple[HostResources, ...]:
+def _hosts_from_gcs() -> tuple[HostResources, ...]:
     config = state.state.get_cluster_config()
     if config is None:
         return ()
     groups = [group for group in config.node_group_configs if group.max_count]
-    # -1 is as many as are asked for.
+    # -1 means no limit.
     return tuple(host_of(group.resources, count=group.max_count if group.max_count > 0 else _ANY) for group in groups)
 
 
-def _told_by_file() -> tuple[HostResources, ...]:
-    """Return the node types of the file that an autoscaler on this machine was started with."""
+def _hosts_from_cluster_file() -> tuple[HostResources, ...]:
+    """Return the node types in the cluster file of the autoscaler that runs on this machine."""
     for line in _command_lines():
         path = next((word.removeprefix(_CONFIG_OPTION) for word in line if word.startswith(_CONFIG_OPTION)), None)
         if path and any(word.endswith(_MONITOR) for word in line):
@@ -89,18 +90,18 @@ def _told_by_file() -> tuple[HostResources, ...]:
 
 
 def node_types(path: Path) -> tuple[HostResources, ...]:
-    """Return the hosts that a cluster file lets an autoscaler add, by what it says of their resources.
+    """Return the hosts that an autoscaler can add according to a cluster file.
 
     Args:
-        path: The file, as `ray up` left it on the head.
+        path: The file, as `ray up` copied it to the head.
     """
     try:
         config: Any = read_yaml(path)  # `ray up` has checked it
     except InputError:
         return ()
     most = int(config.get("max_workers", 1))
-    types = [(one, min(most, int(one.get("max_workers", most)))) for one in config["available_node_types"].values()]
-    return tuple(host_of(one.get("resources") or {}, count=count) for one, count in types if count > 0)
+    types = [(node, min(most, int(node.get("max_workers", most)))) for node in config["available_node_types"].values()]
+    return tuple(host_of(node.get("resources") or {}, count=count) for node, count in types if count > 0)
 
 
 def _command_lines() -> Iterable[list[str]]:

@@ -1,8 +1,8 @@
-"""Ranks as Ray actors that live on between trials.
+"""Runs ranks as Ray actors that are kept between trials.
 
-A trial actor holds one of these groups. Its ranks sit in the trial's placement group, meet once, and do one job after
-another: starting processes, importing torch and meeting again would cost seconds for every trial
-(docs/decisions/0001).
+A trial actor holds one group of ranks. The ranks are placed in the trial's placement group, form a process group once,
+and do one job after another: starting processes, importing torch and forming the process group again would cost seconds
+for every trial (docs/decisions/0001).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any  # Ray's actor handles and references carry no types
+from typing import Any  # Ray's actor handles and references carry no types
 
 import ray
 import ray.exceptions
@@ -20,29 +20,27 @@ from ray.util.placement_group import get_current_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from trainables.config import EngineConfig, FrozenModel
-from trainables.errors import MemoryExhaustedError, PlaceLostError, RankLostError, RunError
-from trainables.monitoring.liveness import START_SECONDS, Watch
+from trainables.config.rank_group import ProcessGroupConfig
+from trainables.errors import HostLostError, MemoryExhaustedError, RankLostError, RunError
+from trainables.monitoring.watchdog import START_SECONDS, Watch
 from trainables.ranks.devices import HostResources, RankDevices, threads_on
 from trainables.ranks.jobs import EvaluateJob, Job, JobResult, TrainJob
 from trainables.ranks.local_group import free_port, interface_variables, rank_environment
 from trainables.ranks.memory import GrowthGuard
 from trainables.ranks.rank_place import host_names, place_on, this_host
-from trainables.ranks.rank_process import Answer
+from trainables.ranks.rank_process import RankAnswer
 from trainables.ranks.root_cause import Gathering
-
-if TYPE_CHECKING:
-    from trainables.engine import ProcessGroupConfig
 
 log = logging.getLogger(__name__)
 
 PLACE_SECONDS = 60.0
-"""How long a trial that has lost a host waits for room elsewhere, before it gives back what is left of its place."""
+"""How long a trial that has lost a host waits for room on other hosts, before it is re-queued."""
 
 PING_SECONDS = 30.0
-"""Longest wait for the answer of a rank that has nothing to do."""
+"""Longest wait for the answer of an idle rank."""
 
 _SEES_ALL_GPUS = "RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES"
-"""Would let a rank see GPUs that Ray has not given to it, so that its own were not number 0."""
+"""If set, a rank sees all GPUs of its host, and the GPU that Ray assigned to it is not number 0."""
 
 _LOST = (
     ray.exceptions.RayActorError,
@@ -50,18 +48,18 @@ _LOST = (
     ray.exceptions.NodeDiedError,
     ray.exceptions.ObjectLostError,
 )
-"""What Ray raises when a process or host went away."""
+"""Errors of Ray when a process or host was lost."""
 
 
 class RankSeat(FrozenModel):
-    """Where Ray has put a rank."""
+    """The host and GPUs on which Ray has placed a rank."""
 
     host: str
     """Address of its host."""
     port: int
-    """A free port there."""
+    """A free port on the host."""
     gpus: tuple[str, ...]
-    """The GPUs of the host that Ray has given to it; with a share of one, others may have the same."""
+    """GPUs of the host that Ray has assigned to the rank; ranks that share a GPU have the same number here."""
 
 
 class RankActor:
@@ -78,12 +76,12 @@ class RankActor:
         return RankSeat(host=host, port=free_port(host), gpus=gpus).model_dump_json()
 
     def ping(self) -> None:
-        """Answer, which shows that this rank lives and is idle."""
+        """Return at once: an answer shows that this rank is alive and idle."""
 
     def join(self, config: str) -> str | None:
-        """Join the group described by a ProcessGroupConfig's JSON; returns an Answer's JSON if that failed."""
-        from trainables.engine import ProcessGroupConfig
-        from trainables.ranks.rank_process import answer_of, join
+        """Join the group described by a ProcessGroupConfig's JSON; return a RankAnswer's JSON if that failed."""
+        from trainables.ranks.rank_failure import unexpected_failure
+        from trainables.ranks.rank_process import join
 
         os.environ.update(interface_variables(ray.util.get_node_ip_address()))
         gpus = ray.get_gpu_ids()
@@ -96,12 +94,12 @@ class RankActor:
             device = self._rank.device
             uuid = place_on(device.type, index=device.index or 0).gpu_uuid
         except Exception as error:  # noqa: BLE001  the trial's process decides what becomes of it
-            return answer_of(error).model_copy(update={"place": self._place}).model_dump_json()
+            return RankAnswer(place=self._place, failure=unexpected_failure(error)).model_dump_json()
         self._place = self._place.model_copy(update={"gpu_uuid": uuid})
         return None
 
     def run(self, job: str, *, trains: bool) -> str:
-        """Do a job given as JSON; returns an Answer's JSON."""
+        """Do a job given as JSON; returns a RankAnswer's JSON."""
         from trainables.ranks.rank_process import answer
 
         model = TrainJob if trains else EvaluateJob
@@ -112,8 +110,8 @@ class RayGroup:
     """A group of rank actors in the current placement group.
 
     Args:
-        config: Number of ranks.
-        devices: What each takes and computes on, as the driver has settled it.
+        config: Has the number of ranks.
+        devices: Devices of each rank, which the driver has chosen for the sweep.
     """
 
     def __init__(self, config: EngineConfig, *, devices: RankDevices) -> None:
@@ -122,31 +120,31 @@ class RayGroup:
         self._growth = GrowthGuard()
 
     def run(self, job: Job) -> JobResult:
-        """Do a job on all ranks; returns what rank 0 answered.
+        """Do a job on all ranks, and return the result of rank 0.
 
         Raises:
-            InputError: Data or checkpoint do not fit.
-            RunError: The run failed, or a rank ended.
+            InputError: Data or checkpoint do not fit the job.
+            RunError: The job failed, or a rank ended.
         """
         self.ready()
         try:
             pending = [rank.run.remote(job.model_dump_json(), trains=_trains(job)) for rank in self._ranks]
             result = self._gather(pending, watch=job.watch)
         except BaseException:
-            self.close()  # the others may hang in a collective that will never complete
+            self.close()  # the other ranks may hang in a collective that never completes
             raise
         self._replace_if_grown(result)
         return result
 
     def ready(self) -> None:
-        """Return once every rank answers: they are started on the first call, and replaced if one was lost while idle.
+        """Start the ranks on the first call, replace them if one was lost while idle, and return when all answer.
 
         Raises:
-            PlaceLostError: There is no room for them any more.
-            RankLostError: New ranks could not meet.
+            HostLostError: The hosts have no room for the ranks any more.
+            RankLostError: New ranks could not form a process group.
         """
         if self._ranks and not self._all_answer():
-            log.warning("a rank was lost while it had nothing to do; the ranks are replaced")
+            log.warning("an idle rank was lost; all ranks of the trial are replaced")
             self.close()
         if not self._ranks:
             self._start()
@@ -160,20 +158,22 @@ class RayGroup:
 
     def _start(self) -> None:
         if not _placement_group().wait(PLACE_SECONDS):  # at once, unless one of its hosts has gone
-            raise PlaceLostError(PLACE_SECONDS)
+            raise HostLostError(PLACE_SECONDS)
         threads = _threads_of_bundles(self.devices)[: self.config.num_workers]
         self._ranks = [_start_rank(number, self.devices, threads=each) for number, each in enumerate(threads)]
         try:
-            told = ray.get([rank.seat.remote() for rank in self._ranks], timeout=START_SECONDS)
-            groups = _process_groups(
-                [RankSeat.model_validate_json(seat) for seat in told], devices=self.devices, threads=threads
-            )
+            answers = ray.get([rank.seat.remote() for rank in self._ranks], timeout=START_SECONDS)
+            seats = [RankSeat.model_validate_json(answer) for answer in answers]
+            groups = _process_groups(seats, devices=self.devices, threads=threads)
             joins = zip(self._ranks, groups, strict=True)
             _wait_until_joined([rank.join.remote(group.model_dump_json()) for rank, group in joins])
         except BaseException as error:
             self.close()
             if isinstance(error, ray.exceptions.RayError) or type(error) is RunError:
-                msg = f"the ranks could not meet ({error}); see Ray's worker logs, then start the sweep again"
+                msg = (
+                    f"the ranks could not form a process group ({error}); see Ray's worker logs, then start the sweep "
+                    "again"
+                )
                 raise RankLostError(msg) from error
             raise
 
@@ -185,7 +185,7 @@ class RayGroup:
         return True
 
     def _gather(self, pending: list[Any], *, watch: Watch | None) -> JobResult:
-        """Return rank 0's result once every rank has answered; of several errors, raise the cause."""
+        """Return rank 0's result when every rank has answered; if there are several errors, raise the root cause."""
         numbers = {reference: number for number, reference in enumerate(pending)}
         gathering = Gathering[JobResult](len(pending), watch=watch)
         while not gathering.is_over:
@@ -198,8 +198,8 @@ class RayGroup:
         return gathering.results[0]
 
     def _replace_if_grown(self, result: JobResult) -> None:
-        if complaint := self._growth.complaint(result):
-            log.warning("the ranks are replaced: %s", complaint)
+        if reason := self._growth.complaint(result):
+            log.warning("all ranks of the trial are replaced: %s", reason)
             self.close()
 
 
@@ -207,7 +207,7 @@ def names_of_hosts(nodes: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """Return Ray's id of each host that is alive -> its name.
 
     Args:
-        nodes: What `ray.nodes()` tells.
+        nodes: The hosts, as `ray.nodes()` returns them.
     """
     return host_names((node["NodeID"], node["NodeManagerHostname"]) for node in nodes if node["Alive"])
 
@@ -215,9 +215,7 @@ def names_of_hosts(nodes: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 def _process_groups(
     seats: Sequence[RankSeat], *, devices: RankDevices, threads: Sequence[int]
 ) -> list[ProcessGroupConfig]:
-    """Return how each rank joins the others, from where Ray has put them."""
-    from trainables.engine.process_group import ProcessGroupConfig
-
+    """Return the process group configuration of each rank, from the hosts and GPUs on which Ray has placed them."""
     hosts = [seat.host for seat in seats]
     taken = [(seat.host, gpu) for seat in seats for gpu in seat.gpus]
     return [
@@ -238,7 +236,7 @@ def _process_groups(
 
 
 def _threads_of_bundles(devices: RankDevices) -> list[int]:
-    """Return the threads of a rank in each bundle of the trial's placement group, by the host that it is on."""
+    """Return the threads of a rank in each bundle of the trial's placement group; they depend on the bundle's host."""
     resources = {node["NodeID"]: node["Resources"] for node in ray.nodes()}
     placed = ray.util.placement_group_table(_placement_group())["bundles_to_node_id"]
     return [threads_on(_host(resources[placed[bundle]]), devices=devices) for bundle in sorted(placed)]
@@ -267,10 +265,10 @@ def _start_rank(number: int, devices: RankDevices, *, threads: int) -> Any:
 
 
 def _wait_until_joined(pending: list[Any]) -> None:
-    """Return when all ranks have met.
+    """Return when all ranks have joined the process group.
 
     Raises:
-        RunError: What kept one of them from it; of several errors, the cause.
+        RunError: A rank could not join; if there are several errors, the root cause.
         GetTimeoutError: They took too long.
     """
     numbers = {reference: number for number, reference in enumerate(pending)}
@@ -289,19 +287,19 @@ def _wait_until_joined(pending: list[Any]) -> None:
 
 def _check_joined(reference: Any) -> None:
     if (failed := _answered(reference)) is not None:
-        Answer.model_validate_json(failed).unwrap()
+        RankAnswer.model_validate_json(failed).unwrap()
 
 
 def _unwrapped(reference: Any) -> JobResult:
-    return Answer.model_validate_json(_answered(reference)).unwrap()
+    return RankAnswer.model_validate_json(_answered(reference)).unwrap()
 
 
 def _answered(reference: Any) -> Any:
-    """Return what a rank returned.
+    """Return the answer of a rank.
 
     Raises:
-        MemoryExhaustedError: Ray ended it before its host's memory was full.
-        RankLostError: It ended before it answered.
+        MemoryExhaustedError: Ray ended the rank because its host's memory was almost full.
+        RankLostError: The rank ended before it answered.
     """
     try:
         return ray.get(reference)
@@ -310,7 +308,7 @@ def _answered(reference: Any) -> Any:
     except _LOST as error:
         if "running low on memory" in str(error):  # Ray's memory monitor ended it before the kernel would
             raise MemoryExhaustedError(_first_line(error)) from error
-        msg = f"a rank ended before it answered ({_first_line(error)}); the trial can be run again"
+        msg = f"a rank ended before it answered ({_first_line(error)}); the trial can run again"
         raise RankLostError(msg) from error
 
 

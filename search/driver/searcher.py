@@ -1,7 +1,7 @@
-"""Our Searcher and scheduler: Ray Tune asks them for trials and whether they climb, they ask the record.
+"""The Searcher and the scheduler that Ray Tune calls for the next trial and for promotions. Both read the record.
 
-Ray's own OptunaSearch tells early-stopped trials as complete, swallows failed tells and pickles itself
-(docs/decisions/0004); this one holds nothing that the record does not.
+Ray's own OptunaSearch reports early-stopped trials as complete, ignores errors of Optuna's `tell`, and pickles itself
+(docs/decisions/0004). This Searcher holds no results: they are all in the record.
 """
 
 from __future__ import annotations
@@ -18,60 +18,60 @@ from search.driver.quarantine import Quarantine
 from search.driver.trial_order import TrialOrder
 from search.driver.trial_trainable import DISK, FAULT, ORDER, RUNG
 from search.errors import RecordFullError
+from search.scheduling.disk_pause import Disk
 from search.scheduling.lost_trials import Fault
-from search.scheduling.pausing import Disk
-from search.scheduling.proposing import Finished, Proposer, Start, Wait
+from search.scheduling.scheduler import Finished, Start, TrialScheduler, Wait
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Ended:
-    """A trial whose actor is done with it."""
+    """A trial whose actor has ended its work on it."""
 
     number: int
     disk: Disk | None
     fault: Fault | None
-    """Why it cannot go on where it was."""
+    """Why the trial cannot continue on its devices; None if it can."""
 
 
 class RecordSearcher(Searcher):
-    """Hands Tune the sweep's next trials.
+    """Gives Ray Tune the sweep's next trials.
 
     Args:
-        proposer: Decides what runs next.
-        order: Makes a trial's order.
-        is_stopping: Whether the sweep was asked to stop.
-        max_trials: Trials after which it says that there are no more, though there may be: for another one to go on.
+        scheduler: Decides which trial runs next.
+        order: Makes the order for a trial actor.
+        is_stopping: Returns whether the sweep was asked to stop.
+        max_trials: Number of trials after which it returns FINISHED; another searcher then continues the sweep.
     """
 
     def __init__(
         self,
-        proposer: Proposer,
+        scheduler: TrialScheduler,
         *,
         order: Callable[[Start], TrialOrder],
         is_stopping: Callable[[], bool],
         max_trials: int,
     ) -> None:
         super().__init__()
-        self._proposer, self._order, self._is_stopping = proposer, order, is_stopping
+        self._scheduler, self._order, self._is_stopping = scheduler, order, is_stopping
         self._num_left = max_trials
         self._numbers: dict[str, int] = {}
         self._ended: list[_Ended] = []
         self.has_faults = False
-        """Whether a trial gave its place back because it could not go on there, since kept actors were last ended."""
+        """Whether a trial was re-queued because of its devices since idle actors were last ended."""
         self.is_finished = False
-        """Whether nothing is left to start."""
+        """Whether no trial is left to start."""
         self.last_change = time.monotonic()
-        """When a trial was last handed out or ended."""
+        """Monotonic time at which a trial was last started or ended."""
 
     def suggest(self, trial_id: str) -> Any:
-        """Return the configuration of the next trial, None to be asked again, or FINISHED."""
+        """Return the configuration of the next trial, None if Tune has to ask again later, or FINISHED."""
         if self._num_left == 0:
             return Searcher.FINISHED
         if self._is_stopping():
-            self._proposer.stop()
-        start = self._pausing_if_full(self._next)
+            self._scheduler.stop()
+        start = self._pause_if_full(self._next)
         if start is None or isinstance(start, Wait):
             return None
         if isinstance(start, Finished):
@@ -83,72 +83,72 @@ class RecordSearcher(Searcher):
         return {ORDER: self._order(start).model_dump_json()}
 
     def number(self, trial_id: str) -> int:
-        """Return the number of a trial that was suggested and has not ended."""
+        """Return the number of a trial that was suggested and has not ended yet."""
         return self._numbers[trial_id]
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:  # noqa: FBT001, FBT002  (Tune's signature)
-        """Let the next trial start. An exception here would make Tune run the finished trial again."""
-        told = result if result and not error else {}  # all else the record knows
+        """Note that a trial has ended, so that the next can start. If this raises, Tune runs the trial again."""
+        reported = result if result and not error else {}  # everything else is in the record
         self.last_change = time.monotonic()
-        fault = Fault(**given) if (given := told.get(FAULT)) else None
-        ended = _Ended(number=self._numbers.pop(trial_id), disk=told.get(DISK), fault=fault)
+        fault = Fault(**given) if (given := reported.get(FAULT)) else None
+        ended = _Ended(number=self._numbers.pop(trial_id), disk=reported.get(DISK), fault=fault)
         self.has_faults |= ended.fault is not None
         self._ended.append(ended)
-        self._pausing_if_full(self._take_notes)
+        self._pause_if_full(self._report_ended)
 
-    def settle(self) -> None:
-        """Tell the proposer what could not be told yet, when nothing runs any more.
+    def report_remaining(self) -> None:
+        """Report the trials to the scheduler whose end could not be recorded so far; call it when no trial runs.
 
         Raises:
-            RecordFullError: It cannot be told now either.
+            RecordFullError: The record still cannot be written.
         """
-        self._take_notes()
+        self._report_ended()
 
     def _next(self) -> Start | Wait | Finished:
-        self._take_notes()
-        return self._proposer.next()
+        self._report_ended()
+        return self._scheduler.next()
 
-    def _take_notes(self) -> None:
-        """Tell the proposer which trials have ended, also those that could not be noted on a full disk."""
+    def _report_ended(self) -> None:
+        """Report ended trials to the scheduler, also those whose end could not be recorded on a full disk before."""
         while self._ended:
-            one = self._ended[0]
-            self._proposer.ended(one.number, disk=one.disk, fault=one.fault)
+            trial = self._ended[0]
+            self._scheduler.ended(trial.number, disk=trial.disk, fault=trial.fault)
             del self._ended[0]
 
-    def _pausing_if_full(self, act: Callable[[], T]) -> T | None:
+    def _pause_if_full(self, act: Callable[[], T]) -> T | None:
         try:
             return act()
         except RecordFullError as error:
-            self._proposer.pause(str(error))
+            self._scheduler.pause(str(error))
             return None
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return nothing: the Tuner pickles itself when it is made, and nobody reads that pickle."""
+        """Return an empty state: the Tuner pickles itself when it is created, and nothing reads that pickle."""
         return {}
 
     def save(self, checkpoint_path: str) -> None:
-        """Save nothing: the record is saved."""
+        """Save nothing: the state is in the record."""
 
     def restore(self, checkpoint_path: str) -> None:
         """Restore nothing: a sweep continues from its record."""
 
 
 class RungScheduler(FIFOScheduler):
-    """Lets a trial that was measured at a rung climb to the next, or ends it.
+    """Promotes a trial that was measured at a rung to the next rung, or ends it.
 
-    Tune does not ask about a trial's last rung.
+    Ray Tune does not call it for a trial's last rung.
 
     Args:
-        proposer: Decides.
-        searcher: Knows which trial is which.
-        idle_seconds: How long ranks are kept for which there is no trial, so that an autoscaler can take their host
-            away; None keeps them until the sweep ends.
-        quarantine: Keeps trials away from hosts and GPUs that are set apart; None where there are none to keep from.
+        scheduler: Decides on promotions.
+        searcher: Knows the number of each of Tune's trials.
+        idle_seconds: How long ranks without a trial are kept; then they end, so that an autoscaler can remove their
+            host. None keeps them until the sweep ends.
+        quarantine: Keeps trials away from quarantined hosts and GPUs; None without a quarantine.
     """
 
     def __init__(
         self,
-        proposer: Proposer,
+        scheduler: TrialScheduler,
         *,
         searcher: RecordSearcher,
         idle_seconds: float | None = None,
@@ -156,41 +156,58 @@ class RungScheduler(FIFOScheduler):
     ) -> None:
         super().__init__()
         self._quarantine = quarantine
-        self._proposer, self._searcher, self._idle_seconds = proposer, searcher, idle_seconds
+        self._scheduler, self._searcher, self._idle_seconds = scheduler, searcher, idle_seconds
+        self._kept: tuple[Any, int] | None = None  # of the actors that Tune keeps without a trial: resources, number
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
-        """Have a new trial placed where it may be."""
-        has_changed = self._quarantine is not None and self._quarantine.look(at_once=True)
+        """Give a new trial a placement group without the quarantined hosts."""
+        has_changed = self._quarantine is not None and self._quarantine.refresh(at_once=True)
         if has_changed or self._searcher.has_faults:
-            self._let_go(tune_controller)
+            self._end_idle_actors(tune_controller)
         if self._quarantine is not None:
             trial.update_resources(self._quarantine.resources)
+        self._keep_actors(tune_controller, trial.placement_group_factory)
         super().on_trial_add(tune_controller, trial)
 
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
-        """Return the trial that Tune starts next; let go before that what is idle for too long, or fails."""
+        """Return the trial that Tune starts next. First end actors that were idle for long or whose devices fail."""
         idle_seconds = time.monotonic() - self._searcher.last_change
         is_idle = self._idle_seconds is not None and idle_seconds > self._idle_seconds
-        has_changed = self._quarantine is not None and self._quarantine.look()
+        has_changed = self._quarantine is not None and self._quarantine.refresh()
         if is_idle or has_changed or self._searcher.has_faults:
-            self._let_go(tune_controller)
+            self._end_idle_actors(tune_controller)
         return super().choose_trial_to_run(tune_controller)
 
-    def _let_go(self, tune_controller: Any) -> None:
-        """End the actors that Tune keeps, with their places, for the next trials; it has no setting for that."""
+    def _keep_actors(self, tune_controller: Any, resources: Any) -> None:
+        """Let Tune keep the actors of all trials that run at a time, though no trial is ready for them now.
+
+        By itself Tune keeps one. Where all trials waited for one stage, the ranks of the others were ended and started
+        again a moment later.
+        """
+        kept = (resources, self._scheduler.concurrency)
+        if kept == self._kept:
+            return
+        cache = tune_controller._tune_controller._actor_cache  # noqa: SLF001  (Tune has no setting for it)
+        if self._kept is not None:
+            cache.decrease_max(self._kept[0], by=self._kept[1])
+        cache.increase_max(resources, by=kept[1])
+        self._kept = kept
+
+    def _end_idle_actors(self, tune_controller: Any) -> None:
+        """End the actors and placement groups that Tune keeps for later trials; Tune has no setting for that."""
         self._searcher.has_faults = False
         tune_controller._tune_controller._cleanup_cached_actors(force_all=True)  # noqa: SLF001
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        """Return whether Tune goes on with a trial."""
+        """Return CONTINUE if the trial is promoted to the next rung, else STOP."""
         del tune_controller
         try:
-            climbs = self._proposer.climbs(self._searcher.number(trial.trial_id), rung=result[RUNG])
+            is_promoted = self._scheduler.is_promoted(self._searcher.number(trial.trial_id), rung=result[RUNG])
         except RecordFullError as error:
-            self._proposer.pause(str(error))  # it is decided when the trial is put back
+            self._scheduler.pause(str(error))  # the decision is made when the trial is queued again
             return self.STOP
-        return self.CONTINUE if climbs else self.STOP
+        return self.CONTINUE if is_promoted else self.STOP
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return nothing: the Tuner pickles itself when it is made, and nobody reads that pickle."""
+        """Return an empty state: the Tuner pickles itself when it is created, and nothing reads that pickle."""
         return {}

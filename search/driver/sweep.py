@@ -1,4 +1,4 @@
-"""One sweep, from its spec to its last trial. Starting and resuming are this one path."""
+"""Runs a sweep from its spec to its last trial. A new and a resumed sweep use the same code."""
 
 from __future__ import annotations
 
@@ -13,41 +13,50 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from search.driver.budgeting import BudgetWatch
-from search.driver.changes import changes_of
+from search.driver.budget_watch import BudgetWatch
 from search.driver.checkpoint_arms import check_checkpoint_arms
+from search.driver.completed_spec import lines_of
+from search.driver.device_plan import Placement, plan_devices, plan_local_devices
 from search.driver.ray_door import check_ray
-from search.driver.settling import Placement, settle, settle_here
-from search.driver.stopping import Stopping
+from search.driver.spec_changes import changes_of
+from search.driver.stop_signals import StopSignals
 from search.driver.trial_order import TrialOrder
-from search.errors import InputError, RunError, SearchError, UnknownSweepError
+from search.errors import InputError, RunError, SearchError, StoreSharedError, UnknownSweepError
 from search.home import Home, check_home
-from search.leftovers import left_sessions, noted_session
-from search.progress import LiveView
-from search.published import publishing, restore_copy
-from search.query import places_set_apart, sweep_status
-from search.ray_surroundings import given_address
-from search.record import JsonObject, Ownership, Record, open_record
-from search.scheduling.pausing import DiskPause, can_write, free_bytes
-from search.scheduling.planning import StagePlans
-from search.scheduling.proposing import Proposer, Start
-from search.stages import Limits, collect
-from spaces.binding import bind
-from spaces.drawing import default_assignment
+from search.leftovers import SCRATCH_PREFIX, find_dead_sessions, note_session
+from search.live_view import LiveView
+from search.published_record import publishing, restore_copy
+from search.query import quarantined_places, sweep_status
+from search.ray_environment import given_address
+from search.record import JsonObject, Ownership, Record, open_record, own_sweep
+from search.record.rows import NoteKind
+from search.scheduling.disk_pause import DiskPause, can_write, free_bytes
+from search.scheduling.scheduler import Start, TrialScheduler
+from search.scheduling.stage_demand import StagePlans
+from search.stages import Limits, collect, leave_note
+from search.tracking.sinks import check_sinks
+from search.tracking.tracker import tracking
+from spaces.fast_defaults import Completed
 from spaces.own_tasks import own_tasks
+from spaces.space.binder import bind
+from spaces.space.enumeration import default_assignment
 from spaces.sweep_spec import SweepSpec, make_space, make_sweep_spec, recorded
-from trainables.checks.trial import check_trial
-from trainables.config import TrialConfig
+from trainables.checks.open_files import raise_open_files, with_ray
+from trainables.checks.preflight import check_trial
+from trainables.config import EngineConfig, TrialConfig
 from trainables.errors import TrainablesError
 from trainables.stage_store import StageStore
 
 if TYPE_CHECKING:
-    from search.driver.tuning import RayCluster
+    from search.driver.tune_run import RayCluster
 
 log = logging.getLogger(__name__)
 
 UNFINISHED = ("proposed", "running", "interrupted")
 SECONDS_BETWEEN_VIEWS = 0.5
+
+STOPPED: NoteKind = "stopped"
+"""Kind of the event that says that a sweep needs no further trials (`stop` in its spec)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,52 +70,57 @@ class SweepRequest:
     home: Home
     """Record, store, scratch."""
     trials: int
-    """Trials that the sweep shall have."""
+    """Number of trials that the sweep is planned to have."""
     take_over: bool = False
-    """Whether to take the sweep from a driver that gives no sign of life."""
+    """Whether to take the sweep over from a driver without heartbeats."""
+    defaults: tuple[str, ...] = ()
+    """Parts of the spec that its user did not name, as `field: value`; an event of a new sweep lists them."""
 
 
 def run_sweep(request: SweepRequest) -> None:
-    """Run a sweep until it has the trials asked for; finished ones are not run again.
+    """Run a sweep until it has the requested number of trials; finished trials are not run again.
 
     Raises:
-        InputError: Something about the spec, the data, the store or the record is wrong; nothing was started.
-        RunError: Every trial failed.
-        KeyboardInterrupt: The user interrupted; everything finished is on record.
+        InputError: The spec, the data, the store or the record has an error; nothing was started.
+        RunError: Every trial failed, Ray ended, or the disk cannot be used.
+        KeyboardInterrupt: The user interrupted the sweep; finished trials are on record.
     """
     engine = check_families(request.spec).engine
     check_home(request.home)
+    check_sinks(request.spec.track)
+    raise_open_files(needed=with_ray(engine.num_workers))
     if _may_have_work(request):
         check_ray()
-    if not joins_cluster():  # else the cluster's machines are asked, once Ray is there
+    if not joins_cluster():  # the hosts of a cluster are known only after Ray has started
         from search.driver.cluster_hosts import this_machine
 
-        settle_here(request.spec, engine, hosts=this_machine())
+        plan_local_devices(request.spec, engine, hosts=this_machine())
     restore_copy(request.home, sweep=request.name)
-    with open_record(request.home.record) as opened, _owned(opened, request) as ownership:
+    with open_record(request.home.record) as opened, _take_ownership(opened, request) as ownership:
         record = ownership.record
         _revise(record, request)
         _put_sweep(record, request)
-        record.interrupt_running(request.name)
-        try:
-            if is_unfinished(record, request.name):
-                with publishing(request.home, request.name):
-                    _tune(record, request, fence=ownership.fence)
-        finally:
+        with tracking(request.home, request.name, request.spec.track):
             record.interrupt_running(request.name)
+            try:
+                if is_unfinished(record, request.name):
+                    with publishing(request.home, request.name):
+                        _tune(record, request, engine=engine, fence=ownership.fence)
+            finally:
+                record.interrupt_running(request.name)
         _check_any_succeeded(record, request.name)
 
 
 def joins_cluster() -> bool:
-    """Return whether a sweep runs on a cluster that was there before, which RAY_ADDRESS names."""
+    """Return whether a sweep runs on an existing cluster, whose address is in RAY_ADDRESS."""
     return given_address(os.environ) is not None
 
 
 def check_families(spec: SweepSpec) -> TrialConfig:
-    """Check one trial of each family against data, encoder and store; returns the last of them.
+    """Check one trial of each family against data, encoder and store; return the last of these trials.
 
     Raises:
-        InputError: What is wrong and what to do.
+        InputError: A check failed; the message says what to change.
     """
     space = make_space(spec)
     configs = [bind(space, default_assignment(space, family=family)) for family in spec.families]
@@ -117,7 +131,7 @@ def check_families(spec: SweepSpec) -> TrialConfig:
 
 
 def _revise(record: Record, request: SweepRequest) -> None:
-    """Take in what has changed of the sweep, and say so."""
+    """Record what has changed in the sweep since its last run, and print it."""
     changes = changes_of(record, request.name, spec=request.spec)
     if changes.revision is None:
         return
@@ -126,20 +140,20 @@ def _revise(record: Record, request: SweepRequest) -> None:
     record.revise(request.name, revision=changes.revision)
 
 
-def _tune(record: Record, request: SweepRequest, *, fence: int) -> None:
+def _tune(record: Record, request: SweepRequest, *, engine: EngineConfig, fence: int) -> None:
     from search.driver.record_keeper import record_keeper
-    from search.driver.tuning import RayCluster, tune_trials
+    from search.driver.tune_run import RayCluster, tune_trials
 
-    engine = check_families(request.spec).engine
-    for left in left_sessions(request.home):
+    for left in find_dead_sessions(request.home):
         left.clear()
     with RayCluster() as cluster, _scratch(request, cluster) as scratch:
-        place = settle(request.spec, engine, hosts=cluster.hosts(), is_local=cluster.session is not None)
+        place = plan_devices(request.spec, engine, hosts=cluster.hosts(), is_local=cluster.session is not None)
         if place.warning:
             log.warning("%s", place.warning)
         store = request.home.open_store()
+        leave_note(record, sweep=request.name, store=store)
         pause = _pause(record, request, store=store)
-        proposer = Proposer(
+        scheduler = TrialScheduler(
             record,
             name=request.name,
             spec=request.spec,
@@ -148,15 +162,15 @@ def _tune(record: Record, request: SweepRequest, *, fence: int) -> None:
             pause=pause,
         )
         quarantine = cluster.quarantine(
-            lambda: places_set_apart(record, sweep=request.name), devices=place.devices, num_ranks=engine.num_workers
+            lambda: quarantined_places(record, sweep=request.name), devices=place.devices, num_ranks=engine.num_workers
         )
         if _follows_cluster(request, cluster):
-            proposer.follow(cluster.room(place.devices, num_ranks=engine.num_workers, quarantine=quarantine))
+            scheduler.follow(cluster.room(place.devices, num_ranks=engine.num_workers, quarantine=quarantine))
         with (
-            _losing(cluster),
+            _reporting_lost_ray(cluster),
             _view(request),
             record_keeper(request.home.record, is_cluster=cluster.session is None) as keeper,
-            Stopping(request.home.stop_path(request.name)) as stopping,
+            StopSignals(request.home.stop_path(request.name)) as stopping,
         ):
             cluster.on_lost = stopping.stop_now
             budget = BudgetWatch(
@@ -166,47 +180,52 @@ def _tune(record: Record, request: SweepRequest, *, fence: int) -> None:
                 on_reached=stopping.file.touch,
             )
             tune_trials(
-                proposer,
-                order=lambda start: _order(start, request, place=place, fence=fence, keeper=keeper),
+                scheduler,
+                order=lambda start: _make_order(start, request, place=place, fence=fence, keeper=keeper),
                 resources=quarantine,
                 scratch=scratch,
-                is_stopping=lambda: stopping.is_asked or budget.is_reached(now=proposer.has_room),
+                is_stopping=lambda: stopping.is_asked or budget.is_reached(now=scheduler.has_room),
             )
-        _tell_end(request, stopping=stopping, budget=budget, pause=pause)
+        _report_early_end(request, stopping=stopping, budget=budget, pause=pause)
+        if scheduler.reason_to_stop:
+            record.note(request.name, kind=STOPPED, payload={"reason": scheduler.reason_to_stop})
+            sys.stderr.write(f"The sweep has stopped by itself: {scheduler.reason_to_stop}.\n")
 
 
-def _tell_end(request: SweepRequest, *, stopping: Stopping, budget: BudgetWatch, pause: DiskPause) -> None:
-    """Say why nothing runs any more, where there is more to run.
+def _report_early_end(request: SweepRequest, *, stopping: StopSignals, budget: BudgetWatch, pause: DiskPause) -> None:
+    """Print or raise the reason if the sweep ended before its last trial.
 
     Raises:
-        KeyboardInterrupt: The user asked it to stop.
-        RunError: Its disk cannot be used.
+        KeyboardInterrupt: The user asked the sweep to stop.
+        RunError: The disk cannot be used.
     """
     if stopping.is_asked:
         raise KeyboardInterrupt
     if budget.reached is not None:
-        sys.stderr.write(f"Stopped at {budget.reached}; raise it in the spec, and the same command goes on.\n")
+        sys.stderr.write(
+            f"Stopped at {budget.reached}.\nTo continue, raise this limit in the spec and run the same command again.\n"
+        )
     if pause.has_given_up:
         msg = (
-            f"sweep {request.name!r} has stopped: its disk stayed full, or could not be used; what was finished is "
-            f"kept. Free some space (`xstilts stages gc`), then go on with `xstilts resume {request.name}`"
+            f"sweep {request.name!r} has stopped: its disk is full, or cannot be used; finished trials and stages are "
+            f"kept. Free some space (`xstilts stages gc`), then continue with `xstilts resume {request.name}`"
         )
         raise RunError(msg)
 
 
 def _follows_cluster(request: SweepRequest, cluster: RayCluster) -> bool:
-    """Return whether concurrency grows and shrinks with the cluster; in fixed order proposals depend on it."""
+    """Return whether concurrency follows the size of the cluster. Not in fixed order, where proposals depend on it."""
     return cluster.session is None and request.spec.concurrency is None and request.spec.order == "completion"
 
 
 @contextlib.contextmanager
 def _scratch(request: SweepRequest, cluster: RayCluster) -> Generator[Path]:
-    """Give a folder for Ray Tune's own state, away from the store's disk, and note the session while it lives."""
-    with tempfile.TemporaryDirectory(prefix="xstilts-tune-", ignore_cleanup_errors=True) as folder:
+    """Yield a temporary folder for Ray Tune's own state, not on the store's disk; list a local session meanwhile."""
+    with tempfile.TemporaryDirectory(prefix=SCRATCH_PREFIX, ignore_cleanup_errors=True) as folder:
         if cluster.session is None:
             yield Path(folder)
             return
-        note = noted_session(request.home, folder=cluster.session, scratch=Path(folder))
+        note = note_session(request.home, folder=cluster.session, scratch=Path(folder))
         try:
             yield Path(folder)
         finally:
@@ -214,14 +233,17 @@ def _scratch(request: SweepRequest, cluster: RayCluster) -> Generator[Path]:
 
 
 @contextlib.contextmanager
-def _losing(cluster: RayCluster) -> Generator[None]:
-    """Say that Ray is gone where it is: whatever was raised follows from it."""
+def _reporting_lost_ray(cluster: RayCluster) -> Generator[None]:
+    """Raise a RunError in place of any other error if Ray has ended: the other error is a consequence."""
     try:
         yield
     except (Exception, KeyboardInterrupt) as error:
         if not cluster.is_lost:
             raise
-        msg = "Ray's process on this machine (raylet) has ended; what was finished is kept: run the same command again"
+        msg = (
+            "Ray's process on this machine (raylet) has ended; finished trials and stages are kept: run the same "
+            "command again"
+        )
         raise RunError(msg) from error
 
 
@@ -232,9 +254,9 @@ def _pause(record: Record, request: SweepRequest, *, store: StageStore) -> DiskP
 
     def make_room() -> int:
         try:
-            return collect(record, store=store, limits=Limits()).freed_bytes
+            return _freed(record, store=store)
         except TrainablesError as error:
-            log.warning("nothing could be removed: %s", error)
+            log.warning("no stage could be removed from the store: %s", error)
             return 0
 
     def note(reason: str) -> None:
@@ -249,7 +271,15 @@ def _pause(record: Record, request: SweepRequest, *, store: StageStore) -> DiskP
     )
 
 
-def _order(start: Start, request: SweepRequest, *, place: Placement, fence: int, keeper: str | None) -> TrialOrder:
+def _freed(record: Record, *, store: StageStore) -> int:
+    """Delete what no trial needs, and return the bytes; in a store that other records' sweeps use, only scratch."""
+    try:
+        return collect(record, store=store, limits=Limits()).freed_bytes
+    except StoreSharedError:
+        return collect(record, store=store, limits=Limits(only_leftovers=True)).freed_bytes
+
+
+def _make_order(start: Start, request: SweepRequest, *, place: Placement, fence: int, keeper: str | None) -> TrialOrder:
     trial = start.trial
     return TrialOrder(
         sweep=request.name,
@@ -272,7 +302,7 @@ def _order(start: Start, request: SweepRequest, *, place: Placement, fence: int,
 
 
 def _as_recorded(request: SweepRequest, *, record: Record) -> JsonObject:
-    """Return the spec as the record has it, if it says the same: an older version wrote fewer fields."""
+    """Return the recorded spec if it has the same meaning, else the new one: older versions wrote fewer fields."""
     written = recorded(request.spec)
     try:
         known = record.sweep(request.name).spec
@@ -283,7 +313,7 @@ def _as_recorded(request: SweepRequest, *, record: Record) -> JsonObject:
 
 @contextlib.contextmanager
 def _view(request: SweepRequest) -> Generator[None]:
-    """Show how the sweep goes, from a thread with a record of its own, while Tune has the main thread."""
+    """Show the sweep's progress from a thread with its own connection to the record; Tune uses the main thread."""
     ended = threading.Event()
     thread = threading.Thread(target=_keep_showing, args=(request, ended), daemon=True)
     thread.start()
@@ -304,8 +334,8 @@ def _keep_showing(request: SweepRequest, ended: threading.Event) -> None:
             view.update()
 
 
-def _owned(record: Record, request: SweepRequest) -> Ownership:
-    """Return this process's ownership of the sweep: two drivers would run each other's trials.
+def _take_ownership(record: Record, request: SweepRequest) -> Ownership:
+    """Return this process's ownership of the sweep, so that no second driver runs its trials.
 
     Raises:
         SweepOwnedError: Another process drives it.
@@ -314,12 +344,16 @@ def _owned(record: Record, request: SweepRequest) -> Ownership:
     try:
         record.sweep(request.name)
     except UnknownSweepError:
+        for line in lines_of(Completed(spec=request.spec, fields=request.defaults)):
+            sys.stderr.write(f"{line}\n")
         _put_sweep(record, request)
-    return record.own(request.name, take_over=request.take_over)
+        if request.defaults:
+            record.note(request.name, kind="defaults", payload={"fields": list(request.defaults)})
+    return own_sweep(record, request.name, take_over=request.take_over)
 
 
 def _may_have_work(request: SweepRequest) -> bool:
-    """Return whether Ray may be needed: not where the sweep is on record and complete."""
+    """Return whether Ray may be needed: False only if the sweep is on record and complete."""
     with contextlib.suppress(InputError, RunError), open_record(request.home.record, read_only=True) as record:
         planned = record.sweep(request.name).planned_trials
         return request.trials > planned or is_unfinished(record, request.name)
@@ -335,6 +369,12 @@ def _put_sweep(record: Record, request: SweepRequest) -> None:
     )
 
 
+def has_stopped(record: Record, name: str) -> bool:
+    """Return whether a sweep has stopped by itself: none of its later events proposed a trial."""
+    kinds = [event.kind for event in record.events(name)]
+    return STOPPED in kinds and "proposed" not in kinds[len(kinds) - kinds[::-1].index(STOPPED) :]
+
+
 def is_unfinished(record: Record, name: str) -> bool:
     """Return whether a sweep has trials to run or to propose."""
     trials = [trial for trial in record.trials(name) if trial.set_aside is None]
@@ -344,5 +384,8 @@ def is_unfinished(record: Record, name: str) -> bool:
 def _check_any_succeeded(record: Record, name: str) -> None:
     trials = [trial for trial in record.trials(name) if trial.set_aside is None]
     if trials and all(trial.state == "failed" for trial in trials):
-        msg = f"every trial of sweep {name!r} failed, the last with: {trials[-1].error}; see `xstilts status {name}`"
+        msg = (
+            f"every trial of sweep {name!r} failed; the error of the last one: {trials[-1].error}. See `xstilts show "
+            f"{name} N` for the error of trial N"
+        )
         raise RunError(msg)

@@ -1,13 +1,12 @@
-"""The trial actor of a sweep: runs a trial and writes what becomes of it into the record before Tune hears of it."""
+"""The trial actor of a sweep: runs a trial, and records its progress and result before Tune receives them."""
 
 from __future__ import annotations
 
 import os
 import platform
 from functools import cached_property
-from typing import cast
 
-from search.driver.record_keeper import RemoteRecord
+from search.driver.record_keeper import RemoteRecord, TrialRecord
 from search.driver.trial_order import TrialOrder
 from search.driver.trial_trainable import Failure, TrialTrainable
 from search.record import JsonObject, Record, fault_payload, open_record
@@ -18,24 +17,24 @@ from trainables.results import StageRun, TrialResult
 
 
 class RecordPublisher:
-    """Writes into the record that a trial's order names, or has the keeper write that it names."""
+    """Writes into the record of a trial's order, or sends the writes to the keeper of the order."""
 
     def started(self, order: TrialOrder, /) -> None:
-        """Note that the trial runs."""
+        """Record that the trial runs."""
         self._record(order).start(order.sweep, number=order.number, host=platform.node(), process=os.getpid())
 
     def staged(self, order: TrialOrder, stage: StageRun, /, *, rung: int) -> None:
-        """Note a complete stage."""
+        """Record a complete stage."""
         self._record(order).add_stage(order.sweep, number=order.number, rung=rung, stage=stage)
 
     def measured(self, order: TrialOrder, result: TrialResult, /, *, rung: int) -> None:
-        """Note the result; durable on return."""
+        """Record the result; it is durable on return."""
         record = self._record(order)
         write = record.finish if rung == order.rungs.last else record.measure
         write(order.sweep, number=order.number, result=result, rung=rung)
 
     def lost(self, order: TrialOrder, stage: str, error: RunError, /) -> None:
-        """Note that ranks were lost, or a device failed."""
+        """Record that ranks were lost, or that a device failed."""
         record = self._record(order)
         if isinstance(error, DeviceFaultError):
             fault = fault_payload(error, stage=stage)
@@ -45,46 +44,46 @@ class RecordPublisher:
         record.note(order.sweep, number=order.number, kind="lost", payload=payload)
 
     def memory(self, order: TrialOrder, stage: str, change: MemoryChange, /) -> None:
-        """Note what memory did to a pass."""
+        """Record that a stage is repeated or changed its micro-batches because of memory."""
         tokens: JsonObject = {"tokens_before": change.tokens_before, "tokens_after": change.tokens_after}
-        payload: JsonObject = {"stage": stage, "error": change.said, **tokens}
+        payload: JsonObject = {"stage": stage, "error": change.reason, **tokens}
         self._record(order).note(order.sweep, number=order.number, kind=change.kind, payload=payload)
 
     def left_out(self, order: TrialOrder, warning: str, /) -> None:
-        """Note it once a sweep, as far as this process knows."""
-        if (order.sweep, warning) in self._told:
+        """Record the warning, once per sweep and process."""
+        if (order.sweep, warning) in self._recorded_warnings:
             return
-        self._told.add((order.sweep, warning))
+        self._recorded_warnings.add((order.sweep, warning))
         payload: JsonObject = {"warning": warning}
         self._record(order).note(order.sweep, number=order.number, kind="left_out", payload=payload)
 
     def waits(self, order: TrialOrder, error: StageBusyError | StoppedError | DiskError, /) -> None:
-        """Note that it gives its place back; durable on return."""
+        """Record that the trial is re-queued; it is durable on return."""
         was_at_work = isinstance(error, StoppedError)
         self._record(order).wait(order.sweep, number=order.number, reason=str(error), counts=was_at_work)
 
     def failed(self, order: TrialOrder, failure: Failure, /) -> None:
-        """Note the failure; durable on return."""
+        """Record the failure; it is durable on return."""
         record = self._record(order)
         record.fail(order.sweep, number=order.number, error=failure.error, kind=failure.kind, stage=failure.stage)
 
     @cached_property
-    def _told(self) -> set[tuple[str, str]]:
+    def _recorded_warnings(self) -> set[tuple[str, str]]:
         return set()
 
     @cached_property
     def _records(self) -> dict[str, Record]:
         return {}
 
-    def _record(self, order: TrialOrder) -> Record:
+    def _record(self, order: TrialOrder) -> TrialRecord:
         if order.keeper is not None:
-            return cast("Record", RemoteRecord(order.keeper, fence=order.fence))  # it has the writes that are used here
+            return RemoteRecord(order.keeper, fence=order.fence)
         if order.record not in self._records:
             self._records[order.record] = open_record(order.record)
         return self._records[order.record].fenced(order.sweep, fence=order.fence)
 
 
 class SweepTrainable(TrialTrainable):
-    """A trial that is recorded."""
+    """A trial whose progress and result are written into the record."""
 
     publisher = RecordPublisher()

@@ -1,4 +1,4 @@
-"""A trial's log: what is worth knowing of a failure beyond its message."""
+"""Writes a trial's log: details of a failure that its message does not hold."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 
 
 def add_to_log(path: Path, *, title: str, text: str) -> None:
-    """Append to a trial's log; a disk that cannot take it loses the log and nothing else.
+    """Append an entry to a trial's log. If the disk cannot be written, the entry is dropped and nothing is raised.
 
     Args:
-        path: The file; its folder is made.
-        title: What happened, in a line.
-        text: The rest.
+        path: The file; its folder is created if it is missing.
+        title: What happened, in one line.
+        text: The details.
     """
     now = dt.datetime.now(tz=dt.UTC).isoformat(timespec="seconds")
     with contextlib.suppress(OSError):

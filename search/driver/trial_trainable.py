@@ -1,11 +1,11 @@
-"""A trial as Ray Tune sees it: a class Trainable, each of whose steps is one rung.
+"""The Trainable class that Ray Tune runs for a trial; each step is one rung.
 
-It never waits for a stage that another trial makes: it gives its place back, and the driver starts it again when the
-stage is there.
+A trial never waits for a stage that another trial makes: it is re-queued, and the driver starts it again when the stage
+is complete.
 
 Tune reuses the actor for trial after trial (`reuse_actors=True`), and the actor keeps its ranks. So `reset_config` only
-takes the new order: whatever can fail is done in `step`, because Tune loses the next trial when `reset_config` raises,
-and hangs when it returns False (ray 2.60, docs/decisions/0001).
+reads the new order, and everything that can fail is done in `step`: Tune loses the next trial if `reset_config` raises,
+and hangs if it returns False (ray 2.60, docs/decisions/0001).
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from trainables.errors import (
     DiskError,
     DiskFullError,
     HangError,
+    HostLostError,
     NonFiniteLossError,
-    PlaceLostError,
     RunError,
     StageBusyError,
     StoppedError,
@@ -39,22 +39,22 @@ from trainables.results import StageRun, TrialResult
 from trainables.stage_store import StageStore
 from trainables.tasks.registry import adopt
 from trainables.trials.checkpoint_keeper import StopRequest
-from trainables.trials.trial import Workplace, run_trial
+from trainables.trials.trial import TrialResources, raising_disk_errors, run_trial
 
 ORDER = "order"
 """Key of the order in Tune's configuration of a trial."""
 
 RUNG = "rung"
-"""Key, in what Tune is told of a step, of the rung that it was."""
+"""Key of the rung in the result of a step."""
 
 
 DISK = "disk"
-"""Key, in what Tune is told of a step, of what it ended for: a disk that is `full` or `unusable`, or None."""
+"""Key of the disk's state in the result of a step: `full` or `unusable` if the step ended because of it, else None."""
 
 
 FAULT = "fault"
-"""Key, in what Tune is told of a step, of why it cannot go on where it is: `kind`, a device that fails or room that is
-lost, and what was `said`. None otherwise."""
+"""Key of a fault in the result of a step: why the trial cannot continue on its devices. `kind` is a failing device or
+lost room, `message` is the error; None without a fault."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,15 +62,15 @@ class Failure:
     """Why a trial has failed."""
 
     error: str
-    """In words."""
+    """The error message."""
     kind: FailureKind
-    """What kind of failure it is."""
+    """Kind of the failure."""
     stage: str | None = None
-    """Key of the stage that can be made by no trial, as far as is known."""
+    """Key of the stage that no trial can make, if there is one."""
 
 
 class Publisher(Protocol):
-    """Told what becomes of a trial, inside the trial actor, before Tune is."""
+    """Receives the progress and result of a trial, inside the trial actor and before Tune does."""
 
     def started(self, order: TrialOrder, /) -> None:
         """The trial starts."""
@@ -81,68 +81,68 @@ class Publisher(Protocol):
         ...
 
     def measured(self, order: TrialOrder, result: TrialResult, /, *, rung: int) -> None:
-        """The trial was measured at a rung, at the last of which it is done; returns when that is durable."""
+        """The trial was measured at a rung; after the last rung it is finished. Returns when this is durable."""
         ...
 
     def lost(self, order: TrialOrder, stage: str, error: RunError, /) -> None:
-        """The ranks were lost, or failed, while they made a stage; it is tried again from its last checkpoint."""
+        """The ranks were lost or failed while they made a stage; it is tried again from its last checkpoint."""
         ...
 
     def memory(self, order: TrialOrder, stage: str, change: MemoryChange, /) -> None:
-        """Memory decides how a stage is tried next."""
+        """A stage is tried again, or with other micro-batches, because of memory."""
         ...
 
     def left_out(self, order: TrialOrder, warning: str, /) -> None:
-        """Many rows of a split were left out, or spell special tokens; says so in words."""
+        """Many rows of a split were left out, or contain special tokens; `warning` describes them."""
         ...
 
     def waits(self, order: TrialOrder, error: StageBusyError | StoppedError | DiskError, /) -> None:
-        """The trial gives its place back until a stage is there or the sweep goes on; returns when that is durable."""
+        """The trial is re-queued until a stage is complete or the sweep continues. Returns when this is durable."""
         ...
 
     def failed(self, order: TrialOrder, failure: Failure, /) -> None:
-        """The trial has failed; returns when that is durable."""
+        """The trial has failed. Returns when this is durable."""
         ...
 
 
 class TrialTrainable(tune.Trainable):
-    """Runs the trial it is given, with ranks that it keeps. Subclasses say who is told."""
+    """Runs the trials it receives, with ranks that it keeps. Subclasses set the publisher."""
 
     publisher: Publisher
 
     def setup(self, config: dict[str, Any]) -> None:
-        """Take the first order."""
-        self._take(config)
+        """Read the first order."""
+        self._read_order(config)
         self._group: RayGroup | None = None
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Take the next order."""
-        self._take(new_config)
+        """Read the next order."""
+        self._read_order(new_config)
         return True
 
     def step(self) -> dict[str, Any]:
-        """Run the trial's next rung. A trial that fails is told to the publisher; to Tune it is merely done."""
+        """Run the trial's next rung. A failure is reported to the publisher; for Tune the trial is only done."""
         order, rung = self._order, self._rung
         is_done, disk, fault = True, None, None
         if rung == order.rung:
             self.publisher.started(order)
         try:
             adopt(order.tasks)
-            result = run_trial(order.config, workplace=self._workplace(order, rung), rungs=order.rungs, rung=rung)
+            result = run_trial(order.config, resources=self._resources(order, rung), rungs=order.rungs, rung=rung)
         except (StageBusyError, StoppedError) as error:
             self.publisher.waits(order, error)
         except DiskError as error:
             disk = "full" if isinstance(error, DiskFullError) else "unusable"
             self.publisher.waits(order, error)
-        except (DeviceFaultError, PlaceLostError) as error:  # its driver runs the trial elsewhere
-            fault = {"kind": failure_kind(error), "said": str(error)}
+        except (DeviceFaultError, HostLostError) as error:  # its driver runs the trial elsewhere
+            fault = {"kind": failure_kind(error), "message": str(error)}
         except Exception as error:
-            if (asked := exit_within(error)) is not None:
-                raise asked from error
+            if (requested_exit := exit_within(error)) is not None:
+                raise requested_exit from error
             self._log(error)
             stage = error.stage if isinstance(error, NonFiniteLossError) else None
-            said = f"{type(error).__name__}: {error}"
-            self.publisher.failed(order, Failure(error=said, kind=failure_kind(error), stage=stage))
+            message = f"{type(error).__name__}: {error}"
+            self.publisher.failed(order, Failure(error=message, kind=failure_kind(error), stage=stage))
         else:
             self.publisher.measured(order, result, rung=rung)
             is_done = rung == order.rungs.last
@@ -151,7 +151,7 @@ class TrialTrainable(tune.Trainable):
         self._rung += 1
         return {"done": is_done, RUNG: rung, DISK: disk, FAULT: fault}
 
-    def _take(self, config: dict[str, Any]) -> None:
+    def _read_order(self, config: dict[str, Any]) -> None:
         self._order = TrialOrder.model_validate_json(config[ORDER])
         self._rung = self._order.rung
 
@@ -160,12 +160,14 @@ class TrialTrainable(tune.Trainable):
         if self._group is not None:
             self._group.close()
 
-    def _workplace(self, order: TrialOrder, rung: int) -> Workplace:
-        return Workplace(
-            store=StageStore(order.store, cache=order.downloads),
+    def _resources(self, order: TrialOrder, rung: int) -> TrialResources:
+        with raising_disk_errors(order.store):  # the driver opened the store before, so it can be used again later
+            store = StageStore(order.store, cache=order.downloads)
+        return TrialResources(
+            store=store,
             group=self._kept_group(order.config.engine, devices=order.devices),
             progress=order.progress,
-            on_lost=self._lost,
+            on_lost=self._report_lost,
             on_memory=lambda stage, change: self.publisher.memory(order, stage, change),
             on_stage=lambda stage: self.publisher.staged(order, stage, rung=rung),
             on_left_out=lambda warning: self.publisher.left_out(order, warning),
@@ -174,12 +176,12 @@ class TrialTrainable(tune.Trainable):
             expired=order.expired,
         )
 
-    def _lost(self, stage: str, error: RunError) -> None:
+    def _report_lost(self, stage: str, error: RunError) -> None:
         self._log(error)
         self.publisher.lost(self._order, stage, error)
 
     def _log(self, error: Exception) -> None:
-        """Keep what the message of an error does not say."""
+        """Write the details of an error to the trial's log."""
         if isinstance(error, HangError):
             add_to_log(self._order.log, title=str(error), text=error.stacks)
         elif not isinstance(error, TrainablesError):

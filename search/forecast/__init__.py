@@ -1,1 +1,1 @@
-"""What a sweep will take, told before it starts."""
+"""Forecasts the stages, hours and cost of a sweep before it starts (`--dry-run`)."""

@@ -1,8 +1,8 @@
-"""A sweep's schedule without training: which stages are made when, with the driver's own plans and order. Pure.
+"""Simulates the schedule of a sweep: which stages are made when, with the driver's plans and start order. Pure.
 
-Time passes only while stages are made. A worker runs a trial's rungs one after another and starts the next stage at
-once; where another is making it, the trial gives its worker back and waits, as under the driver (`proposing`). Trunks
-that no trial can extend any more are dropped. What a stage takes, and which trials climb, is the caller's to say.
+Time passes only while stages are made. A worker runs the rungs of a trial one after another, and starts the next stage
+at once. If another trial is making this stage, the trial frees its worker and waits, as with the driver (`scheduler`).
+Trunks that no trial can extend any more are deleted. The caller gives the time of each stage and decides on promotions.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from search.scheduling.ordering import Candidate, in_order
+from search.scheduling.start_order import Candidate, in_order
 from trainables.plan.stage_plan import Stage, missing_stages
 
 Plan = tuple[tuple[Stage, ...], ...]
@@ -20,8 +20,8 @@ Plan = tuple[tuple[Stage, ...], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Making:
-    """A stage that was made."""
+class MadeStage:
+    """A stage that was made, with its times."""
 
     stage: Stage
     trial: int
@@ -33,35 +33,39 @@ class Making:
 
 
 @dataclass(slots=True, kw_only=True)
-class Course:
-    """What happened in a simulated sweep."""
+class Schedule:
+    """The schedule of a simulated sweep."""
 
-    makings: list[Making] = field(default_factory=list[Making])
+    made_stages: list[MadeStage] = field(default_factory=list[MadeStage])
     """Every stage that was made, in order of its end."""
     drops: list[tuple[float, str]] = field(default_factory=list[tuple[float, str]])
-    """When a trunk was dropped, and its key."""
+    """Time at which a trunk was deleted, and its key."""
     rungs_reached: dict[int, int] = field(default_factory=dict[int, int])
     """Trial -> its highest rung."""
 
     @property
     def makespan_seconds(self) -> float:
-        """From the sweep's start to its end."""
-        return max((making.ended for making in self.makings), default=0.0)
+        """Seconds from the sweep's start to its end."""
+        return max((made.ended for made in self.made_stages), default=0.0)
 
     @property
     def busy_seconds(self) -> float:
-        """Time that workers spent on stages, summed over workers."""
-        return sum(making.ended - making.started for making in self.makings)
+        """Seconds that workers spent on stages, summed over workers."""
+        return sum(made.ended - made.started for made in self.made_stages)
 
     def peak(self, size: Callable[[Stage], int]) -> int:
-        """Return the most that all stages took at any time, if a stage takes its `size` until it is dropped."""
-        sizes = {making.stage.key: size(making.stage) for making in self.makings}
-        changes = [(making.ended, sizes[making.stage.key]) for making in self.makings]
+        """Return the largest total size of the stages that exist at one time.
+
+        Args:
+            size: Returns the size of a stage, from its end until it is deleted.
+        """
+        sizes = {made.stage.key: size(made.stage) for made in self.made_stages}
+        changes = [(made.ended, sizes[made.stage.key]) for made in self.made_stages]
         changes += [(at, -sizes[key]) for at, key in self.drops]
-        taken = peak = 0
-        for _, change in sorted(changes):  # at one time what is dropped goes first
-            taken += change
-            peak = max(peak, taken)
+        total = peak = 0
+        for _, change in sorted(changes):  # deletions come before additions at the same time
+            total += change
+            peak = max(peak, total)
         return peak
 
 
@@ -69,19 +73,20 @@ class Course:
 class _Running:
     rung: int
     candidate: Candidate
-    making: Making | None = None
+    current: MadeStage | None = None
+    """The stage that it makes now."""
 
 
 class Simulation:
     """One sweep.
 
     Args:
-        plans: Trial's number -> its stages at each rung, in the order in which they are proposed.
-        seconds: Time that making a stage takes.
-        climbs: Tells whether a trial that was just measured at a rung below its last climbs.
-        num_workers: Trials that run at a time.
-        max_ahead: Trials that are proposed before they can start.
-        is_made: Tells whether a stage was there before.
+        plans: Number of a trial -> its stages at each rung, in the order of proposals.
+        seconds: Returns the seconds that making a stage takes.
+        is_promoted: Returns whether a trial that was just measured at a rung below its last is promoted.
+        num_workers: Number of trials that run at a time.
+        max_ahead: Number of trials that are proposed before they can start.
+        is_made: Returns whether a stage exists before the sweep starts.
     """
 
     def __init__(
@@ -89,44 +94,44 @@ class Simulation:
         plans: Mapping[int, Plan],
         *,
         seconds: Callable[[Stage], float],
-        climbs: Callable[[int, int], bool],
+        is_promoted: Callable[[int, int], bool],
         num_workers: int,
         max_ahead: int,
         is_made: Callable[[str], bool] = lambda _: False,
     ) -> None:
-        self._plans, self._seconds, self._climbs = plans, seconds, climbs
+        self._plans, self._seconds, self._is_promoted = plans, seconds, is_promoted
         self._num_workers, self._max_ahead = num_workers, max_ahead
         self._unproposed = list(plans)[::-1]
         self._pending: dict[int, int] = {}
         self._running: dict[int, _Running] = {}
         self._candidates: dict[tuple[int, int], Candidate] = {}
-        self._trunks = {number: {one.key for one in plan[-1] if one.is_trunk} for number, plan in plans.items()}
+        self._trunks = {number: {stage.key for stage in plan[-1] if stage.is_trunk} for number, plan in plans.items()}
         self._users: Counter[str] = Counter()
-        """Trunk -> trials that were proposed, have not ended, and may extend it."""
+        """Trunk -> number of trials that were proposed, have not ended, and may extend it."""
         self._made = {stage.key for plan in plans.values() for stages in plan for stage in stages if is_made(stage.key)}
-        self._making: set[str] = set()
+        self._in_progress: set[str] = set()
         self._loaded: frozenset[str] = frozenset()
         self._now = 0.0
         self._ends: list[tuple[float, int]] = []
-        self._course = Course()
+        self._schedule = Schedule()
 
-    def run(self) -> Course:
-        """Return what happens until every trial has ended. To be called once."""
+    def run(self) -> Schedule:
+        """Return the schedule until every trial has ended. Call it once."""
         self._start_trials()
         while self._ends:
             self._now, number = heapq.heappop(self._ends)
             self._finish_stage(number)
-            self._go_on(number)
+            self._advance(number)
             self._start_trials()
-        assert not self._pending, "trials wait for each other"  # noqa: S101  (whoever runs waits for nothing)
-        return self._course
+        assert not self._pending, "trials wait for each other"  # noqa: S101  (running trials never wait)
+        return self._schedule
 
     def _start_trials(self) -> None:
         self._propose_ahead()
         while len(self._running) < self._num_workers and (candidate := self._choose()):
             rung = self._pending.pop(candidate.number)
             self._running[candidate.number] = _Running(rung=rung, candidate=candidate)
-            self._go_on(candidate.number)
+            self._advance(candidate.number)
             self._propose_ahead()
 
     def _propose_ahead(self) -> None:
@@ -137,7 +142,7 @@ class Simulation:
 
     def _choose(self) -> Candidate | None:
         candidates = [self._candidate(number, rung) for number, rung in self._pending.items()]
-        in_flight = {key for one in self._running.values() for key in one.candidate.missing}
+        in_flight = {key for running in self._running.values() for key in running.candidate.missing}
         return next(iter(in_order(candidates, in_flight=in_flight, loaded=self._loaded)), None)
 
     def _candidate(self, number: int, rung: int) -> Candidate:
@@ -152,41 +157,41 @@ class Simulation:
             self._candidates[number, rung] = known
         return known
 
-    def _go_on(self, number: int) -> None:
-        """Let a running trial begin its next stage, climb, wait, or end."""
+    def _advance(self, number: int) -> None:
+        """Let a running trial start its next stage, be promoted, wait, or end."""
         while number in self._running:
             running = self._running[number]
             stage = self._next_stage(number, rung=running.rung)
             if stage is None:
-                self._measured(number, running)
-            elif stage.key in self._making:
+                self._finish_rung(number, running)
+            elif stage.key in self._in_progress:
                 self._pending[number] = running.rung
                 self._leave(number)
             else:
-                self._begin(stage, number=number)
+                self._start_stage(stage, number=number)
                 return
 
     def _next_stage(self, number: int, *, rung: int) -> Stage | None:
         missing = missing_stages(self._plans[number][rung], is_complete=self._made.__contains__)
         return missing[0] if missing else None
 
-    def _begin(self, stage: Stage, *, number: int) -> None:
+    def _start_stage(self, stage: Stage, *, number: int) -> None:
         ended = self._now + self._seconds(stage)
-        self._making.add(stage.key)
-        self._running[number].making = Making(stage=stage, trial=number, started=self._now, ended=ended)
+        self._in_progress.add(stage.key)
+        self._running[number].current = MadeStage(stage=stage, trial=number, started=self._now, ended=ended)
         heapq.heappush(self._ends, (ended, number))
 
     def _finish_stage(self, number: int) -> None:
-        making = self._running[number].making
-        assert making is not None  # noqa: S101  (what ended was begun)
-        self._making.remove(making.stage.key)
-        self._made.add(making.stage.key)
-        self._course.makings.append(making)
+        made = self._running[number].current
+        assert made is not None  # noqa: S101  (the stage was started)
+        self._in_progress.remove(made.stage.key)
+        self._made.add(made.stage.key)
+        self._schedule.made_stages.append(made)
 
-    def _measured(self, number: int, running: _Running) -> None:
-        self._course.rungs_reached[number] = running.rung
+    def _finish_rung(self, number: int, running: _Running) -> None:
+        self._schedule.rungs_reached[number] = running.rung
         is_last = running.rung == len(self._plans[number]) - 1
-        if not is_last and self._climbs(number, running.rung):
+        if not is_last and self._is_promoted(number, running.rung):
             running.rung += 1
             running.candidate = self._candidate(number, running.rung)
         else:
@@ -201,18 +206,18 @@ class Simulation:
         for key in sorted(self._trunks[number]):
             if not self._users[key] and key in self._made:
                 self._made.remove(key)
-                self._course.drops.append((self._now, key))
+                self._schedule.drops.append((self._now, key))
 
 
 def longest_chain(stages: Sequence[Stage], *, seconds: Callable[[Stage], float]) -> float:
-    """Return the time of the longest chain of stages that start from or continue each other: no sweep is shorter.
+    """Return the seconds of the longest chain of stages that are made from each other: no sweep is shorter.
 
     Args:
-        stages: Stages, parents and trunks before what is made from them.
-        seconds: Time that making one takes.
+        stages: Stages, with parents, trunks and parts before the stages that are made from them.
+        seconds: Returns the seconds that making a stage takes.
     """
     ends: dict[str, float] = {}
     for stage in stages:
-        before = [ends[one] for one in (stage.parent, stage.continues) if one in ends]
+        before = [ends[key] for key in (stage.parent, *stage.made_of) if key in ends]
         ends[stage.key] = max(before, default=0.0) + seconds(stage)
     return max(ends.values(), default=0.0)

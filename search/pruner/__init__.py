@@ -1,17 +1,25 @@
-"""Decides which trials climb on; the only door to Optuna's pruners. Optuna itself is imported when one is made."""
+"""Pruners: decide which trials are promoted. Only this package imports Optuna's pruners, when one is made."""
 
 from __future__ import annotations
 
 from search.pruner.contract import Pruner
+from search.pruner.families import FamilyPruner
 from spaces.sweep_spec import SweepSpec
 
 __all__ = ["Pruner", "make_pruner"]
 
 
 def make_pruner(spec: SweepSpec) -> Pruner | None:
-    """Return the pruner that a sweep spec asks for; None lets every trial climb to the last rung."""
+    """Return the pruner that a sweep spec asks for; None promotes every trial to the last rung."""
     if spec.rungs.num == 1 or spec.pruner.name == "none":
         return None
+    pruner = _make_pruner(spec)
+    if not spec.pruner.keep_per_family:
+        return pruner
+    return FamilyPruner(pruner=pruner, keep=spec.pruner.keep_per_family, is_fixed=spec.order == "fixed")
+
+
+def _make_pruner(spec: SweepSpec) -> Pruner:
     if spec.pruner.name == "wilcoxon":
         from search.pruner.paired import PairedPruner
 

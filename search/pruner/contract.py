@@ -1,7 +1,8 @@
-"""What decides whether a trial climbs to the next rung: the contract of every pruner.
+"""The contract of pruners, which decide whether a trial is promoted to the next rung.
 
 A pruner is a pure function of what trials scored at their rungs: it holds no state, so a sweep that was killed and
-resumed decides as the unbroken one would have on the same measurements. No Optuna here: the driver imports this module.
+resumed decides on the same measurements as a sweep that was not stopped. The driver imports this module, so it does
+not import Optuna.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ class Pruner(Protocol):
     """Decides for the trials of one sweep."""
 
     def is_pruned(self, curve: Curve, *, others: Sequence[Curve]) -> bool:
-        """Return whether a trial ends at its highest rung, rather than climb to the next.
+        """Return whether a trial ends at its highest rung, and is not promoted to the next.
 
         Args:
-            curve: What it scored, up to and at the rung to decide about.
-            others: The trials that it is compared with, in any order; those without a score at the rung do not count.
+            curve: Its scores, up to and at the rung of the decision.
+            others: The trials that it is compared with, in any order; those without a score at the rung are ignored.
         """
         ...

@@ -1,7 +1,7 @@
-"""Hyperband (Li et al. 2018, arXiv 1603.06560), asynchronous: successive halving in brackets that begin at later rungs.
+"""Hyperband (Li et al. 2018, arXiv 1603.06560), asynchronous: successive halving in brackets that start at later rungs.
 
-Optuna's own assigns brackets by a hash of the study's name and the place in it; here the trial's number decides, so
-that a resumed sweep, or one that compares with other trials, keeps them.
+Optuna's own Hyperband assigns brackets by a hash of the study's name and the trial's place in the study. Here the
+trial's number decides, so a trial keeps its bracket in a resumed sweep or beside other trials.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from spaces.sweep_spec import PrunerConfig
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HyperbandPruner:
-    """Compares a trial with those of its bracket; in bracket s nobody is pruned below rung s.
+    """Compares a trial with the trials of its bracket; in bracket s no trial is pruned below rung s.
 
     Args:
         eta: Factor between two rungs.
@@ -34,11 +34,11 @@ class HyperbandPruner:
         if max(curve.scores) < bracket:
             return False
         halving = OptunaPruner(config=PrunerConfig(), eta=self.eta)
-        same = [_from(one, rung=bracket) for one in others if self.bracket(one.number) == bracket]
+        same = [_from(other, rung=bracket) for other in others if self.bracket(other.number) == bracket]
         return halving.is_pruned(_from(curve, rung=bracket), others=same)
 
     def bracket(self, number: int) -> int:
-        """Return a trial's bracket: s with a weight that gives brackets about equal steps."""
+        """Return a trial's bracket, drawn with weights that give all brackets about the same number of steps."""
         sizes = [self._size(bracket) for bracket in range(self.last_rung + 1)]
         drawn = int.from_bytes(hashlib.sha256(f"bracket:{number}".encode()).digest()[:8], "big") % sum(sizes)
         for bracket, size in enumerate(sizes):
@@ -53,6 +53,6 @@ class HyperbandPruner:
 
 
 def _from(curve: Curve, *, rung: int) -> Curve:
-    """Return a curve that begins at a rung."""
+    """Return a curve from a rung on, with that rung as rung 0."""
     scores = {at - rung: score for at, score in curve.scores.items() if at >= rung}
     return Curve(number=curve.number, scores=scores, is_finished=curve.is_finished)

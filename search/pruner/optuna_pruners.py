@@ -1,4 +1,4 @@
-"""Optuna's pruners behind the contract: a study rebuilt for every decision."""
+"""Pruners by Optuna: each decision builds a study from the scores on record."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 class OptunaPruner:
     """Asynchronous successive halving (Li et al. 2020, arXiv 1810.05934), or the median rule (Golovin et al. 2017).
 
-    `patient` halves too, but ends only trials that score below their own best at a lower rung.
+    `patient` is successive halving too, but ends only trials that score below their own best of lower rungs.
 
     Args:
-        config: Which.
-        eta: Factor between two rungs: of the trials at a rung, one in `eta` climbs.
+        config: The pruner's name and settings.
+        eta: Factor between two rungs: of the trials at a rung, one in `eta` is promoted.
     """
 
     config: PrunerConfig
@@ -34,9 +34,9 @@ class OptunaPruner:
         """Return whether a trial ends at its highest rung; see `Pruner.is_pruned`."""
         rung = max(curve.scores)
         study = optuna.create_study(direction="maximize")
-        ordered = sorted((one for one in others if one.number != curve.number), key=lambda one: one.number)
-        study.add_trials(self._frozen(one, completed=range(rung + 1)) for one in ordered if rung in one.scores)
-        # Its own rung is what Optuna is to decide, so it must not look completed yet.
+        ordered = sorted((other for other in others if other.number != curve.number), key=lambda other: other.number)
+        study.add_trials(self._frozen(other, completed=range(rung + 1)) for other in ordered if rung in other.scores)
+        # Optuna decides about the trial's highest rung, so this rung must not be marked as completed.
         study.add_trial(self._frozen(curve, completed=range(rung)))
         return self._pruner().prune(study, study.get_trials(deepcopy=False)[-1])
 
@@ -49,7 +49,7 @@ class OptunaPruner:
         with warnings.catch_warnings():
             # Marked experimental; constraints.txt pins Optuna.
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            # Optuna counts the rungs of the waiting window without the one that opens it.
+            # Optuna's patience does not count the first rung of the waiting window.
             return PatientPruner(halving, patience=self.config.patience - 1)
 
     def _frozen(self, curve: Curve, *, completed: range) -> FrozenTrial:

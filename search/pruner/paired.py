@@ -1,8 +1,8 @@
 """Wilcoxon's signed-rank test (Wilcoxon 1945) against the best trial of the rung, by Optuna's pruner.
 
-The pairs are the evaluation's items, each with its mean over the languages, which are translations of it; where the
-store cannot tell items, they are the languages. Either way the scores come from one model each, so the test says that a
-trial is worse on these items, not that its configuration is worse under other seeds.
+The pairs are the evaluation's items, each with its mean over the languages, which are translations of it. If the store
+does not have the items' scores, the pairs are the languages. In both cases the scores come from one model each, so the
+test shows that a trial is worse on these items, not that its configuration is worse with other seeds.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ class PairedPruner:
     def is_pruned(self, curve: Curve, *, others: Sequence[Curve]) -> bool:
         """Return whether a trial ends at its highest rung; see `Pruner.is_pruned`."""
         rung = max(curve.scores)
-        at_rung = [one for one in others if rung in one.scores]
+        at_rung = [other for other in others if rung in other.scores]
         if not at_rung:
             return False
-        best = max(at_rung, key=lambda one: (one.scores[rung], -one.number))
+        best = max(at_rung, key=lambda other: (other.scores[rung], -other.number))
         pairs = _pairs(curve, best, rung=rung)
         if not pairs:
             return False
         study = optuna.create_study(direction="maximize")
-        study.add_trial(_frozen([its for _, its in pairs], score=best.scores[rung]))
-        study.add_trial(_frozen([mine for mine, _ in pairs], score=None))
+        study.add_trial(_frozen([score_of_best for _, score_of_best in pairs], score=best.scores[rung]))
+        study.add_trial(_frozen([score for score, _ in pairs], score=None))
         with warnings.catch_warnings():
             # Marked experimental; constraints.txt pins Optuna.
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -51,11 +51,11 @@ class PairedPruner:
 
 
 def _pairs(curve: Curve, best: Curve, *, rung: int) -> list[tuple[float, float]]:
-    """Return what two trials scored on the same items, or in the same languages; nothing where neither is known."""
-    mine, its = (one.items.get(rung, ()) for one in (curve, best))
-    if mine and len(mine) == len(its):
-        return list(zip(mine, its, strict=True))
-    by_language, of_best = (one.languages.get(rung, {}) for one in (curve, best))
+    """Return pairs of scores of two trials, by item or else by language; empty if they have neither in common."""
+    items, items_of_best = (trial.items.get(rung, ()) for trial in (curve, best))
+    if items and len(items) == len(items_of_best):
+        return list(zip(items, items_of_best, strict=True))
+    by_language, of_best = (trial.languages.get(rung, {}) for trial in (curve, best))
     if by_language.keys() != of_best.keys():
         return []
     return [(by_language[language], of_best[language]) for language in sorted(by_language)]

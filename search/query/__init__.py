@@ -1,15 +1,23 @@
-"""Questions to the record: which configurations are best, how a sweep stands, what one trial was."""
+"""Queries of the record: the best configurations, the progress of a sweep, and everything about one trial."""
 
-from search.query.answers import BestOfFamily, BestTrial, Happening, RungScore, StageOfTrial, SweepStatus, TrialReport
 from search.query.best import best, best_at_rung, best_of_families, pareto, pareto_goals
 from search.query.filters import describe_columns
-from search.query.standing import places_set_apart, report_trial, sweep_status, sweep_statuses
+from search.query.query_results import (
+    BestOfFamily,
+    BestTrial,
+    Incident,
+    RungScore,
+    StageOfTrial,
+    SweepStatus,
+    TrialReport,
+)
+from search.query.sweep_status import quarantined_places, report_trial, sweep_status, sweep_statuses
 from search.query.table import TrialTable, trial_table
 
 __all__ = [
     "BestOfFamily",
     "BestTrial",
-    "Happening",
+    "Incident",
     "RungScore",
     "StageOfTrial",
     "SweepStatus",
@@ -21,7 +29,7 @@ __all__ = [
     "describe_columns",
     "pareto",
     "pareto_goals",
-    "places_set_apart",
+    "quarantined_places",
     "report_trial",
     "sweep_status",
     "sweep_statuses",

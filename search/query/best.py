@@ -1,4 +1,4 @@
-"""The best configurations of a sweep."""
+"""Queries of the best configurations of a sweep."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, func, select
 
-from search.query.answers import BestOfFamily, BestTrial, tasks_of
 from search.query.filters import compile_filter, score_column
+from search.query.query_results import BestOfFamily, BestTrial, tasks_of
 from search.record import STATES, Record, State, SweepRow, schema
 from search.record.goals import goal_column
-from search.record.reading import count_set_aside, read_sweep
+from search.record.row_reader import count_set_aside, read_sweep
 from spaces.objectives import unbeaten, upwards
 from trainables.results import TrialResult
 
@@ -24,19 +24,19 @@ def best(
     where: str | Sequence[str] | None = None,
     states: Sequence[State] = ("finished",),
 ) -> tuple[BestTrial, ...]:
-    """Return a sweep's best trials, the best first; among equals the one proposed first. Those set aside come last.
+    """Return a sweep's best trials, the best first; of equal trials the earlier one, and excluded trials last.
 
     Args:
-        record: Where the sweep is.
-        sweep: Its name.
-        top: How many at most.
-        metric: `average`, `english`, `worst`, or a language code; None takes the sweep's objective.
-        where: `--where` expressions that the trials must meet, one or several.
-        states: States that count; a trial counts with its highest measured rung.
+        record: Record with the sweep.
+        sweep: Name of the sweep.
+        top: The most trials to return.
+        metric: `average`, `english`, `worst`, or a language code; None: the sweep's objective.
+        where: One or several `--where` expressions that the trials must match.
+        states: States of the trials to rank. The score of a trial is that of its highest measured rung.
 
     Raises:
         UnknownSweepError: There is no such sweep.
-        FilterError: The metric or the expression is not understood.
+        FilterError: The metric or an expression is wrong.
     """
     with record.engine.begin() as connection:
         row = read_sweep(connection, sweep)
@@ -44,7 +44,7 @@ def best(
         query = select(schema.trials, score.label("metric_value")).where(*_counting(row, score, where, states))
         query = query.order_by(score.desc(), schema.trials.c.number)
         set_aside = schema.trials.c.set_aside
-        # Two queries, for the first reads its rows in the index's order, and no more of them than are asked for.
+        # Two queries: the first one reads its rows in the order of the index, and only as many as needed.
         found = [*connection.execute(query.where(set_aside.is_(None)).limit(top)).mappings()]
         if len(found) < top and count_set_aside(connection, sweep):
             found += connection.execute(query.where(set_aside.is_not(None)).limit(top - len(found))).mappings()
@@ -60,15 +60,19 @@ def best_of_families(
     where: str | Sequence[str] | None = None,
     states: Sequence[State] = ("finished",),
 ) -> tuple[BestOfFamily, ...]:
-    """Return each family's best trials, the best family first. Arguments and errors are those of `best`.
+    """Return the best trials of each family, the best family first, without excluded trials.
 
     Args:
-        record: Where the sweep is.
-        sweep: Its name.
-        top: How many of each family at most.
-        metric: As for `best`.
-        where: As for `best`.
-        states: As for `best`.
+        record: Record with the sweep.
+        sweep: Name of the sweep.
+        top: The most trials of each family.
+        metric: As in `best`.
+        where: As in `best`.
+        states: As in `best`.
+
+    Raises:
+        UnknownSweepError: There is no such sweep.
+        FilterError: The metric or an expression is wrong.
     """
     with record.engine.begin() as connection:
         row = read_sweep(connection, sweep)
@@ -99,17 +103,19 @@ def best_at_rung(
     metric: str | None = None,
     where: str | Sequence[str] | None = None,
 ) -> tuple[BestTrial, ...]:
-    """Return the best of the trials that were measured at a rung, pruned ones too, by what they scored there.
-
-    Arguments and errors are those of `best`; trials set aside are left out.
+    """Return the best trials by their scores at a rung, including pruned trials, without excluded ones.
 
     Args:
-        record: Where the sweep is.
-        sweep: Its name.
-        rung: Which one, from 0.
-        top: How many at most.
-        metric: As for `best`.
-        where: As for `best`.
+        record: Record with the sweep.
+        sweep: Name of the sweep.
+        rung: Number of the rung, from 0.
+        top: The most trials to return.
+        metric: As in `best`.
+        where: As in `best`.
+
+    Raises:
+        UnknownSweepError: There is no such sweep.
+        FilterError: The metric or an expression is wrong.
     """
     with record.engine.begin() as connection:
         row = read_sweep(connection, sweep)
@@ -123,16 +129,20 @@ def best_at_rung(
 def pareto(
     record: Record, *, sweep: str, metric: str | None = None, where: str | Sequence[str] | None = None
 ) -> tuple[BestTrial, ...]:
-    """Return the finished trials that no other one beats in all objectives of the sweep, the best score first.
+    """Return the Pareto front of a sweep's finished trials, the best score first, without excluded trials.
 
-    A sweep of one objective has `seconds` as its second. One trial beats another when it is at least as good in all,
-    and better in one. Arguments and errors are those of `best`; trials set aside are left out.
+    A trial is on the front if no other trial beats it. One trial beats another if it is at least as good in all
+    objectives and better in one. A sweep with one objective has `seconds` as its second one.
 
     Args:
-        record: Where the sweep is.
-        sweep: Its name.
-        metric: As for `best`; given, it stands in place of the sweep's objectives, and `seconds` is the second.
-        where: As for `best`; trials that do not meet it beat none.
+        record: Record with the sweep.
+        sweep: Name of the sweep.
+        metric: As in `best`; if it is given, it and `seconds` replace the sweep's objectives.
+        where: As in `best`; trials that do not match are not compared.
+
+    Raises:
+        UnknownSweepError: There is no such sweep.
+        FilterError: The metric or an expression is wrong.
     """
     with record.engine.begin() as connection:
         row = read_sweep(connection, sweep)
@@ -143,14 +153,14 @@ def pareto(
         points = connection.execute(select(trials.number, *values).where(*counting)).all()
         known = [point for point in points if None not in point]
         goals = (row.objective, *others)
-        front = {known[place][0] for place in unbeaten([upwards(point[1:], goals=goals) for point in known])}
+        front = {known[index][0] for index in unbeaten([upwards(point[1:], goals=goals) for point in known])}
         query = select(schema.trials, score.label("metric_value")).where(*counting, trials.number.in_(front))
         found = connection.execute(query.order_by(score.desc(), trials.number)).mappings().all()
         return _answers(connection, found, metric=metric or row.objective)
 
 
 def pareto_goals(sweep: SweepRow, *, metric: str | None = None) -> tuple[str, ...]:
-    """Return what `pareto` compares in: the sweep's objectives, or one score and `seconds`."""
+    """Return the objectives that `pareto` compares: those of the sweep, or one score and `seconds`."""
     if metric is not None or len(sweep.goals) == 1:
         return (metric or sweep.objective, "seconds")
     return sweep.goals
@@ -192,8 +202,9 @@ def _answer(row: RowMapping, measured: RowMapping, *, metric: str) -> BestTrial:
         tasks=tasks_of(row["config"], result=TrialResult.model_validate(result)),
         languages=result["languages"],
         task_scores=result["task_scores"],
-        # The result has the lineage; the rows of `stages` also keep what earlier attempts paid for.
-        # A trunk is a means: who finds the phase complete has not seen it, and it goes when nobody extends it.
+        # The result has the lineage; the rows of `stages` also have stages of earlier attempts.
+        # Trunks are left out: a trial that finds the whole phase does not use the trunk, and garbage collection may
+        # delete it.
         stages=tuple(stage["key"] for stage in result["stages"] if not stage.get("is_trunk")),
         num_items=measured["num_items"],
         evaluations=result.get("evaluations", {}),

@@ -1,6 +1,6 @@
-"""A sweep in files that other tools read: csv, Parquet, an Optuna study, TensorBoard's events.
+"""Exports a sweep to files for other tools: CSV, Parquet, an Optuna study, TensorBoard's events.
 
-A file appears under its name when it is complete; nothing that is there already is replaced.
+A file gets its name only when it is complete. An existing file is never replaced.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ import contextlib
 import csv
 import json
 import os
+import re
 import tempfile
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any  # cells have no shared static type
+from typing import TYPE_CHECKING, Any  # Any: cells have no shared static type
 
 from pydantic import JsonValue
 
@@ -21,28 +22,50 @@ from search.query.table import TrialTable, trial_table
 from search.record import Measurement, Record, TrialRow
 from trainables.config.evaluation import XNLI_LANGUAGES
 
+if TYPE_CHECKING:
+    from tensorboardX import SummaryWriter
+
+_FORMULA = re.compile(r"'*[=+@\t\r\n\uff1d\uff0b\uff0d\uff20-]")
+"""Start of a text that a spreadsheet takes for a formula, in full width too."""
+_QUOTING = (csv.QUOTE_MINIMAL, csv.QUOTE_ALL)
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+
 
 def write_csv(record: Record, *, sweep: str, file: Path) -> int:
-    """Write one row a trial, and return how many; a number is written so that it reads back the same.
+    """Write a CSV file with one row for each trial, and return the number of rows; numbers have their full precision.
+
+    A text that a spreadsheet would run as a formula begins with a single quote (`as_no_formula`).
 
     Args:
-        record: Where the sweep is.
-        sweep: Its name.
-        file: The file to make.
+        record: Record with the sweep.
+        sweep: Name of the sweep.
+        file: File to create.
 
     Raises:
-        InputError: There is no such sweep, or the file cannot be made.
+        InputError: There is no such sweep, the file exists, or it cannot be created.
     """
     table = _flat(trial_table(record, sweep=sweep))
     with _making(file) as made, made.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(table.columns)
-        writer.writerows(table.rows)
+        plain, quoted = (csv.writer(stream, lineterminator="\n", quoting=how) for how in _QUOTING)
+        for row in (table.columns, *table.rows):
+            # Before Python 3.13 a text with a lone carriage return is not quoted, and a reader would end the row there.
+            has_return = any(isinstance(cell, str) and "\r" in cell for cell in row)
+            (quoted if has_return else plain).writerow([as_no_formula(cell) for cell in row])
     return len(table.rows)
 
 
+def as_no_formula(cell: object) -> object:
+    """Return a cell for a spreadsheet: a text that it would run gets a single quote in front.
+
+    A text that already begins with single quotes before such a sign gets one more, so that a reader gets every text
+    back that takes one quote from each text of quotes and such a sign. Numbers stay as they are, also as texts.
+    """
+    is_formula = isinstance(cell, str) and _FORMULA.match(cell) and not _NUMBER.fullmatch(cell)
+    return f"'{cell}" if is_formula else cell
+
+
 def write_parquet(record: Record, *, sweep: str, file: Path) -> int:
-    """Write one row a trial, and return how many. Arguments and errors are those of `write_csv`."""
+    """Write a Parquet file with the same table; arguments, return value and errors are those of `write_csv`."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -57,9 +80,9 @@ def write_parquet(record: Record, *, sweep: str, file: Path) -> int:
 
 
 def write_optuna(record: Record, *, sweep: str, file: Path) -> int:
-    """Write an Optuna study that optuna-dashboard opens. Arguments and errors are those of `write_csv`.
+    """Write an Optuna study for optuna-dashboard; arguments, return value and errors are those of `write_csv`.
 
-    A trial that was set aside has failed in the study, with the reason as an attribute.
+    An excluded trial is a failed trial of the study, with the reason as an attribute.
     """
     from search.sampler.study import StudyTrial, write_study
     from spaces.sweep_spec import make_space, make_sweep_spec
@@ -87,23 +110,23 @@ def write_optuna(record: Record, *, sweep: str, file: Path) -> int:
 
 
 def write_tensorboard(record: Record, *, sweep: str, folder: Path) -> int:
-    """Write a run for each measured trial: its scores by rung, and its parameters; return how many.
+    """Write a TensorBoard run for each measured trial: its scores by rung, and its parameters; return their number.
 
     Args:
-        record: Where the sweep is.
-        sweep: Its name.
-        folder: The folder to make.
+        record: Record with the sweep.
+        sweep: Name of the sweep.
+        folder: Folder to create; it can exist if it is empty.
 
     Raises:
-        InputError: There is no such sweep, or the folder cannot be made.
+        InputError: There is no such sweep, the folder holds files, or it cannot be created.
     """
     from tensorboardX import SummaryWriter
     from tensorboardX.summary import hparams
 
     trials = {trial.number: trial for trial in record.trials(sweep) if trial.score is not None}
-    measured: dict[int, list[Measurement]] = {}
-    for at in record.measurements(sweep):
-        measured.setdefault(at.trial, []).append(at)
+    measurements: dict[int, list[Measurement]] = {}
+    for measured in record.measurements(sweep):
+        measurements.setdefault(measured.trial, []).append(measured)
     with _making(folder, is_folder=True) as made:
         for number, trial in trials.items():
             with contextlib.closing(SummaryWriter(str(made / f"trial-{number:05}"))) as writer:
@@ -111,15 +134,20 @@ def write_tensorboard(record: Record, *, sweep: str, folder: Path) -> int:
                 values = {name: _scalar(value) for name, value in trial.assignment.items()}
                 for summary in hparams(values, {"score": trial.score}):
                     writer.file_writer.add_summary(summary)
-                for at in measured[number]:
-                    writer.add_scalar("score", at.score, global_step=at.rung, walltime=at.measured_at)
-                    for language, value in at.trial_result.languages.items():
-                        writer.add_scalar(f"language/{language}", value, global_step=at.rung, walltime=at.measured_at)
+                for measured in measurements[number]:
+                    _add_scores(writer, measured)
     return len(trials)
 
 
+def _add_scores(writer: SummaryWriter, measured: Measurement) -> None:
+    scores = {"score": measured.score}
+    scores |= {f"language/{language}": value for language, value in measured.trial_result.languages.items()}
+    for name, value in scores.items():
+        writer.add_scalar(name, value, global_step=measured.rung, walltime=measured.measured_at)
+
+
 def _flat(table: TrialTable) -> TrialTable:
-    """Return the table with plain cells: a column that holds objects, or values of several kinds, becomes JSON text."""
+    """Return the table with plain cells: a column of objects, or of values of several types, becomes JSON text."""
     columns = list(zip(*table.rows, strict=True)) if table.rows else []
     plain = [_plain_column(column) for column in columns]
     return TrialTable(columns=table.columns, rows=list(zip(*plain, strict=True)))
@@ -133,7 +161,7 @@ def _plain_column(column: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _parquet_type(name: str) -> Any:
-    """Return the type of a column that may be empty, where inference finds none."""
+    """Return the type of a column that can be empty, because type inference fails for an empty column."""
     import pyarrow as pa
 
     if name in {"state", "family", "error", "set_aside"}:
@@ -145,14 +173,14 @@ def _parquet_type(name: str) -> Any:
 
 
 def _coordinates(trial: TrialRow) -> dict[str, JsonValue]:
-    """Return the numbers behind a trial's weights, where its sampler kept them."""
+    """Return the sampler's coordinates of a trial's weights, if the sampler kept them."""
     kept = trial.sampler.get("coordinates")
     return kept if isinstance(kept, dict) else {}
 
 
 def _attributes(trial: TrialRow) -> dict[str, Any]:
-    told = ("family", "seed", "attempts", "cost_paid_seconds", "cost_if_alone_seconds", "error", "set_aside", "config")
-    return {name: getattr(trial, name) for name in told if getattr(trial, name) is not None}
+    names = ("family", "seed", "attempts", "cost_paid_seconds", "cost_if_alone_seconds", "error", "set_aside", "config")
+    return {name: getattr(trial, name) for name in names if getattr(trial, name) is not None}
 
 
 def _scalar(value: object) -> object:
@@ -161,9 +189,9 @@ def _scalar(value: object) -> object:
 
 @contextlib.contextmanager
 def _making(place: Path, *, is_folder: bool = False) -> Generator[Path]:
-    """Give a place beside the one named, that takes its name when it is complete."""
+    """Yield a temporary path beside `place`, and rename it to `place` when the block has ended without an error."""
     if place.exists() and not (is_folder and place.is_dir() and not any(place.iterdir())):
-        msg = f"cannot export to {str(place)!r}: it exists, and nothing is replaced; name a new one"
+        msg = f"cannot export to {str(place)!r}: it exists, and an export replaces nothing; give a new name"
         raise InputError(msg)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -172,7 +200,7 @@ def _making(place: Path, *, is_folder: bool = False) -> Generator[Path]:
             yield made
             if is_folder:
                 made.mkdir(exist_ok=True)
-            os.replace(made, place)  # noqa: PTH105  an empty folder may stand there
+            os.replace(made, place)  # noqa: PTH105  there may be an empty folder
     except OSError as error:
-        msg = f"cannot export to {str(place)!r}: {error.strerror or error}; name a place that can be written"
+        msg = f"cannot export to {str(place)!r}: {error.strerror or error}; give a place that you can write"
         raise InputError(msg) from error

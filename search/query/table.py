@@ -1,4 +1,4 @@
-"""All trials of a sweep as one table: what a notebook loads."""
+"""All trials of a sweep as one table, for notebooks and exported files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any  # cells have no shared type
 from sqlalchemy import and_, select
 
 from search.record import Record, schema
-from search.record.reading import read_sweep
+from search.record.row_reader import read_sweep
 
 _PLAIN = (
     *("number", "state", "family", "rung", "score", "attempts", "seed", "proposed_at", "started_at", "ended_at"),
@@ -18,21 +18,21 @@ _PLAIN = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialTable:
-    """One row a trial, or a trial and rung; `pandas.DataFrame(table.rows, columns=table.columns)` takes it as it is."""
+    """One row for each trial, or for each trial and rung; see `pandas.DataFrame(table.rows, columns=table.columns)`."""
 
     columns: tuple[str, ...]
     """Columns of the record, then languages, then parameters of the space."""
     rows: list[tuple[Any, ...]]
-    """Ordered by number, then rung; None where a trial has no such value."""
+    """Rows ordered by number, then rung; a cell is None if the trial has no such value."""
 
 
 def trial_table(record: Record, *, sweep: str, every_rung: bool = False) -> TrialTable:
-    """Return all trials of a sweep with their scores in every language.
+    """Return all trials of a sweep with their scores in each language and their parameters.
 
     Args:
-        record: Where the sweep is.
-        sweep: Its name.
-        every_rung: One row for each rung that a trial was measured at, instead of its highest alone.
+        record: Record with the sweep.
+        sweep: Name of the sweep.
+        every_rung: Whether to return a row for each measured rung of a trial, instead of its highest rung only.
 
     Raises:
         UnknownSweepError: There is no such sweep.

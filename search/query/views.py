@@ -1,6 +1,6 @@
-"""The documented views of one sweep, `trials`, `scores`, `stages` and `events`: `sql`, notebooks and files read these.
+"""The documented views of one sweep, `trials`, `scores`, `stages` and `events`, for `xstilts sql`, notebooks and files.
 
-Names are only added, never renamed. JSON columns hold text, which SQLite's json functions and `json.loads` read.
+Columns can be added but never renamed. JSON columns hold text, for SQLite's json functions and `json.loads`.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from typing import Any, Literal  # Any: cells have no shared static type
 from sqlalchemy import JSON, ColumnElement, Table, Text, cast, select
 
 from search.record import Record, schema
-from search.record.reading import read_sweep
+from search.record.row_reader import read_sweep
 
 ISO = "_iso"
-"""Ends the name of a column that says a time in ISO 8601 beside the one that has it as a number."""
+"""Suffix of the columns that have a time in ISO 8601; the column without the suffix has the time as a number."""
 
 ViewName = Literal["trials", "scores", "stages", "events"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """One view: rows of a table that belong to the sweep."""
+    """One view: the rows of a table that belong to the sweep."""
 
     table: Table
     columns: dict[str, str]
-    """Column -> what it holds."""
+    """Column -> its description."""
     order: tuple[str, ...]
-    """Columns that its rows are ordered by."""
+    """Columns that order the rows."""
 
 
 VIEWS: dict[ViewName, View] = {
@@ -41,7 +41,7 @@ VIEWS: dict[ViewName, View] = {
             "rung": "highest rung that it was measured at",
             "score": "the sweep's objective at that rung, 0..1",
             "seed": "seed that it was proposed with",
-            "attempts": "how often it was started",
+            "attempts": "number of its starts",
             "proposed_at": "seconds since 1970",
             "proposed_at_iso": "the same in ISO 8601, UTC",
             "started_at": "seconds since 1970",
@@ -49,11 +49,11 @@ VIEWS: dict[ViewName, View] = {
             "ended_at": "seconds since 1970",
             "ended_at_iso": "the same in ISO 8601, UTC",
             "cost_paid_seconds": "seconds of the stages that it made",
-            "cost_if_alone_seconds": "seconds of its whole lineage, had nothing been shared",
+            "cost_if_alone_seconds": "seconds of all stages of its lineage",
             "steps_paid": "optimiser steps of the stages that it made",
-            "steps_if_alone": "optimiser steps of its whole lineage",
+            "steps_if_alone": "optimiser steps of all stages of its lineage",
             "error": "why it failed",
-            "set_aside": "why it does not count since the sweep was changed; null: it counts",
+            "set_aside": "why it is excluded; null: it counts",
             "assignment": "JSON: parameter of the space -> value",
             "config": "JSON: the full configuration",
         },
@@ -75,28 +75,28 @@ VIEWS: dict[ViewName, View] = {
         columns={
             "trial": "number of the trial",
             "rung": "rung that the stage belongs to",
-            "position": "place in the lineage, from 0",
+            "position": "position in the lineage, from 0",
             "phase": "intermediate, target or evaluation",
             "key": "content key of the stage in the store",
             "steps": "optimiser steps",
-            "seconds": "wall time of making it, whoever made it",
-            "reused": "1: another trial had made it",
-            "is_trunk": "1: the stable stretch that higher rungs extend",
-            "steps_before": "optimiser steps of the trunk that it continues",
-            "seconds_before": "wall time of that trunk",
-            "further": "further target that it was planned for; empty: the trial's own",
+            "seconds": "wall time that it took, also if another trial made it",
+            "reused": "1: another trial made it",
+            "is_trunk": "1: only a later stage of the phase is made from it: a trunk, or a part of a merge",
+            "steps_before": "optimiser steps of the trunk that it continues, or of the parts that it combines",
+            "seconds_before": "wall time of that trunk or those parts",
+            "further": "further target that it belongs to; empty: the trial's own",
         },
         order=("trial", "rung", "position"),
     ),
     "events": View(
         table=schema.events,
         columns={
-            "id": "grows in the order of what happened",
+            "id": "number that grows with every event",
             "time": "seconds since 1970",
             "time_iso": "the same in ISO 8601, UTC",
-            "trial": "number of the trial; null: the sweep's own",
-            "kind": "what happened, in a word: `left_out` tells of rows of a split that were not used",
-            "payload": "JSON: the rest of it",
+            "trial": "number of the trial; null: an event of the sweep",
+            "kind": "kind of event, such as `left_out`: rows of a split are not used",
+            "payload": "JSON: the details of the event",
         },
         order=("id",),
     ),
@@ -104,11 +104,11 @@ VIEWS: dict[ViewName, View] = {
 
 
 TIMES = frozenset(name.removesuffix(ISO) for view in VIEWS.values() for name in view.columns if name.endswith(ISO))
-"""Columns that have a time as a number."""
+"""Columns that hold a time as a number."""
 
 
 def describe_views() -> str:
-    """Return the views with their columns, as one line for messages."""
+    """Return the views and their columns as one line, for messages."""
     return "; ".join(f"{name}({', '.join(view.columns)})" for name, view in VIEWS.items())
 
 
@@ -116,9 +116,9 @@ def read_view(record: Record, *, sweep: str, view: ViewName) -> list[tuple[Any, 
     """Return the rows of a view of a sweep, in order, with JSON as text.
 
     Args:
-        record: Where the sweep is.
-        sweep: Its name.
-        view: Which one.
+        record: Record with the sweep.
+        sweep: Name of the sweep.
+        view: Name of the view.
 
     Raises:
         UnknownSweepError: There is no such sweep.
@@ -126,14 +126,14 @@ def read_view(record: Record, *, sweep: str, view: ViewName) -> list[tuple[Any, 
     table, columns = VIEWS[view].table, VIEWS[view].columns
     chosen = [_column(table, name) for name in columns]
     query = select(*chosen).where(table.c.sweep == sweep).order_by(*(table.c[name] for name in VIEWS[view].order))
-    times = [place for place, name in enumerate(columns) if name.endswith(ISO)]
+    times = [index for index, name in enumerate(columns) if name.endswith(ISO)]
     with record.engine.begin() as connection:
         read_sweep(connection, sweep)
         return [_with_times(tuple(row), times=times) for row in connection.execute(query)]
 
 
 def iso_time(seconds: float) -> str:
-    """Return a time in seconds since 1970 as ISO 8601, in UTC and milliseconds."""
+    """Return a time, given in seconds since 1970, in ISO 8601, in UTC with milliseconds."""
     return datetime.fromtimestamp(round(seconds, 3), tz=UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -146,6 +146,6 @@ def _with_times(row: tuple[Any, ...], *, times: list[int]) -> tuple[Any, ...]:
     if not times:
         return row
     cells = list(row)
-    for place in times:
-        cells[place] = None if cells[place] is None else iso_time(cells[place])
+    for index in times:
+        cells[index] = None if cells[index] is None else iso_time(cells[index])
     return tuple(cells)

@@ -1,9 +1,9 @@
-"""The record: what every sweep, trial and measurement was, in SQL."""
+"""The record: the SQL database that holds sweeps, trials, measurements and events."""
 
-from search.record.device_faults import SetApart, fault_payload
+from search.record.device_faults import QuarantinedPlace, fault_payload
 from search.record.history import History, HistoryRow
-from search.record.ownership import Ownership, Pace
-from search.record.owning import Owner
+from search.record.owner_rows import Owner
+from search.record.ownership import HeartbeatTimes, Ownership, own_sweep
 from search.record.record import Record, open_record
 from search.record.rows import (
     STATES,
@@ -26,6 +26,7 @@ __all__ = [
     "STATES",
     "Curve",
     "Event",
+    "HeartbeatTimes",
     "History",
     "HistoryRow",
     "JsonObject",
@@ -33,17 +34,17 @@ __all__ = [
     "Objective",
     "Owner",
     "Ownership",
-    "Pace",
     "Proposal",
+    "QuarantinedPlace",
     "Record",
     "Revision",
     "Seen",
-    "SetApart",
     "StageRow",
     "State",
     "SweepRow",
     "TrialRow",
     "fault_payload",
     "open_record",
+    "own_sweep",
     "score_of",
 ]

@@ -1,4 +1,4 @@
-"""What a trial scored and cost, as values of SQL."""
+"""SQL expressions of a trial's scores and costs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _COSTS = {"seconds": trials.c.cost_if_alone_seconds, "steps": trials.c.steps_if_
 
 
 def goal_column(goal: str) -> ColumnElement[Any]:
-    """Return the SQL value of an objective of a sweep, at the highest rung of a trial.
+    """Return the SQL expression of a sweep's objective, at the highest rung of a trial.
 
     Args:
         goal: `average`, `english`, `worst`, `seconds` or `steps`.
@@ -22,12 +22,12 @@ def goal_column(goal: str) -> ColumnElement[Any]:
 
 
 def metric_column(metric: str, *, language: str = "", rung: int | None = None) -> ColumnElement[Any]:
-    """Return the SQL value of what a trial scored.
+    """Return the SQL expression of a trial's score.
 
     Args:
-        metric: Its name in the table of scores.
-        language: Of which language, where it is of one.
-        rung: At which; None takes the trial's highest.
+        metric: Name of the metric in the table `scores`.
+        language: The language, for a metric of one language; else empty.
+        rung: The rung; None takes the trial's highest.
     """
     of_trial = (
         scores.c.sweep == trials.c.sweep,

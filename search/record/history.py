@@ -1,6 +1,7 @@
-"""A sweep's trials as a sampler sees them, kept up to date by reading only what has changed since.
+"""Keeps a sweep's trials in the form that samplers use, and updates them by reading only changed trials.
 
-Reading ten thousand trials with their configurations takes most of a second; what one result changes, a millisecond.
+Reading ten thousand trials with their configurations takes almost a second; reading the change of one result takes a
+millisecond.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from search.record.schema import events, trials
 T = TypeVar("T")
 
 _MOST_ASKED = 500
-"""Changed trials that are asked for by number; with more of them all are read."""
+"""Largest number of changed trials that are read by number; with more changes, all trials are read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryRow:
-    """What a sampler may know of a trial."""
+    """The columns of a trial that samplers use."""
 
     number: int
     assignment: JsonObject
@@ -34,19 +35,19 @@ class HistoryRow:
     sampler: JsonObject
     set_aside: str | None
     values: tuple[float | None, ...] = ()
-    """The sweep's objectives at the highest rung, where it has several."""
+    """The sweep's objectives at the highest rung, if it has several."""
 
 
 _COLUMNS = tuple(trials.c[name] for name in HistoryRow.__slots__ if name != "values")
 
 
 class History(Generic[T]):
-    """One sweep's trials, ordered by number. Used from one thread.
+    """One sweep's trials, ordered by number. Use it from one thread.
 
     Args:
         record: Holds the sweep.
-        sweep: Its name.
-        make: Makes what the caller keeps of a trial, anew whenever the trial has changed.
+        sweep: Name of the sweep.
+        make: Converts a trial into the caller's type; called again whenever the trial has changed.
         goals: The sweep's objectives.
     """
 
@@ -60,7 +61,7 @@ class History(Generic[T]):
         self._kept: list[T] = []
 
     def trials(self) -> Sequence[T]:
-        """Return all trials as they are now. The sequence changes at the next call: copy what must not."""
+        """Return all trials as they are now. The next call changes the same sequence: copy it if it must stay."""
         with self._record.engine.begin() as connection:
             last, changed = self._changed(connection)
             query = select(*_COLUMNS, *self._values).where(trials.c.sweep == self._sweep).order_by(trials.c.number)
@@ -75,12 +76,12 @@ class History(Generic[T]):
         return self._kept
 
     def _changed(self, connection: Connection) -> tuple[int, list[int]]:
-        """Return the sweep's last event, and the trials that changed since the last call."""
+        """Return the id of the sweep's last event, and the numbers of the trials that changed since the last call."""
         new = (events.c.sweep == self._sweep, events.c.id > self._last_event)
         last = connection.scalar(select(func.max(events.c.id)).where(events.c.sweep == self._sweep)) or 0
         if last == self._last_event:
             return last, []
-        if not self._last_event:  # everything is new
+        if not self._last_event:  # the first call reads all trials
             return last, [0]
         query = select(events.c.trial).where(*new, events.c.trial.is_not(None)).distinct()
         return last, list(connection.scalars(query))

@@ -1,4 +1,4 @@
-"""What a trial's stages are, and cost it, after it reports a lineage. Pure: the tables only keep the answer."""
+"""Computes a trial's stages and their cost after it reports a lineage. Pure: the tables store the result."""
 
 from __future__ import annotations
 
@@ -15,24 +15,25 @@ class Lineage:
     """A trial's stages over its rungs."""
 
     here: tuple[StageRow, ...]
-    """The rung's rows, in order."""
+    """Rows of the reported rung, in order."""
     cost_paid_seconds: float
     """Seconds of the distinct stages that the trial made, over all rungs and attempts."""
     steps_paid: int
-    """Optimiser steps of them."""
+    """Optimiser steps of these stages."""
 
 
 def merge(before: Sequence[StageRow], *, trial: int, rung: int, stages: Sequence[StageRun]) -> Lineage:
-    """Return a trial's lineage at a rung after it reported it.
+    """Return a trial's lineage after it reported one rung.
 
-    A stage that an earlier attempt or rung of the same trial made stays paid by this trial, though the later one found
-    it in the store. Stages of an earlier attempt that are not in the lineage stay, behind it: they were paid for.
+    A stage that an earlier attempt or rung of the same trial made still counts as paid by this trial, although the
+    later attempt found it in the store. Stages of an earlier attempt that are not in the new lineage are kept at its
+    end: they were paid for.
 
     Args:
         before: The trial's rows of all rungs, ordered by rung and position.
-        trial: Its number.
-        rung: The rung that is reported.
-        stages: The whole lineage there.
+        trial: The trial's number.
+        rung: The reported rung.
+        stages: The whole lineage at this rung.
     """
     paid = {row.key: (row.seconds, row.steps) for row in before if not row.reused}
     paid |= {stage.key: (stage.seconds, stage.steps) for stage in stages if not stage.reused}
@@ -45,14 +46,14 @@ def merge(before: Sequence[StageRow], *, trial: int, rung: int, stages: Sequence
     rows += [replace(row, position=position) for position, row in enumerate(left, start=len(rows))]
     return Lineage(
         here=tuple(rows),
-        # Exactly rounded, so that the order of the rows does not matter.
+        # fsum rounds exactly, so the order of the rows does not matter.
         cost_paid_seconds=math.fsum(seconds for seconds, _ in paid.values()),
         steps_paid=sum(steps for _, steps in paid.values()),
     )
 
 
 def with_stage(before: Sequence[StageRow], *, rung: int, stage: StageRun) -> list[StageRun]:
-    """Return the lineage to report at a rung when a trial has one more stage."""
+    """Return a trial's lineage at a rung with one more stage."""
     return [*(row.run for row in before if row.rung == rung and row.key != stage.key), stage]
 
 

@@ -1,15 +1,17 @@
 """The record: the SQL database that holds sweeps, trials, measurements and events.
 
-Any number of processes may read and write one record at once: the driver proposes while trial actors finish. Each
-method is one transaction, durable when it returns, and writes the derived tables together with the event, so a
-killed process leaves either all of it or nothing. Writers of one sweep wait for each other (up to 30 s on SQLite).
+Any number of processes can read and write one record at the same time: the driver proposes while trial actors finish.
+Each method is one transaction, which is durable when the method returns. It writes the event and the derived tables
+together, so a killed process leaves all of it or nothing. Writers of one sweep wait for each other (up to 30 s on
+SQLite).
 
-One process drives a sweep at a time: `own` gives it a fencing number that its writes, and those of its trial actors,
-carry (`fenced`); when another process has taken over, they are refused. Writes without a number are not checked.
+One process drives a sweep at a time: `own_sweep` gives it a fencing number. Its writes, and those of its trial actors,
+carry this number (`fenced`), and are refused after another process has taken the sweep over. Writes without a number
+are not checked.
 
-Trials are numbered from 0 without gaps. A trial's results are never changed: writing the same result again does
-nothing, a different one is refused. A Record is safe to share between threads and not to be sent to other
-processes: send `record.where` and open it there.
+Trials are numbered from 0 without gaps. A trial's results never change: writing the same result again does nothing, and
+a different result is refused. Threads can share a Record; do not send it to other processes: send `record.where` and
+open the record there.
 """
 
 from __future__ import annotations
@@ -25,35 +27,36 @@ from typing import Any, Self  # Any: column values have no shared static type
 from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import IntegrityError
 
-from search.record import owning, reading, schema, writing
-from search.record.integrity.guarding import check_now
+from search.record import owner_rows, row_reader, row_writer, schema
+from search.record.database import OpenDatabase, open_database, writing_engine
+from search.record.integrity.guard import check_now
 from search.record.lineage import with_stage
-from search.record.opening import Opened, open_database
-from search.record.opening import writing as writing_engine
-from search.record.ownership import Ownership, Pace, take
 from search.record.record_reader import RecordReader
 from search.record.reserve import Reserve, with_reserve
 from search.record.rows import JsonObject, NoteKind, Objective, Proposal, Revision, SweepRow, TrialRow
 from search.record.same_spec import check_same_sweep
 from trainables.errors import ConfigError
 from trainables.failures import FailureKind
+from trainables.names import expanded
 from trainables.results import StageRun, TrialResult
 
 
 def open_record(where: str | Path, *, read_only: bool = False) -> Record:
-    """Return the record at a path or URL, made when it is missing.
+    """Return the record at a path or URL; create it if it is missing.
 
     Args:
         where: Path of an SQLite file, or an SQLAlchemy URL such as `postgresql+psycopg://user:password@host/database`.
-        read_only: Change nothing; a missing record is then an error.
+        read_only: Whether the record is only read; a missing record is then an error.
 
     Raises:
-        RecordMissingError: It is to be read and does not exist.
-        RecordNewerError: A newer xstilts wrote it.
-        RecordDamagedError: It is no database any more.
+        RecordMissingError: `read_only` is set, and the record does not exist.
+        RecordForeignError: The database belongs to another program.
+        RecordNewerError: A newer version of xstilts wrote it.
+        RecordOlderError: `read_only` is set, and the record has an older schema that cannot be migrated.
+        RecordDamagedError: The file is damaged, and no good snapshot exists.
         RecordUnusableError: It cannot be opened.
     """
-    place = str(where) if "://" in str(where) else str(Path(where).expanduser().absolute())
+    place = str(where) if "://" in str(where) else str(expanded(where, what="the record").absolute())
     return Record(open_database(place, read_only=read_only), where=place)
 
 
@@ -63,10 +66,10 @@ class Record(RecordReader):
     Args:
         opened: The database, with the record's tables.
         where: Path or URL that opens it again.
-        fence: Under which fencing number it writes to one sweep; others, and without it all, are written unfenced.
+        fence: Fencing number of its writes to one sweep; None, and other sweeps, are not checked.
     """
 
-    def __init__(self, opened: Opened, *, where: str, fence: owning.Fence | None = None) -> None:
+    def __init__(self, opened: OpenDatabase, *, where: str, fence: owner_rows.Fence | None = None) -> None:
         super().__init__(opened.engine)
         self.where = where
         self._opened = opened
@@ -74,7 +77,7 @@ class Record(RecordReader):
         self._fence = fence
         is_file = opened.engine.dialect.name == "sqlite"
         self.reserve = Reserve(Path(opened.engine.url.database or "") if is_file else None)
-        """Space that is kept for it while a sweep runs."""
+        """Disk space that is reserved for the record while a sweep runs."""
 
     def __enter__(self) -> Self:
         return self
@@ -83,13 +86,13 @@ class Record(RecordReader):
         self.close()
 
     def close(self) -> None:
-        """Close its connections, and seal its file if no other process writes it."""
+        """Close the connections, and seal the file if no other process writes it."""
         self._opened.close()
 
     def check(self) -> int | None:
-        """Return the number of events after checking every page, event and derived row; None on a server.
+        """Check every page, event and derived row, and return the number of events; None on a server.
 
-        Takes seconds on a long record. Opening does it by itself where something may have happened to the file.
+        This takes seconds on a long record. Opening a record does it too if the file may have been changed.
 
         Raises:
             RecordDamagedError: The file is damaged.
@@ -97,86 +100,70 @@ class Record(RecordReader):
         is_file = self.engine.dialect.name == "sqlite"
         return check_now(Path(self.engine.url.database or "")) if is_file else None
 
-    def own(self, sweep: str, *, take_over: bool = False, pace: Pace = Pace()) -> Ownership:  # noqa: B008  it is frozen
-        """Return this process's ownership of a sweep: a context with a heartbeat, a fencing number, and a record.
-
-        An owner that let go, or whose process is gone from this host, is followed at once.
-
-        Args:
-            sweep: Its name.
-            take_over: Whether to take the sweep from an owner whose beat stands still for `pace.stale_seconds`.
-            pace: How fast this owner beats, and how long another one may stand still.
-
-        Raises:
-            UnknownSweepError: There is no such sweep.
-            SweepOwnedError: It has an owner that lives, or may live.
-        """
-        return take(self, sweep, take_over=take_over, pace=pace)
-
     def fenced(self, sweep: str, *, fence: int | None) -> Record:
-        """Return this record as one whose writes to the sweep carry a fencing number; it shares the connections.
+        """Return a record with the same connections whose writes to the sweep carry a fencing number.
 
-        Every such write raises FencedError, and changes nothing, once the sweep has a newer owner.
+        Once the sweep has a newer owner, every such write raises FencedError and changes nothing.
 
         Args:
             sweep: Name of the sweep.
-            fence: An owner's number; None gives the record as it is.
+            fence: An owner's number; None returns this record.
         """
         if fence is None:
             return self
-        return Record(self._opened, where=self.where, fence=owning.Fence(sweep=sweep, number=fence))
+        return Record(self._opened, where=self.where, fence=owner_rows.Fence(sweep=sweep, number=fence))
 
     @with_reserve
     def put_sweep(self, name: str, *, spec: JsonObject, objective: Objective, planned_trials: int) -> SweepRow:
-        """Return the sweep of this name, made when there is none. An existing one's planned trials only grow.
+        """Return the sweep of this name; create it if there is none. The planned trials of an existing one only grow.
 
         Raises:
-            SweepDiffersError: It exists with another spec or objective.
+            SweepDiffersError: The sweep exists with another spec or objective.
         """
         row: JsonObject = {"name": name, "spec": spec, "objective": objective, "planned_trials": planned_trials}
         with contextlib.suppress(IntegrityError), self._transaction() as connection:
-            # Another process may make it between the look and the insert (PostgreSQL): then it exists.
+            # On PostgreSQL another process can insert it between the query and this insert: then it exists.
             if name not in connection.scalars(select(schema.sweeps.c.name)).all():
                 now = time.time()
                 connection.execute(schema.sweeps.insert().values(**row, created_at=now))
-                writing.add_event(connection, name, number=None, kind="sweep", payload=row, at=now)
+                row_writer.add_event(connection, name, number=None, kind="sweep", payload=row, at=now)
         sweep = self.plan(name, planned_trials=planned_trials)
         check_same_sweep(sweep, spec=spec, objective=objective)
         return sweep
 
     @with_reserve
     def revise(self, name: str, *, revision: Revision) -> SweepRow:
-        """Return the sweep with another spec; its trials count or are set aside as the revision says.
+        """Return the sweep with another spec; its trials count or are excluded according to the revision.
 
         Raises:
             UnknownSweepError: There is no such sweep.
             FencedError: Another process has taken the sweep over.
         """
         with self.writing_to(name) as connection:
-            reading.read_sweep(connection, name)
-            writing.revise(connection, name, revision=revision)
-            return reading.read_sweep(connection, name)
+            row_reader.read_sweep(connection, name)
+            row_writer.revise(connection, name, revision=revision)
+            return row_reader.read_sweep(connection, name)
 
     def last_revision(self, name: str) -> Revision | None:
-        """Return the sweep's last change of spec, or None when there was none."""
+        """Return the last change of the sweep's spec, or None if there was none."""
         with self.engine.begin() as connection:
-            return reading.read_last_revision(connection, name)
+            return row_reader.read_last_revision(connection, name)
 
     @with_reserve
     def plan(self, name: str, *, planned_trials: int) -> SweepRow:
-        """Return the sweep after raising its planned trials to this number; a lower one changes nothing.
+        """Return the sweep after raising its planned trials to this number; a lower number changes nothing.
 
         Raises:
             UnknownSweepError: There is no such sweep.
         """
         with self.writing_to(name) as connection:
-            sweep = reading.read_sweep(connection, name)
+            sweep = row_reader.read_sweep(connection, name)
             if planned_trials > sweep.planned_trials:
                 raised = update(schema.sweeps).where(schema.sweeps.c.name == name)
                 connection.execute(raised.values(planned_trials=planned_trials))
                 payload: JsonObject = {"planned_trials": planned_trials}
-                writing.add_event(connection, name, number=None, kind="planned", payload=payload, at=time.time())
-            return reading.read_sweep(connection, name)
+                row_writer.add_event(connection, name, number=None, kind="planned", payload=payload, at=time.time())
+            return row_reader.read_sweep(connection, name)
 
     @with_reserve
     def propose(self, sweep: str, *, proposal: Proposal) -> TrialRow:
@@ -187,23 +174,23 @@ class Record(RecordReader):
             ConfigError: The trial does not score what the sweep's objective needs.
         """
         with self.writing_to(sweep) as connection:
-            row = reading.read_sweep(connection, sweep)
+            row = row_reader.read_sweep(connection, sweep)
             if "english" in {row.objective, *row.goals} and "en" not in proposal.config.evaluation.languages:
-                msg = "lacks 'en', and english is an objective of the sweep; add en, or choose another objective"
+                msg = "lacks 'en', but the objective 'english' of the sweep needs it; add en, or change the objective"
                 raise ConfigError("evaluation.languages", msg)
-            number = reading.next_number(connection, sweep)
-            writing.add_trial(connection, sweep, number=number, proposal=proposal)
-            return reading.read_trial(connection, sweep, number=number)
+            number = row_reader.next_number(connection, sweep)
+            row_writer.add_trial(connection, sweep, number=number, proposal=proposal)
+            return row_reader.read_trial(connection, sweep, number=number)
 
     @with_reserve
     def start(self, sweep: str, *, number: int, host: str | None = None, process: int | None = None) -> TrialRow:
-        """Return the trial, now running, one attempt more.
+        """Return the trial, now running and with one more attempt.
 
         Args:
             sweep: Name of the sweep.
             number: The trial's number.
-            host: Name of the host that runs it; None names this one.
-            process: Number of the process that runs it; None names this one.
+            host: Name of the host that runs it; None for this host.
+            process: Number of the process that runs it; None for this process.
 
         Raises:
             UnknownTrialError: There is no such trial.
@@ -216,41 +203,41 @@ class Record(RecordReader):
                 "process": process or os.getpid(),
             }
             again: dict[str, Any] = {"attempts": trial.attempts + 1, "ended_at": None, "error": None}
-            writing.move(connection, trial, state="running", payload=payload, time_column="started_at", **again)
-            return reading.read_trial(connection, sweep, number=number)
+            row_writer.move(connection, trial, state="running", payload=payload, time_column="started_at", **again)
+            return row_reader.read_trial(connection, sweep, number=number)
 
     @with_reserve
     def add_stage(self, sweep: str, *, number: int, rung: int, stage: StageRun) -> None:
-        """Record a stage as soon as it is made or found, so that a killed trial's cost is not lost.
+        """Record a stage when it is made or found, so that the cost of a killed trial is not lost. Optional.
 
-        The lineage given with the rung's result replaces what was added here. Optional.
+        The lineage in the rung's result later replaces the stages that were added here.
 
         Raises:
             UnknownTrialError: There is no such trial.
         """
         with self._change(sweep, number) as (connection, trial):
-            rows = reading.read_stages(connection, sweep, number=number)
+            rows = row_reader.read_stages(connection, sweep, number=number)
             stages = with_stage(rows, rung=rung, stage=stage)
-            paid = writing.put_stages(connection, trial, rung=rung, stages=stages)
-            writing.change_trial(connection, trial, **paid)
+            paid = row_writer.put_stages(connection, trial, rung=rung, stages=stages)
+            row_writer.change_trial(connection, trial, **paid)
             payload: JsonObject = {"rung": rung, "stage": stage.model_dump(mode="json")}
-            writing.add_event(connection, sweep, number=number, kind="stage", payload=payload, at=time.time())
+            row_writer.add_event(connection, sweep, number=number, kind="stage", payload=payload, at=time.time())
 
     @with_reserve
     def measure(self, sweep: str, *, number: int, result: TrialResult, rung: int = 0) -> TrialRow:
-        """Return the trial after adding what it scored at a rung, while it goes on.
+        """Return the trial, still running, after adding its result at a rung.
 
         Raises:
             UnknownTrialError: There is no such trial.
             ResultDiffersError: It was measured at this rung with another result.
         """
         with self._change(sweep, number) as (connection, trial):
-            writing.measure(connection, trial, result=result, rung=rung)
-            return reading.read_trial(connection, sweep, number=number)
+            row_writer.measure(connection, trial, result=result, rung=rung)
+            return row_reader.read_trial(connection, sweep, number=number)
 
     @with_reserve
     def finish(self, sweep: str, *, number: int, result: TrialResult, rung: int = 0) -> TrialRow:
-        """Return the trial, now finished with the result of its last rung. The same result again does nothing.
+        """Return the trial, now finished with the result of its last rung. Writing the same result again does nothing.
 
         Raises:
             UnknownTrialError: There is no such trial.
@@ -258,27 +245,29 @@ class Record(RecordReader):
             StateError: It was pruned.
         """
         with self._change(sweep, number) as (connection, trial):
-            score = writing.measure(connection, trial, result=result, rung=rung)
+            score = row_writer.measure(connection, trial, result=result, rung=rung)
             if trial.state != "finished":
                 payload: JsonObject = {"rung": rung, "score": score}
-                writing.move(connection, trial, state="finished", payload=payload, time_column="ended_at", error=None)
-            ended = reading.read_trial(connection, sweep, number=number)
+                row_writer.move(
+                    connection, trial, state="finished", payload=payload, time_column="ended_at", error=None
+                )
+            ended = row_reader.read_trial(connection, sweep, number=number)
         self._trial_ended()
         return ended
 
     @with_reserve
     def prune(self, sweep: str, *, number: int) -> TrialRow:
-        """Return the trial, stopped for good after its highest measured rung. Again, it does nothing.
+        """Return the trial, now pruned at its highest measured rung. A second call does nothing.
 
         Raises:
             UnknownTrialError: There is no such trial.
-            StateError: It has ended otherwise.
+            StateError: The trial has another final state, or is not started.
         """
         with self._change(sweep, number) as (connection, trial):
             if trial.state != "pruned":
                 payload: JsonObject = {"rung": trial.rung, "score": trial.score}
-                writing.move(connection, trial, state="pruned", payload=payload, time_column="ended_at")
-            ended = reading.read_trial(connection, sweep, number=number)
+                row_writer.move(connection, trial, state="pruned", payload=payload, time_column="ended_at")
+            ended = row_reader.read_trial(connection, sweep, number=number)
         self._trial_ended()
         return ended
 
@@ -286,14 +275,14 @@ class Record(RecordReader):
     def fail(
         self, sweep: str, *, number: int, error: str, kind: FailureKind = "other", stage: str | None = None
     ) -> TrialRow:
-        """Return the trial, failed; `start` runs it again.
+        """Return the trial, now failed; `start` runs it again.
 
         Args:
-            sweep: The sweep's name.
+            sweep: Name of the sweep.
             number: The trial's number.
-            error: Why, in words.
-            kind: What kind of failure it is.
-            stage: Key of the stage that no trial can make, where that is known.
+            error: The error message.
+            kind: Kind of the failure.
+            stage: Key of the stage that no trial can make, if there is one.
 
         Raises:
             UnknownTrialError: There is no such trial.
@@ -301,36 +290,36 @@ class Record(RecordReader):
         """
         with self._change(sweep, number) as (connection, trial):
             payload: JsonObject = {"error": error, "kind": kind, "stage": stage}
-            writing.move(connection, trial, state="failed", payload=payload, time_column="ended_at", error=error)
-            ended = reading.read_trial(connection, sweep, number=number)
+            row_writer.move(connection, trial, state="failed", payload=payload, time_column="ended_at", error=error)
+            ended = row_reader.read_trial(connection, sweep, number=number)
         self._trial_ended()
         return ended
 
     @with_reserve
     def note(self, sweep: str, *, number: int | None = None, kind: NoteKind, payload: JsonObject) -> None:
-        """Note what happened to a sweep or a trial and changes nothing else.
+        """Add an event of a sweep or a trial that changes nothing else.
 
         Args:
-            sweep: The sweep's name.
-            number: The trial's number, or None.
-            kind: What happened.
-            payload: The rest of it.
+            sweep: Name of the sweep.
+            number: The trial's number; None for an event of the sweep.
+            kind: Kind of the event.
+            payload: Its details.
 
         Raises:
             UnknownSweepError: There is no such sweep.
         """
         with self.writing_to(sweep) as connection:
-            writing.add_event(connection, sweep, number=number, kind=kind, payload=payload, at=time.time())
+            row_writer.add_event(connection, sweep, number=number, kind=kind, payload=payload, at=time.time())
 
     @with_reserve
     def wait(self, sweep: str, *, number: int, reason: str, counts: bool = False) -> TrialRow:
-        """Return the trial, which gave its place back before it had ended.
+        """Return the trial, now re-queued: it waits, and `start` runs it again.
 
         Args:
-            sweep: The sweep's name.
+            sweep: Name of the sweep.
             number: The trial's number.
-            reason: What it waits for.
-            counts: Whether this was an attempt; one that could not begin is none.
+            reason: What the trial waits for.
+            counts: Whether the last start counts as an attempt; one that could not begin does not.
 
         Raises:
             UnknownTrialError: There is no such trial.
@@ -339,7 +328,7 @@ class Record(RecordReader):
         with self._change(sweep, number) as (connection, trial):
             attempts = trial.attempts if counts else max(0, trial.attempts - 1)
             payload: JsonObject = {"reason": reason, "counts": counts}
-            writing.move(
+            row_writer.move(
                 connection,
                 trial,
                 state="interrupted",
@@ -348,43 +337,43 @@ class Record(RecordReader):
                 kind="waiting",
                 attempts=attempts,
             )
-            return reading.read_trial(connection, sweep, number=number)
+            return row_reader.read_trial(connection, sweep, number=number)
 
     @with_reserve
     def interrupt_running(self, sweep: str) -> tuple[int, ...]:
-        """Return the numbers of the trials that were running and are now interrupted; `start` runs them again.
+        """Mark all running trials as interrupted and return their numbers; `start` runs them again.
 
-        Only the sweep's one driver may call it: the trials of another driver would look interrupted while they run.
+        Only the sweep's driver may call this: otherwise trials that still run would look interrupted.
 
         Raises:
             UnknownSweepError: There is no such sweep.
         """
         with self.writing_to(sweep) as connection:
-            running = reading.read_trials(connection, sweep, states=("running",))
+            running = row_reader.read_trials(connection, sweep, states=("running",))
             for trial in running:
-                writing.move(connection, trial, state="interrupted", payload={}, time_column="ended_at")
+                row_writer.move(connection, trial, state="interrupted", payload={}, time_column="ended_at")
             return tuple(trial.number for trial in running)
 
     @contextlib.contextmanager
     def writing_to(self, sweep: str) -> Generator[Connection]:
-        """Hold a sweep for one transaction of writes, durable at its end.
+        """Lock a sweep and yield a transaction for writes, which is durable at the end of the context.
 
         Raises:
             UnknownSweepError: There is no such sweep.
-            FencedError: This record writes under an older owner's number.
+            FencedError: This record has the fencing number of an earlier owner.
         """
         with self._transaction() as connection:
-            reading.read_sweep(connection, sweep, lock=True)
+            row_reader.read_sweep(connection, sweep, lock=True)
             if self._fence is not None and self._fence.sweep == sweep:
-                owning.check_fence(connection, sweep, fence=self._fence.number)
+                owner_rows.check_fence(connection, sweep, fence=self._fence.number)
             yield connection
 
     @contextlib.contextmanager
     def _transaction(self) -> Generator[Connection]:
         with self._writes.begin() as connection:
-            connection.info.pop(writing.LAST_EVENT, None)
+            connection.info.pop(row_writer.LAST_EVENT, None)
             yield connection
-            last = connection.info.get(writing.LAST_EVENT)
+            last = connection.info.get(row_writer.LAST_EVENT)
         if last is not None and self._opened.guard is not None:
             self._opened.guard.committed(event=last[0], chain=last[1])
 
@@ -395,4 +384,4 @@ class Record(RecordReader):
     @contextlib.contextmanager
     def _change(self, sweep: str, number: int) -> Generator[tuple[Connection, TrialRow]]:
         with self.writing_to(sweep) as connection:
-            yield connection, reading.read_trial(connection, sweep, number=number)
+            yield connection, row_reader.read_trial(connection, sweep, number=number)

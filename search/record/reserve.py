@@ -1,7 +1,8 @@
-"""Space kept for the record while a sweep runs: what a full disk leaves to say so, and to stop in order.
+"""Reserves disk space for the record while a sweep runs, so that the sweep can record a full disk and stop cleanly.
 
-A file beside an SQLite record, as large as a few thousand transactions. Whoever cannot write any more removes it and
-writes again; the sweep's owner makes it anew when the disk has plenty. Nothing reads it.
+The reserve is a file beside an SQLite record, as large as a few thousand transactions. A writer that finds the disk
+full deletes it and writes again; the sweep's owner creates it again when the disk has enough space. Nothing reads the
+file.
 """
 
 from __future__ import annotations
@@ -12,26 +13,20 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from search.errors import RecordFullError
 
-if TYPE_CHECKING:
-    from search.record.record import Record
-
 RESERVE_BYTES = 2 << 20
 _PLENTY = 4
-"""It is made only where this many times its size is free: it must not take what was freed for something else."""
-
-P = ParamSpec("P")
-T = TypeVar("T")
+"""The reserve is created only if this many times its size is free: it must not use space that was freed for trials."""
 
 
 class Reserve:
     """The reserve of one record.
 
     Args:
-        record: Path of the record's file; None for one on a server, which has none.
+        record: Path of the record's file; None for a record on a server, which has no reserve.
     """
 
     def __init__(self, record: Path | None) -> None:
@@ -39,12 +34,12 @@ class Reserve:
         """The file; None for a record on a server."""
 
     def keep(self) -> None:
-        """Make the reserve where it is missing and there is plenty of space."""
+        """Create the reserve if it is missing and the disk has enough space."""
         if self.path is None or self.path.exists():
             return
         if shutil.disk_usage(self.path.parent).free < _PLENTY * RESERVE_BYTES:
             return
-        with contextlib.suppress(OSError):  # without it the record is as safe, and says less
+        with contextlib.suppress(OSError):  # without it, a full disk may not be recorded; the record stays intact
             descriptor = os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o644)
             try:
                 os.posix_fallocate(descriptor, 0, RESERVE_BYTES)
@@ -52,17 +47,31 @@ class Reserve:
                 os.close(descriptor)
 
     def release(self) -> None:
-        """Give the space free."""
+        """Delete the reserve."""
         if self.path is not None:
             with contextlib.suppress(OSError):
                 self.path.unlink(missing_ok=True)
 
 
-def with_reserve(write: Callable[Concatenate[Record, P], T]) -> Callable[Concatenate[Record, P], T]:
-    """Return a method of a record that releases the reserve, and writes again, when the disk is full."""
+class HasReserve(Protocol):
+    """A record with a reserve."""
+
+    @property
+    def reserve(self) -> Reserve:
+        """The reserve."""
+        ...
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+RecordT = TypeVar("RecordT", bound=HasReserve)
+
+
+def with_reserve(write: Callable[Concatenate[RecordT, P], T]) -> Callable[Concatenate[RecordT, P], T]:
+    """Return a method of a record that deletes the reserve and writes again if the disk is full."""
 
     @functools.wraps(write)
-    def written(record: Record, /, *args: P.args, **kwargs: P.kwargs) -> T:
+    def written(record: RecordT, /, *args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return write(record, *args, **kwargs)
         except RecordFullError:

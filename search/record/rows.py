@@ -1,4 +1,4 @@
-"""What goes into the record and comes out of it."""
+"""Data classes that are written into the record and read from it."""
 
 from __future__ import annotations
 
@@ -17,26 +17,28 @@ JsonObject = dict[str, JsonValue]
 """An object of JSON."""
 
 State = Literal["proposed", "running", "finished", "failed", "pruned", "interrupted"]
-"""Where a trial is. `finished` and `pruned` are final; the others may run (again)."""
+"""State of a trial. `finished` and `pruned` are final; trials in other states can run (again)."""
 
 STATES: tuple[State, ...] = ("proposed", "running", "finished", "failed", "pruned", "interrupted")
 
 Objective = Literal["average", "english", "worst"]
-"""What a sweep maximises: mean accuracy over languages, accuracy in English, accuracy of the lowest language."""
+"""What a sweep maximises: mean accuracy over languages, accuracy in English, or accuracy of the worst language."""
 
 
-NoteKind = Literal["lost", "paused", "device_fault", "left_out", MemoryKind]
-"""What is noted and changes no trial. `lost`: a trial's ranks; `paused`: the sweep, for want of disk space;
-`device_fault`: a GPU or host failed under a trial; the others are what memory did to a trial's passes."""
+NoteKind = Literal["lost", "paused", "device_fault", "left_out", "defaults", "stopped", MemoryKind]
+"""Kinds of events that change no trial. `lost`: a trial lost its ranks; `paused`: the sweep paused because of its disk;
+`device_fault`: a GPU or host failed during a trial; `left_out`: rows of a split were left out; `defaults`: parts of the
+spec that its user did not name; `stopped`: the sweep needs no further trial; the others are changes of a trial's
+micro-batches because of memory."""
 
 
 class Seen(FrozenModel):
-    """The trials that a sampler knew when it proposed: with the events, enough to propose the same again."""
+    """The trials that a sampler used for a proposal. With the events, the same proposal can be made again."""
 
     num_trials: int = Field(default=0, ge=0)
-    """It knew trials 0 to this number, exclusive."""
+    """The sampler used trials 0 to this number, exclusive."""
     running: tuple[int, ...] = Field(default=(), strict=False)
-    """Those of them that it took as still running; it knew all the others as they ended."""
+    """Numbers of the trials among them that were still running for the sampler; it used the results of the others."""
 
 
 class Proposal(FrozenModel):
@@ -45,15 +47,15 @@ class Proposal(FrozenModel):
     family: Family
     """Kind of intermediate training."""
     assignment: JsonObject
-    """Parameter of the space -> the value chosen, for the active parameters."""
+    """Parameter of the space -> its value, for the active parameters."""
     config: TrialConfig
-    """The configuration that the assignment stands for."""
+    """The configuration of the assignment."""
     seed: int = Field(ge=0, lt=2**63)
-    """Seed that the sampler drew this proposal with."""
+    """Seed with which the sampler drew this proposal."""
     sampler: JsonObject = Field(default_factory=dict)
-    """The sampler's own attributes of the trial, kept so that it can be rebuilt."""
+    """The sampler's own attributes of the trial, from which the sampler's state can be rebuilt."""
     seen: Seen = Seen()
-    """What the sampler knew."""
+    """The trials that the sampler used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,24 +70,24 @@ class SweepRow:
 
     @property
     def goals(self) -> tuple[str, ...]:
-        """What it optimises, `objective` first; a sweep of one objective has no other."""
+        """All objectives of the sweep, with `objective` first."""
         return goals_of(self.spec.get("objective", self.objective))
 
     @property
     def own_tasks(self) -> JsonObject:
-        """Name -> whole task, of the user's own tasks that the spec names."""
+        """Name -> definition of the user's own tasks in the spec."""
         tasks = self.spec.get("tasks")
         return tasks if isinstance(tasks, dict) else {}
 
     @property
     def rungs(self) -> RungsConfig:
-        """Fidelity levels of its trials; specs of earlier versions have one."""
+        """Rungs of its trials; specs of earlier versions have one."""
         return RungsConfig.model_validate(self.spec.get("rungs", {}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialRow:
-    """One trial, as the record has it now."""
+    """One trial, in its present state on record."""
 
     sweep: str
     number: int
@@ -97,9 +99,9 @@ class TrialRow:
     seen: JsonObject
     seed: int
     attempts: int
-    """How often it was started."""
+    """Number of starts."""
     rung: int | None
-    """Highest rung that it was measured at."""
+    """Highest rung at which it was measured."""
     score: float | None
     """The sweep's objective at that rung."""
     error: str | None
@@ -115,30 +117,30 @@ class TrialRow:
     steps_if_alone: int
     """Optimiser steps of the whole lineage of its highest rung."""
     set_aside: str | None
-    """Why it does not count in the sweep as it is now; None for a trial that counts."""
+    """Why the trial is excluded; None for a trial that counts."""
 
     @property
     def trial_config(self) -> TrialConfig:
-        """The configuration, checked."""
+        """The configuration, validated."""
         return TrialConfig.model_validate(self.config)
 
 
 class Revision(FrozenModel):
-    """A change of a sweep's spec, and what it means for its trials."""
+    """A change of a sweep's spec, with its consequences for the trials."""
 
     spec: JsonObject
-    """The spec from now on."""
+    """The new spec."""
     set_aside: dict[str, str] = Field(default_factory=dict)
-    """Number of each trial that does not count from now on -> why; all others count."""
+    """Number of each excluded trial -> the reason; all other trials count."""
     assignments: dict[str, JsonObject] = Field(default_factory=dict)
-    """Number of each trial whose assignment is another one in the new space -> that assignment."""
+    """Number of each trial whose assignment differs in the new space -> the new assignment."""
     num_trials: int = Field(default=0, ge=0)
-    """Trials that the sweep has now."""
+    """Number of trials of the sweep at the time of the change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """What a trial scored at one rung."""
+    """The result of a trial at one rung."""
 
     trial: int
     rung: int
@@ -150,13 +152,13 @@ class Measurement:
 
     @property
     def trial_result(self) -> TrialResult:
-        """The result, checked."""
+        """The result, validated."""
         return TrialResult.model_validate(self.result)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
-    """What one trial scored at its rungs."""
+    """The scores of one trial at its rungs."""
 
     number: int
     scores: Mapping[int, float]
@@ -164,11 +166,15 @@ class Curve:
     is_finished: bool = False
     """Whether it was measured at its last rung."""
     languages: Mapping[int, Mapping[str, float]] = field(default_factory=dict[int, Mapping[str, float]])
-    """Rung -> language -> score; empty unless asked for."""
+    """Rung -> language -> score; empty unless requested."""
     evaluations: Mapping[int, str] = field(default_factory=dict[int, str])
-    """Rung -> key of the stage that it was scored in; empty unless asked for."""
+    """Rung -> key of its evaluation stage; empty unless requested."""
     items: Mapping[int, tuple[float, ...]] = field(default_factory=dict[int, tuple[float, ...]])
-    """Rung -> each item's mean over the languages; the driver reads them from the store."""
+    """Rung -> accuracy of each item, the mean over the languages; the driver reads them from the store."""
+    family: str = ""
+    """Family of the trial."""
+    has_failed: bool = False
+    """Whether the trial ended by a failure, so that it is not measured at a higher rung."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,35 +189,35 @@ class StageRow:
     steps: int
     seconds: float
     reused: bool
-    """Whether another trial had made it."""
+    """Whether another trial has made the stage."""
     is_trunk: bool = False
-    """Whether higher rungs extend it."""
+    """Whether only a later stage of its phase is made from it: a trunk, or a part of a merge or an average."""
     steps_before: int = 0
-    """Optimiser steps of the trunk that it continues."""
+    """Optimiser steps of the trunk that it continues, or of the parts that it combines."""
     seconds_before: float = 0.0
-    """Seconds that making that trunk took."""
+    """Seconds that making this trunk or these parts took."""
     further: str = ""
-    """Further target that it was planned for, by its evaluation task; empty on the trial's own line."""
+    """Evaluation task of the further target for which it was planned; empty for the trial's main target."""
 
     @property
     def run(self) -> StageRun:
-        """The stage as trials report it."""
+        """The stage in the form in which trials report it."""
         return StageRun.model_validate({name: getattr(self, name) for name in StageRun.model_fields})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One thing that happened."""
+    """One event of a sweep or a trial."""
 
     id: int
-    """Grows; the events of one sweep are in the order in which they were committed."""
+    """Grows in the order in which the events of one sweep were committed."""
     time: float
     sweep: str
     trial: int | None
     kind: str
     payload: JsonObject
     chain: str = ""
-    """Hash over this event and the sweep's event before it; empty in a record that no xstilts of schema 2 wrote."""
+    """Hash over this event and the sweep's previous one; empty in records of schema 1."""
 
 
 def score_of(result: TrialResult, objective: Objective) -> float:
@@ -225,6 +231,6 @@ def score_of(result: TrialResult, objective: Objective) -> float:
     if objective == "worst":
         return result.worst
     if result.english is None:
-        msg = "objective 'english' needs a score in English, and none was measured; add `en` to evaluation.languages"
+        msg = "the objective 'english' needs a score in English, but none was measured; add en to evaluation.languages"
         raise ValueError(msg)
     return result.english

@@ -1,4 +1,4 @@
-"""Whether a spec is the one that a sweep has on record."""
+"""Checks whether a spec is the same as that of a sweep on record."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from trainables.config.frozen import canonical_json
 
 
 def check_same_sweep(sweep: SweepRow, *, spec: JsonObject, objective: Objective) -> None:
-    """Return when a sweep has this spec and objective, extent apart.
+    """Check that a sweep has this spec and objective. Fields that say how long and how wide to search may differ.
 
     Raises:
-        SweepDiffersError: It has another one.
+        SweepDiffersError: The sweep has another spec or objective.
     """
     fields = [] if sweep.objective == objective else ["objective"]
     fields += _differing(_without_extent(sweep.spec), _without_extent(spec), path="")
@@ -23,7 +23,7 @@ def check_same_sweep(sweep: SweepRow, *, spec: JsonObject, objective: Objective)
 
 
 def _without_extent(spec: JsonObject) -> JsonObject:
-    """Return a spec without what says how long and how wide to search: that may change from run to run."""
+    """Return a spec without the fields that say how long and how wide to search."""
     extent = {"trials", "concurrency", "description", KEY_ORDER}
     return {name: value for name, value in spec.items() if name not in extent}
 

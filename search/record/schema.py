@@ -1,8 +1,8 @@
-"""Tables of the record. Names are only added, never renamed; every change raises SCHEMA_VERSION.
+"""The tables of the record. Names are only added, never renamed; every change raises SCHEMA_VERSION.
 
-`events` is append-only and says everything that happened; the other tables but `owners` are derived from it in the same
-transaction, so that questions are plain SQL. Each event carries a hash over itself and the sweep's event before it, so
-that a changed, lost or moved one shows (`chain.py`). Times are seconds since 1970 (UTC).
+`events` is append-only and holds everything that happened. The other tables, except `owners`, are derived from it in
+the same transaction, so that queries are plain SQL. Each event has a hash over itself and the sweep's previous event,
+so that changed, lost or moved events are found (`chain.py`). Times are seconds since 1970 (UTC).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SCHEMA_VERSION = 3
 
 METADATA = MetaData()
 _JSON = JSON(none_as_null=True)
-# SQLite gives ids by itself only to a column of type INTEGER; PostgreSQL's integer ends at 2^31.
+# SQLite assigns ids automatically only in a column of type INTEGER; PostgreSQL's integer ends at 2^31.
 _ID = BigInteger().with_variant(Integer(), "sqlite")
 
 meta = Table("meta", METADATA, Column("schema_version", Integer, nullable=False))
@@ -79,7 +79,7 @@ trials_set_aside = Index(
     sqlite_where=trials.c.set_aside.is_not(None),
     postgresql_where=trials.c.set_aside.is_not(None),
 )
-"""Few or none are: counting them, or leaving them out, reads no trial's row."""
+"""Few trials are excluded: with this index, counting or skipping them reads no rows of `trials`."""
 
 
 def _of_a_trial(name: str, *columns: SchemaItem) -> Table:

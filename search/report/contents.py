@@ -1,26 +1,28 @@
-"""What a report tells, read from the record once: plots and page are made from it alone."""
+"""The contents of a report, read from the record once; the plots and the page use only these contents."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from search.compare.answers import Comparison
-from search.compare.asking import SUFFIX, Question, compare
+from search.compare.comparison import SUFFIX, Question, compare
+from search.compare.comparison_result import Comparison
 from search.errors import InputError
 from search.query import BestTrial, SweepStatus, best, sweep_status
-from search.query.answers import tasks_of
-from search.record import JsonObject, Record, StageRow, SweepRow, TrialRow
+from search.query.opened_tests import tasks_that_open_tests, warning
+from search.query.query_results import tasks_of
+from search.record import JsonObject, Measurement, Record, StageRow, SweepRow, TrialRow
+from search.report.listed_trials import ListedTrial, list_trials, numbers_of
 
 PACKAGES = ("xstilts", "torch", "transformers", "datasets", "deepspeed", "ray", "optuna", "numpy")
-"""Whose versions a report names."""
+"""Packages whose versions a report lists."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scored:
+class FinishedTrial:
     """One finished trial."""
 
     number: int
@@ -36,18 +38,18 @@ class Scored:
     paid_seconds: float
     """Seconds of the stages that it made."""
     alone_seconds: float
-    """Seconds of its whole lineage, as if nothing had been shared."""
+    """Seconds of all stages of its lineage, without sharing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
-    """A comparison, or why there is none."""
+class ReportedComparison:
+    """A comparison of groups, or the reason why there is none."""
 
-    question: str
-    """What was asked, in words."""
-    found: Comparison | None = None
-    refusal: str = ""
-    """Why nothing was compared; empty where something was."""
+    title: str
+    """What is compared, in words."""
+    comparison: Comparison | None = None
+    reason: str = ""
+    """Why there is no comparison; empty if there is one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,65 +58,70 @@ class Contents:
 
     sweep: SweepRow
     status: SweepStatus
-    trials: tuple[Scored, ...]
-    """Finished trials that count, by number."""
-    comparisons: tuple[Answered, ...]
-    """Against no intermediate training first."""
+    trials: tuple[FinishedTrial, ...]
+    """Finished trials that are not excluded, by number."""
+    listed: tuple[ListedTrial, ...]
+    """All trials in every state, by number."""
+    comparisons: tuple[ReportedComparison, ...]
+    """The first one is against no intermediate training."""
     best: tuple[BestTrial, ...]
     stages: tuple[StageRow, ...]
     """Lineages of all trials."""
     tasks: tuple[JsonObject, ...]
-    """Cards of the tasks that trials trained on or were scored by."""
+    """The tasks that trials train on, and the tasks that they are scored on."""
     versions: Mapping[str, str]
-    """Package -> version, of where the report was written."""
+    """Package -> version, on the machine that wrote the report."""
     written_at: str
-    """UTC."""
+    """Time in UTC."""
+    warnings: tuple[str, ...] = ()
+    """What the reader must know of all scores, in sentences."""
 
 
 def read_contents(record: Record, *, sweep: str, store: str | None = None) -> Contents:
-    """Return what a report of a sweep shows.
+    """Return the contents of a sweep's report.
 
     Args:
-        record: Holds the sweep.
-        sweep: Its name.
-        store: Place of the store with the trials' predictions.
+        record: Record with the sweep.
+        sweep: Name of the sweep.
+        store: Path or URL of the store with the trials' predictions.
 
     Raises:
         UnknownSweepError: There is no such sweep.
     """
     row = record.sweep(sweep)
-    trials = _scored(record, sweep)
+    opening = tasks_that_open_tests(record, sweep=sweep)
+    rows, measurements, stages = record.trials(sweep), record.measurements(sweep), record.stages(sweep)
+    trials = _finished_trials(rows, measurements)
     return Contents(
         sweep=row,
         status=sweep_status(record, sweep=sweep),
         trials=trials,
+        listed=list_trials(rows, measurements=measurements, stages=stages),
         comparisons=tuple(_comparisons(record, trials, sweep=sweep, store=store)),
         best=best(record, sweep=sweep, top=5),
-        stages=record.stages(sweep),
-        tasks=_cards(row, trials),
+        stages=stages,
+        tasks=_tasks(row, trials),
         versions=_versions(),
         written_at=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        warnings=(warning(opening),) if opening else (),
     )
 
 
-def _scored(record: Record, sweep: str) -> tuple[Scored, ...]:
-    rows = [row for row in record.trials(sweep, states=("finished",)) if row.set_aside is None]
-    last = {(one.trial, one.rung): one.result for one in record.measurements(sweep)}
+def _finished_trials(rows: Sequence[TrialRow], measurements: Sequence[Measurement]) -> tuple[FinishedTrial, ...]:
+    results = {(measured.trial, measured.rung): measured.result for measured in measurements}
     return tuple(
-        _one(row, score=row.score, result=last[row.number, row.rung])
+        _finished_trial(row, score=row.score, result=results[row.number, row.rung])
         for row in rows
-        if row.score is not None and row.rung is not None
+        if row.state == "finished" and row.set_aside is None and row.score is not None and row.rung is not None
     )
 
 
-def _one(row: TrialRow, *, score: float, result: JsonObject) -> Scored:
-    languages = result.get("languages")
-    scores = languages if isinstance(languages, dict) else {}
-    return Scored(
+def _finished_trial(row: TrialRow, *, score: float, result: JsonObject) -> FinishedTrial:
+    return FinishedTrial(
         number=row.number,
         family=row.family,
         score=score,
-        languages={code: value for code, value in scores.items() if isinstance(value, float | int)},
+        languages=numbers_of(result),
         tasks=tuple(tasks_of(row.config)),
         assignment=row.assignment,
         paid_seconds=row.cost_paid_seconds,
@@ -122,25 +129,27 @@ def _one(row: TrialRow, *, score: float, result: JsonObject) -> Scored:
     )
 
 
-def _comparisons(record: Record, trials: tuple[Scored, ...], *, sweep: str, store: str | None) -> list[Answered]:
+def _comparisons(
+    record: Record, trials: tuple[FinishedTrial, ...], *, sweep: str, store: str | None
+) -> list[ReportedComparison]:
     families = {trial.family for trial in trials}
-    asked = [("Families against no intermediate training", Question(sweep=sweep))]
+    questions = [("Families against no intermediate training", Question(sweep=sweep))]
     if {"text", "multimodal"} <= families:
-        asked.append(("Families against text", Question(sweep=sweep, baseline="text")))
+        questions.append(("Families against text", Question(sweep=sweep, baseline="text")))
     confirmed = sweep + SUFFIX
     if any(row.name == confirmed for row in record.sweeps()):
-        asked.append(("The best configurations, confirmed with fresh seeds", Question(sweep=confirmed)))
-    return [_answered(record, question, words=words, store=store) for words, question in asked]
+        questions.append(("The best configurations, confirmed with fresh seeds", Question(sweep=confirmed)))
+    return [_compare(record, question, title=title, store=store) for title, question in questions]
 
 
-def _answered(record: Record, question: Question, *, words: str, store: str | None) -> Answered:
+def _compare(record: Record, question: Question, *, title: str, store: str | None) -> ReportedComparison:
     try:
-        return Answered(question=words, found=compare(record, question, store=store))
-    except InputError as refusal:
-        return Answered(question=words, refusal=str(refusal))
+        return ReportedComparison(title=title, comparison=compare(record, question, store=store))
+    except InputError as error:
+        return ReportedComparison(title=title, reason=str(error))
 
 
-def _cards(row: SweepRow, trials: tuple[Scored, ...]) -> tuple[JsonObject, ...]:
+def _tasks(row: SweepRow, trials: tuple[FinishedTrial, ...]) -> tuple[JsonObject, ...]:
     from trainables.tasks.registry import tasks
 
     known = tasks()
@@ -156,5 +165,6 @@ def _cards(row: SweepRow, trials: tuple[Scored, ...]) -> tuple[JsonObject, ...]:
 
 def _versions() -> dict[str, str]:
     found = {"Python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
-    installed = {one.name.lower(): one.version for one in importlib.metadata.distributions() if one.name}
+    packages = importlib.metadata.distributions()
+    installed = {package.name.lower(): package.version for package in packages if package.name}
     return found | {name: installed[name] for name in PACKAGES if name in installed}

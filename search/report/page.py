@@ -1,4 +1,4 @@
-"""The page: a template filled with contents and plots. It asks nothing of the network."""
+"""Renders the page of a report from its contents and plots. The page loads nothing from the network."""
 
 from __future__ import annotations
 
@@ -8,88 +8,107 @@ from importlib import resources
 
 import yaml
 
-from search.compare.answers import Comparison, GroupComparison
-from search.compare.wording import reasons
-from search.report.contents import Answered, Contents
-from search.report.drawing import Plot
+from search.compare.comparison_result import Comparison, GroupComparison
+from search.compare.inconclusive_reasons import reasons
+from search.report.contents import Contents, ReportedComparison
 from search.report.family_plots import plot_heatmap, plot_intervals
 from search.report.parameter_plots import plot_importance, plot_parallel
 from search.report.stage_plots import plot_stages
+from search.report.svg import Plot
+from search.report.trial_data import trial_data
 from search.report.trial_plots import plot_cost, plot_history
 
 
 def draw_plots(contents: Contents) -> tuple[Plot, ...]:
-    """Return the plots that the contents have numbers for, in the page's order."""
+    """Return the plots that the contents have numbers for, in the order of the page."""
     names = ("families", "families_against_text", "confirmed")
-    found = [
-        plot_intervals(answer.found, name=name, title=answer.question)
-        for name, answer in zip(names, contents.comparisons, strict=False)
-        if answer.found
+    found: list[Plot | None] = [
+        plot_intervals(reported.comparison, name=name, title=reported.title)
+        for name, reported in zip(names, contents.comparisons, strict=False)
+        if reported.comparison
     ]
     trials = contents.trials
+    # Three narrow plots fill a row of a desktop screen, or a broad one and a narrow one.
     found += [
-        plot_heatmap(trials),
         plot_history(trials),
+        plot_heatmap(trials),
         plot_cost(trials),
-        plot_importance(trials),
         plot_parallel(trials),
+        plot_importance(trials),
+        plot_stages(contents.stages, families={trial.number: trial.family for trial in trials}),
     ]
-    found.append(plot_stages(contents.stages, families={trial.number: trial.family for trial in trials}))
     return tuple(plot for plot in found if plot)
 
 
-def render_page(contents: Contents, *, plots: tuple[Plot, ...], refresh: bool = False) -> str:
+def render_page(contents: Contents, *, plots: tuple[Plot, ...], version: str | None = None) -> str:
     """Return the whole HTML document.
 
     Args:
-        contents: What it tells.
+        contents: Contents of the report.
         plots: Its plots.
-        refresh: Whether it asks its own server for a newer one: only a watched page does.
+        version: Version of the page for `--watch`: the page then asks its server for newer ones. None: a file.
     """
     import jinja2
 
     folder = resources.files("search.report")
-    told = headlines(contents.comparisons)
+    comparisons = [reported.comparison for reported in contents.comparisons if reported.comparison]
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     return environment.from_string((folder / "page.html.jinja").read_text(encoding="utf-8")).render(
         contents=contents,
         plots=plots,
-        headlines=told,
-        next_steps=reasons(group for one in contents.comparisons if one.found for group in one.found.groups),
-        notes=list(dict.fromkeys(note for one in contents.comparisons if one.found for note in one.found.notes)),
+        headlines=headlines(contents.comparisons),
+        next_steps=reasons(group for comparison in comparisons for group in comparison.groups),
+        notes=_notes(contents),
         style=(folder / "page.css").read_text(encoding="utf-8"),
         configurations=[yaml.safe_dump(trial.config, sort_keys=False) for trial in contents.best],
         spec=yaml.safe_dump(contents.sweep.spec, sort_keys=False),
-        refresh=refresh,
+        trial_data=trial_data(contents.listed),
+        script="\n".join(
+            (folder / "script" / name).read_text(encoding="utf-8") for name in _SCRIPTS[: None if version else -1]
+        ),
+        version=version,
     )
+
+
+_SCRIPTS = ("trials.js", "details.js", "plots.js", "live.js")
+"""The page's scripts, in the order of their use; the last one only asks a server."""
+
+
+def _notes(contents: Contents) -> list[str]:
+    """Return what a reader must know of the scores and the comparisons, each once and without its full stop."""
+    comparisons = [reported.comparison for reported in contents.comparisons if reported.comparison]
+    notes = (*contents.warnings, *(note for comparison in comparisons for note in comparison.notes))
+    return list(dict.fromkeys(note.rstrip(".") for note in notes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Headline:
-    """What a comparison says at a glance."""
+    """The result of a comparison in sentences."""
 
-    question: str
+    title: str
     lines: tuple[str, ...]
-    """A sentence for each group that is no control; the refusal where nothing was compared."""
+    """A sentence for each group that is not a control, or the reason why there is no comparison."""
 
 
-def headlines(answers: Sequence[Answered]) -> list[Headline]:
-    """Return what the comparisons say; a pair of groups that one has told of is left out of the others."""
-    told: set[frozenset[str]] = set()
-    return [_headline(answer, told=told) for answer in answers]
+def headlines(comparisons: Sequence[ReportedComparison]) -> list[Headline]:
+    """Return the results of the comparisons in sentences; each pair of groups appears only once."""
+    seen: set[frozenset[str]] = set()
+    return [_headline(reported, seen=seen) for reported in comparisons]
 
 
-def _headline(answer: Answered, *, told: set[frozenset[str]]) -> Headline:
-    if answer.found is None:
-        return Headline(question=answer.question, lines=(f"No answer: {answer.refusal}",))
-    baseline = answer.found.protocol.baseline
-    arms = [group for group in answer.found.groups if group.verdict != "baseline" and not group.control_of]
-    new = [arm for arm in arms if frozenset({arm.group, baseline}) not in told]
-    told |= {frozenset({arm.group, baseline}) for arm in new}
-    lines = tuple(_sentence(answer.found, arm) for arm in new)
+def _headline(reported: ReportedComparison, *, seen: set[frozenset[str]]) -> Headline:
+    """Return the sentences of one comparison, without the pairs of groups in `seen`, and add its pairs to `seen`."""
+    comparison = reported.comparison
+    if comparison is None:
+        return Headline(title=reported.title, lines=(f"No comparison: {reported.reason}",))
+    baseline = comparison.protocol.baseline
+    arms = [group for group in comparison.groups if group.verdict != "baseline" and not group.control_of]
+    new = [arm for arm in arms if frozenset({arm.group, baseline}) not in seen]
+    seen |= {frozenset({arm.group, baseline}) for arm in new}
+    lines = tuple(_sentence(comparison, arm) for arm in new)
     if not arms:
-        lines = ("No group but the baseline has finished trials yet.",)
-    return Headline(question=answer.question, lines=lines)
+        lines = ("Only the baseline has finished trials yet.",)
+    return Headline(title=reported.title, lines=lines)
 
 
 def _sentence(found: Comparison, arm: GroupComparison) -> str:
@@ -97,8 +116,13 @@ def _sentence(found: Comparison, arm: GroupComparison) -> str:
     effect = "" if arm.effect is None else f": {arm.effect:+.2f} points of {protocol.metric} dev score"
     if arm.low is not None and arm.high is not None:
         effect += f", {100 * (1 - protocol.alpha):.3g} % interval {arm.low:+.2f} to {arm.high:+.2f}"
-    is_ = "is undecided against" if arm.verdict == "undecided" else f"is {arm.verdict} {_THAN[arm.verdict]}"
-    return f"{arm.group} {is_} {protocol.baseline}{effect}."
+    return f"{arm.group} {_VERBS[arm.verdict]} {protocol.baseline}{effect}."
 
 
-_THAN = {"better": "than", "worse": "than", "equivalent": "to"}
+_VERBS = {
+    "better": "is better than",
+    "worse": "is worse than",
+    "equivalent": "is equivalent to",
+    "undecided": "is undecided against",
+}
+"""Verdict -> the words between a group and its baseline."""

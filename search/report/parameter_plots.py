@@ -1,4 +1,4 @@
-"""Plots of parameters: what each explains of the scores, and all trials over all of them at once."""
+"""Plots of parameters: the importance of each, and all trials in parallel coordinates."""
 
 from __future__ import annotations
 
@@ -7,101 +7,105 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from search.report.contents import Scored
-from search.report.drawing import NARROW, WIDE, Canvas, Plot, Scale, number, spread, spread_log
+from search.report.contents import FinishedTrial
+from search.report.svg import NARROW, WIDE, Canvas, Plot, Scale, number, spread, spread_log
 
 MIN_TRIALS = 8
-"""With fewer trials no parameter's share can be told from luck."""
+"""With fewer trials, the share of a parameter cannot be distinguished from chance."""
 
-MOST_AXES = 7
-"""Parameters that are drawn side by side, those that explain most first."""
+MAX_AXES = 7
+"""The most parameters in the plot of parallel coordinates; the most important ones are chosen."""
 
 _LEFT, _ROW = 8, 38
 _TOP, _BOTTOM = 68, 330
 _NAME_ROWS = 3
-"""Names of axes stand in rows by turns, so that they do not run into each other."""
+"""The names of neighbouring axes are in different rows, so that they do not overlap."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Importance:
-    """How much of the scores' variance a parameter explains alone."""
+    """The share of the scores' variance that one parameter explains."""
 
     parameter: str
     num_trials: int
-    """Trials that have it."""
+    """Trials that have the parameter."""
     kind: str
-    """`number`, judged by ranks, or `choice`, judged by the means of its values."""
+    """`number`, compared by ranks, or `choice`, compared by the means of its values."""
     share: float
-    """Adjusted share of variance, 0..1: about 0 where only luck is at work."""
+    """Adjusted share of the variance, 0..1; about 0 for a parameter without influence."""
 
 
-def importances(trials: Sequence[Scored]) -> list[Importance]:
-    """Return each searched parameter's importance, the highest first; parameters that do not vary are left out.
+def importances(trials: Sequence[FinishedTrial]) -> list[Importance]:
+    """Return the importance of each searched parameter, the highest first, without parameters that do not vary.
 
-    Numbers: squared Spearman correlation. Choices: correlation ratio (Fisher 1925). Both are adjusted for the
-    parameters fitted (epsilon squared, Kelley 1935), so that a choice of many values is not favoured. Interactions are
-    not seen.
+    For numbers it is the squared Spearman correlation, for choices the correlation ratio (Fisher 1925). Both are
+    adjusted for the number of fitted values (epsilon squared, Kelley 1935), so that a choice with many values has no
+    advantage. Interactions of parameters are not measured.
     """
     found: list[Importance] = []
     for name in dict.fromkeys(name for trial in trials for name in trial.assignment):
-        having = [trial for trial in trials if name in trial.assignment]
-        values = [trial.assignment[name] for trial in having]
+        with_parameter = [trial for trial in trials if name in trial.assignment]
+        values = [trial.assignment[name] for trial in with_parameter]
         distinct = {str(value) for value in values}
-        if len(having) < MIN_TRIALS or len(distinct) < 2:  # noqa: PLR2004  what does not vary explains nothing
+        if len(with_parameter) < MIN_TRIALS or len(distinct) < 2:  # noqa: PLR2004  it does not vary
             continue
-        scores = [trial.score for trial in having]
+        scores = [trial.score for trial in with_parameter]
         if all(_is_number(value) for value in values):
             explained, num_fitted, kind = (
-                _rank_correlation([float(str(one)) for one in values], scores) ** 2,
+                _rank_correlation([float(str(value)) for value in values], scores) ** 2,
                 2,
                 "number",
             )
         else:
-            explained, num_fitted, kind = _between(list(map(str, values)), scores), len(distinct), "choice"
-        free = len(having) - num_fitted
-        share = max(0.0, 1 - (1 - explained) * (len(having) - 1) / free) if free > 0 else 0.0
-        found.append(Importance(parameter=name, num_trials=len(having), kind=kind, share=share))
-    return sorted(found, key=lambda one: (-one.share, one.parameter))
+            explained, num_fitted, kind = _correlation_ratio(list(map(str, values)), scores), len(distinct), "choice"
+        num_trials = len(with_parameter)
+        free = num_trials - num_fitted
+        share = max(0.0, 1 - (1 - explained) * (num_trials - 1) / free) if free > 0 else 0.0
+        found.append(Importance(parameter=name, num_trials=num_trials, kind=kind, share=share))
+    return sorted(found, key=lambda importance: (-importance.share, importance.parameter))
 
 
-def plot_importance(trials: Sequence[Scored]) -> Plot | None:
-    """Return the parameters' importance as bars; None where there is too little to tell."""
+def plot_importance(trials: Sequence[FinishedTrial]) -> Plot | None:
+    """Plot the parameters' importance as bars; return None if there are too few trials."""
     found = importances(trials)
     if not found:
         return None
     title = "Parameter importance"
     caption = (
-        "Share of the scores' variance that each searched parameter explains alone, in %, adjusted for chance; among "
-        "the finished trials that have it."
+        "Share of the scores' variance that each searched parameter explains alone, in %, adjusted for chance. It is "
+        "computed from the finished trials that have the parameter."
     )
     bottom = 14.0 + _ROW * len(found)
     canvas = Canvas(height=bottom + 46)
     scale = Scale(low=0.0, high=100.0, start=_LEFT, end=NARROW - 30)
     canvas.axis_x(scale, y=bottom, top=8, title="variance explained, %")
-    for place, one in enumerate(found):
-        y = 10.0 + _ROW * place
-        canvas.bar(scale, y=y, label=_short(one.parameter, most=55), ends=[100 * one.share], kinds=["bar"])
-        canvas.text(scale(100 * one.share) + 6, y + 29, f"{100 * one.share:.0f}", kind="value")
+    for index, importance in enumerate(found):
+        y = 10.0 + _ROW * index
+        percent = 100 * importance.share
+        canvas.bar(scale, y=y, label=_short(importance.parameter, most=55), ends=[percent], kinds=["bar"])
+        canvas.text(scale(percent) + 6, y + 29, f"{percent:.0f}", kind="value")
+        words = f"{importance.parameter}: {percent:.1f} % of the variance, {importance.num_trials} trials"
+        canvas.area(0, y, size=(NARROW, _ROW), text=words)
     return Plot(
         name="importance",
         title=title,
         caption=caption,
         svg=canvas.svg(title=title, description=caption),
         headings=("parameter", "kind", "trials", "variance explained %"),
-        rows=tuple((one.parameter, one.kind, str(one.num_trials), f"{100 * one.share:.1f}") for one in found),
+        rows=tuple((row.parameter, row.kind, str(row.num_trials), f"{100 * row.share:.1f}") for row in found),
     )
 
 
-def plot_parallel(trials: Sequence[Scored]) -> Plot | None:
-    """Return every trial as a line over the parameters and its score; None where nothing varies."""
-    shown = importances(trials)[:MOST_AXES]
-    names = [one.parameter for one in sorted(shown, key=lambda one: -one.num_trials)]
+def plot_parallel(trials: Sequence[FinishedTrial]) -> Plot | None:
+    """Plot each trial as a line over its parameters and its score; return None if no parameter varies."""
+    shown = importances(trials)[:MAX_AXES]
+    names = [importance.parameter for importance in sorted(shown, key=lambda importance: -importance.num_trials)]
     if not names:
         return None
     title = "Parallel coordinates"
     caption = (
-        "Each line is a finished trial, from parameter to parameter to its score in %; it passes "
-        "by those that the trial does not have. Heavy lines are the best tenth."
+        "Each line is a finished trial. It connects the values of its parameters and its score in %, and skips "
+        "parameters that the trial does not have. Heavy lines are the best tenth of the trials."
     )
     canvas = Canvas(height=_BOTTOM + 30, width=WIDE)
     places = [60 + (WIDE - 130) * place / len(names) for place in range(len(names) + 1)]
@@ -112,12 +116,12 @@ def plot_parallel(trials: Sequence[Scored]) -> Plot | None:
     score = _Axis.over([100 * trial.score for trial in trials], place=places[-1])
     least = sorted((trial.score for trial in trials), reverse=True)[max(0, math.ceil(len(trials) / 10) - 1)]
     for trial in sorted(trials, key=lambda trial: trial.score):
-        having = [
+        values = [
             (axis, trial.assignment[name]) for axis, name in zip(axes, names, strict=True) if name in trial.assignment
         ]
         kind = "thread-best" if trial.score >= least else "thread"
-        points = [axis.point(value) for axis, value in [*having, (score, 100 * trial.score)]]
-        canvas.line(points, kind=f"{kind} f-{trial.family}")
+        points = [axis.point(value) for axis, value in [*values, (score, 100 * trial.score)]]
+        canvas.line(points, kind=f"{kind} f-{trial.family}", trial=trial.number)
     for row, (axis, name) in enumerate(zip([*axes, score], [*names, "score, %"], strict=True)):
         axis.draw(canvas, name=name, y=16.0 + 17 * (row % _NAME_ROWS))
     return Plot(
@@ -141,7 +145,7 @@ def plot_parallel(trials: Sequence[Scored]) -> Plot | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Axis:
-    """A vertical axis: a scale for numbers, places for a choice's values."""
+    """A vertical axis: with a scale for numbers, or with a position for each value of a choice."""
 
     x: float
     scale: Scale | None
@@ -174,7 +178,7 @@ class _Axis:
 
 
 def _rank_correlation(left: Sequence[float], right: Sequence[float]) -> float:
-    """Return Spearman's correlation; 0 where one side does not vary."""
+    """Return Spearman's correlation, or 0 if one side does not vary."""
     if len(set(left)) < 2 or len(set(right)) < 2:  # noqa: PLR2004  no variance
         return 0.0
     from scipy import stats
@@ -182,20 +186,20 @@ def _rank_correlation(left: Sequence[float], right: Sequence[float]) -> float:
     return float(stats.spearmanr(left, right).statistic)
 
 
-def _between(groups: Sequence[str], scores: Sequence[float]) -> float:
-    """Return the share of the scores' variance that lies between groups."""
+def _correlation_ratio(groups: Sequence[str], scores: Sequence[float]) -> float:
+    """Return the share of the scores' variance that is between groups."""
     mean = statistics.fmean(scores)
-    whole = sum((score - mean) ** 2 for score in scores)
+    total = sum((score - mean) ** 2 for score in scores)
     of_group: dict[str, list[float]] = {}
     for group, score in zip(groups, scores, strict=True):
         of_group.setdefault(group, []).append(score)
     between = sum(len(found) * (statistics.fmean(found) - mean) ** 2 for found in of_group.values())
-    return between / whole if whole else 0.0
+    return between / total if total else 0.0
 
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _short(words: str, *, most: int) -> str:
-    return words if len(words) <= most else f"…{words[1 - most :]}"
+def _short(text: str, *, most: int) -> str:
+    return text if len(text) <= most else f"…{text[1 - most :]}"

@@ -1,4 +1,4 @@
-"""The stage tree: what trials start from, what it cost, and what was saved because they found it made."""
+"""The plot of the stage tree: the stages that trials share, their cost, and the time that sharing saved."""
 
 from __future__ import annotations
 
@@ -7,48 +7,48 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from search.record import StageRow
-from search.report.drawing import NARROW, Canvas, Plot, Scale
+from search.report.svg import NARROW, Canvas, Plot, Scale
 
-MOST_SHOWN = 14
-"""Stages that are drawn; the numbers below have all."""
+MAX_SHOWN = 14
+"""The most stages in the plot; the table below it has all of them."""
 
 _LEFT, _ROW = 8, 38
 
 
 @dataclass(slots=True, kw_only=True)
 class Node:
-    """A training stage, and what was trained from it."""
+    """A training stage, and the stages that started from it."""
 
     made: StageRow
-    """As its maker recorded it."""
+    """The row of the trial that made it."""
     trials: set[int] = field(default_factory=set[int])
     children: dict[str, Node] = field(default_factory=dict[str, "Node"])
 
     @property
     def steps(self) -> int:
-        """Optimiser steps, with those of the trunk that it continues."""
+        """Optimiser steps, including those of the trunk that it continues."""
         return self.made.steps + self.made.steps_before
 
     @property
     def seconds(self) -> float:
-        """Time that making it took, with the trunk that it continues."""
+        """Seconds that it took to make, including the trunk that it continues."""
         return self.made.seconds + self.made.seconds_before
 
     @property
     def saved(self) -> float:
-        """Seconds that the trials which found it did not spend."""
+        """Seconds saved by the trials that found it in the store."""
         return (len(self.trials) - 1) * self.seconds
 
 
 def stage_tree(stages: Sequence[StageRow]) -> dict[str, Node]:
-    """Return the training stages that begin trials, by key, each with those that were trained from it.
+    """Return the first training stages of trials, by key; each has the stages that started from it as children.
 
     Args:
-        stages: Lineages of all trials; of each its highest rung is taken, without trunks and further targets.
+        stages: Lineages of all trials. Only the highest rung of each trial is used, without trunks and further targets.
     """
     made: dict[str, StageRow] = {}
     lines: dict[int, list[StageRow]] = defaultdict(list)
-    for stage in sorted(stages, key=lambda one: (one.trial, one.rung, one.position)):
+    for stage in sorted(stages, key=lambda row: (row.trial, row.rung, row.position)):
         if stage.phase == "evaluation" or stage.is_trunk or stage.further:
             continue
         if not stage.reused or stage.key not in made:
@@ -68,7 +68,7 @@ def stage_tree(stages: Sequence[StageRow]) -> dict[str, Node]:
 
 
 def plot_stages(stages: Sequence[StageRow], *, families: dict[int, str]) -> Plot | None:
-    """Return the tree of the stages that trials start from, and of all that they share; None where there is none.
+    """Plot the tree of the stages that trials start from or share; return None if there is no such stage.
 
     Args:
         stages: Lineages of all trials.
@@ -79,16 +79,16 @@ def plot_stages(stages: Sequence[StageRow], *, families: dict[int, str]) -> Plot
         return None
     saved = sum(max(0.0, node.saved) for node, _ in nodes)
     paid = sum(stage.seconds for stage in {stage.key: stage for stage in stages if not stage.reused}.values())
-    alone = len({node.made.key for node, _ in _walk(stage_tree(stages), depth=0)}) - len(nodes)
+    num_unshared = len({node.made.key for node, _ in _walk(stage_tree(stages), depth=0)}) - len(nodes)
     title = "Stage tree"
     caption = (
-        "Dark is the time that making a stage took, light what the trials that found it saved; what was "
-        f"trained from it stands below it. {alone} more belong to one trial each. All stages took "
-        f"{paid:.0f} s of training and scoring; sharing saved {saved:.0f} s of training."
+        "The dark part of a bar is the time that a stage took, the light part is the time that other trials saved by "
+        f"using it. Stages that started from a stage are below it. {num_unshared} more stages belong to one trial "
+        f"each. All stages took {paid:.0f} s of training and scoring; sharing saved {saved:.0f} s of training."
     )
-    drawn = nodes[:MOST_SHOWN]
+    drawn = nodes[:MAX_SHOWN]
     if len(drawn) < len(nodes):
-        caption += f" Drawn are {len(drawn)} of {len(nodes)}, those with the most trials first."
+        caption += f" The plot shows {len(drawn)} of {len(nodes)} stages, those with the most trials first."
     return Plot(
         name="stages",
         title=title,
@@ -111,8 +111,8 @@ def plot_stages(stages: Sequence[StageRow], *, families: dict[int, str]) -> Plot
 
 
 def _walk(level: dict[str, Node], *, depth: int) -> Iterator[tuple[Node, int]]:
-    """Yield nodes depth first, those with the most trials first, with their depth."""
-    for node in sorted(level.values(), key=lambda one: (-len(one.trials), one.made.trial)):
+    """Yield each node and its depth, depth first, the nodes with the most trials first."""
+    for node in sorted(level.values(), key=lambda node: (-len(node.trials), node.made.trial)):
         yield node, depth
         yield from _walk(node.children, depth=depth + 1)
 
@@ -127,9 +127,13 @@ def _draw(nodes: Sequence[tuple[Node, int]], *, families: dict[int, str]) -> Can
     most = max(node.seconds + node.saved for node, _ in nodes) or 1.0
     scale = Scale(low=0.0, high=most, start=_LEFT, end=NARROW - 12)
     canvas.axis_x(scale, y=bottom, top=4, title="seconds")
-    for place, (node, depth) in enumerate(nodes):
+    for index, (node, depth) in enumerate(nodes):
         trials = f"{len(node.trials)} trial{'s' if len(node.trials) != 1 else ''}"
         label = "- " * depth + f"{node.made.phase} {node.made.key[:6]}, {families.get(node.made.trial, '-')}, {trials}"
         ends = [node.seconds, node.seconds + max(0.0, node.saved)]
-        canvas.bar(scale, y=4.0 + _ROW * place, label=label, ends=ends, kinds=["bar", "saved"])
+        canvas.bar(scale, y=4.0 + _ROW * index, label=label, ends=ends, kinds=["bar", "saved"])
+        words = f"{label}: {node.steps} steps in {node.seconds:.1f} s, made by trial {node.made.trial}"
+        if node.saved:
+            words += f"; sharing saved {node.saved:.1f} s"
+        canvas.area(0, 4.0 + _ROW * index, size=(NARROW, _ROW), text=words, only=f"trial={node.made.trial}")
     return canvas

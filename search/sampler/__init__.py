@@ -1,12 +1,12 @@
-"""Proposes trials; the only door to Optuna's samplers. Optuna itself is imported when a sampler is made."""
+"""Proposes trials. Only this package imports Optuna's samplers, when one is made."""
 
 from __future__ import annotations
 
 from functools import partial
 
 from search.sampler.contract import PastTrial, Proposal, Proposed, Sampler, TrialState, proposal_seed
+from spaces.space.tree import Space
 from spaces.sweep_spec import SweepSpec, make_space
-from spaces.tree import Space
 
 __all__ = ["PastTrial", "Proposal", "Proposed", "Sampler", "TrialState", "make_sampler", "proposal_seed"]
 
@@ -16,24 +16,31 @@ def make_sampler(
     *,
     proposed: Proposed = Proposed(),  # noqa: B008  it is frozen
     space: Space | None = None,
+    is_forecast: bool = False,
 ) -> Sampler:
     """Return the sampler that a sweep spec asks for.
 
     Args:
         spec: The sweep's spec.
-        proposed: What was proposed before the space was changed: a grid does not propose it again.
-        space: The spec's space, where it was made already.
+        proposed: The trials that were proposed before the space was changed: a grid does not propose them again.
+        space: The spec's space, if the caller has made it already.
+        is_forecast: Whether the scores are random, so that a model has nothing to learn from them but its proposals
+            have to be quick.
 
     Raises:
         ConfigError: The spec's space is malformed; a loaded spec has been checked.
     """
     space = make_space(spec) if space is None else space
+    if spec.stop.decided is not None:
+        from search.sampler.deciding import DecidingSampler
+
+        return DecidingSampler(space=space, sweep_seed=spec.seed, stop=spec.stop)
     if spec.sampler.name == "grid":
         from search.sampler.grid import GridSampler
 
         return GridSampler(space=space, sweep_seed=spec.seed, proposed=proposed)
     if spec.sampler.name == "given":
-        from search.sampler.given import GivenSampler
+        from search.sampler.given_points import GivenSampler
 
         return GivenSampler(space=space, points=spec.sampler.points, sweep_seed=spec.seed)
     if spec.sampler.name == "qmc":
@@ -43,19 +50,27 @@ def make_sampler(
     if space.constraints:
         from search.sampler.constrained import ConstrainedSampler
 
-        return ConstrainedSampler(space=space, make=partial(_make_asked, spec, space), sweep_seed=spec.seed)
-    return _make_asked(spec, space, sweep_seed=spec.seed)
+        return ConstrainedSampler(
+            space=space, make=partial(_make_unconstrained, spec, space, is_forecast=is_forecast), sweep_seed=spec.seed
+        )
+    return _make_unconstrained(spec, space, sweep_seed=spec.seed, is_forecast=is_forecast)
 
 
-def _make_asked(spec: SweepSpec, space: Space, *, sweep_seed: int) -> Sampler:
-    """Return a sampler that knows nothing of constraints."""
+def _make_unconstrained(spec: SweepSpec, space: Space, *, sweep_seed: int, is_forecast: bool = False) -> Sampler:
+    """Return a sampler that ignores constraints."""
     if spec.sampler.name == "stage_aware":
         from search.sampler.stage_aware.costs import StepCosts
         from search.sampler.stage_aware.sampler import StageAwareSampler
 
         costs = StepCosts(space=space, rungs=spec.rungs, prunes=spec.pruner.name != "none")
         return StageAwareSampler(
-            space=space, sweep_seed=sweep_seed, last_rung=spec.rungs.last, costs=costs, priors=spec.priors
+            space=space,
+            sweep_seed=sweep_seed,
+            last_rung=spec.rungs.last,
+            costs=costs,
+            priors=spec.priors,
+            least_gain=spec.stop.expected_gain,
+            is_fitted=not is_forecast,
         )
     from search.sampler.optuna_samplers import OptunaSampler
     from search.sampler.replay import Replay

@@ -1,6 +1,7 @@
-"""Any sampler in a space with constraints: asked again until its proposal meets them.
+"""Samples a space with constraints: rejects the proposals of any sampler until one meets the constraints.
 
-Optuna's own `constraints_func` is no help: it learns from how far trials that ran were off, and here none runs.
+Optuna's own `constraints_func` does not help: it learns from the violations of trials that ran, and here no trial that
+violates a constraint runs.
 """
 
 from __future__ import annotations
@@ -13,22 +14,22 @@ from pydantic import JsonValue
 
 from search.sampler.contract import PastTrial, Proposal, Sampler, proposal_seed
 from search.sampler.distributions import coordinates_of
-from spaces.conditions import violated
-from spaces.drawing import draw
-from spaces.tree import Space
+from spaces.space.conditions import violated
+from spaces.space.enumeration import draw
+from spaces.space.tree import Space
 
-NUM_ASKED = 16
-"""Proposals of the sampler after which a uniform draw is taken: it is sure that most of it is in vain."""
+MAX_PROPOSALS = 16
+"""Rejected proposals after which a uniform draw is used: the sampler then prefers points that no constraint allows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConstrainedSampler:
-    """Proposes what a sampler does, under further seeds where its proposal violates a constraint.
+    """Returns a sampler's proposal, and repeats it with other seeds while it violates a constraint.
 
     Args:
-        space: What is searched.
+        space: The space that is searched.
         make: Makes the sampler for a sweep's seed.
-        sweep_seed: Seed of the sweep; further ones come from it and the count of what was asked.
+        sweep_seed: Seed of the sweep. The other seeds are computed from it and the number of rejected proposals.
     """
 
     space: Space
@@ -42,7 +43,7 @@ class ConstrainedSampler:
         Raises:
             ConfigError: None of many uniform draws meets the constraints; the spec's check found some.
         """
-        for count in range(NUM_ASKED):
+        for count in range(MAX_PROPOSALS):
             proposal = self._sampler(count).propose(number, history=history)
             if violated(self.space, proposal.assignment) is None:
                 return proposal
@@ -53,7 +54,7 @@ class ConstrainedSampler:
 
     def _sampler(self, count: int) -> Sampler:
         if count not in self._made:
-            # The first has the sweep's own seed: without violations a constraint changes no proposal.
+            # The first sampler has the sweep's own seed, so a constraint that is never violated changes no proposal.
             seed = self.sweep_seed if count == 0 else proposal_seed(self.sweep_seed, number=-count)
             self._made[count] = self.make(sweep_seed=seed)
         return self._made[count]

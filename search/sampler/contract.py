@@ -1,9 +1,9 @@
-"""What proposes trials: the contract of every sampler.
+"""The contract of samplers, which propose trials.
 
-A sampler is a pure function of (space, sweep seed, number, history): it holds no state that a proposal depends on, so a
-sweep that was killed and resumed proposes what the unbroken one would have. The driver calls `propose` once for each
-trial number, from one thread, and must store the whole proposal before it starts the trial; it hands back
-`attributes` unread. No Optuna here: the record and the driver import this module.
+A sampler is a pure function of (space, sweep seed, number, history). It holds no state that a proposal depends on, so a
+sweep that was killed and resumed proposes the same trials as a sweep that was not stopped. The driver calls `propose`
+once for each trial number, from one thread. It must store the whole proposal before it starts the trial, and it passes
+`attributes` back unread. The record and the driver import this module, so it does not import Optuna.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 
 from pydantic import JsonValue
 
-from spaces.tree import Assignment
+from spaces.space.tree import Assignment
 
 TrialState = Literal["proposed", "running", "finished", "failed", "pruned", "interrupted"]
 """The record's states. `failed` trials say nothing about their configuration, so samplers ignore them; `proposed` and
@@ -24,30 +24,30 @@ TrialState = Literal["proposed", "running", "finished", "failed", "pruned", "int
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastTrial:
-    """A trial that a proposal may see."""
+    """A trial in the history that a proposal depends on."""
 
     number: int
     assignment: Assignment
     state: TrialState
     score: float | None = None
-    """The sweep's objective; higher is better. Needed when finished, the last one seen when pruned."""
+    """The sweep's objective; higher is better. A finished trial must have one; a pruned trial has its last one."""
     rung: int = 0
     """Highest rung that it was scored at; orders pruned trials."""
     attributes: dict[str, JsonValue] = field(default_factory=dict[str, JsonValue])
-    """What its proposal carried, unchanged."""
+    """The attributes of its proposal, unchanged."""
     values: tuple[float, ...] = ()
-    """Of a finished trial in a sweep of several objectives: all of them in the spec's order; costs are negated,
-    so that more is better in each."""
+    """In a sweep with several objectives, a finished trial has all of them, in the spec's order. Costs are negated, so
+    higher is better in each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposed:
-    """What was proposed before the space of the sweep was changed."""
+    """The trials that were proposed before the space of the sweep was changed."""
 
     num_trials: int = 0
-    """Trials that the sweep had then; later ones have these numbers and above."""
+    """Number of trials before the change; later trials have this number or a higher one."""
     assignments: tuple[Assignment, ...] = ()
-    """Of those among them that still count, in the space as it is now."""
+    """Assignments, in the space as it is now, of those trials that still count."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,10 @@ class Proposal:
     seed: int
     """Seed of the sampler's random numbers, from the sweep's seed and the trial's number."""
     attributes: dict[str, JsonValue]
-    """JSON that the sampler needs again while the trial is in the history; store it and hand it back."""
+    """JSON that the sampler needs again while the trial is in the history: store it and pass it back."""
+    reason_to_stop: str = ""
+    """Why the sweep does not need this trial (`stop` in its spec), in words; empty while it does. Such a proposal is
+    not stored. Results of running trials can make the next proposal a needed one."""
 
 
 class Sampler(Protocol):
@@ -69,15 +72,15 @@ class Sampler(Protocol):
 
         Args:
             number: The trial's number, counted from 0.
-            history: The trials that it may see, in any order, each number once.
+            history: The trials that the proposal can depend on, in any order, each number once.
 
         Raises:
             ConfigError: A past trial's assignment is not in the space.
-            ValueError: A number stands twice, or a finished trial has no finite score.
+            ValueError: A number appears twice, or a finished trial has no finite score.
         """
         ...
 
 
 def proposal_seed(sweep_seed: int, *, number: int) -> int:
-    """Return the seed of a proposal, 0 <= seed < 2**32; near numbers give unrelated seeds."""
+    """Return the seed of a proposal, 0 <= seed < 2**32. Trials with near numbers have unrelated seeds."""
     return int.from_bytes(hashlib.sha256(f"{sweep_seed}:{number}".encode()).digest()[:4], "big")

@@ -1,7 +1,7 @@
-"""Between the parameters of a space and Optuna's: one walk to suggest a trial, one to describe a past one.
+"""Converts between the parameters of a space and Optuna's: `suggest` asks for a new trial, `describe` gives a past one.
 
 A simplex of K tasks becomes K numbers u in (0, 1); its weights are -log(u), normalised, which is Dirichlet(1) for
-uniform u. Weights do not give the scale of -log(u) back, so a proposal's attributes keep the numbers themselves.
+uniform u. The scale of -log(u) cannot be computed from the weights, so a proposal's attributes store the numbers u.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from pydantic import JsonValue
 
-from spaces.parameters import FloatParameter, IntParameter, SimplexParameter
-from spaces.tree import Assignment, ChoiceParameter, Parameter, Space
-from spaces.walk import answers, walk
+from spaces.space.parameters import FloatParameter, IntParameter, SimplexParameter
+from spaces.space.tree import Assignment, ChoiceParameter, Parameter, Space
+from spaces.space.walk import answers, walk
 
 _EDGE = 1e-6
 """Distance of u from 0 and 1; a weight is then above 7e-8 for two tasks, and never 0."""
@@ -27,7 +27,7 @@ Coordinates = dict[str, JsonValue]
 
 @dataclass(slots=True, kw_only=True)
 class Described:
-    """A trial in Optuna's words."""
+    """Parameters and distributions of a trial, as Optuna has them."""
 
     params: dict[str, JsonValue] = field(default_factory=dict[str, JsonValue])
     distributions: dict[str, BaseDistribution] = field(default_factory=dict[str, BaseDistribution])
@@ -35,14 +35,14 @@ class Described:
 
 @dataclass(slots=True, kw_only=True)
 class Suggested:
-    """A trial that Optuna suggested, with the numbers behind its weights."""
+    """A trial that Optuna suggested, with the numbers u that its weights were computed from."""
 
     assignment: Assignment
     coordinates: Coordinates
 
 
 def suggest(space: Space, *, trial: optuna.Trial) -> Suggested:
-    """Return the assignment that an Optuna trial leads to, asked along the space's walk."""
+    """Return the assignment that Optuna suggests for a trial: one value for each active parameter of the space."""
     coordinates: Coordinates = {}
 
     def ask(parameter: Parameter) -> JsonValue:
@@ -67,7 +67,7 @@ def describe(space: Space, assignment: Assignment, *, coordinates: Mapping[str, 
     Args:
         space: The space.
         assignment: A point of it.
-        coordinates: The numbers behind its weights; found from the weights where they are missing.
+        coordinates: The numbers u of its weights; where they are missing, they are estimated from the weights.
 
     Raises:
         ConfigError: The assignment is not in the space.
@@ -86,7 +86,7 @@ def describe(space: Space, assignment: Assignment, *, coordinates: Mapping[str, 
 
 
 def coordinates_of(space: Space, assignment: Assignment) -> Coordinates:
-    """Return numbers that give the weights of an assignment, for one that Optuna did not suggest."""
+    """Return numbers u that give the weights of an assignment which Optuna did not suggest."""
     described = describe(space, assignment, coordinates={})
     return {name: value for name, value in described.params.items() if name not in assignment}
 

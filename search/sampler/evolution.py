@@ -1,7 +1,7 @@
 """CMA-ES (Hansen 2016, arXiv 1604.00772) as an Optuna sampler that is rebuilt from finished trials.
 
-Optuna's own keeps a pickled optimiser in the trials; the record is never unpickled, so this one tells a fresh optimiser
-the finished trials again, generation by generation in the order of their numbers.
+Optuna's own CMA-ES sampler keeps a pickled optimiser in the trials. The record is never unpickled, so this sampler
+passes the finished trials to a new optimiser again, generation by generation in the order of their numbers.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from optuna.samplers import BaseSampler
 from optuna.search_space import IntersectionSearchSpace
 from optuna.trial import FrozenTrial, TrialState
 
-_FEWEST = 2
+_MIN_DIMENSIONS = 2
 """Dimensions that the method needs."""
 _SPREAD = 1 / 6
-"""First standard deviation, of a range of 1: as Optuna's."""
+"""First standard deviation for a range of 1, as in Optuna."""
 
 
 class EvolutionSampler(BaseSampler):
-    """Proposes the numbers that every finished trial has by CMA-ES, and all else by another sampler.
+    """Proposes the numeric parameters that all finished trials share by CMA-ES, the others by another sampler.
 
     Args:
         seed: Seed of this proposal.
-        num_startup: Finished trials before it starts.
-        others: Proposes choices, numbers of single arms, and everything while fewer than two numbers are common.
+        num_startup: Finished trials before CMA-ES starts.
+        others: Proposes choices, numbers that only some arms have, and everything while fewer than two are shared.
     """
 
     def __init__(self, *, seed: int, num_startup: int, others: BaseSampler) -> None:
@@ -40,7 +40,7 @@ class EvolutionSampler(BaseSampler):
         del trial
         shared = IntersectionSearchSpace().calculate(study)
         ranges = {name: one for name, one in shared.items() if _is_range(one)}
-        return ranges if len(ranges) >= _FEWEST and len(_finished(study)) >= self._num_startup else {}
+        return ranges if len(ranges) >= _MIN_DIMENSIONS and len(_finished(study)) >= self._num_startup else {}
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]

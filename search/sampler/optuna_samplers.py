@@ -1,6 +1,7 @@
-"""Optuna's samplers behind the contract: a fresh sampler and a study rebuilt for every proposal.
+"""Samplers by Optuna: each proposal creates a new sampler, and a study from the trials on record.
 
-GP, CMA-ES and NSGA-II model what all finished trials share; what hangs on an arm is proposed as the spec's docs say.
+GP, CMA-ES and NSGA-II model the parameters that all finished trials share. `SamplerConfig.name` says how each sampler
+proposes the parameters that only some arms have.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pydantic import JsonValue
 from search.errors import RunError
 from search.sampler.contract import PastTrial, Proposal, proposal_seed
 from search.sampler.distributions import coordinates_of, suggest
-from search.sampler.priors import FirstTrials
+from search.sampler.prior_trials import FirstTrials
 from search.sampler.replay import Replay
 from search.sampler.window import window
 from spaces.priors import PriorsConfig
@@ -28,18 +29,18 @@ from trainables.errors import TrainablesError
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 _SMALLEST_POPULATION = 2
-"""NSGA-II crosses two parents."""
+"""NSGA-II combines two parents."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptunaSampler:
-    """A sweep's first trials are its families at their defaults, and what is believed; then Optuna proposes.
+    """Proposes the families at their defaults and the trials of the priors first, then lets Optuna propose.
 
     Args:
         replay: Rebuilds studies of the space that is searched.
         sweep_seed: Seed of the sweep.
-        config: Which sampler, and when it starts to learn.
-        priors: What is believed of the space.
+        config: The sampler's name and settings.
+        priors: The priors of the space.
     """
 
     replay: Replay
@@ -54,7 +55,7 @@ class OptunaSampler:
             attributes = _attributes(coordinates=coordinates_of(self.replay.space, first), system={})
             return Proposal(assignment=first, seed=seed, attributes=attributes)
         study = self.replay.study(self._seen(history), sampler=self._optuna_sampler(seed))
-        with _telling(self.config.name, number=number):
+        with _optuna_errors_as_run_error(self.config.name, number=number):
             suggested = suggest(self.replay.space, trial=study.ask())
         system = study.get_trials(deepcopy=False)[-1].system_attrs
         attributes = _attributes(coordinates=suggested.coordinates, system=dict(system))
@@ -65,7 +66,7 @@ class OptunaSampler:
         return FirstTrials(self.replay.space, priors=self.priors)
 
     def _seen(self, history: Sequence[PastTrial]) -> Sequence[PastTrial]:
-        """Return what the sampler learns from; CMA-ES and NSGA-II need every generation."""
+        """Return the trials that the sampler learns from; CMA-ES and NSGA-II need every generation."""
         if not self.config.learns:
             return ()
         if self.config.name in {"tpe", "gp"}:
@@ -102,25 +103,25 @@ class OptunaSampler:
 
 
 @contextlib.contextmanager
-def _telling(sampler: str, *, number: int) -> Generator[None]:
-    """Turn what Optuna raises for a proposal into one message.
+def _optuna_errors_as_run_error(sampler: str, *, number: int) -> Generator[None]:
+    """Raise errors of Optuna as one error with a message for the user.
 
     Raises:
-        RunError: It cannot propose; trials that have ended are on record.
+        RunError: Optuna cannot propose a trial; trials that have ended are on record.
     """
     try:
         yield
     except TrainablesError:
         raise
     except Exception as error:
-        said = " ".join(f"{type(error).__name__}: {error}".split())
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
         msg = (
-            f"sampler {sampler!r} (Optuna) cannot propose trial {number}: {said}; what has ended is kept: go on with "
-            "another sampler, for example --set sampler.name=tpe"
+            f"sampler {sampler!r} (Optuna) cannot propose trial {number}: {reason}; the trials that have ended are on "
+            "record: continue with another sampler, for example --set sampler.name=tpe"
         )
         raise RunError(msg) from error
 
 
 def _attributes(*, coordinates: dict[str, JsonValue], system: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    """Return what a running trial must keep: TPE reads its relative parameters, inactive ones too, from `system`."""
+    """Return the attributes of a proposal. TPE reads the relative parameters of a running trial from `system`."""
     return {"coordinates": coordinates, "system": system}

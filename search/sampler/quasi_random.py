@@ -1,6 +1,6 @@
-"""Points of a Sobol sequence, scrambled by the sweep's seed: they cover a space more evenly than random ones.
+"""Proposes points of a Sobol sequence, scrambled by the sweep's seed: they cover a space more evenly than random ones.
 
-Each parameter has a dimension of its own, in whatever arm it stands, so conditional spaces need no fall-back.
+Each parameter of every arm has its own dimension, so conditional spaces need no other sampler.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from pydantic import JsonValue
 from scipy.stats.qmc import Sobol
 
 from search.sampler.contract import PastTrial, Proposal, proposal_seed
-from spaces.conditions import violated
-from spaces.drawing import MAX_DRAWS, first_assignments, unsatisfied
-from spaces.parameters import FloatParameter, IntParameter, SimplexParameter
-from spaces.tree import Assignment, ChoiceParameter, Parameter, Space, every_parameter
-from spaces.walk import walk
+from spaces.space.conditions import violated
+from spaces.space.enumeration import MAX_DRAWS, first_assignments, unsatisfied
+from spaces.space.parameters import FloatParameter, IntParameter, SimplexParameter
+from spaces.space.tree import Assignment, ChoiceParameter, Parameter, Space, every_parameter
+from spaces.space.walk import walk
 
 _EDGE = 1e-9
 """Distance of a coordinate from 0 and 1, so that no weight is 0."""
@@ -29,17 +29,17 @@ class QuasiRandomSampler:
     """Proposes the families at their defaults, then point n of the sequence as trial n.
 
     Args:
-        space: What is searched.
+        space: The space that is searched.
         sweep_seed: Seed of the sweep; scrambles the sequence.
     """
 
     space: Space
     sweep_seed: int
     _places: list[int] = field(default_factory=list[int], repr=False, compare=False)
-    """Places in the sequence of the points that meet the constraints, as far as they were looked for."""
+    """Places in the sequence of the points that meet the constraints, of the part that was searched so far."""
 
     def propose(self, number: int, *, history: Sequence[PastTrial]) -> Proposal:
-        """Return the proposal for a trial; see `Sampler.propose`. The history does not matter."""
+        """Return the proposal for a trial; see `Sampler.propose`. The history is ignored."""
         del history
         seed = proposal_seed(self.sweep_seed, number=number)
         first = first_assignments(self.space)
@@ -75,7 +75,7 @@ class QuasiRandomSampler:
         parameters = list(every_parameter(self.space.root))
         sequence = Sobol(max(sum(map(_dimensions, parameters)), 1), seed=self.sweep_seed)
         with warnings.catch_warnings():
-            # scipy warns that a number of points that is no power of 2 is less balanced: sweeps end where they end.
+            # scipy warns that a number of points is less balanced if it is not a power of 2; a sweep can have any.
             warnings.simplefilter("ignore", UserWarning)
             if index:
                 sequence.fast_forward(index)

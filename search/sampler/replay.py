@@ -1,7 +1,7 @@
 """Rebuilds an Optuna study from a sweep's history, in number order.
 
-Nothing here changes what is proposed: `Replay` only remembers trials that it has already put in Optuna's words, and
-`_SharingStorage` only saves copies. Both are tested against a study built from nothing.
+Nothing here changes what is proposed: `Replay` only caches trials that it has already converted to Optuna's form, and
+`_SharingStorage` only avoids copies. Both are tested against a study that is built without them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pydantic import JsonValue
 
 from search.sampler.contract import PastTrial
 from search.sampler.distributions import describe
-from spaces.tree import Space
+from spaces.space.tree import Space
 
 _STATES = {
     "proposed": TrialState.RUNNING,
@@ -39,7 +39,7 @@ class _SharingStorage(InMemoryStorage):
 
 
 class _Shallow:
-    """Stands for a trial until the storage deep-copies it, and then gives a shallow copy.
+    """Wraps a trial, and returns a shallow copy of it when the storage deep-copies it.
 
     The storage sets number and id on the copy and replaces its dictionaries instead of changing them.
     """
@@ -67,7 +67,7 @@ class Replay:
     )
 
     def study(self, history: Sequence[PastTrial], *, sampler: optuna.samplers.BaseSampler) -> optuna.Study:
-        """Return a study that holds a history, failed trials left out.
+        """Return a study that holds a history, without its failed trials.
 
         Args:
             history: Past trials in any order.
@@ -75,11 +75,11 @@ class Replay:
 
         Raises:
             ConfigError: An assignment is not in the space.
-            ValueError: A number stands twice, or a finished trial has no finite score.
+            ValueError: A number appears twice, or a finished trial has no finite score.
         """
         ordered = sorted(history, key=lambda trial: trial.number)
         if len({trial.number for trial in ordered}) != len(ordered):
-            msg = f"a history of {len(ordered)} trials names a number twice; give each trial once"
+            msg = f"a history of {len(ordered)} trials has a trial number twice; list each trial once"
             raise ValueError(msg)
         storage = _SharingStorage()
         directions = [optuna.study.StudyDirection.MAXIMIZE] * self.num_goals
@@ -100,9 +100,9 @@ class Replay:
 
 
 def frozen_trial(space: Space, *, trial: PastTrial, num_goals: int = 1) -> FrozenTrial:
-    """Return a past trial as Optuna's.
+    """Return a past trial as a trial of Optuna.
 
-    Of several objectives Optuna orders pruned trials by none: they say where not to look again, and no rung.
+    With several objectives Optuna does not order pruned trials, so they have no score at a rung.
 
     Args:
         space: The space.
@@ -120,7 +120,8 @@ def frozen_trial(space: Space, *, trial: PastTrial, num_goals: int = 1) -> Froze
         raise ValueError(msg)
     values = trial.values if num_goals > 1 else () if score is None else (score,)
     if trial.state == "finished" and (len(values) != num_goals or not all(map(math.isfinite, values))):
-        msg = f"finished trial {trial.number} has {values} for {num_goals} objectives; each is finite; mark it failed"
+        rule = "each objective needs a finite number; mark the trial failed"
+        msg = f"finished trial {trial.number} has {values} for {num_goals} objectives; {rule}"
         raise ValueError(msg)
     return create_trial(
         state=_STATES[trial.state],

@@ -1,4 +1,4 @@
-"""A sweep as an Optuna study in a file of SQLite, for optuna-dashboard and others that read one."""
+"""Writes a sweep as an Optuna study to an SQLite file, for optuna-dashboard and other readers of studies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pydantic import JsonValue
 
 from search.record import State
 from search.sampler.distributions import Coordinates, Described, describe
-from spaces.tree import Assignment, Space
+from spaces.space.tree import Assignment, Space
 
 _STATES: dict[State, TrialState] = {
     "proposed": TrialState.WAITING,
@@ -32,12 +32,12 @@ _STATES: dict[State, TrialState] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyTrial:
-    """One trial of a sweep, as far as a study tells it."""
+    """The parts of a sweep's trial that a study holds."""
 
     number: int
     state: State
     assignment: Assignment | None
-    """None for one that does not count: it has failed, as far as Optuna goes, and has no parameters."""
+    """None for an excluded trial: the study shows it as failed and without parameters."""
     coordinates: Coordinates
     score: float | None
     rungs: Mapping[int, float]
@@ -45,19 +45,19 @@ class StudyTrial:
     started_at: float | None
     ended_at: float | None
     attributes: dict[str, JsonValue] = field(default_factory=dict[str, JsonValue])
-    """What else the dashboard shows."""
+    """Further values that the dashboard shows."""
 
 
 def write_study(file: Path, *, name: str, space: Space, trials: Iterable[StudyTrial]) -> None:
     """Write a study that maximises, with the sweep's trials under their own numbers.
 
     Args:
-        file: The database; there must be none yet.
+        file: The database; it must not exist yet.
         name: Name of the study.
         space: The sweep's space.
         trials: Ordered by number, from 0, without gaps.
     """
-    # In memory, for every value of a trial is a transaction of its own, which a disk would wait for.
+    # In memory first: every value of a trial is its own transaction, and each would wait for the disk.
     storage = optuna.storages.RDBStorage("sqlite://")
     try:
         with _quiet():
@@ -93,7 +93,7 @@ def _frozen(trial: StudyTrial, space: Space) -> FrozenTrial:
 
 
 def _moment(seconds: float | None) -> dt.datetime | None:
-    """Return a time as Optuna keeps it: local, without a zone."""
+    """Return a time as Optuna stores it: local, without a time zone."""
     return None if seconds is None else dt.datetime.fromtimestamp(seconds)  # noqa: DTZ006
 
 

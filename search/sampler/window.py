@@ -1,9 +1,9 @@
-"""Which trials of a long history TPE learns from.
+"""Selects the trials of a long history that TPE learns from.
 
-TPE (Bergstra et al. 2011, NeurIPS) splits the trials it sees into the best, at most 25 in Optuna, and the others, and
-models each set. Its cost grows with the others, and says little new after some hundreds. So it is given the best
-trials, those of each family, which a conditional space models apart, the last ones, and all that run.
-`benchmarks/record.py --regret` compares it with TPE over everything.
+TPE (Bergstra et al. 2011, NeurIPS) splits its trials into the best ones, at most 25 in Optuna, and the others, and
+models each set. Its cost grows with the number of the others, and after some hundreds more of them add little. So TPE
+learns from the best trials, the best of each family (a conditional space models each family on its own), the last
+trials, and all running ones. `benchmarks/record.py --regret` compares this with TPE over the whole history.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from operator import attrgetter
 
 from search.sampler.contract import PastTrial
 from spaces.objectives import unbeaten
-from spaces.tree import FAMILY_PATH
+from spaces.space.tree import FAMILY_PATH
 
 NUM_BEST = 100
 NUM_BEST_OF_FAMILY = 25
-"""As many as Optuna takes for the best at most."""
+"""The largest number of trials that Optuna counts as the best."""
 NUM_LAST = 400
 
 
 def window(history: Sequence[PastTrial], *, num_startup: int) -> Sequence[PastTrial]:
-    """Return the trials of a history that TPE is to see; all of a short one. A pure function, in no order.
+    """Return the trials of a history that TPE learns from, in no particular order; all trials of a short history. Pure.
 
-    Of several objectives the first orders them, and those that none beats in all stay too.
+    With several objectives the first one orders the trials, and the Pareto front is kept too.
 
     Args:
         history: Past trials, each number once.
-        num_startup: Ended trials before TPE learns; as many are always kept.
+        num_startup: Ended trials before TPE learns; at least this many of the last ones are kept.
     """
     num_last = max(NUM_LAST, num_startup)
     if len(history) <= num_last + NUM_BEST:
@@ -43,11 +43,11 @@ def window(history: Sequence[PastTrial], *, num_startup: int) -> Sequence[PastTr
 
 
 def _best_first(ended: Sequence[PastTrial]) -> list[PastTrial]:
-    """Order trials as Optuna does: finished before pruned, these by rung, then by score; the earlier of equals."""
-    # Sorting keeps equals in order. One key after the other is several times faster than a tuple of them.
+    """Order trials as Optuna does: finished before pruned ones, pruned ones by rung, then by score, then by number."""
+    # The sort is stable. Sorting by one key after the other is several times faster than by a tuple of keys.
     finished = [trial for trial in ended if trial.state == "finished"]
     pruned = [trial for trial in ended if trial.state == "pruned"]
-    # A finished trial without a score comes first, so that it is kept, and refused where studies are rebuilt.
+    # A finished trial without a score comes first: it is kept, and then refused where studies are rebuilt.
     finished.sort(key=lambda trial: float("inf") if trial.score is None else trial.score, reverse=True)
     pruned.sort(key=lambda trial: float("-inf") if trial.score is None else trial.score, reverse=True)
     pruned.sort(key=attrgetter("rung"), reverse=True)

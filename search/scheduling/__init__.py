@@ -1,1 +1,1 @@
-"""What runs next: proposals, order, promotions and what is tried again. Nothing here knows Ray."""
+"""Decides which trial runs next: proposals, start order, promotions and retries. Does not import Ray."""

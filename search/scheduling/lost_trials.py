@@ -1,4 +1,4 @@
-"""Trials whose processes went away, or whose devices failed: tried again while they get further."""
+"""Counts how often a trial lost its process or its devices. A trial is tried again as long as it makes progress."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from search.record import TrialRow
-from search.scheduling.planning import Plans
+from search.scheduling.stage_demand import Plans
 from trainables.errors import RankLostError
 from trainables.failures import FailureKind
 from trainables.trials.retries import MAX_LOST, Retries
@@ -15,24 +15,24 @@ from trainables.trials.retries import MAX_LOST, Retries
 log = logging.getLogger(__name__)
 
 MAX_UNSTARTED = 10
-"""How often a trial's process may end before the trial has begun, before that counts as its failure."""
+"""Number of times that a trial's process can end before the trial has begun; then the trial fails."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """Why a trial could not go on where it was."""
+    """Why a trial could not continue on its devices."""
 
     kind: FailureKind
-    """`device_fault`, or `lost` where its ranks had no room any more."""
-    said: str
-    """In words."""
+    """`device_fault`, or `lost` if its ranks had no room any more."""
+    message: str
+    """The error message."""
 
 
 class LostTrials:
-    """Counts how often trials lost their process without getting any further.
+    """Counts how often trials lost their process without any progress in between.
 
     Args:
-        plans: Tells how far a trial has got.
+        plans: Returns how far a trial has got.
     """
 
     def __init__(self, plans: Plans) -> None:
@@ -41,37 +41,36 @@ class LostTrials:
         self._unstarted: Counter[int] = Counter()
         self._attempts: dict[int, int] = {}
 
-    def starts(self, trial: TrialRow) -> None:
-        """Take note that a trial is handed out."""
+    def note_start(self, trial: TrialRow) -> None:
+        """Note that a trial is started."""
         self._attempts[trial.number] = trial.attempts
 
     def forget(self, number: int) -> None:
-        """Keep nothing of a trial that has ended."""
+        """Delete the counts of a trial that has ended."""
         self._retries.pop(number, None)
         self._unstarted.pop(number, None)
         self._attempts.pop(number, None)
 
-    def error(self, trial: TrialRow, *, fault: Fault | None = None) -> str | None:
-        """Return why a trial that lost its process, or its device, is not tried again; None when it is.
+    def failure_reason(self, trial: TrialRow, *, fault: Fault | None = None) -> str | None:
+        """Return why a trial that lost its process or its device has failed; None if it is tried again.
 
         Args:
             trial: The trial.
-            fault: Why it gave its place back, if it did.
+            fault: Why the trial could not continue on its devices; None if it lost its process.
         """
         if trial.attempts <= self._attempts[trial.number]:
-            # An actor that was lost while it waited for work: the trial knows nothing of it.
+            # The actor was lost while it was idle: the trial has not begun.
             self._unstarted[trial.number] += 1
             times = self._unstarted[trial.number]
-            return f"its process ended {times} times before it had begun" if times >= MAX_UNSTARTED else None
+            return f"its process ended {times} times before the trial began" if times >= MAX_UNSTARTED else None
         rung = 0 if trial.rung is None else trial.rung + 1
         lost = RankLostError(f"trial {trial.number} lost its process")
         try:
             self._retries.setdefault(trial.number, Retries()).add(lost, reached=self._plans.reached(trial, rung=rung))
         except RankLostError:
-            how = "could not go on where it was" if fault else "its process ended"
-            how = f"{how} {MAX_LOST} times"
-            return f"{how}, and it got no further in between{f'; the last time: {fault.said}' if fault else ''}"
-        log.warning(
-            "trial %d %s; it starts again", trial.number, "gave its place back" if fault else "lost its process"
-        )
+            what = "it could not continue on its devices" if fault else "its process ended"
+            last = f"; the last error: {fault.message}" if fault else ""
+            return f"{what} {MAX_LOST} times, and it made no progress in between{last}"
+        what = "cannot continue on its devices" if fault else "lost its process"
+        log.warning("trial %d %s; it is re-queued and starts again", trial.number, what)
         return None

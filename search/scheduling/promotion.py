@@ -1,4 +1,4 @@
-"""Whether a trial climbs to the next rung, from what the record has of all of them."""
+"""Decides which trials are promoted to the next rung, from the scores on record."""
 
 from __future__ import annotations
 
@@ -8,28 +8,29 @@ from typing import Literal
 
 from search.pruner import make_pruner
 from search.record import Curve, Record, TrialRow
-from search.scheduling.planning import Plans
+from search.scheduling.stage_demand import Plans
 from spaces.sweep_spec import SweepSpec
 
 _EXACT = 1e-9
-"""Items make up a score when their mean is the score but for rounding."""
+"""Largest difference between a score and the mean of its items: only rounding."""
 
-Decision = Literal["climb", "prune", "wait"]
-"""`wait`: in fixed order, a trial before it has not been measured at its rung and may still be."""
+Decision = Literal["promote", "prune", "wait"]
+"""`wait`: in fixed order, a trial with a lower number is not measured at this rung yet."""
 
 
 class Promotion:
-    """Decides for the trials of one sweep.
+    """Decides on promotions in one sweep.
 
-    In order of completion a trial is compared with whatever is measured. In fixed order it is compared with the trials
-    before it, each measured at its rung or ended below it, so that timing decides nothing. Who waits holds no device,
-    and waits for lower numbers only: the lowest that runs never waits.
+    In order of completion, a trial is compared with all trials measured so far. In fixed order, it is compared with the
+    trials of lower numbers, after each of them was measured at its rung or ended below it; so timing has no influence.
+    A trial that waits for this holds no device. It waits only for lower numbers, so the lowest running trial never
+    waits.
 
     Args:
-        record: Holds what they scored.
-        name: The sweep's name.
+        record: Holds the scores.
+        name: Name of the sweep.
         spec: The sweep's spec.
-        plans: Read what trials said of the items that they were scored on, for a pruner that pairs them.
+        plans: Reads the score of each evaluated item, for a pruner that compares items in pairs.
     """
 
     def __init__(self, record: Record, *, name: str, spec: SweepSpec, plans: Plans) -> None:
@@ -37,9 +38,9 @@ class Promotion:
         self._pruner = make_pruner(spec)
 
     def decide(self, trial: TrialRow, *, rung: int) -> Decision:
-        """Return what becomes of a trial that was measured at a rung below the last."""
+        """Return whether a trial that was measured at a rung below the last is promoted, is pruned, or waits."""
         if self._pruner is None:
-            return "climb"
+            return "promote"
         with_languages = self._spec.pruner.name == "wilcoxon"
         measured = self._record.curves(self._name, last_rung=self._spec.rungs.last, with_languages=with_languages)
         curves = {curve.number: curve for curve in measured}
@@ -52,8 +53,8 @@ class Promotion:
         scores = {at: score for at, score in curve.scores.items() if at <= rung}
         known = replace(curve, scores=scores, is_finished=False)
         if with_languages:
-            known, *others = (self._with_items(one, rung=rung) for one in (known, *others))
-        return "prune" if self._pruner.is_pruned(known, others=others) else "climb"
+            known, *others = (self._with_items(each, rung=rung) for each in (known, *others))
+        return "prune" if self._pruner.is_pruned(known, others=others) else "promote"
 
     def _with_items(self, curve: Curve, *, rung: int) -> Curve:
         key = curve.evaluations.get(rung)
@@ -63,5 +64,5 @@ class Promotion:
 
     def _is_decidable(self, trial: TrialRow, *, rung: int, curves: dict[int, Curve]) -> bool:
         unfinished = self._record.trials(self._name, states=("proposed", "running", "interrupted"))
-        before = [one.number for one in unfinished if one.number < trial.number]
+        before = [other.number for other in unfinished if other.number < trial.number]
         return all(number in curves and rung in curves[number].scores for number in before)

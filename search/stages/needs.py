@@ -1,4 +1,4 @@
-"""Which stages the record's trials need."""
+"""Computes which stages the trials of a record need."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ _UNFINISHED: tuple[State, ...] = ("proposed", "running", "interrupted", "failed"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
-    """Stages that must stay, by why."""
+    """Keys of the stages that must be kept."""
 
     unfinished: frozenset[str]
-    """Of trials that are not done: found, made, or still to be made."""
+    """Stages of trials that are not done, including those that are not made yet."""
     kept: frozenset[str]
-    """Of the finished trials that are to be kept."""
+    """Stages of the finished trials to keep."""
 
 
 def read_needs(record: Record, *, complete: Collection[str], keep_best: int | None) -> Needs:
-    """Return which stages must stay.
+    """Return the stages that must be kept.
 
     Args:
-        record: Holds the sweeps that use the store.
-        complete: Keys of the stages that the store has: of trunks a trial needs the longest one alone.
-        keep_best: Finished trials of each sweep to keep, the best by its objective; None keeps all.
+        record: Record with the sweeps that use the store.
+        complete: Keys of the stages in the store; a trial needs only the longest of its trunks there.
+        keep_best: Number of finished trials of each sweep to keep, the best by its objective; None: all.
 
     Raises:
-        InputError: A trial's stages cannot be told, because its data or encoder cannot be found here.
+        InputError: The stages of a trial cannot be computed, because its data or encoder is not on this machine.
     """
     unfinished: set[str] = set()
     kept: set[str] = set()
@@ -51,12 +51,12 @@ def read_needs(record: Record, *, complete: Collection[str], keep_best: int | No
 
 
 def stages_of(record: Record, sweep: str, *, with_trunks: bool = True) -> dict[int, set[str]]:
-    """Return trial -> keys of the stages that the record has of it.
+    """Return trial -> keys of its stages in the record.
 
     Args:
-        record: Holds the sweep.
-        sweep: Its name.
-        with_trunks: Whether training states count, which nothing but a higher rung of the same trial needs.
+        record: Record with the sweep.
+        sweep: Name of the sweep.
+        with_trunks: Whether to include trunks, which only higher rungs of the same trial need.
     """
     keys: dict[int, set[str]] = {}
     for stage in record.stages(sweep):
@@ -66,12 +66,12 @@ def stages_of(record: Record, sweep: str, *, with_trunks: bool = True) -> dict[i
 
 
 def _rank(trial: TrialRow) -> tuple[bool, float, int]:
-    """Order the best trial first, those set aside last; of equals the earlier."""
+    """Return a key for sorting: the best trial first, of equal ones the earlier, and excluded trials last."""
     return (trial.set_aside is not None, -trial.score if trial.score is not None else float("inf"), trial.number)
 
 
 def _planned(trial: TrialRow, *, rungs: RungsConfig, complete: Collection[str]) -> set[str]:
-    """Return all stages that a trial may still come to, at the rungs that it has not been measured at."""
+    """Return all stages that a trial may still need, at the rungs that it has not been measured at."""
     from trainables.plan.provenance import read_provenance
     from trainables.plan.stage_plan import needed_stages, plan_stages
 
@@ -80,8 +80,8 @@ def _planned(trial: TrialRow, *, rungs: RungsConfig, complete: Collection[str]) 
         provenance = read_provenance(config)
     except TrainablesError as error:
         msg = (
-            f"the stages that trial {trial.number} of {trial.sweep!r} ({trial.state}) needs cannot be told: {error}; "
-            "nothing was removed. Run this where that trial can run, for example with XSTILTS_MIRROR set"
+            f"the stages that trial {trial.number} of {trial.sweep!r} ({trial.state}) needs cannot be computed: "
+            f"{error}; nothing was deleted. Run the command where that trial can run, for example with XSTILTS_MIRROR"
         )
         raise InputError(msg) from error
     first = 0 if trial.rung is None else min(trial.rung + 1, rungs.last)

@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from search.cluster.ray_door import make_token, ray_module
+from search.cluster.ray_imports import make_token, ray_module
 
 LARGEST = 2
 IDLE_MINUTES = 0.05

@@ -26,6 +26,7 @@ ones that have become free."""
 SHORTER = (
     " --trials 4 --set trial.target.steps=20 --set families.multimodal.steps=10 --set families.text.steps=10"
     " --set families.multitask.steps=10 --set trial.evaluation.num_items=50"
+    " --set rungs.num=2 --set trial.target.schedule.warmup_steps=1"
 )
 """What makes the document's sweep short: its commands are the same, its scores are not."""
 MAIN = "from search.cli import main; main()"

@@ -115,7 +115,7 @@ def test_a_laptop_with_the_stores_place_alone_gets_the_answers(cluster: Cluster,
     (best,) = cluster.answer("best", "spread", "--top", "1", "--store", cluster.store)
     status = cluster.answer("status", "spread", "--store", cluster.store)
 
-    assert re.search(r"copy in the store, \d+ s old", told.stderr)
+    assert re.search(r"copy of the record in the store, \d+ s old", told.stderr)
     assert (best["sweep"], status["states"]["finished"]) == ("spread", NUM_TRIALS)
 
 

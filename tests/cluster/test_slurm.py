@@ -205,7 +205,7 @@ def test_a_job_is_not_put_back_for_ever(job: Job) -> None:
     code, said = job.end(process)
 
     assert (code, job.requeues) == (3, [])
-    assert "20 are allowed: the same sbatch continues the sweep" in said
+    assert "20 are allowed: run the same sbatch to continue" in said
 
 
 def test_a_job_that_is_cancelled_is_not_put_back(job: Job) -> None:
@@ -227,7 +227,7 @@ def test_a_refusal_to_put_the_job_back_is_said_with_the_next_step(job: Job) -> N
     code, said = job.end(process)
 
     assert code == 3
-    assert f"did not put job {JOB} back into the queue: the same sbatch continues the sweep" in said
+    assert f"did not re-queue job {JOB}: run the same sbatch to continue the sweep" in said
 
 
 def test_a_head_that_does_not_start_ends_the_job_with_a_message(job: Job) -> None:

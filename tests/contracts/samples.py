@@ -16,8 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from trainables.data.locate import locate_dataset
+from trainables.data.sources.locator import locate_dataset
 from trainables.errors import UnavailableError
+from trainables.tasks.bitext_source import BitextSource
 from trainables.tasks.registry import task
 from trainables.tasks.spec import CompositeSource, CorpusSource, HubSource, KindName, TaskSpec
 
@@ -31,7 +32,7 @@ def is_here(spec: TaskSpec) -> bool:
     """Whether this machine has the task's own rows."""
     if isinstance(spec.source, CompositeSource):
         return all(is_here(task(name)) for name in spec.source.parts)
-    if isinstance(spec.source, CorpusSource):
+    if isinstance(spec.source, CorpusSource | BitextSource):
         return False  # a user's corpus is none of a test's business
     try:
         return not isinstance(spec.source, HubSource) or locate_dataset(spec.source.repository).kind == "mirror"
@@ -47,6 +48,8 @@ def write_sample(spec: TaskSpec, mirror: Path, *, language: str) -> None:
                 write_sample(task(name), mirror, language=language)
         case CorpusSource():
             write_corpus(mirror / "corpus")
+        case BitextSource():
+            write_bitext(mirror / "bitext")
         case HubSource():
             _write_repository(spec, mirror / "datasets" / spec.source.repository, language=language)
         case _:
@@ -65,10 +68,23 @@ def write_corpus(folder: Path) -> None:
         (folder / f"{split}.txt").write_text("\n".join(lines), encoding="utf-8")
 
 
+def write_bitext(folder: Path) -> None:
+    """Write comparable corpora of our own: German, and English of which every second sentence is a translation."""
+    folder.mkdir(exist_ok=True)
+    for split in ("dev", "test"):
+        rng = random.Random(split)
+        texts = [" ".join(rng.choices(WORDS, k=5)) + f" {number}" for number in range(NUM_ROWS)]
+        for language in ("de", "en"):
+            lines = [f"{language}-{number}\t{text}" for number, text in enumerate(texts)]
+            (folder / f"de-en.{split}.{language}").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        gold = [f"de-{number}\ten-{number}\n" for number in range(0, NUM_ROWS, 2)]
+        (folder / f"de-en.{split}.gold").write_text("".join(gold), encoding="utf-8")
+
+
 def sample_rows(spec: TaskSpec, *, seed: str = "") -> Rows:
     """Return rows under the kind's column names, with class numbers for labels."""
     rows = _ROWS[spec.kind](random.Random(seed), num_labels=_num_classes(spec))
-    return {name: rows[name] for name in spec.columns}
+    return {name: rows[name] for name in spec.columns if name in rows}
 
 
 def _write_repository(spec: TaskSpec, folder: Path, *, language: str) -> None:
@@ -79,7 +95,8 @@ def _write_repository(spec: TaskSpec, folder: Path, *, language: str) -> None:
     (folder / config).mkdir(parents=True)
     lines = [f"- config_name: {config}", "  data_files:"]
     for split in dict.fromkeys(one.removesuffix("?") for splits in spec.splits.values() for one in splits):
-        pq.write_table(_as_source(sample_rows(spec, seed=split), spec=spec), folder / config / f"{split}.parquet")
+        table = _of_language(_as_source(sample_rows(spec, seed=split), spec=spec), spec=spec, language=language)
+        pq.write_table(table, folder / config / f"{split}.parquet")
         lines += [f"  - split: {split}", f"    path: {config}/{split}.parquet"]
     readme = folder / "README.md"
     kept = readme.read_text().split("\n")[2:-2] if readme.is_file() else []
@@ -104,6 +121,16 @@ def _as_source(rows: Rows, *, spec: TaskSpec) -> pa.Table:
         else:
             columns[theirs] = values
     return pa.table(columns)
+
+
+def _of_language(table: pa.Table, *, spec: TaskSpec, language: str) -> pa.Table:
+    """Return rows that `source.where` keeps for a language."""
+    where = spec.source.where if isinstance(spec.source, HubSource) else None
+    if where is None:
+        return table
+    start = where.start(language, names=spec.source.language_names)  # type: ignore[union-attr]
+    values = pa.array([f"{start}{number}" for number in range(table.num_rows)])
+    return table.drop_columns([where.column]).append_column(where.column, values)
 
 
 def _as_labels(values: list[Any], *, spec: TaskSpec) -> list[Any]:

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tests.own_task import write_fields
-from trainables.data.load import load_rows
-from trainables.data.readable import check_readable
+from trainables.data.sources.loader import load_rows
+from trainables.data.sources.readable import check_readable
 from trainables.own_tasks.task_file import load_task_file
 
 Rows = list[dict[str, Any]]

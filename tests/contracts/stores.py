@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.trainables_tests.stage_maker import FACTS
-from trainables.stage_store import StageStore, Timing
+from trainables.stage_store import LeaseTimes, StageStore
 from trainables.storage import Storage, open_storage
 
 KEY, CHILD, GRANDCHILD = "ab" + "0" * 62, "cd" + "1" * 62, "ef" + "2" * 62
-QUICK = Timing(heartbeat_seconds=0.1, expiry_seconds=0.5)
+QUICK = LeaseTimes(heartbeat_seconds=0.1, expiry_seconds=0.5)
 MODEL = "model.safetensors"
 
 
@@ -23,9 +23,9 @@ class Place:
     folder: Path
     num_opened: int = 0
 
-    def open(self, timing: Timing | None = None) -> StageStore:
+    def open(self, times: LeaseTimes | None = None) -> StageStore:
         self.num_opened += 1
-        return StageStore(self.url, cache=self.folder / f"cache-{self.num_opened}", timing=timing)
+        return StageStore(self.url, cache=self.folder / f"cache-{self.num_opened}", times=times)
 
     @property
     def storage(self) -> Storage:

@@ -275,17 +275,17 @@ def test_a_tag_that_training_never_saw_counts_as_wrong_and_a_missing_one_not_at_
         (["B-X", "I-X", "O", "B-X"], [("X", 0, 1), ("X", 3, 3)]),
         (["I-X", "I-Y", "B-Y", "I-Y"], [("X", 0, 0), ("Y", 1, 1), ("Y", 2, 3)]),
         (["O", "S-X", "B-Y", "E-Y", "E-Y"], [("X", 1, 1), ("Y", 2, 3), ("Y", 4, 4)]),
-        (["NOUN", "O", "<unseen>"], []),
+        (["NOUN", "NOUN", "VERB", "O", "<unseen>"], [("OUN", 0, 1), ("ERB", 2, 2), ("unseen>", 4, 4)]),
     ],
 )
 def test_spans_are_read_as_conlleval_reads_them(tags: list[str], spans: list[tuple[str, int, int]]) -> None:
-    assert [span[1:] for span in spans_of(tags)] == spans
+    assert spans_of(tags) == spans
 
 
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ({"tokens": [["a", "b"]], "tags": [[0]]}, "has 2 tokens and 1 tags"),
+        ({"tokens": [["a", "b"]], "tags": [[0]]}, "has 2 words and 1 tags"),
         ({"tokens": [["a"]], "tags": [[7]]}, "tag 7, which is not a class number from 0 to 2"),
         ({"tokens": [["a", 3]], "tags": [[0, 0]]}, "'tokens' holds 3 in row 0"),
     ],
@@ -297,13 +297,13 @@ def test_tags_that_do_not_fit_are_refused_by_their_row(rows: dict[str, list[Any]
 
 def test_an_answer_that_stands_elsewhere_is_refused() -> None:
     rows = {**QA, "answers": [{"text": ["Paris"], "answer_start": [3]}, None]}
-    with pytest.raises(TaskDataError, match="does not stand at character 3"):
+    with pytest.raises(TaskDataError, match="is not at character 3"):
         encoded(kind("span_qa"), rows)
 
 
 @pytest.mark.parametrize(
     ("prediction", "answer", "expected"),
-    [("The Paris!", "paris", 1.0), ("in Paris", "Paris", 2 / 3), ("", "Paris", 0.0), ("", "", 1.0), ("x", "y", 0.0)],
+    [("The Paris!", "paris", 1.0), ("in Paris", "Paris", 2 / 3), ("", "Paris", 0.0), ("", "", 0.0), ("x", "y", 0.0)],
 )
 def test_f1_follows_squads_script(prediction: str, answer: str, expected: float) -> None:
     assert f1(prediction, answer=answer) == pytest.approx(expected)

@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from search.cli.main import exit_code
-from search.driver.ray_door import check_ray, said_by_ray
+from search.driver.ray_door import check_ray, summarise_ray_message
 from search.errors import RayUnusableError
-from search.ray_surroundings import check_ray_surroundings, given_address, parsed_address
+from search.ray_environment import check_ray_environment, given_address, parse_address
 from tests.contracts.smallest import SPEC
 from tests.end_to_end.drivers import XSTILTS
 from trainables.ranks.local_group import LOOPBACK, free_port
@@ -33,15 +33,15 @@ def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     ("given", "saying"),
     [
-        ("nonsense", "is no address; give host:port"),
-        ("127.0.0.1", "is no address"),
-        ("127.0.0.1:0", "is no address"),
-        ("127.0.0.1:99999", "is no address"),
-        ("127.0.0.1:port", "is no address"),
-        ("a host:6379", "is no address"),
-        ("a:1,b:2", "is no address"),
-        ("::1:6379", "is no address"),
-        (":6379", "is no address"),
+        ("nonsense", "is not an address; give host:port"),
+        ("127.0.0.1", "is not an address"),
+        ("127.0.0.1:0", "is not an address"),
+        ("127.0.0.1:99999", "is not an address"),
+        ("127.0.0.1:port", "is not an address"),
+        ("a host:6379", "is not an address"),
+        ("a:1,b:2", "is not an address"),
+        ("::1:6379", "is not an address"),
+        (":6379", "is not an address"),
         ("ray://127.0.0.1:10001", "Ray Client"),
         ("http://127.0.0.1:8265", "a dashboard"),
         ("redis://127.0.0.1:6379", "is a URL"),
@@ -49,7 +49,7 @@ def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 )
 def test_an_address_of_ray_that_cannot_be_is_refused(given: str, saying: str) -> None:
     with pytest.raises(RayUnusableError, match=saying) as caught:
-        check_ray_surroundings({"RAY_ADDRESS": given})
+        check_ray_environment({"RAY_ADDRESS": given})
 
     assert (caught.value.variable, caught.value.value) == ("RAY_ADDRESS", given)
     assert "unset RAY_ADDRESS" in str(caught.value)
@@ -57,7 +57,7 @@ def test_an_address_of_ray_that_cannot_be_is_refused(given: str, saying: str) ->
 
 @pytest.mark.parametrize("given", ["127.0.0.1:6379", "head:6379", "head.example.org:1", "[::1]:6379"])
 def test_an_address_of_ray_that_can_be_is_taken(given: str) -> None:
-    address = parsed_address(given)
+    address = parse_address(given)
 
     assert f"{address.host}:{address.port}" == given.replace("[", "").replace("]", "")
 
@@ -87,40 +87,42 @@ def test_what_ray_lacks_around_it_is_named_by_its_variable(
     variables: dict[str, str], variable: str, saying: str
 ) -> None:
     with pytest.raises(RayUnusableError, match=saying) as caught:
-        check_ray_surroundings({"HOME": str(Path.home())} | variables)
+        check_ray_environment({"HOME": str(Path.home())} | variables)
 
     assert caught.value.variable == variable
     assert str(caught.value).startswith(f"{variable} is {variables[variable]!r}")
 
 
 def test_what_ray_needs_is_there(tmp_path: Path) -> None:
-    check_ray_surroundings({"HOME": str(tmp_path), "TMPDIR": "/tmp/not/made/yet"})  # noqa: S108  (nothing is made)
-    check_ray_surroundings({"HOME": "/proc/x", "RAY_AUTH_TOKEN": "given"})
-    check_ray_surroundings({"HOME": "/proc/x", "RAY_AUTH_MODE": "disabled"})
+    check_ray_environment({"HOME": str(tmp_path), "TMPDIR": "/tmp/not/made/yet"})  # noqa: S108  (nothing is made)
+    check_ray_environment({"HOME": "/proc/x", "RAY_AUTH_TOKEN": "given"})
+    check_ray_environment({"HOME": "/proc/x", "RAY_AUTH_MODE": "disabled"})
 
 
 def test_a_cluster_that_is_gone_is_told_and_nothing_is_made(
     spec: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("RAY_ADDRESS", f"{LOOPBACK}:{free_port()}")
-    monkeypatch.setattr("search.ray_surroundings.SECONDS_TO_ANSWER", 0.5)
+    monkeypatch.setattr("search.ray_environment.SECONDS_TO_ANSWER", 0.5)
 
     assert exit_code(["search", str(spec)]) == 2
     said = capsys.readouterr().err
-    assert "nobody answers there (Connection refused" in said
+    assert "no process answers there (Connection refused" in said
     assert said.count("\n") == 1
     assert sorted(spec.parent.iterdir()) == [spec]
 
 
+@pytest.mark.slow
 def test_a_port_where_something_else_answers_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("search.driver.ray_door.SECONDS_TO_JOIN", 5.0)
     with socket.create_server((LOOPBACK, 0)) as server:
         monkeypatch.setenv("RAY_ADDRESS", f"{LOOPBACK}:{server.getsockname()[1]}")
 
-        with pytest.raises(RayUnusableError, match=r"something answers at its port, and no cluster of Ray in 5 s"):
+        with pytest.raises(RayUnusableError, match=r"something answers at its port, but no Ray cluster did within 5 s"):
             check_ray()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variables", "saying"),
     [
@@ -156,7 +158,7 @@ def test_what_ray_says_of_versions_has_a_remedy() -> None:
     with pytest.raises(RuntimeError) as caught:
         check_version_info({"ray_version": "2.9.0", "python_version": "3.8.1"}, "127.0.0.1:6379")
 
-    said = said_by_ray(f"RuntimeError: {caught.value}")
+    said = summarise_ray_message(f"RuntimeError: {caught.value}")
     assert "2.9.0" in said
     assert "install the cluster's versions" in said
     assert "\n" not in said

@@ -94,7 +94,7 @@ def test_a_class_means_the_same_in_every_source(tmp_path: Path, source: str, kin
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_is_no_class_is_refused_with_the_classes(tmp_path: Path, source: str, kind: str, case: str) -> None:
     write = partial(write_rows, rows=rows_of(kind, REFUSED[case], source=source))
-    with pytest.raises(InputError, match=r"none of ja, nein, offen"):
+    with pytest.raises(InputError, match=r"not one of ja, nein, offen"):
         read(tmp_path, FIELDS[kind], source=source, write=write)
 
 
@@ -163,7 +163,7 @@ def test_a_task_says_itself_what_stands_for_no_label(tmp_path: Path, source: str
 @pytest.mark.parametrize("value", ["-", None, "-1"])
 def test_what_a_task_does_not_name_as_unlabelled_is_refused(tmp_path: Path, source: str, value: Any) -> None:
     write = partial(write_rows, rows=rows_of("label", ["ja", value], source=source))
-    with pytest.raises(InputError, match="none of ja, nein, offen"):
+    with pytest.raises(InputError, match="not one of ja, nein, offen"):
         read(tmp_path, {**FIELDS["label"], "unlabelled": ["??"]}, source=source, write=write)
 
 
@@ -202,7 +202,7 @@ def test_a_boolean_is_its_name_or_the_second_of_two_classes(
 @pytest.mark.parametrize("labels", [["1", "2"], ["ja", "nein", "offen"]])
 def test_a_boolean_that_could_be_several_classes_is_refused(tmp_path: Path, source: str, labels: list[str]) -> None:
     write = partial(write_rows, rows=rows_of("label", [True, False], source=source))
-    with pytest.raises(InputError, match=f"none of {', '.join(labels)}"):
+    with pytest.raises(InputError, match=f"not one of {', '.join(labels)}"):
         read(tmp_path, {**FIELDS["label"], "labels": labels}, source=source, write=write)
 
 
@@ -216,7 +216,7 @@ def test_what_stands_for_no_label_may_be_a_boolean(tmp_path: Path, source: str) 
 @every_source
 def test_a_number_that_two_classes_are_called_by_is_refused(tmp_path: Path, source: str) -> None:
     write = partial(write_rows, rows=rows_of("label", [1, 2], source=source))
-    with pytest.raises(InputError, match="none of 1\\.0, 1\\.00, 2"):
+    with pytest.raises(InputError, match="not one of 1\\.0, 1\\.00, 2"):
         read(tmp_path, {**FIELDS["label"], "labels": ["1.0", "1.00", "2"]}, source=source, write=write)
 
 
@@ -251,7 +251,9 @@ def test_names_that_are_none_of_the_tasks_are_refused_with_both_lists(
     tmp_path: Path, source: str, kind: str, names: list[str]
 ) -> None:
     rows = rows_of(kind, [0, 1, 2], source=source)
-    with pytest.raises(InputError, match=rf"none of {', '.join(LABELS)} \(the source's classes are {', '.join(names)}"):
+    with pytest.raises(
+        InputError, match=rf"not one of {', '.join(LABELS)} \(the source's classes are {', '.join(names)}"
+    ):
         read(tmp_path, FIELDS[kind], source=source, write=partial(write_classes, rows=rows, names=names, kind=kind))
 
 

@@ -6,6 +6,7 @@ import logging
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,6 +16,7 @@ from tests.contracts.stores import CHILD, GRANDCHILD, KEY, MODEL, QUICK, Place, 
 from tests.trainables_tests.stage_maker import FACTS, make
 from trainables.errors import StoreUnusableError
 from trainables.stage_store import StageStore, uses
+from trainables.stage_store.contents import Contents
 
 
 def test_another_host_finds_a_committed_stage_with_facts_and_files(place: Place) -> None:
@@ -91,17 +93,17 @@ def test_only_the_holder_of_its_lease_sets_a_damaged_stage_aside(
     with store.lease(KEY), caplog.at_level(logging.WARNING):
         assert place.open().find(KEY) is None
         assert place.names("damaged") == []
-        assert "the holder of its lease sees to it" in caplog.text
+        assert "the holder of its lease quarantines it" in caplog.text
         assert store.find(KEY) is None
         assert len(place.names("damaged")) == 3
 
 
 def test_a_manifest_of_a_newer_version_is_refused_and_left_alone(place: Place) -> None:
     make(place.open(), KEY)
-    damage(place, "stages/manifest.json", lambda content: content.replace(b'"version": 3', b'"version": 4'))
+    damage(place, "stages/manifest.json", lambda content: content.replace(b'"version": 3', b'"version": 5'))
     damage(place, "stages/manifest.json", lambda content: content.replace(b'"files"', b'"contents"'))
 
-    with pytest.raises(StoreUnusableError, match="version 4"):
+    with pytest.raises(StoreUnusableError, match="version 5"):
         place.open().find(KEY)
 
     assert len(place.names("stages")) == 3
@@ -129,6 +131,7 @@ DAMAGES = st.tuples(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(damages=st.lists(DAMAGES, min_size=1, max_size=3))
 def test_whatever_is_damaged_is_made_again_and_never_served(damages: list[tuple], place: Place) -> None:
@@ -247,6 +250,23 @@ def test_what_was_set_aside_and_scratch_of_the_killed_are_leftovers(place: Place
     assert len(leftovers) == 2
     assert all(store.space.remove_leftover(name) for name in leftovers)
     assert store.space.leftovers() == {}
+
+
+def test_a_damaged_stage_of_a_bucket_is_not_downloaded_again_from_where_it_was_moved(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(place.open(), KEY)
+    damage(place, model_of(place, KEY), lambda _: b"broken!")
+    store, fetched = place.open(), list[str]()
+    fetch = Contents.fetch
+
+    def noted(self: Contents, folder: str, **rest: Any) -> Any:
+        fetched.append(folder)
+        return fetch(self, folder, **rest)
+
+    monkeypatch.setattr(Contents, "fetch", noted)
+    assert store.find(KEY) is None
+    assert any(folder.startswith("damaged/") for folder in fetched) == (not place.url.startswith("s3://"))
 
 
 def test_a_folder_may_be_named_by_a_file_url(tmp_path: Path) -> None:

@@ -17,12 +17,12 @@ import pytest
 import torch
 
 import trainables
-from tests.contracts.samples import NUM_ROWS, is_here, sample_rows, write_corpus, write_sample
+from tests.contracts.samples import NUM_ROWS, is_here, sample_rows, write_bitext, write_corpus, write_sample
 from trainables.config import PhaseConfig, VisionConfig
-from trainables.data.encoded import EncodedRequest, EncodedTask, PixelFormat, TokenizerSource, open_encoded_task
-from trainables.data.readable import check_readable
+from trainables.data.encoded_split import EncodedRequest, EncodedTask, PixelFormat, TokenizerSource, open_encoded_task
+from trainables.data.sources.readable import check_readable
 from trainables.errors import InputError
-from trainables.evaluation.predict import predict
+from trainables.evaluation.predictor import predict
 from trainables.models.encoder import load_tokenizer, new_encoder
 from trainables.models.task_model import TaskModel, build_task_model
 from trainables.models.text_heads import MeanStateHead
@@ -70,6 +70,8 @@ def spec(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TaskSpec
     (tmp_path / "corpus").mkdir()
     write_corpus(tmp_path / "corpus")
     monkeypatch.setenv("XSTILTS_CCG", str(tmp_path / "corpus"))
+    write_bitext(tmp_path / "bitext")
+    monkeypatch.setenv("XSTILTS_BUCC", str(tmp_path / "bitext"))
     found = task(name)
     if not is_here(found):
         write_sample(found, tmp_path, language=_language(found))

@@ -14,6 +14,8 @@ from tests.devices.conftest import NUM_GPUS, ON_CUDA
 from trainables.probes import ALONE, TOGETHER, Patience, Place, Probe, ProbeAnswer, probing
 from trainables.probes.work import loss_after_plain_step
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 BROKEN = Path(__file__).parent / "broken_devices"
 HERE = Place(device="cuda" if ON_CUDA else "cpu")
@@ -46,7 +48,7 @@ def test_ranks_sum_a_tensor_and_train_at_every_stage_together() -> None:
     answers = ask(*(Place(device=HERE.device, index=index) for index in range(num)), probes=TOGETHER)
 
     assert [answer.error for answer in answers] == [None] * len(TOGETHER)
-    assert f"{num} rank" in str(answers[0].said)
+    assert f"{num} rank" in str(answers[0].text)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +96,6 @@ def test_of_several_ranks_the_one_that_breaks_is_named(monkeypatch: pytest.Monke
     assert str(answer.error) == f"{places[1].name}: RuntimeError: CUDA out of memory. Tried to allocate 1024.00 MiB."
 
 
-@pytest.mark.slow
 def test_doctor_tries_every_device_on_a_machine_without_ray(tmp_path: Path) -> None:
     environment = os.environ | {
         "PYTHONPATH": f"{BROKEN}:{ROOT}",

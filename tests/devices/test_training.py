@@ -18,7 +18,7 @@ from tests.devices.conftest import NUM_GPUS, ON_CUDA, engine, two_workers
 from tests.trainables_tests.tiny_jobs import VISION, Bench, phase
 from trainables.config import EvaluationConfig, PhaseConfig, ScheduleConfig, TrialConfig, VisionConfig
 from trainables.config.trial import EncoderConfig
-from trainables.data.encoded import EncodedRequest, PixelFormat, TokenizerSource, open_encoded_task
+from trainables.data.encoded_split import EncodedRequest, PixelFormat, TokenizerSource, open_encoded_task
 from trainables.models.encoder import load_tokenizer
 from trainables.models.vision import build_vision_tower
 from trainables.plan.schedule import trunk_end
@@ -27,9 +27,9 @@ from trainables.ranks.local_group import LocalGroup
 from trainables.stage_store import StageStore
 from trainables.tasks.registry import task
 from trainables.training.vision_features import FrozenTower, making_features, with_vision_features
-from trainables.trials.trial import Workplace, run_trial
+from trainables.trials.trial import TrialResources, run_trial
 
-pytestmark = pytest.mark.usefixtures("tiny_world")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tiny_world")]
 
 MIXED = phase(mixture={"mnli": 0.5, "nlvr": 0.5}, vision=VISION, batch_size=16)
 NUM_TRIALS, NUM_FIRST = (20, 4) if ON_CUDA else (5, 2)
@@ -132,11 +132,11 @@ def test_features_of_a_frozen_tower_are_those_that_it_computes_on_the_cpu(tiny_e
 
 def test_trials_in_kept_ranks_do_not_grow_memory(figures: list[str], tmp_path: Path) -> None:
     group = LocalGroup(engine())
-    workplace = Workplace(store=StageStore(tmp_path / "store"), group=group)
+    resources = TrialResources(store=StageStore(tmp_path / "store"), group=group)
     used: list[int] = []
     try:
         for seed in range(NUM_TRIALS):
-            run_trial(trial_of_the_miniature(seed), workplace=workplace)
+            run_trial(trial_of_the_miniature(seed), resources=resources)
             used.append(memory_used(group))
     finally:
         group.close()

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,22 +36,53 @@ class Ended:
 
 
 class Driver:
-    """A running `xstilts` command that drives a sweep."""
+    """A running `xstilts` command that drives a sweep.
+
+    Args:
+        home: XSTILTS_HOME.
+        arguments: Of `xstilts`.
+        sweep: Name of the sweep.
+        variables: Further variables of its environment.
+        prefix: A command that runs it, such as a shell that sets limits.
+        has_group: Whether it has a process group of its own, for signals to the whole group.
+    """
 
     def __init__(
-        self, home: Path, *arguments: str, sweep: str = "tiny", variables: Mapping[str, str] | None = None
+        self,
+        home: Path,
+        *arguments: str,
+        sweep: str = "tiny",
+        variables: Mapping[str, str] | None = None,
+        prefix: Sequence[str] = (),
+        has_group: bool = False,
     ) -> None:
         self._home, self._sweep = home, sweep
         self._stderr = home / f"stderr-{time.monotonic_ns()}"
         chosen = environment(home) | (variables or {})
         with self._stderr.open("wb") as stderr:
             self._process = subprocess.Popen(
-                [XSTILTS, *arguments],
+                [*prefix, XSTILTS, *arguments],
                 env=chosen,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
+                start_new_session=has_group,
             )
         self._children: set[psutil.Process] = set()
+
+    @property
+    def number(self) -> int:
+        """Its process number, and that of its group where it has one of its own."""
+        return self._process.pid
+
+    def poll(self) -> int | None:
+        """Return its exit code, or None while it runs."""
+        self._look_at_children()
+        return self._process.poll()
+
+    @property
+    def said(self) -> str:
+        """What it has printed on standard error."""
+        return self._stderr.read_text()
 
     def wait_until(self, holds: Callable[[Record], bool]) -> None:
         """Wait until something holds of the record, while the driver runs."""

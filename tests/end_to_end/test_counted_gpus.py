@@ -23,6 +23,8 @@ from trainables.ranks.devices import REHEARSAL
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tiny_world")]
 
 NUM_TRIALS = 4
+STEPS = 200
+"""A trial lasts longer than the others' ranks need to start; else its ranks would be given to one that waits."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,7 +62,7 @@ def home(tiny_world: None, tiny_encoder: Path, tmp_path: Path) -> Path:  # noqa:
         "sampler": {"name": "grid"},
         "trial": {
             "encoder": {"name": str(tiny_encoder)},
-            "target": {"mixture": {"mnli": 1.0}, "steps": 30, **phase},
+            "target": {"mixture": {"mnli": 1.0}, "steps": STEPS, **phase},
             "evaluation": {"languages": ["en", "de"], "max_length": 48},
         },
         "families": {"none": {}},

@@ -24,7 +24,7 @@ def home(tiny_world: None, tiny_encoder: Path, tmp_path_factory: pytest.TempPath
     spec = {
         "name": "earlier",
         "trials": 6,
-        "concurrency": 2,
+        "concurrency": 1,
         "order": "fixed",
         "sampler": {"name": "tpe", "num_startup": 4},
         "trial": {

@@ -14,7 +14,7 @@ from trainables.config.trial import EncoderConfig
 from trainables.ranks.local_group import LocalGroup
 from trainables.results import TrialResult
 from trainables.stage_store import StageStore
-from trainables.trials.trial import Workplace, run_trial
+from trainables.trials.trial import TrialResources, run_trial
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +40,9 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> TrialResult:
     )
     group = LocalGroup(config.engine)
     try:
-        return run_trial(config, workplace=Workplace(store=StageStore(tmp_path_factory.mktemp("store")), group=group))
+        return run_trial(
+            config, resources=TrialResources(store=StageStore(tmp_path_factory.mktemp("store")), group=group)
+        )
     finally:
         group.close()
 

@@ -68,8 +68,8 @@ def test_the_pareto_set_is_that_of_the_figures_that_sql_gives(home: Path) -> Non
 
 
 def test_people_are_told_what_the_set_is_of_and_what_best_goes_by(home: Path) -> None:
-    assert "in all of average, seconds" in run(home, "best", "tiny", "--pareto")
-    assert "by average, its first objective" in run(home, "best", "tiny")
+    assert "Pareto front of tiny in average, seconds" in run(home, "best", "tiny", "--pareto")
+    assert "by average, the first objective" in run(home, "best", "tiny")
 
 
 @pytest.mark.parametrize("command", [["status", "tiny"], ["show", "tiny", "0"], ["report", "tiny"]])

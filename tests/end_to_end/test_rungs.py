@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from search.record import Record, StageRow, open_record
-from search.scheduling.planning import StagePlans
+from search.scheduling.stage_demand import StagePlans
 from search.stages import Collected, Limits, collect
 from tests.end_to_end.drivers import Driver
 from trainables.config import RungsConfig
@@ -53,12 +53,12 @@ def write_spec(folder: Path, encoder: Path, *, name: str, **fields: Any) -> Path
 def unbroken(tiny_world: None, tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: ARG001
     """Home of the sweep `climb`, run in one go."""
     home = tmp_path_factory.mktemp("unbroken")
-    ended = Driver(home, "search", str(write_spec(home, tiny_encoder, name="climb")), sweep="climb").end()
+    ended = Driver(home, "search", str(write_spec(home, tiny_encoder, name="promote")), sweep="promote").end()
     assert ended.exit_code == 0, ended.stderr
     return home
 
 
-def outcome(home: Path, sweep: str = "climb") -> list[tuple[Any, ...]]:
+def outcome(home: Path, sweep: str = "promote") -> list[tuple[Any, ...]]:
     """Return what became of each trial: state, rung, score, and the final scores language by language."""
     with open_record(home / "record.db", read_only=True) as record:
         results = {(one.trial, one.rung): one.trial_result.languages for one in record.measurements(sweep)}
@@ -85,13 +85,13 @@ def test_trials_climb_or_are_pruned_and_share_their_stages(unbroken: Path) -> No
 
     assert set(states) == {"finished", "pruned"}
     assert states["finished"] >= 1
-    assert max(Counter(made(unbroken, "climb")).values()) == 1
+    assert max(Counter(made(unbroken, "promote")).values()) == 1
 
 
 def test_items_of_each_rung_are_there_for_pruners_that_pair_them(unbroken: Path) -> None:
     plans = StagePlans(StageStore(unbroken / "store"), rungs=RungsConfig(num=2, eta=3, num_items=6))
     with open_record(unbroken / "record.db", read_only=True) as record:
-        curves = record.curves("climb", last_rung=1, with_languages=True)
+        curves = record.curves("promote", last_rung=1, with_languages=True)
     for curve in curves:
         for rung, score in curve.scores.items():
             items = plans.items(curve.evaluations[rung], languages=tuple(curve.languages[rung]))
@@ -109,22 +109,22 @@ def test_trunks_go_when_nothing_extends_them(unbroken: Path) -> None:
 def test_a_sweep_killed_and_then_asked_to_stop_ends_as_the_unbroken_one(
     unbroken: Path, tiny_encoder: Path, tmp_path: Path
 ) -> None:
-    command = ["search", str(write_spec(tmp_path, tiny_encoder, name="climb"))]
+    command = ["search", str(write_spec(tmp_path, tiny_encoder, name="promote"))]
     ends: list[int] = []
     for num_measured, number in ((1, signal.SIGKILL), (4, signal.SIGTERM)):
-        driver = Driver(tmp_path, *command, sweep="climb")
+        driver = Driver(tmp_path, *command, sweep="promote")
         driver.wait_until(lambda record, least=num_measured: num_measurements(record) >= least)
         stopped = driver.end(number)
         assert stopped.processes_left == []
         ends.append(stopped.exit_code)
-    ended = Driver(tmp_path, *command, sweep="climb").end()
+    ended = Driver(tmp_path, *command, sweep="promote").end()
 
     assert ends == [-signal.SIGKILL, 3]
-    assert "xstilts resume climb" in stopped.stderr
+    assert "xstilts resume promote" in stopped.stderr
 
     assert ended.exit_code == 0, ended.stderr
     assert outcome(tmp_path) == outcome(unbroken)
-    assert max(Counter(made(tmp_path, "climb")).values()) == 1
+    assert max(Counter(made(tmp_path, "promote")).values()) == 1
 
 
 def num_measurements(record: Record) -> int:
@@ -135,16 +135,16 @@ def num_measurements(record: Record) -> int:
 def test_two_drivers_on_one_store_make_no_stage_twice_and_one_goes_on_when_the_other_is_killed(
     unbroken: Path, tiny_encoder: Path, tmp_path: Path
 ) -> None:
-    specs = {name: write_spec(tmp_path, tiny_encoder, name=name, concurrency=1) for name in ("climb", "other")}
+    specs = {name: write_spec(tmp_path, tiny_encoder, name=name, concurrency=1) for name in ("promote", "other")}
     killed = Driver(tmp_path, "search", str(specs["other"]), sweep="other")
-    kept = Driver(tmp_path, "search", str(specs["climb"]), sweep="climb")
+    kept = Driver(tmp_path, "search", str(specs["promote"]), sweep="promote")
     killed.wait_until(lambda record: len(record.measurements("other")) >= 2 if has(record, "other") else False)
     killed.end(signal.SIGKILL)
     ended = kept.end()
 
     assert ended.exit_code == 0, ended.stderr
     assert outcome(tmp_path) == outcome(unbroken)
-    assert max(Counter(made(tmp_path, "climb", "other")).values()) == 1
+    assert max(Counter(made(tmp_path, "promote", "other")).values()) == 1
 
 
 def has(record: Record, name: str) -> bool:
@@ -160,9 +160,9 @@ def test_a_sweep_whose_store_is_kept_small_has_the_same_results(
     How much the trials that are not done need at a moment is chance: two of them may be at their largest stages.
     """
     budget = sum(stage.num_bytes for stage in StageStore(unbroken / "store").space.stages().values()) // 2
-    spec = write_spec(tmp_path, tiny_encoder, name="climb")
+    spec = write_spec(tmp_path, tiny_encoder, name="promote")
     command = ["search", str(spec), "--set", "trial.engine.checkpoint_seconds=3600"]
-    driver = Driver(tmp_path, *command, sweep="climb")
+    driver = Driver(tmp_path, *command, sweep="promote")
     seen: list[Collected] = []
     for least in itertools.count(1):
         driver.wait_until(lambda record, least=least: num_measurements(record) >= least or is_over(record))
@@ -186,6 +186,6 @@ def test_a_sweep_whose_store_is_kept_small_has_the_same_results(
 def is_over(record: Record) -> bool:
     """Return whether every trial of the sweep has ended."""
     return (
-        has(record, "climb")
-        and Counter(trial.state in {"finished", "pruned"} for trial in record.trials("climb"))[True] == NUM_TRIALS
+        has(record, "promote")
+        and Counter(trial.state in {"finished", "pruned"} for trial in record.trials("promote"))[True] == NUM_TRIALS
     )

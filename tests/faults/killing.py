@@ -108,15 +108,7 @@ class Killing:
     @property
     def begun_again(self) -> list[str]:
         """Keys of the stages that were begun after they had been published."""
-        published: set[str] = set()
-        again: list[str] = []
-        for line in (self._folder / "stages.log").read_text().splitlines():
-            what, key = line.split()
-            if what == "published":
-                published.add(key)
-            elif key in published:
-                again.append(key)
-        return again
+        return begun_again(self._folder)
 
     def _start_unless_running(self) -> bool:
         """Return whether the sweep has finished."""
@@ -207,6 +199,19 @@ class Killing:
         return (self._home / "stderr").read_text()
 
 
+def begun_again(folder: Path) -> list[str]:
+    """Return the keys of stages that were begun after they had been published, of processes with these points."""
+    published: set[str] = set()
+    again: list[str] = []
+    for line in (folder / "stages.log").read_text().splitlines():
+        what, key = line.split()
+        if what == "published":
+            published.add(key)
+        elif key in published:
+            again.append(key)
+    return again
+
+
 def faults(folder: Path, *, clock_jumps: bool = False) -> dict[str, str]:
     """Return the variables with which a command's processes come to armed points."""
     path = os.pathsep.join(filter(None, (str(POINTS), os.environ.get("PYTHONPATH"))))
@@ -214,11 +219,19 @@ def faults(folder: Path, *, clock_jumps: bool = False) -> dict[str, str]:
     return {"XSTILTS_FAULTS": str(folder), "PYTHONPATH": path} | jumps
 
 
-def arm(folder: Path, *, serial: int, role: str, call: str, when: str, nth: int) -> Path:
-    """Arm a point; returns the file that is there once a process has come to it."""
+def arm(folder: Path, *, serial: int, when: str, **point: str | int) -> Path:
+    """Arm a point; returns the file that is there once a process has come to it.
+
+    Args:
+        folder: Where the processes look for it.
+        serial: Another number for each point.
+        when: What happens there: `before`, `after`, `torn`, `failing` or `held`.
+        point: `role`, `call` and `nth`; for a call with a path also `path`, a part of it.
+    """
     fired, part = folder / "fired.json", folder / "part.json"
     fired.unlink(missing_ok=True)
-    part.write_text(json.dumps({"serial": serial, "role": role, "call": call, "when": when, "nth": nth}))
+    (folder / "released").unlink(missing_ok=True)
+    part.write_text(json.dumps({"serial": serial, "when": when, **point}))
     part.rename(folder / "armed.json")
     return fired
 

@@ -22,6 +22,8 @@ from search.query import best, report_trial, sweep_statuses
 from search.record import open_record
 from tests.search_tests.building import proposal, result
 
+pytestmark = pytest.mark.slow
+
 WRITER = Path(__file__).parents[1] / "search_tests" / "building.py"
 NUM_DAMAGES = int(os.environ.get("XSTILTS_DAMAGES", "40"))
 NUM_TRIALS = 40

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from search.record import Record
-from search.record.integrity.auditing import audit
+from search.record.integrity.audit import audit
 from tests.end_to_end.drivers import Driver
 from tests.faults.killing import arm, faults, outcome_of
 from trainables.stage_store import StageStore
@@ -43,7 +43,7 @@ def write_spec(folder: Path, encoder: Path) -> Path:
     phase = {"batch_size": 8, "max_length": 48, "num_dev_items": 0}
     spec = {
         "name": NAME,
-        "trials": 6,
+        "trials": 4,
         "concurrency": 2,
         "order": "fixed",
         "sampler": {"name": "random"},
@@ -128,7 +128,9 @@ def test_a_full_disk_tears_nothing_and_the_same_command_finishes_once_there_is_s
     driver = Driver(home, *command, sweep=NAME)
     driver.wait_until(has_a_result)
     ballast = fill(small_disk)
-    driver.wait_until(Filling(small_disk).is_paused)
+    filling = Filling(small_disk)
+    # Where the disk was filled with the very space that the record gave up, the pause is printed and not noted.
+    driver.wait_until(lambda record: filling.is_paused(record) or "Paused:" in driver.said)
     check_nothing_is_torn(home)
     killed = driver.end(signal.SIGKILL)
     ballast.unlink()
@@ -157,7 +159,8 @@ def test_a_disk_that_becomes_read_only_pauses_the_sweep_and_fails_no_trial(
     assert outcome_of(home, NAME) == unbroken
 
 
-FAILING = (("actor", "rename"), ("actor", "fsync"), ("actor", "link"), ("rank", "rename"), ("rank", "fsync"))
+FAILING = (("actor", "rename"), ("actor", "fsync"), ("rank", "rename"), ("rank", "fsync"), ("actor", "link"))
+"""The one that comes most seldom is the last: it may be waited for until the sweep ends."""
 
 
 def test_failing_calls_and_jumping_clocks_fail_no_trial_and_change_nothing(
@@ -168,12 +171,12 @@ def test_failing_calls_and_jumping_clocks_fail_no_trial_and_change_nothing(
     folder.mkdir()
     command = ["search", str(write_spec(tmp_path, tiny_encoder))]
     driver = Driver(home, *command, sweep=NAME, variables=faults(folder, clock_jumps=True))
-    driver.wait_until(lambda record: bool(record.sweeps()) and bool(record.trials(NAME)))
+    driver.wait_until(lambda _: any((home / "store").glob("checkpoints/*/*/manifest.json")))  # ranks work
     num_fired = 0
     for serial, (role, call) in enumerate(FAILING):
         fired = arm(folder, serial=serial, role=role, call=call, when="failing", nth=1)
         deadline = time.monotonic() + 15
-        while not fired.exists() and time.monotonic() < deadline:
+        while not fired.exists() and time.monotonic() < deadline and driver.poll() is None:
             time.sleep(0.05)
         num_fired += fired.exists()
         (folder / "armed.json").unlink(missing_ok=True)

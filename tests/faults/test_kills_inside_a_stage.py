@@ -18,9 +18,9 @@ from trainables.config import TrialConfig
 from trainables.ranks.local_group import LocalGroup
 from trainables.results import TrialResult
 from trainables.stage_store import StageStore
-from trainables.trials.trial import Workplace, run_trial
+from trainables.trials.trial import TrialResources, run_trial
 
-pytestmark = pytest.mark.usefixtures("tiny_world")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tiny_world")]
 
 REPOSITORY = Path(__file__).parents[2]
 NUM_KILLS = int(os.environ.get("XSTILTS_KILLS", "2"))
@@ -32,10 +32,10 @@ from pathlib import Path
 from trainables.config import TrialConfig
 from trainables.ranks.local_group import LocalGroup
 from trainables.stage_store import StageStore
-from trainables.trials.trial import Workplace, run_trial
+from trainables.trials.trial import TrialResources, run_trial
 config = TrialConfig.model_validate_json(sys.argv[1])
-place = Workplace(store=StageStore(Path(sys.argv[2])), group=LocalGroup(config.engine))
-result = run_trial(config, workplace=place)
+place = TrialResources(store=StageStore(Path(sys.argv[2])), group=LocalGroup(config.engine))
+result = run_trial(config, resources=place)
 Path(sys.argv[3]).write_text(result.model_dump_json())
 """
 
@@ -75,7 +75,7 @@ def weights(result: TrialResult, store: Path) -> list[str]:
 
 def test_a_trial_killed_inside_its_stages_ends_as_the_unbroken_one(config: TrialConfig, tmp_path: Path) -> None:
     group = LocalGroup(config.engine)
-    unbroken = run_trial(config, workplace=Workplace(store=StageStore(tmp_path / "unbroken"), group=group))
+    unbroken = run_trial(config, resources=TrialResources(store=StageStore(tmp_path / "unbroken"), group=group))
     group.close()
 
     chance = random.Random(0)  # noqa: S311  (kill times are no secrets)

@@ -48,17 +48,17 @@ class TrialHost:
     def run(self, config: str, *, store: str, waits: bool = True) -> tuple[str, list[str]]:
         """Run a trial; returns its result, and what was lost on its way."""
         from search.driver.ray_group import RayGroup
-        from trainables.trials.trial import Workplace, run_trial
+        from trainables.trials.trial import TrialResources, run_trial
 
         wanted, lost = TrialConfig.model_validate_json(config), list[str]()
         group = RayGroup(wanted.engine, devices=RankDevices(kind="cpu", computes_on="cpu", threads=1))
-        place = Workplace(
+        place = TrialResources(
             store=StageStore(Path(store)),
             group=group,
             waits=waits,
             on_lost=lambda _, error: lost.append(f"{type(error).__name__}: {error}"),
         )
-        result = run_trial(wanted, workplace=place)
+        result = run_trial(wanted, resources=place)
         group.close()
         return result.model_dump_json(), lost
 

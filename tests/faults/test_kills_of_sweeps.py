@@ -46,9 +46,10 @@ def short_demo(folder: Path, *, concurrency: int) -> Path:
     }
     spec["sampler"] = {"name": "tpe", "num_startup": 4}
     trial = spec["trial"]
-    trial["target"] |= {"steps": 120, "num_dev_items": 0}
+    trial["target"] |= {"steps": 120, "num_dev_items": 0, "num_examples": 2000}
     trial["target"]["schedule"] = {"kind": "warmup_stable_decay", "warmup_steps": 5}
     trial["intermediate"] |= {"schedule": {"kind": "linear", "warmup_steps": 5}, "num_dev_items": 40}
+    trial["intermediate"]["num_examples"] = 800  # encoded once a home, and every home is new
     trial["evaluation"] |= {"num_items": 60, "languages": ["en", "de", "sw"]}
     trial["engine"] |= {"checkpoint_seconds": 0.2}
     for family in ("text", "multimodal", "multitask"):

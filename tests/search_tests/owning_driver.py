@@ -6,7 +6,7 @@ import sys
 import time
 
 from search.errors import SearchError
-from search.record import Ownership, Pace, open_record
+from search.record import HeartbeatTimes, Ownership, open_record, own_sweep
 from tests.search_tests.building import proposal
 
 
@@ -25,7 +25,7 @@ def answer(ownership: Ownership, line: str) -> str:
 def main(where: str) -> None:
     with open_record(where) as record:
         try:
-            ownership = record.own("demo", pace=Pace(beat_seconds=0.1))
+            ownership = own_sweep(record, "demo", heartbeat=HeartbeatTimes(beat_seconds=0.1))
         except SearchError as error:
             print(type(error).__name__, flush=True)  # noqa: T201  the test reads it
             sys.stdin.read()

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from search.cluster.packing import Submission, pack
+from search.cluster.submission import Submission, pack
 from search.errors import InputError
 from search.trial_file import load_trial_file
-from spaces.binding import bind
 from spaces.overrides import with_files_read, with_settings
+from spaces.space.binder import bind
 from spaces.sweep_spec import load_sweep_spec, make_space, make_sweep_spec, recorded
 from trainables.errors import ConfigError, YamlFileError
 
@@ -88,10 +88,10 @@ def test_on_the_command_line_a_file_is_relative_to_where_one_is(
     [
         (None, YamlFileError, "ds.json.*cannot be read: No such file"),
         ('{"a": 1,}', YamlFileError, r"ds.json:1:9:.*correct this line"),
-        ('{"a": 1, "a": 2}', YamlFileError, "'a' stands twice"),
+        ('{"a": 1, "a": 2}', YamlFileError, "'a' occurs twice"),
         ("[1]", ConfigError, "must hold a mapping"),
-        ('{"train_batch_size": 8}', ConfigError, "engine.deepspeed: 'train_batch_size' is set by xstilts"),
-        ('{"optimizer": {"type": "Adam"}}', ConfigError, "'optimizer' is set by xstilts"),
+        ('{"train_batch_size": 8}', ConfigError, "engine.deepspeed: 'train_batch_size' is 8, but only xstilts sets it"),
+        ('{"optimizer": {"type": "Adam"}}', ConfigError, "'optimizer' is {'type': 'Adam'}, but only xstilts sets it"),
         ('{"zero_optimization": {"stage": 3}}', ConfigError, "'zero_optimization.stage'.*set engine.zero_stage"),
         ('{"fp16": {"enabled": true}}', ConfigError, "'fp16'.*set engine.precision"),
     ],

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from search.errors import InputError
-from search.predictions import submission_text, write_submission
 from search.record import Record
+from search.xtreme_predictions import submission_text, write_submission
 from tests.search_tests.building import proposal
 from trainables.evaluation.items import Item
 from trainables.evaluation.predictions import PREDICTIONS, write_predictions
@@ -55,7 +55,7 @@ def test_a_finished_trials_predictions_are_laid_out_by_task_and_language(record:
     record.put_sweep("sweep", spec={}, objective="average", planned_trials=1)
     record.propose("sweep", proposal=proposal())
     result = TrialResult(languages={"de": 1.0}, num_items=1, task_scores={}, stages=(run,))
-    with pytest.raises(InputError, match="only a finished one has predictions"):
+    with pytest.raises(InputError, match="only a finished trial has predictions"):
         write_submission(record, sweep="sweep", number=0, folder=tmp_path / "out", store=str(store.root))
     record.start("sweep", number=0)
     record.finish("sweep", number=0, result=result)

@@ -58,8 +58,8 @@ def test_what_is_printed_last_is_a_prior_of_the_same_spec(
     assert set(believed["family"]) == {"multimodal"}
     assert set(believed[TASKS]) == {"squad", "commonsense_qa"}
     assert believed["intermediate.multitask"]["even"] == pytest.approx(sum(believed[TASKS].values()) / 2, abs=1e-3)
-    assert "These are weak hints" in printed
-    assert "Left out: mnli@equal_compute" in printed
+    assert "These estimates are weak" in printed
+    assert "Not ranked: mnli@equal_compute" in printed
     assert max(map(len, printed.splitlines()[1:])) <= 80
 
 

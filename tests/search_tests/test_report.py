@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import socket
 import threading
 import urllib.error
 import urllib.request
@@ -15,14 +16,14 @@ from playwright.sync_api import sync_playwright
 
 from search.cli.main import exit_code
 from search.record import StageRow, open_record
-from search.report.contents import Scored
+from search.report.contents import FinishedTrial
+from search.report.live_server import LivePage, make_server
 from search.report.parameter_plots import importances, plot_importance, plot_parallel
 from search.report.stage_plots import plot_stages
 from search.report.trial_plots import best_so_far, pareto
-from search.report.watching import LivePage, make_server
 from tests.browser import chromium_path
 from tests.search_tests.building import proposal, result
-from tests.search_tests.test_compare import filled
+from tests.search_tests.compare.test_compare import filled
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +38,7 @@ def write(record: Path, folder: Path) -> Path:
     return page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [390, 1280])
 def test_the_page_opens_without_network_or_console_error(record: Path, tmp_path: Path, width: int) -> None:
     page, said, asked = write(record, tmp_path), [], []
@@ -57,6 +59,7 @@ def test_the_page_opens_without_network_or_console_error(record: Path, tmp_path:
     assert wide <= width
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_serious_violation(record: Path, tmp_path: Path, scheme: Literal["light", "dark"]) -> None:
     page = write(record, tmp_path)
@@ -82,7 +85,7 @@ def test_each_plot_is_a_file_for_paper(record: Path, tmp_path: Path, capsys: pyt
 def test_a_refusal_is_shown_as_one(tmp_path: Path) -> None:
     with open_record(tmp_path / "record.db") as opened:
         opened.put_sweep("sweep", spec={}, objective="average", planned_trials=1)
-    assert "No answer" in write(tmp_path / "record.db", tmp_path).read_text()
+    assert "No comparison" in write(tmp_path / "record.db", tmp_path).read_text()
 
 
 def test_an_unknown_sweep_is_the_users_mistake(record: Path) -> None:
@@ -90,9 +93,9 @@ def test_an_unknown_sweep_is_the_users_mistake(record: Path) -> None:
 
 
 def test_the_front_holds_what_nothing_beats() -> None:
-    def trial(number: int, seconds: float, score: float) -> Scored:
+    def trial(number: int, seconds: float, score: float) -> FinishedTrial:
         rest = {"family": "text", "languages": {}, "tasks": (), "assignment": {}, "paid_seconds": seconds}
-        return Scored(number=number, score=score, alone_seconds=seconds, **rest)  # type: ignore[arg-type]
+        return FinishedTrial(number=number, score=score, alone_seconds=seconds, **rest)  # type: ignore[arg-type]
 
     front = pareto([trial(0, 3, 0.5), trial(1, 1, 0.4), trial(2, 2, 0.3), trial(3, 3, 0.6)])
     assert [one.number for one in front] == [1, 3]
@@ -119,6 +122,58 @@ def test_the_live_page_follows_the_record_and_serves_this_machine_alone(tmp_path
             serving.join()
 
 
+def test_a_connection_that_sends_nothing_holds_up_no_other(record: Path, tmp_path: Path) -> None:
+    with open_record(record, read_only=True) as opened:
+        live = LivePage(record=opened, sweep="sweep", store=str(tmp_path))
+        live.page()
+        with make_server(live, port=0) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            place = ("127.0.0.1", server.server_port)
+            silent = [socket.create_connection(place) for _ in range(5)]
+            half = socket.create_connection(place)
+            half.sendall(b"GET / HT")
+            with urllib.request.urlopen(f"http://127.0.0.1:{place[1]}/version", timeout=5) as answer:
+                assert answer.read().decode() == live.version()
+            with urllib.request.urlopen(f"http://127.0.0.1:{place[1]}/", timeout=20) as answer:
+                assert answer.read().lower().startswith(b"<!doctype html")
+            for connection in (*silent, half):
+                connection.close()
+            server.shutdown()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["record", "text", "link"])
+def test_a_page_replaces_pages_alone(record: Path, tmp_path: Path, kind: str) -> None:
+    words = ["report", "sweep", "--record", str(record), "--store", str(tmp_path / "none"), "--out"]
+    place = {"record": record, "text": tmp_path / "notes.md", "link": tmp_path / "link.html"}[kind]
+    if kind == "text":
+        place.write_text("my paper")
+    if kind == "link":
+        place.symlink_to(record)
+    before = place.read_bytes()
+    assert exit_code([*words, str(place)]) == 2
+    assert place.read_bytes() == before
+    page = write(record, tmp_path)
+    assert write(record, tmp_path) == page  # pages and figures of an earlier report are replaced
+    empty = tmp_path / "empty.html"
+    empty.touch()
+    assert exit_code([*words, str(empty)]) == 0
+
+
+@pytest.mark.parametrize("suffix", ["svg", "png"])
+def test_a_figure_replaces_figures_alone(
+    record: Path, tmp_path: Path, suffix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(record, tmp_path)
+    last = max((tmp_path / "figures").glob(f"*.{suffix}"))
+    last.write_text("mine")
+    others = {file: file.stat().st_mtime_ns for file in last.parent.iterdir()}
+    words = ["report", "sweep", "--record", str(record), "--out", str(tmp_path / "page.html"), "--figures"]
+    assert exit_code([*words, str(last.parent)]) == 2
+    assert f"a file is there that is no {suffix.upper()} image" in capsys.readouterr().err
+    assert {file: file.stat().st_mtime_ns for file in last.parent.iterdir()} == others
+
+
 def test_a_parameters_share_is_what_it_explains_beyond_chance() -> None:
     chance = random.Random(0)  # noqa: S311  (scores are no secrets)
     trials = [
@@ -139,8 +194,8 @@ def test_too_few_trials_tell_nothing_of_parameters() -> None:
     assert (plot_importance(trials), plot_parallel(trials)) == (None, None)
 
 
-def scored(number: int, *, rate: float, luck: float, score: float) -> Scored:
-    return Scored(
+def scored(number: int, *, rate: float, luck: float, score: float) -> FinishedTrial:
+    return FinishedTrial(
         number=number,
         family="text",
         score=score,
@@ -167,7 +222,7 @@ def test_the_stage_tree_has_every_beginning_and_what_was_saved() -> None:
 
     assert plot is not None
     assert [(row[0], row[5], row[6]) for row in plot.rows] == [("aa", "3", "20.0"), ("- cc", "2", "5.0")]
-    assert "2 more belong to one trial each" in plot.caption
+    assert "2 more stages belong to one trial each" in plot.caption
     assert "took 25 s" in plot.caption
     assert "saved 25 s" in plot.caption
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from search.ray_surroundings import SHORT_FOLDER, temporary_folder
+from search.ray_environment import SHORT_FOLDER, temporary_folder
 from trainables.errors import InputError
 
 

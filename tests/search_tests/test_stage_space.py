@@ -15,17 +15,17 @@ from search.home import find_home
 from search.record import Proposal, Record, open_record
 from search.stages import Limits, collect
 from tests.trainables_tests.stage_maker import FACTS
-from tests.trainables_tests.tiny_jobs import phase, trial
-from trainables.config import EngineConfig, TrialConfig
+from tests.trainables_tests.tiny_jobs import VISION, phase, trial
+from trainables.config import EngineConfig, MergeConfig, TrialConfig
 from trainables.plan.provenance import read_provenance
 from trainables.plan.stage_plan import Stage, plan_stages
 from trainables.ranks.local_group import LocalGroup
 from trainables.results import StageRun, TrialResult
 from trainables.stage_store import StageStore
-from trainables.trials.trial import Workplace, run_trial
+from trainables.trials.trial import TrialResources, run_trial
 
 INTERMEDIATE = phase(mixture={"commonsense_qa": 1.0}, steps=4)
-EVERYTHING = Limits(max_bytes=0, keep_best=0)
+EVERYTHING = Limits(max_bytes=0, keep_best=0, force=True)
 
 
 @pytest.fixture
@@ -50,7 +50,8 @@ def make(store: StageStore, stages: tuple[Stage, ...], *, num_bytes: int = 1000)
     for stage in stages:
         with store.lease(stage.key), store.work_folder(stage.key) as folder:
             (folder / "model.safetensors").write_bytes(b"w" * num_bytes)
-            facts = FACTS.model_copy(update={"phase": stage.phase, "parent": stage.parent})
+            parts = stage.made_of if stage.combination else ()
+            facts = FACTS.model_copy(update={"phase": stage.phase, "parent": stage.parent, "parts": parts})
             store.commit(stage.key, folder=folder, facts=facts)
 
 
@@ -183,12 +184,15 @@ def test_where_a_trials_needs_cannot_be_told_nothing_is_removed(
     lost = configs[0].encoder.model_copy(update={"name": "nobody/has-this-encoder"})
     add(record, configs[0].model_copy(update={"encoder": lost}))
 
-    with pytest.raises(InputError, match=r"trial 0 of 'demo' \(proposed\) needs cannot be told.*nothing was removed"):
+    with pytest.raises(
+        InputError, match=r"trial 0 of 'demo' \(proposed\) needs cannot be computed.*nothing was deleted"
+    ):
         collect(record, store=store, limits=EVERYTHING)
 
     assert set(store.keys()) == keys_of(plan(configs[0]))
 
 
+@pytest.mark.slow
 def test_a_trial_ends_as_it_would_while_another_process_frees_all_it_may(
     record: Record, configs: list[TrialConfig], tmp_path: Path
 ) -> None:
@@ -202,12 +206,12 @@ def test_a_trial_ends_as_it_would_while_another_process_frees_all_it_may(
             freed.append(collect(record, store=store, limits=EVERYTHING).num_busy)
 
     with contextlib.closing(LocalGroup(engine)) as group:
-        alone = run_trial(config, workplace=Workplace(store=StageStore(tmp_path / "alone"), group=group))
+        alone = run_trial(config, resources=TrialResources(store=StageStore(tmp_path / "alone"), group=group))
         store = StageStore(tmp_path / "shared")
         thread = threading.Thread(target=free, args=(StageStore(store.url),))
         thread.start()
         try:
-            disturbed = run_trial(config, workplace=Workplace(store=store, group=group))
+            disturbed = run_trial(config, resources=TrialResources(store=store, group=group))
         finally:
             stop.set()
             thread.join()
@@ -274,3 +278,23 @@ def test_no_store_is_a_clear_error_and_makes_none(
     assert exit_code(["stages", *command, "--store", str(tmp_path / "none")]) == 2
     assert "there is no store" in capsys.readouterr().err
     assert not (tmp_path / "none").exists()
+
+
+def test_what_is_merged_stays_as_long_as_the_merge(
+    record: Record, store: StageStore, configs: list[TrialConfig]
+) -> None:
+    tasks = {"commonsense_qa": 0.5, "nlvr": 0.5}
+    merged = configs[0].model_copy(
+        update={"intermediate": phase(mixture=tasks, vision=VISION, steps=4, merge=MergeConfig())}
+    )
+    stages = plan(merged)
+    make(store, stages)
+    make(store, plan(configs[1]))
+    add(record, merged, score=0.5)
+
+    collect(record, store=store, limits=Limits(keep_best=1))
+    kept = set(store.keys())
+    collect(record, store=store, limits=Limits(keep_best=0))
+
+    assert kept == keys_of(stages)
+    assert set(store.keys()) == set()

@@ -6,9 +6,9 @@ import dataclasses
 
 from hypothesis import strategies as st
 
-from spaces.expressions import parse_condition
-from spaces.parameters import IntParameter
-from spaces.tree import Branch, Space
+from spaces.space.expression_values import parse_condition
+from spaces.space.parameters import IntParameter
+from spaces.space.tree import Branch, Space
 from tests.spaces_tests.test_walk import branches, int_parameters
 
 

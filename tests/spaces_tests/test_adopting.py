@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spaces.adopting import Misfit, adopt
-from spaces.binding import bind
-from spaces.drawing import draw
+from spaces.space.adoption import Misfit, adopt
+from spaces.space.binder import bind
+from spaces.space.enumeration import draw
+from spaces.space.tree import Space
+from spaces.space.walk import contains
 from spaces.sweep_spec import make_space, make_sweep_spec
-from spaces.tree import Space
-from spaces.walk import contains
 from trainables.config import EngineConfig, TrialConfig
 from trainables.plan.starting_weights import with_absolute_folders
 

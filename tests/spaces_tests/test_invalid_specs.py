@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from search.cli.main import exit_code
-from spaces.repeating import is_told, shown, value_at
+from spaces.error_values import holds_value, shown, value_at
 from spaces.sweep_spec import make_sweep_spec
 from tests.rights import close, run_by_rights
 from tests.spaces_tests.hostile import ARGUMENTS, DOCUMENTS, FILES, GOOD
@@ -29,7 +29,13 @@ MORE: list[tuple[str, str, object, str, str]] = [
     ("trials with a point", "trials", 2.5, "trials", "whole number"),
     ("sampler as text", "sampler", "tpe", "sampler", "mapping"),
     ("no startup", "sampler/num_startup", 0, "sampler.num_startup", "1 or more"),
-    ("points without given", "sampler/points", [{"name": "a", "assignment": {}}], "sampler", "points are for"),
+    (
+        "points without given",
+        "sampler/points",
+        [{"name": "a", "assignment": {}}],
+        "sampler",
+        "name: given needs points",
+    ),
     ("rungs below one", "rungs/num", 0, "rungs.num", "1 or more"),
     ("eta of one", "rungs/eta", 1, "rungs.eta", "2 or more"),
     ("unknown rung field", "rungs/levels", 3, "rungs.levels", "no such field"),
@@ -102,14 +108,14 @@ MORE: list[tuple[str, str, object, str, str]] = [
     ),
     ("objectives misspelt", "objective", ["average", "secnds"], "objective", "did you mean 'seconds'"),
     ("cost alone", "objective", "seconds", "objective", "[average, seconds]"),
-    ("cost first", "objective", ["steps", "average"], "objective", "first decides"),
-    ("objective twice", "objective", ["average", "average"], "objective", "keep one"),
+    ("cost first", "objective", ["steps", "average"], "objective", "first objective decides"),
+    ("objective twice", "objective", ["average", "average"], "objective", "list each once"),
     ("constraint malformed", "constraints", ["target.steps <"], "constraints.0", "cannot be read"),
     ("constraint on no field", "constraints", ["target.stpes < 3"], "constraints.0", "did you mean 'steps'"),
     ("constraint on code", "constraints", ["__import__('os')"], "constraints.0", "cannot be read"),
     ("constraint that nothing meets", "constraints", ["target.steps < 0"], "constraints.0", "loosen"),
     ("constraint as a number", "constraints", [3], "constraints.0", "text"),
-    ("constraint of two kinds", "constraints", ["target.steps == 'x'"], "constraints.0", "another kind"),
+    ("constraint of two kinds", "constraints", ["target.steps == 'x'"], "constraints.0", "values of one kind"),
     ("constraint on an absent phase", "constraints", ["pretraining.steps > 3"], "constraints.0", "no effect"),
     (
         "when malformed",
@@ -156,7 +162,7 @@ MORE: list[tuple[str, str, object, str, str]] = [
         "did you mean 'text'",
     ),
     ("prior of a misspelt choice", "priors", {"arms": {"famly": {"text": 0.5}}}, "priors.arms.famly", "'family'"),
-    ("prior without numbers", "priors", {"arms": {"family": {}}}, "priors.arms.family", "says nothing of any arm"),
+    ("prior without numbers", "priors", {"arms": {"family": {}}}, "priors.arms.family", "has no arm"),
     ("prior as text", "priors", {"arms": {"family": {"text": "good"}}}, "priors.arms.family.text", "number"),
     ("infinite prior", "priors", {"arms": {"family": {"text": float("inf")}}}, "priors.arms.family.text", "infinite"),
     ("earlier sweep without a name", "priors", {"earlier": {}}, "priors.earlier.sweep", "add it"),
@@ -170,7 +176,7 @@ MORE: list[tuple[str, str, object, str, str]] = [
             }
         },
         "priors.earlier.trials.0",
-        "no point of the space",
+        "not in the space",
     ),
 ]
 """Name, place in the base spec, value, field that the message names, words of its rule or advice."""
@@ -191,8 +197,8 @@ def test_the_corpus_is_large_and_without_twins() -> None:
 @pytest.fixture(scope="module", autouse=True)
 def _started() -> None:
     """Import what the command imports: that is no spec's time."""
-    importlib.import_module("search.forecast.previewing")
-    importlib.import_module("search.driver.earlier")
+    importlib.import_module("search.forecast.preview")
+    importlib.import_module("search.driver.earlier_sweep")
     exit_code(["search", "gone.yaml"])
 
 
@@ -289,7 +295,7 @@ def test_the_message_repeats_the_value_at_its_field(path: str, value: object) ->
 
     said = str(caught.value).removeprefix(f"{caught.value.field}: ")
     found = value_at(document, path=caught.value.field)
-    assert not found or any(is_told(one, said=said) for one in parts_of(found[0])) or shown(found[0]) in said
+    assert not found or any(holds_value(one, message=said) for one in parts_of(found[0])) or shown(found[0]) in said
     assert found or (path in NOTHING_THERE and "add" in said)
 
 

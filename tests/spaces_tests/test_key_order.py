@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from spaces.drawing import first_assignments
 from spaces.key_order import in_key_order, with_key_order
+from spaces.space.enumeration import first_assignments
 from spaces.sweep_spec import make_space, make_sweep_spec, recorded, shipped_specs
 from tests.spaces_tests.test_conditions import DOCUMENT, LIMIT
 from trainables.config.frozen import canonical_json

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from spaces.binding import bind
-from spaces.drawing import default_assignment
+from spaces.space.binder import bind
+from spaces.space.enumeration import default_assignment
+from spaces.space.tree import every_parameter
 from spaces.sweep_spec import make_space, make_sweep_spec
-from spaces.tree import every_parameter
 from trainables.config import MaskedLmBeside, PhaseConfig, SamplingConfig
 from trainables.config.yaml_file import parse_yaml
 from trainables.errors import ConfigError
@@ -115,7 +115,7 @@ def test_equal_compute_may_take_any_number_of_steps_in_a_compared_range() -> Non
 def test_equal_compute_for_steps_that_nothing_else_takes_is_refused() -> None:
     families = {"text": COMPARED, "control": "{mixture: miniature_nli@equal_compute, steps: 11}"}
 
-    with pytest.raises(ConfigError, match=r"^families.control.steps: 11 steps .* compared phases take 5, 10"):
+    with pytest.raises(ConfigError, match=r"^families.control.steps: 11 steps .* compared with have 5, 10"):
         make_sweep_spec(document(**families))
 
 
@@ -142,7 +142,7 @@ REFUSED: dict[str, tuple[str, str, str, str]] = {
         "text",
         "{mixture: miniature_qa, sampling: {kind: proportional}}",
         "families.text",
-        "single task",
+        "mixture of one task",
     ),
     "an idle cap": (
         "multitask",
@@ -196,13 +196,13 @@ REFUSED: dict[str, tuple[str, str, str, str]] = {
         "text",
         "{mixture: miniature_nli, beside: {translations: [de]}}",
         "families.text.beside.translations",
-        "no longer be zero-shot",
+        "would not be zero-shot",
     ),
     "a task without copies": (
         "text",
         "{mixture: miniature_qa, beside: {translations: [de]}}",
         "families.text.beside.translations",
-        "has no copy in 'de'",
+        "is not available in 'de'",
     ),
     "nothing beside": ("text", "{mixture: miniature_qa, beside: {}}", "families.text.beside", "has no effect"),
     "all texts": (

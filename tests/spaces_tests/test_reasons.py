@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spaces.adopting import adopt
-from spaces.binding import bind
-from spaces.drawing import draw
-from spaces.reasons import Misfit, shown
+from spaces.space.adoption import adopt
+from spaces.space.binder import bind
+from spaces.space.enumeration import draw
+from spaces.space.reasons import Misfit, shown
+from spaces.space.tree import Space
 from spaces.sweep_spec import SweepSpec, make_space
-from spaces.tree import Space
 from trainables.plan.starting_weights import with_absolute_folders
 
 TWO = {"commonsense_qa": 0.5, "hellaswag": 0.5}

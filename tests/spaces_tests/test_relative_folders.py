@@ -10,12 +10,12 @@ import yaml
 from pydantic import JsonValue
 
 from search.trial_file import load_trial_file
-from spaces.binding import bind
-from spaces.drawing import first_assignments
 from spaces.overrides import with_settings
 from spaces.relative_folders import with_folders_beside
+from spaces.space.binder import bind
+from spaces.space.enumeration import first_assignments
+from spaces.space.tree import every_setting
 from spaces.sweep_spec import load_sweep_spec, make_space
-from spaces.tree import every_setting
 
 
 @pytest.fixture
@@ -114,3 +114,17 @@ def test_a_specs_folders_are_beside_it_in_trials_families_and_choices(project: P
     assert named == {str(project / "encoder"), "miniature", str(project / "towers/vit"), "small"}
     assert bind(space, first_assignments(space)[0]).encoder.name == str(project / "encoder")
     assert with_settings(loaded, ["trials=2"]).search == loaded.search
+
+
+def test_a_choice_of_encoders_is_relative_to_its_file_as_names_and_as_arms(tmp_path: Path) -> None:
+    (tmp_path / "near").mkdir()
+    named = {"search": {"encoder": {"choice": ["near", "owner/far"], "default": "near"}}}
+    arms = {"search": {"encoder": {"choice": {"near": {"name": "near"}, "far": {"name": "owner/far"}}}}}
+
+    near = str(tmp_path / "near")
+    assert with_folders_beside(named, folder=tmp_path) == {
+        "search": {"encoder": {"choice": [near, "owner/far"], "default": near}}
+    }
+    assert with_folders_beside(arms, folder=tmp_path) == {
+        "search": {"encoder": {"choice": {"near": {"name": near}, "far": {"name": "owner/far"}}}}
+    }

@@ -14,12 +14,12 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spaces.binding import bind
-from spaces.drawing import draw, first_assignments
 from spaces.errors import UnknownSweepSpecError
 from spaces.overrides import with_settings
+from spaces.space.binder import bind
+from spaces.space.enumeration import draw, enumerate_assignments, first_assignments
+from spaces.space.tree import every_parameter
 from spaces.sweep_spec import load_sweep_spec, make_space, make_sweep_spec, shipped_specs
-from spaces.tree import every_parameter
 from trainables.config import TrialConfig
 from trainables.config.yaml_file import parse_yaml
 from trainables.errors import ConfigError, InputError, YamlFileError
@@ -173,7 +173,7 @@ INVALID = [
         "families/text/steps",
         {"choice": [10, 20], "default": 30},
         "families.text.steps.default",
-        "no arm",
+        "not an arm",
     ),
     (
         "unknown kind",
@@ -199,7 +199,7 @@ INVALID = [
     ("no arms", "families/text/steps", {"choice": []}, "families.text.steps", "no arms"),
     ("no arms, mapping", "families/text/mixture", {"choice": {}}, "families.text.mixture", "no arms"),
     ("choice of a scalar", "families/text/steps", {"choice": 3}, "families.text.steps", "list of values"),
-    ("an arm twice", "families/text/steps", {"choice": [10, 10]}, "families.text.steps", "twice"),
+    ("an arm twice", "families/text/steps", {"choice": [10, 10]}, "families.text.steps", "equal to an earlier arm"),
     ("an arm without a name", "families/text/mixture", {"choice": [{"mnli": 1.0}]}, "families.text.mixture", "no name"),
     ("unknown task", "families/text/mixture", "miniature_qq", "families.text.mixture", "did you mean 'miniature_qa'"),
     (
@@ -246,7 +246,7 @@ INVALID = [
         "families/multitask/mixture",
         {"simplex": ["miniature_qa", "miniature_choice"], "default": {"miniature_qa": 1}},
         "families.multitask.mixture.default",
-        "summing to 1",
+        "must sum to 1",
     ),
     ("subset too large", "families/text/mixture", {"subset": list("abcdefgh")}, "families.text.mixture", "at most 6"),
     ("unknown language", "trial/evaluation/languages", ["en", "jp"], "trial.evaluation.languages", "no language 'jp'"),
@@ -353,6 +353,7 @@ PLACES = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @given(st.sampled_from(PLACES), JSON)
 @settings(max_examples=400, deadline=None)
 def test_any_value_anywhere_is_accepted_or_refused_as_input(place: str, value: object) -> None:
@@ -439,7 +440,7 @@ def test_an_inactive_parameter_is_refused_when_bound() -> None:
     space = make_space(make_sweep_spec(base()))
     point = {**first_assignments(space)[0], "intermediate.text.steps": 10}
 
-    with pytest.raises(ConfigError, match=r"intermediate\.text\.steps: is no active parameter"):
+    with pytest.raises(ConfigError, match=r"intermediate\.text\.steps: is not an active parameter"):
         bind(space, point)
 
 
@@ -502,8 +503,8 @@ def test_an_unknown_name_lists_near_matches() -> None:
 @pytest.mark.parametrize(
     ("text", "place", "words"),
     [
-        ("name: a\nname: b\n", ":2:1", "'name' stands twice"),
-        ("trial:\n  target: {steps: 1, steps: 2}\n", ":2:22", "'steps' stands twice"),
+        ("name: a\nname: b\n", ":2:1", "'name' occurs twice"),
+        ("trial:\n  target: {steps: 1, steps: 2}\n", ":2:22", "'steps' occurs twice"),
         ("name: [a\ntrials: 3\n", ":2:7", ""),
         ("\tname: a\n", ":1:1", "cannot start any token"),
         ("- a\n- b\n", "", "does not hold a mapping"),
@@ -561,3 +562,26 @@ def test_an_arm_may_be_named_off_and_leave_a_phase_out(tmp_path: Path) -> None:
     pretrained = bind(space, {**first, "pretraining": "on", "pretraining.on.steps": 6}).pretraining
     assert pretrained is not None
     assert pretrained.steps == 6
+
+
+def test_an_encoder_is_an_arm_by_its_name_and_constraints_give_it_its_own_learning_rates() -> None:
+    document = base() | {"families": {"none": {}}}
+    del document["trial"]["encoder"], document["trial"]["intermediate"]
+    spec = make_sweep_spec(
+        document
+        | {
+            "search": {
+                "encoder": {"choice": ["owner/one", "owner/two"]},
+                "target.learning_rate": {"choice": [2e-5, 1e-5]},
+            },
+            "constraints": ["encoder.name = 'owner/one' or target.learning_rate = 2e-5"],
+        }
+    )
+    space = make_space(spec)
+
+    points = {
+        (config.encoder.name, config.target.learning_rate)
+        for config in (bind(space, point) for point in enumerate_assignments(space))
+    }
+
+    assert points == {("owner/one", 2e-5), ("owner/one", 1e-5), ("owner/two", 2e-5)}

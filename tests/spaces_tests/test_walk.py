@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spaces.drawing import default_assignment, draw, enumerate_assignments, size
-from spaces.parameters import FloatParameter, IntParameter, SimplexParameter
-from spaces.tree import Arm, Branch, ChoiceParameter, Space, every_parameter
-from spaces.walk import answers, contains, walk
+from spaces.space.enumeration import default_assignment, draw, enumerate_assignments, size
+from spaces.space.parameters import FloatParameter, IntParameter, SimplexParameter
+from spaces.space.tree import Arm, Branch, ChoiceParameter, Space, every_parameter
+from spaces.space.walk import answers, contains, walk
 from trainables.errors import ConfigError
 
 LABELS = st.one_of(st.text("abc", min_size=1, max_size=2), st.integers(0, 3), st.sampled_from([0.5, 2.5]), st.none())

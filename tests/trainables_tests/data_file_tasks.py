@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.own_task import write_fields
-from trainables.data.load import load_rows
-from trainables.data.readable import check_readable
+from trainables.data.sources.loader import load_rows
+from trainables.data.sources.readable import check_readable
 from trainables.errors import InputError
 from trainables.own_tasks.task_file import load_task_file
 from trainables.tasks.spec import TaskSpec

@@ -25,10 +25,10 @@ from typing import Any, Literal
 from trainables.config import EvaluationConfig, FrozenModel, PhaseConfig, RungsConfig, TrialConfig
 from trainables.plan.schedule import learning_rate_factor, trunk_end
 from trainables.ranks.jobs import HEADS, LOSSES, EvaluateJob, Job, JobResult, TrainJob
-from trainables.stage_store import StageStore, Timing
+from trainables.stage_store import LeaseTimes, StageStore
 from trainables.storage import disk
 from trainables.trials import checkpoint_keeper
-from trainables.trials.trial import Workplace, run_trial
+from trainables.trials.trial import TrialResources, run_trial
 
 WEIGHTS, STATE, FACTS, PREDICTIONS = "model.safetensors", "state.safetensors", "state.json", "predictions.parquet"
 STEPS_BETWEEN_CHECKPOINTS = 2
@@ -204,12 +204,12 @@ def run(order: Order) -> None:
     fate = Fate(order)
     for name in MUTATING:
         _pass_points(fate, disk.DiskStorage, name)
-    checkpoint_keeper.SECONDS_BETWEEN_LOOKS = 0.001
+    checkpoint_keeper.SECONDS_BETWEEN_CHECKS = 0.001
     _do_not_wait_for_the_disk()
     # Nobody here lives for a heartbeat; leases of other hosts expire while a test can wait.
-    store = StageStore(order.store, timing=Timing(heartbeat_seconds=60, expiry_seconds=0.02))
-    place = Workplace(store=store, group=HashGroup(order, fate=fate))
-    result = run_trial(order.config, workplace=place, rungs=order.rungs, rung=order.rung)
+    store = StageStore(order.store, times=LeaseTimes(heartbeat_seconds=60, expiry_seconds=0.02))
+    place = TrialResources(store=store, group=HashGroup(order, fate=fate))
+    result = run_trial(order.config, resources=place, rungs=order.rungs, rung=order.rung)
     fate.point()
     with Path(order.diary).open("a") as file:
         file.write(f"{'result':64} {json.dumps(result.languages)}\n")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.trainables_tests.tiny_jobs import VISION, engine, phase, trial
-from trainables.checks.trial import check_trial
+from trainables.checks.preflight import check_trial
 from trainables.config import EvaluationConfig, VisionConfig
 from trainables.errors import CheckpointError, ConfigError, UnavailableError, UnknownTaskError
 
@@ -74,12 +74,12 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, list[str]]] = {
     "a text and its image that do not fit together": (
         {"intermediate": phase(mixture={"nlvr": 1.0}, vision=VISION, max_length=61)},
         "intermediate.max_length",
-        ["61", "4 image tokens come on top", "at most 64 together", "lower it to 60"],
+        ["61", "4 image tokens are added", "at most 64 tokens in total", "set it to 60"],
     ),
     "a text and its two images that do not fit together": (
         {"intermediate": phase(mixture={"nlvr2": 1.0}, vision=VisionConfig(tower="miniature", freeze=True))},
         "intermediate.max_length",
-        ["48", "32 image tokens", "lower it to 32"],
+        ["48", "32 image tokens", "set it to 32"],
     ),
     "images without a tower": (
         {"intermediate": phase(mixture={"nlvr": 1.0})},
@@ -89,7 +89,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, list[str]]] = {
     "a tower without images": (
         {"intermediate": phase(mixture={"mnli": 0.5, "commonsense_qa": 0.5}, vision=VISION)},
         "intermediate.vision",
-        ["mnli, commonsense_qa", "leave vision out"],
+        ["mnli, commonsense_qa", "remove vision"],
     ),
     "training on what is for evaluation": (
         {"intermediate": phase(mixture={"xnli": 1.0})},
@@ -109,7 +109,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, list[str]]] = {
     "a target of another kind": (
         {"target": phase(mixture={"commonsense_qa": 1.0})},
         "evaluation.task",
-        ["'xnli'", "'commonsense_qa'", "both need one kind and the same labels"],
+        ["'xnli'", "'commonsense_qa'", "both must have the same kind and labels"],
     ),
     "a language that the task lacks": (
         {"evaluation": EvaluationConfig(task="snli", languages=("en", "sw"))},
@@ -124,22 +124,22 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, list[str]]] = {
     "offloaded parameters that are not sharded": (
         {"engine": engine(zero_stage=2, offload="all")},
         "engine.offload",
-        ["'all'", "stage 3", "not 2", "raise engine.zero_stage"],
+        ["'all'", "stage 3", "it is 2", "raise engine.zero_stage"],
     ),
     "more frozen layers than there are": (
         {"target": phase(freeze_embeddings=True, freeze_layers=3)},
         "target.freeze_layers",
-        ["3 of", "at most 2"],
+        ["is 3", "2 or less"],
     ),
     "texts longer than the encoder reads": (
         {"target": phase(max_length=65)},
         "target.max_length",
-        ["65", "at most 64 tokens", "lower it"],
+        ["65", "at most 64 tokens", "set it to 64 or less"],
     ),
     "longer texts in the evaluation": (
         {"evaluation": EvaluationConfig(max_length=128)},
         "evaluation.max_length",
-        ["128", "at most 64 tokens", "lower it"],
+        ["128", "at most 64 tokens", "set it to 64 or less"],
     ),
 }
 
@@ -169,7 +169,9 @@ def test_an_unknown_evaluation_task_is_told(tiny_encoder: Path) -> None:
 def test_a_vision_tower_without_configuration_is_told(tiny_encoder: Path, tmp_path: Path) -> None:
     tower = VisionConfig(tower=str(tmp_path))
 
-    with pytest.raises(ConfigError, match=r"intermediate\.vision\.tower: .*no config\.json; give a vision checkpoint"):
+    with pytest.raises(
+        ConfigError, match=r"intermediate\.vision\.tower: .*no config\.json; give the folder of a vision checkpoint"
+    ):
         check_trial(trial(tiny_encoder, intermediate=phase(mixture={"nlvr": 1.0}, vision=tower)))
 
 
@@ -188,9 +190,9 @@ def test_an_encoder_that_is_nowhere_is_told() -> None:
 @pytest.mark.parametrize(
     ("missing", "what"),
     [
-        ("config.json", r"it lacks its configuration.*config\.json; add it"),
-        ("model.safetensors", r"it lacks its weights.*model\.safetensors.*add it"),
-        ("tokenizer.json", r"it lacks its tokenizer.*tokenizer\.json.*add it"),
+        ("config.json", r"it has no configuration.*config\.json; add the file"),
+        ("model.safetensors", r"it has no weights.*model\.safetensors.*add the file"),
+        ("tokenizer.json", r"it has no tokenizer.*tokenizer\.json.*add the file"),
     ],
 )
 def test_an_encoder_that_lacks_a_part_is_told(missing: str, what: str, encoder_copy: Path) -> None:
@@ -230,7 +232,7 @@ def test_a_mirror_needs_only_the_languages_that_are_scored(tiny_encoder: Path, m
 def test_a_mirror_that_is_no_folder_is_told(tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XSTILTS_MIRROR", "/no/such/mirror")
 
-    with pytest.raises(UnavailableError, match=r"'/no/such/mirror'.*correct it or unset it"):
+    with pytest.raises(UnavailableError, match=r"'/no/such/mirror'.*correct or unset it"):
         check_trial(trial(tiny_encoder))
 
 
@@ -238,7 +240,7 @@ def test_checking_a_trial_imports_nothing_heavy(tiny_encoder: Path) -> None:
     intermediate = phase(mixture={"nlvr": 1.0}, vision=VISION)
     config = trial(tiny_encoder, intermediate=intermediate).model_dump_json()
     program = (
-        "import sys; from trainables.checks.trial import check_trial; from trainables.config import TrialConfig; "
+        "import sys; from trainables.checks.preflight import check_trial; from trainables.config import TrialConfig; "
         "check_trial(TrialConfig.model_validate_json(sys.stdin.read())); "
         "print(sorted({'torch', 'transformers', 'datasets', 'ray', 'deepspeed', 'optuna'} & set(sys.modules)))"
     )

@@ -27,6 +27,7 @@ def evidence_by_scipy(features: NDArray[np.float64], labels: NDArray[np.int64]) 
     return float(np.mean(values)) / len(labels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("num", "size", "classes"), [(60, 5, 2), (50, 12, 3), (40, 60, 3), (45, 1, 2)])
 def test_logme_is_the_evidence_that_scipy_finds(num: int, size: int, classes: int) -> None:
     generator = np.random.default_rng(num + size)

@@ -11,7 +11,7 @@ from trainables.config import EncoderConfig, EngineConfig, EvaluationConfig, Pha
 from trainables.plan.starting_weights import vision_folder
 from trainables.ranks.jobs import JobPlaces, JobResult, TrainJob
 from trainables.ranks.local_group import LocalGroup
-from trainables.tasks.beside import phase_specs
+from trainables.tasks.auxiliary_mlm import phase_specs
 
 VISION = VisionConfig(num_layers=1, hidden_size=16, image_size=16, patch_size=8)
 MAX_LENGTH = 48

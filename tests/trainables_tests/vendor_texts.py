@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch
 import torch.distributed as dist
 
-from trainables.vendor_errors import VendorClass
+from trainables.failure_causes import FailureCause
 
 HINT = (
     "\nCUDA kernel errors might be asynchronously reported at some other API call, so the stacktrace below might be "
@@ -45,63 +45,67 @@ WATCHDOG = (
 )
 TERMINATED = "[PG ID 0 PG GUID 0(default_pg) Rank 3] Process group watchdog thread terminated with exception: "
 
-TEXTS: tuple[tuple[VendorClass | None, type[Exception], str], ...] = (
+TEXTS: tuple[tuple[FailureCause | None, type[Exception], str], ...] = (
     # gloo/transport/tcp: pair.cc, unbound_buffer.cc; ProcessGroupGloo
     (
-        "lost",
+        "peer_lost",
         RuntimeError,
         "[/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:534] Connection closed by peer [127.0.0.1]:58054",
     ),
     (
-        "lost",
+        "peer_lost",
         RuntimeError,
         "[../third_party/gloo/gloo/transport/tcp/pair.cc:598] Read error [10.0.0.2]:1711: Connection reset by peer",
     ),
-    ("lost", RuntimeError, "[../third_party/gloo/gloo/transport/tcp/pair.cc:446] writev [10.0.0.2]:40211: Broken pipe"),
     (
-        "lost",
+        "peer_lost",
+        RuntimeError,
+        "[../third_party/gloo/gloo/transport/tcp/pair.cc:446] writev [10.0.0.2]:40211: Broken pipe",
+    ),
+    (
+        "peer_lost",
         RuntimeError,
         "[/pytorch/third_party/gloo/gloo/transport/tcp/unbound_buffer.cc:78] Timed out waiting 1800000ms for recv operation to complete",
     ),
     (
-        "lost",
+        "peer_lost",
         RuntimeError,
         "Gloo connectFullMesh failed with [../third_party/gloo/gloo/transport/tcp/pair.cc:144] no error",
     ),
-    ("lost", RuntimeError, "Application timeout caused pair closure"),
-    ("lost", RuntimeError, "Rank 1 failed to pass monitoredBarrier in 2000 ms"),
+    ("peer_lost", RuntimeError, "Application timeout caused pair closure"),
+    ("peer_lost", RuntimeError, "Rank 1 failed to pass monitoredBarrier in 2000 ms"),
     # ProcessGroupNCCL, NCCL
     (
-        "lost",
+        "peer_lost",
         dist.DistBackendError,
         NCCL.format(*REMOTE, "socketProgress: Connection closed by remote peer ng30903-ib<51159>"),
     ),
     (
-        "lost",
+        "peer_lost",
         dist.DistBackendError,
         NCCL.format(*SYSTEM, "socketPollConnect: Connect to 10.0.0.3<42137> returned 113(No route to host)"),
     ),
-    ("lost", dist.DistBackendError, WATCHDOG),
-    ("lost", dist.DistBackendError, "NCCL communicator was aborted on rank 1."),
-    ("lost", dist.DistBackendError, "NCCL timeout in: ../torch/csrc/distributed/c10d/ProcessGroupNCCL.cpp:1200"),
+    ("peer_lost", dist.DistBackendError, WATCHDOG),
+    ("peer_lost", dist.DistBackendError, "NCCL communicator was aborted on rank 1."),
+    ("peer_lost", dist.DistBackendError, "NCCL timeout in: ../torch/csrc/distributed/c10d/ProcessGroupNCCL.cpp:1200"),
     # TCPStore, socket.cpp, Utils.hpp
-    ("lost", dist.DistStoreError, "wait timeout after 300000ms, keys: /default_pg/0//cpu//0/1"),
-    ("lost", dist.DistStoreError, "Timed out after 1801 seconds waiting for clients. 1/2 clients joined."),
-    ("lost", dist.DistNetworkError, "Connection reset by peer"),
-    ("lost", dist.DistNetworkError, "Socket Timeout"),
-    ("lost", RuntimeError, "Socket Timeout"),
+    ("peer_lost", dist.DistStoreError, "wait timeout after 300000ms, keys: /default_pg/0//cpu//0/1"),
+    ("peer_lost", dist.DistStoreError, "Timed out after 1801 seconds waiting for clients. 1/2 clients joined."),
+    ("peer_lost", dist.DistNetworkError, "Connection reset by peer"),
+    ("peer_lost", dist.DistNetworkError, "Socket Timeout"),
+    ("peer_lost", RuntimeError, "Socket Timeout"),
     (
-        "lost",
+        "peer_lost",
         dist.DistNetworkError,
         "Failed to recv, got 0 bytes. Connection was likely closed. Did the remote server shutdown or crash?",
     ),
     (
-        "lost",
+        "peer_lost",
         dist.DistNetworkError,
         "The client socket has timed out after 60000ms while trying to connect to (10.0.0.1, 29500).",
     ),
     (
-        "lost",
+        "peer_lost",
         dist.DistNetworkError,
         "The server socket has failed to listen on any local network address. port: 40000, useIpv6: false, code: -98, name: EADDRINUSE, message: address already in use",
     ),
@@ -200,6 +204,8 @@ TEXTS: tuple[tuple[VendorClass | None, type[Exception], str], ...] = (
         torch.AcceleratorError,
         f"CUDA error: an illegal memory access was encountered{searched('cudaErrorIllegalAddress')}{HINT}",
     ),
+    ("suspect", RuntimeError, "could not create a primitive"),
+    ("bug", RuntimeError, "could not create a primitive descriptor for the matmul primitive"),
     ("suspect", torch.AcceleratorError, f"CUDA error: misaligned address{HINT}"),
     ("suspect", torch.AcceleratorError, f"CUDA error: an illegal instruction was encountered{HINT}"),
     ("suspect", dist.DistBackendError, f"{TERMINATED}CUDA error: an illegal memory access was encountered{HINT}"),

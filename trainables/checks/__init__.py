@@ -1,1 +1,1 @@
-"""What is refused before a trial starts."""
+"""Checks of a trial's configuration before the trial starts."""

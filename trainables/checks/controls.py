@@ -1,4 +1,4 @@
-"""Whether a trial uses controls as what they are. Pure: reads names and specifications only."""
+"""Checks that a trial uses controls only as intermediate tasks. Pure: reads only names and specifications."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from trainables.tasks.registry import task
 
 
 def check_controls(config: TrialConfig) -> None:
-    """Return when controls stand in the intermediate phase only, and equal compute is the target's own task.
+    """Check that controls are only in the intermediate phase, and that `equal_compute` is of the target's task.
 
     Raises:
-        ConfigError: One is misused; `field` is the field of the trial.
+        ConfigError: A control is in a wrong place; `field` is the field of the trial.
         UnknownTaskError: A task is not known.
     """
     for phase, work in phases_of(config).items():
         for name in work.mixture if phase != "intermediate" else ():
-            _refuse(name, field=f"{phase}.mixture")
+            _check_is_no_control(name, field=f"{phase}.mixture")
     for place, work in evaluations_of(config).items():
-        _refuse(work.task, field=f"{place}.task")
+        _check_is_no_control(work.task, field=f"{place}.task")
     _check_equal_compute(config)
 
 
 def equal_compute_tasks(config: TrialConfig) -> tuple[str, ...]:
-    """Return the names of the intermediate phase's tasks that are controls of equal compute."""
+    """Return the names of the intermediate phase's tasks that are `equal_compute` controls."""
     controls = {name: task(name).control for name in config.intermediate.mixture} if config.intermediate else {}
     return tuple(name for name, control in controls.items() if control and control.kind == "equal_compute")
 
 
-def _refuse(name: str, *, field: str) -> None:
+def _check_is_no_control(name: str, *, field: str) -> None:
     if is_control_name(name):
-        raise ConfigError(field, f"{name!r} is a control, which stands in for an intermediate task; put it there")
+        raise ConfigError(field, f"{name!r} is a control; a control is an intermediate task; use it in `intermediate`")
 
 
 def _check_equal_compute(config: TrialConfig) -> None:
@@ -41,8 +41,8 @@ def _check_equal_compute(config: TrialConfig) -> None:
     for name in equal_compute_tasks(config):
         base = name.partition("@")[0]
         if base not in config.target.mixture:
-            message = f"{name!r} is more of {base!r}, and the target trains on {targets}; write {targets}@equal_compute"
-            raise ConfigError("intermediate.mixture", message)
+            rule = f"{name!r} trains on {base!r}, but equal_compute must be of the target's task, {targets}"
+            raise ConfigError("intermediate.mixture", f"{rule}; write {targets}@equal_compute")
         if work is not None and work.steps is None:
-            message = f"{work.epochs:g} epochs of the target's own task; give `steps`, those of the compared phase"
-            raise ConfigError("intermediate.epochs", message)
+            rule = f"is {work.epochs:g}, but equal_compute compares numbers of steps"
+            raise ConfigError("intermediate.epochs", f"{rule}; give `steps`, as many as in the compared phase")

@@ -1,6 +1,7 @@
 """The configuration of a trial. No torch here: it must load in milliseconds."""
 
-from trainables.config.beside import BesideConfig, MaskedLmBeside
+from trainables.config.auxiliary import BesideConfig, MaskedLmBeside
+from trainables.config.combining import AverageConfig, MergeConfig
 from trainables.config.evaluation import XNLI_LANGUAGES, EvaluationConfig
 from trainables.config.frozen import FrozenModel, canonical_json, content_key
 from trainables.config.further import FurtherTarget
@@ -11,6 +12,7 @@ from trainables.config.trial import EncoderConfig, EngineConfig, TrialConfig
 
 __all__ = [
     "XNLI_LANGUAGES",
+    "AverageConfig",
     "BesideConfig",
     "EncoderConfig",
     "EngineConfig",
@@ -18,6 +20,7 @@ __all__ = [
     "FrozenModel",
     "FurtherTarget",
     "MaskedLmBeside",
+    "MergeConfig",
     "PhaseConfig",
     "RungsConfig",
     "SamplingConfig",

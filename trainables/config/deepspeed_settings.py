@@ -1,6 +1,6 @@
-"""The user's own settings for DeepSpeed: which are taken, which are ours, and which change numbers. Pure.
+"""The user's own DeepSpeed settings: which are allowed, which xstilts sets, and which change results. Pure.
 
-Names are those of deepspeed 0.19.8, which ignores a name that it does not know outside of `zero_optimization`.
+Names are those of deepspeed 0.19.8. Outside `zero_optimization`, DeepSpeed ignores names that it does not know.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ ZERO = "zero_optimization"
 OWNED: Mapping[str, str] = {
     "train_batch_size": "set batch_size of the phase",
     "train_micro_batch_size_per_gpu": "set engine.tokens_per_micro_batch",
-    "gradient_accumulation_steps": "set engine.tokens_per_micro_batch, from which it follows",
+    "gradient_accumulation_steps": "set engine.tokens_per_micro_batch, which decides it",
     "managed_gradient_accumulation": "set engine.tokens_per_micro_batch; each optimiser step accumulates what it needs",
     "gradient_clipping": "set max_gradient_norm of the phase",
     "gradient_allreduce_op": "set engine.reduction; a step's gradient is a mean over its examples",
     "optimizer": "set learning_rate, weight_decay, adam_beta2 and adam_epsilon of the phase",
-    "zero_allow_untested_optimizer": "leave it out; the optimiser is torch's AdamW",
-    "zero_force_ds_cpu_optimizer": "leave it out; the optimiser is torch's AdamW",
+    "zero_allow_untested_optimizer": "remove it: the optimiser is always torch's AdamW",
+    "zero_force_ds_cpu_optimizer": "remove it: the optimiser is always torch's AdamW",
     "scheduler": "set schedule of the phase",
     "fp16": "set engine.precision",
     "bf16": "set engine.precision",
     "amp": "set engine.precision",
-    "torch_autocast": "set engine.precision, and engine.reduction for what gradients are summed in",
+    "torch_autocast": "set engine.precision, and engine.reduction for the type that gradients are summed in",
     "data_types": "set engine.precision",
     f"{ZERO}.stage": "set engine.zero_stage",
     f"{ZERO}.offload_optimizer.device": "set engine.offload",
@@ -38,9 +38,9 @@ OWNED: Mapping[str, str] = {
     f"{ZERO}.cpu_offload": "set engine.offload",
     f"{ZERO}.cpu_offload_param": "set engine.offload",
     f"{ZERO}.cpu_offload_use_pin_memory": f"set engine.offload, and {ZERO}.offload_optimizer.pin_memory",
-    "checkpoint": "set engine.checkpoint_seconds; checkpoints are xstilts' own",
+    "checkpoint": "set engine.checkpoint_seconds: xstilts writes its own checkpoints",
 }
-"""Setting that is ours -> what to do instead."""
+"""Setting that xstilts sets -> what the user does instead."""
 
 UNUSED: frozenset[str] = frozenset(
     {
@@ -69,43 +69,43 @@ UNUSED: frozenset[str] = frozenset(
         f"{ZERO}.stage3_gather_fp16_weights_on_model_save",
     }
 )
-"""Settings of parts of DeepSpeed that nothing here runs: they would have no effect."""
+"""Settings of parts of DeepSpeed that xstilts does not use: they would have no effect."""
 
-_SAID = "what is logged, measured or written about a step"
-_SPREAD = "how tensors are cut, sent and kept; sums agree as they do between numbers of ranks"
-_MEMORY = "where tensors are kept"
+_LOGGING = "what is logged, measured or written about a step"
+_SHARDING = "how tensors are split, sent and stored; sums then differ no more than between different numbers of ranks"
+_MEMORY = "where tensors are stored"
 
 HARMLESS: Mapping[str, str] = {
-    "comet": _SAID,
-    "comms_logger": _SAID,
-    "csv_monitor": _SAID,
-    "dump_state": _SAID,
-    "flops_profiler": _SAID,
-    "log_level": _SAID,
-    "memory_breakdown": _SAID,
-    "steps_per_print": _SAID,
-    "tensorboard": _SAID,
-    "timers": _SAID,
-    "wall_clock_breakdown": _SAID,
-    "wandb": _SAID,
-    "activation_checkpointing": "activations are recomputed, or kept elsewhere, and are the same",
+    "comet": _LOGGING,
+    "comms_logger": _LOGGING,
+    "csv_monitor": _LOGGING,
+    "dump_state": _LOGGING,
+    "flops_profiler": _LOGGING,
+    "log_level": _LOGGING,
+    "memory_breakdown": _LOGGING,
+    "steps_per_print": _LOGGING,
+    "tensorboard": _LOGGING,
+    "timers": _LOGGING,
+    "wall_clock_breakdown": _LOGGING,
+    "wandb": _LOGGING,
+    "activation_checkpointing": "activations are recomputed or stored elsewhere, with the same values",
     "disable_python_gc": "when Python looks for unused objects",
     f"{ZERO}.offload_optimizer": _MEMORY,
     f"{ZERO}.offload_param": _MEMORY,
-    f"{ZERO}.enable_sanity_checks": _SAID,
-    f"{ZERO}.log_trace_cache_warnings": _SAID,
-    f"{ZERO}.allgather_bucket_size": _SPREAD,
-    f"{ZERO}.allgather_partitions": _SPREAD,
-    f"{ZERO}.contiguous_gradients": _SPREAD,
-    f"{ZERO}.overlap_comm": _SPREAD,
-    f"{ZERO}.reduce_bucket_size": _SPREAD,
-    f"{ZERO}.reduce_scatter": _SPREAD,
-    f"{ZERO}.round_robin_gradients": _SPREAD,
-    f"{ZERO}.sub_group_size": _SPREAD,
-    f"{ZERO}.use_multi_rank_bucket_allreduce": _SPREAD,
-    f"{ZERO}.zero_hpz_partition_size": _SPREAD,
+    f"{ZERO}.enable_sanity_checks": _LOGGING,
+    f"{ZERO}.log_trace_cache_warnings": _LOGGING,
+    f"{ZERO}.allgather_bucket_size": _SHARDING,
+    f"{ZERO}.allgather_partitions": _SHARDING,
+    f"{ZERO}.contiguous_gradients": _SHARDING,
+    f"{ZERO}.overlap_comm": _SHARDING,
+    f"{ZERO}.reduce_bucket_size": _SHARDING,
+    f"{ZERO}.reduce_scatter": _SHARDING,
+    f"{ZERO}.round_robin_gradients": _SHARDING,
+    f"{ZERO}.sub_group_size": _SHARDING,
+    f"{ZERO}.use_multi_rank_bucket_allreduce": _SHARDING,
+    f"{ZERO}.zero_hpz_partition_size": _SHARDING,
     **{
-        f"{ZERO}.{prefix}{name}": _SPREAD
+        f"{ZERO}.{prefix}{name}": _SHARDING
         for prefix in ("", "stage3_")
         for name in (
             "allgather_sequential",
@@ -119,7 +119,7 @@ HARMLESS: Mapping[str, str] = {
         )
     },
 }
-"""Setting that leaves the numbers as they are, within tolerance -> why. All others are in a stage's key."""
+"""Setting that does not change results beyond tolerance -> why. All other settings are part of a stage's key."""
 
 DECISIVE: frozenset[str] = frozenset(
     {
@@ -140,35 +140,35 @@ DECISIVE: frozenset[str] = frozenset(
         f"{ZERO}.zero_quantized_weights",
     }
 )
-"""Settings that are taken and are in a stage's key: they change numbers, or are not known not to."""
+"""Settings that are allowed and are part of a stage's key: they change results, or it is not known that they do not."""
 
 
-def complaint(settings: Settings) -> str | None:
-    """Return what is wrong with the names of a user's settings, or None. Values are for DeepSpeed to check."""
+def settings_problem(settings: Settings) -> str | None:
+    """Return what is wrong with the names of a user's settings, or None. DeepSpeed itself checks the values."""
     for path, value in _walk(settings):
         if path in OWNED:
-            return f"{path!r} is set by xstilts, here to {value!r} by you; {OWNED[path]}"
+            return f"{path!r} is {value!r}, but only xstilts sets it; {OWNED[path]}"
         if path in UNUSED:
-            return f"{path!r} would have no effect, for xstilts does not use that part of DeepSpeed; leave it out"
+            return f"{path!r} would have no effect: xstilts does not use this part of DeepSpeed; remove it"
         if path == ZERO and not isinstance(value, dict):
-            return f"{path!r} is {value!r}; give a mapping of its settings"
+            return f"{path!r} is {value!r}, but must be a mapping of settings; write a mapping"
         if path not in HARMLESS and path not in DECISIVE and path != ZERO:
-            name, known = path.rpartition(".")[2], _known_beside(path)
-            return f"DeepSpeed has no setting {path!r}{near_matches(name, known)}; correct it or leave it out"
+            name, known = path.rpartition(".")[2], _known_siblings(path)
+            return f"DeepSpeed has no setting {path!r}{near_matches(name, known)}; correct or remove it"
     return None
 
 
 def decisive(settings: Settings) -> Settings:
-    """Return those of a user's settings that may change what is trained."""
+    """Return those of a user's settings that can change the result of training."""
     kept: Settings = {name: value for name, value in settings.items() if name not in HARMLESS and name != ZERO}
     zero = settings.get(ZERO)
-    if isinstance(zero, dict) and (of_zero := {n: one for n, one in zero.items() if f"{ZERO}.{n}" not in HARMLESS}):
+    if isinstance(zero, dict) and (of_zero := {n: value for n, value in zero.items() if f"{ZERO}.{n}" not in HARMLESS}):
         kept[ZERO] = of_zero
     return kept
 
 
 def merged(settings: Settings, *, ours: Settings) -> Settings:
-    """Return the settings with ours over them, mapping by mapping."""
+    """Return settings merged with `ours`, mapping by mapping; `ours` replaces values that both have."""
     both = dict(settings)
     for name, value in ours.items():
         below = both.get(name)
@@ -177,7 +177,10 @@ def merged(settings: Settings, *, ours: Settings) -> Settings:
 
 
 def _walk(settings: Settings) -> Iterator[tuple[str, JsonValue]]:
-    """Yield dotted path -> value, as deep as names are known here: what is ours may lie below what is taken."""
+    """Yield dotted path -> value of every setting that can be judged by name.
+
+    A setting that xstilts sets can be inside a mapping that is allowed, so such settings are yielded too.
+    """
     for name, value in settings.items():
         if name != ZERO or not isinstance(value, dict):
             yield name, value
@@ -185,11 +188,11 @@ def _walk(settings: Settings) -> Iterator[tuple[str, JsonValue]]:
         for inner, part in value.items():
             path = f"{ZERO}.{inner}"
             if isinstance(part, dict):
-                yield from ((f"{path}.{key}", one) for key, one in part.items() if f"{path}.{key}" in OWNED)
+                yield from ((f"{path}.{key}", nested) for key, nested in part.items() if f"{path}.{key}" in OWNED)
             yield path, part
 
 
-def _known_beside(path: str) -> list[str]:
+def _known_siblings(path: str) -> list[str]:
     prefix = f"{ZERO}." if path.startswith(f"{ZERO}.") else ""
     names = [*OWNED, *UNUSED, *HARMLESS, *DECISIVE, ZERO]
     return sorted(

@@ -1,4 +1,4 @@
-"""How a trial is scored: the zero-shot evaluation."""
+"""Configuration of the zero-shot evaluation that scores a trial."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ XNLI_LANGUAGES = ("ar", "bg", "de", "el", "en", "es", "fr", "hi", "ru", "sw", "t
 
 
 class EvaluationConfig(FrozenModel):
-    """What is scored after the target phase. The test split is not offered here: it stays locked."""
+    """Evaluation after the target phase. The test split cannot be chosen here: it stays locked."""
 
     task: str = "xnli"
-    """Task that is scored, in each language by itself."""
+    """Task that is scored, separately in each language."""
     split: Literal["validation"] = "validation"
-    """Split that the search may see."""
+    """Split that the search can see."""
     languages: tuple[str, ...] = Field(default=XNLI_LANGUAGES, min_length=1, strict=False)
-    """Language codes, each at most once; left out, those of the literature. `en` is for the `english` objective."""
-    num_items: int | None = Field(default=None, ge=1)
-    """Items a language (the first ones, the same in every language); None scores all."""
+    """Language codes, each at most once. The default is the literature's. The `english` objective needs `en`."""
+    num_items: int | None = Field(default=None, ge=1, lt=2**31)
+    """Items per language (the first ones, the same in every language); None scores all."""
     max_length: int = Field(default=128, ge=8, le=512)
-    """Longest input in tokens (XTREME, arXiv 2003.11080: 128)."""
-    tokens_per_micro_batch: int = Field(default=4096, ge=64)
-    """Tokens, padding included, of one forward pass."""
-    layer: int | None = Field(default=None, ge=1)
-    """Retrieval only: layer whose mean states are compared; None: one above the middle (XTREME: 7 of 12, 13 of 24)."""
+    """Maximum length of an input in tokens (XTREME, arXiv 2003.11080: 128)."""
+    tokens_per_micro_batch: int = Field(default=4096, ge=64, lt=2**31)
+    """Tokens of one forward pass, including padding."""
+    layer: int | None = Field(default=None, ge=1, lt=2**31)
+    """Retrieval only: layer whose mean states are compared. None: one above the middle (XTREME: 7 of 12, 13 of 24)."""
     similarity: Literal["cosine", "margin"] = "cosine"
-    """Retrieval only: `cosine`, or `margin`: its ratio to the neighbours' (Artetxe and Schwenk 2019, 1811.01136)."""
+    """Retrieval only: `cosine`, or `margin`, its ratio to the neighbours' cosine (Artetxe and Schwenk, 1811.01136)."""
 
     @model_validator(mode="before")
     @classmethod
@@ -47,6 +47,6 @@ class EvaluationConfig(FrozenModel):
     @classmethod
     def _distinct(cls, languages: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(languages)) != len(languages):
-            msg = f"a language stands twice in {' '.join(languages)}; list each once"
+            msg = f"a language is listed twice in {' '.join(languages)}; list each language once"
             raise ValueError(msg)
         return languages

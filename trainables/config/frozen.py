@@ -1,4 +1,4 @@
-"""The base of everything that crosses a process, a disk or a YAML file, and its canonical form."""
+"""The base class of models that cross a process, a disk or a YAML file; their canonical JSON and content keys."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class FrozenModel(BaseModel):
-    """A frozen, strict model: unknown fields, wrong types and NaN are refused."""
+    """A frozen, strict model: unknown fields, wrong types and NaN raise an error."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
@@ -20,8 +20,8 @@ class FrozenModel(BaseModel):
 def canonical_json(value: Any) -> str:
     """Return the one JSON text of a JSON-like value: sorted keys, no spaces, no NaN, UTF-8 kept.
 
-    Floats are written by `repr` (shortest text that reads back the same), so equal values give equal
-    text on every machine and Python (float repr is specified since Python 3.1).
+    Floats are written by `repr` (the shortest text that reads back as the same number), so equal values give equal
+    text on every machine and with every Python version (float repr is specified since Python 3.1).
 
     Raises:
         ValueError: The value holds NaN or infinity.

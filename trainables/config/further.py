@@ -1,4 +1,4 @@
-"""Further targets of a trial: other tasks that are trained for and scored from the same intermediate encoder."""
+"""Further targets of a trial: other tasks that are trained and scored from the same intermediate encoder."""
 
 from __future__ import annotations
 
@@ -15,26 +15,28 @@ from trainables.errors import near_matches
 
 
 class FurtherTarget(FrozenModel):
-    """One more task that a trial is scored on, with training of its own.
+    """A further task that a trial is scored on, with its own training.
 
-    It starts where the main target starts: from the intermediate encoder, or from the trial's where there is none.
+    Training starts where the main target's training starts: from the intermediate encoder, or, without an intermediate
+    phase, from the trial's encoder.
     """
 
     target: tuple[PhaseConfig, ...] = Field(default=(), strict=False)
-    """Training phases in order, each on one task; none where the encoder is scored as it is (retrieval)."""
+    """Training phases in order, each on one task; none where the encoder is scored without training (retrieval)."""
     evaluation: EvaluationConfig
-    """What is scored."""
+    """The evaluation."""
 
 
 def fill_further(value: Any, *, main: str | None) -> Any:
-    """Return further targets with everything filled in that the literature says and the user left out.
+    """Return further targets; settings that the user left out are filled in from the literature.
 
     Args:
-        value: A group's name, a list of evaluation tasks, or a mapping of them to what differs from the literature.
-        main: The trial's own evaluation task, which a group leaves out.
+        value: Name of a group, a list of evaluation tasks, or a mapping from evaluation task to the settings that
+            differ from the literature.
+        main: The trial's main evaluation task, which is removed from a group.
 
     Raises:
-        ValueError: A group or task is not known here, or its rows cannot be had.
+        ValueError: The group is not known.
     """
     if isinstance(value, str):
         value = _members(value, main=main)
@@ -48,7 +50,8 @@ def fill_further(value: Any, *, main: str | None) -> Any:
 
 def _members(group: str, *, main: str | None) -> list[str]:
     if group not in GROUPS:
-        msg = f"there is no group {group!r}{near_matches(group, GROUPS)}; groups: {', '.join(GROUPS)}"
+        near = near_matches(group, GROUPS)
+        msg = f"{group!r} is not a group of tasks{near}; groups are {', '.join(GROUPS)}; choose one of them"
         raise ValueError(msg)
     return [name for name in GROUPS[group] if name != main and name not in OUT_OF_REACH]
 
@@ -60,14 +63,16 @@ def _filled(name: str, body: Any) -> Any:
     recipe = LITERATURE.get(name)
     evaluation = given.get("evaluation", {})
     if isinstance(evaluation, Mapping):
-        fixed = {"task": name} | ({"max_length": recipe.max_length} if recipe else {})
+        fixed: dict[str, Any] = {"task": name} | ({"max_length": recipe.max_length} if recipe else {})
+        if recipe and recipe.similarity != "cosine":
+            fixed["similarity"] = recipe.similarity
         given["evaluation"] = fixed | dict(cast("Mapping[str, Any]", evaluation))
     given["target"] = _filled_phases(given.get("target"), recipe=recipe)
     return given
 
 
 def _filled_phases(value: Any, *, recipe: Recipe | None) -> Any:
-    """Return phases: each has the literature's settings, and the literature's task where it names none."""
+    """Return phases with the literature's settings, and with the literature's task where a phase names none."""
     tasks = recipe.training if recipe else ()
     if value is None:
         value = [{} for _ in tasks]
@@ -84,8 +89,6 @@ def _filled_phase(phase: Any, *, task: str | None, recipe: Recipe | None) -> Any
     if not isinstance(phase, Mapping):
         return phase
     given: dict[str, Any] = dict(cast("Mapping[str, Any]", phase))
-    if isinstance(given.get("mixture"), str):
-        given["mixture"] = {given["mixture"]: 1.0}
     settings: dict[str, Any] = {"mixture": {task: 1.0}} if task else {}
     if recipe:
         settings |= {"learning_rate": recipe.learning_rate, "max_length": recipe.max_length}

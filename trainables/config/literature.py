@@ -1,6 +1,6 @@
-"""How the literature trains for and scores each evaluation task: XTREME, XTREME-R and their published scripts.
+"""Settings with which the literature trains and scores each evaluation task: XTREME, XTREME-R and their scripts.
 
-Plain data without any import of ours, so that a configuration can be completed from it.
+Plain data that imports no other module of xstilts, so that configurations can take defaults from it.
 
 Sources: Hu et al. 2020 (arXiv 2003.11080), Ruder et al. 2021 (arXiv 2104.07412), and the hyperparameters of the scripts
 in google-research/xtreme (`scripts/train_*.sh`, `run_tatoeba.sh`, `run_bucc2018.sh`).
@@ -11,24 +11,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How a benchmark trains for and scores one task."""
+    """Settings with which a benchmark trains and scores one task."""
 
     languages: tuple[str, ...]
-    """Languages that it scores."""
+    """Languages that are scored."""
     training: tuple[str, ...] = ()
-    """English training sets, one phase each, in order; none: the encoder is scored as it is."""
+    """English training sets, one phase each, in order; empty where the encoder is scored without training."""
     also_fits: tuple[str, ...] = ()
-    """Further training sets whose classes mean the same under other names."""
+    """Further training sets whose classes have the same meaning but other names."""
     learning_rate: float = 2e-5
     """Peak learning rate."""
     epochs: float = 5
     """Passes over each training set."""
+    similarity: Literal["cosine", "margin"] = "cosine"
+    """Similarity that retrieval compares texts by."""
     max_length: int = 128
-    """Longest input in tokens, in training and scoring."""
+    """Maximum length of an input in tokens, in training and scoring."""
 
 
 def _codes(text: str) -> tuple[str, ...]:
@@ -39,7 +42,7 @@ _PANX = _codes(
     "af ar bg bn de el en es et eu fa fi fr he hi hu id it ja jv ka kk ko ml mr ms my nl pt ru sw ta te th tl tr ur vi "
     "yo zh"
 )
-# Without kk, th, tl and yo: they have no dev split, and a search sees nothing else.
+# Without kk, th, tl and yo: they have no dev split, and a search sees only dev splits.
 _UDPOS = _codes("af ar bg de el en es et eu fa fi fr he hi hu id it ja ko mr nl pt ru ta te tr ur vi zh")
 _TATOEBA = _codes(
     "af ar bg bn de el es et eu fa fi fr he hi hu id it ja jv ka kk ko ml mr nl pt ru sw ta te th tl tr ur vi zh"
@@ -64,13 +67,13 @@ LITERATURE: Mapping[str, Recipe] = MappingProxyType(
         "xcopa": Recipe(
             languages=_codes("et ht id it qu sw ta th tr vi zh"), training=("social_i_qa", "copa"), learning_rate=3e-5
         ),
-        "bucc": Recipe(languages=_codes("de fr ru zh"), max_length=512),
+        "bucc": Recipe(languages=_codes("de fr ru zh"), similarity="margin", max_length=512),
         "tatoeba": Recipe(languages=_TATOEBA, max_length=512),
         "lareqa": _qa(_XQUAD, training="squad"),
         "mewsli_x": Recipe(languages=_codes("ar de en es fa ja pl ro ta tr uk")),
     }
 )
-"""Evaluation task -> how the literature does it."""
+"""Evaluation task -> its settings in the literature."""
 
 GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -93,12 +96,8 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 OUT_OF_REACH: Mapping[str, str] = MappingProxyType(
     {
-        "bucc": "BUCC's comparable corpora are not on the hub as a data set: the copies there hold the gold pairs "
-        "alone, among which every sentence has a partner and mining has nothing to reject",
-        "tydiqa": "the hub's google/xtreme keeps its nine languages in one configuration, told apart by the prefix of "
-        "`id` alone; write each language to a file of its own",
-        "lareqa": "the hub's XQuAD-R has no sentence boundaries, and LAReQA's candidates are sentences",
-        "mewsli_x": "its texts are rebuilt from WikiNews dumps by a script of google-research; no data set holds them",
+        "lareqa": "the hub's XQuAD-R has no sentence boundaries, but LAReQA's candidates are sentences",
+        "mewsli_x": "a script of google-research builds its texts from WikiNews dumps; no data set holds them",
     }
 )
-"""Evaluation task -> why its rows cannot be had from the hub as a data set. Bring your own copy as a task file."""
+"""Evaluation task -> why no data set of the hub holds its rows. A user can bring a copy in a task file."""

@@ -1,4 +1,4 @@
-"""The evaluation on a locked test split. Only `search.confirm` may ask for it; import-linter holds the door shut."""
+"""The evaluation on a locked test split. Only `search.confirm` can import it; import-linter checks this."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from trainables.config.evaluation import EvaluationConfig
 
 
 class LockedEvaluation(EvaluationConfig):
-    """What is scored once a confirmation has ended. No YAML can name it: a trial's own evaluation refuses the split."""
+    """Evaluation at the end of a confirmation. YAML files cannot name it: a trial's evaluation never accepts `test`."""
 
-    split: Literal["test"] = "test"  # pyright: ignore[reportIncompatibleVariableOverride]  (the one other split there is)
-    """Split that a search may not see."""
+    split: Literal["test"] = "test"  # pyright: ignore[reportIncompatibleVariableOverride]  (the only other split)
+    """Split that a search cannot see."""
 
 
 def locked(evaluation: EvaluationConfig) -> LockedEvaluation:

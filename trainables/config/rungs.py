@@ -1,8 +1,9 @@
-"""Fidelity levels: a trial is measured with short phases first, and with longer ones if it is worth it."""
+"""Configuration of rungs: a trial is trained with short phases first, and with longer ones if it is promoted."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Self
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, Self  # Any: fields of a phase, which pydantic has checked
 
 from pydantic import Field, field_validator, model_validator
 
@@ -18,22 +19,22 @@ GrowingPhase = Literal["pretraining", "intermediate", "target"]
 
 
 class RungsConfig(FrozenModel):
-    """The rungs of a trial: at each, the growing phases are `eta` times as long as at the one below."""
+    """The rungs of a trial. At each rung, the growing phases are `eta` times as long as at the rung below."""
 
     num: int = Field(default=1, ge=1, le=10)
-    """Fidelity levels; at the last one a trial is what its configuration says."""
+    """Number of rungs; at the last one, all phases have the length that the configuration gives."""
     eta: int = Field(default=3, ge=2, le=16)
     """Factor between two rungs (Jamieson and Talwalkar 2016, arXiv 1502.07943: 3 or 4)."""
     grow: tuple[GrowingPhase, ...] = Field(default=("target",), min_length=1, strict=False)
     """Phases that grow; the others have their full length at every rung."""
-    num_items: int | None = Field(default=None, ge=1)
-    """Evaluation items a language at rung 0, `eta` times as many a rung; None scores as many at every rung."""
+    num_items: int | None = Field(default=None, ge=1, lt=2**31)
+    """Evaluation items per language at rung 0; each rung has `eta` times as many. None: the same at every rung."""
 
     @field_validator("grow")
     @classmethod
     def _distinct(cls, grow: tuple[GrowingPhase, ...]) -> tuple[GrowingPhase, ...]:
         if len(set(grow)) != len(grow):
-            msg = f"a phase stands twice in {', '.join(grow)}; list each once"
+            msg = f"a phase is listed twice in {', '.join(grow)}; list each phase once"
             raise ValueError(msg)
         return grow
 
@@ -53,11 +54,11 @@ class RungsConfig(FrozenModel):
         return self.num - 1
 
     def share(self, rung: int) -> float:
-        """Return the share (0..1] of its full length that a growing phase has at a rung."""
+        """Return the length of a growing phase at a rung, as a share (0..1] of its full length."""
         return float(self.eta ** (rung - self.last))
 
     def at(self, rung: int, *, config: TrialConfig) -> TrialConfig:
-        """Return what a trial is at a rung: shorter phases, fewer items, and no further targets below the last.
+        """Return a trial's configuration at a rung: below the last, shorter phases, fewer items, no further targets.
 
         Args:
             rung: From 0 to `last`.
@@ -74,9 +75,18 @@ class RungsConfig(FrozenModel):
         return config.model_copy(update={**phases, "evaluation": evaluation, "further": {}})
 
     def _shortened(self, work: PhaseConfig, rung: int) -> PhaseConfig:
-        if work.steps is not None:
-            return work.model_copy(update={"steps": max(1, round(work.steps * self.share(rung)))})
-        return work.model_copy(update={"epochs": (work.epochs or 1.0) * self.share(rung)})
+        lengths: dict[str, Any] = self._shorter({"steps": work.steps, "epochs": work.epochs}, rung)
+        if work.merge is not None:
+            parts = {name: changes | self._shorter(changes, rung) for name, changes in work.merge.parts.items()}
+            lengths["merge"] = work.merge.model_copy(update={"parts": parts})
+        return work.model_copy(update=lengths)
+
+    def _shorter(self, lengths: Mapping[str, Any], rung: int) -> dict[str, Any]:
+        """Return the length of a phase at a rung, from the one of `steps` and `epochs` that is given."""
+        if (steps := lengths.get("steps")) is not None:
+            return {"steps": max(1, round(steps * self.share(rung)))}
+        epochs = lengths.get("epochs")
+        return {} if epochs is None else {"epochs": epochs * self.share(rung)}
 
     def _with_fewer_items(self, evaluation: EvaluationConfig, rung: int) -> EvaluationConfig:
         if self.num_items is None:

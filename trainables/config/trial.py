@@ -1,4 +1,4 @@
-"""One trial: encoder, intermediate phase or none, target phase, evaluation, and how it is run."""
+"""Configuration of a trial: encoder, intermediate phase or none, target phase, evaluation, and engine."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, Literal  # Any: what a user wrote, before it is checked
 
 from pydantic import Field, JsonValue, ValidationInfo, field_validator
 
-from trainables.config.deepspeed_settings import complaint, decisive
+from trainables.config.deepspeed_settings import decisive, settings_problem
 from trainables.config.evaluation import EvaluationConfig
 from trainables.config.frozen import FrozenModel
 from trainables.config.further import FurtherTarget, fill_further
@@ -19,56 +19,84 @@ class EncoderConfig(FrozenModel):
     name: str = Field(default="FacebookAI/xlm-roberta-large", min_length=1)
     """Hub name, path of a folder, or `miniature` (shipped). XLM-R family, or a BERT-type encoder with its tokenizer."""
     revision: str | None = None
-    """Commit on the hub; None takes the newest. A mirror holds one, which is taken."""
+    """Commit on the hub; None takes the newest. A mirror holds one commit, which is used."""
+
+
+_MOST_SECONDS = 1e9
+
+
+Precision = Literal["float32", "bfloat16"]
+"""Type of the arithmetic in training."""
 
 
 class EngineConfig(FrozenModel):
-    """How the training is run. Not part of what a trial is, but for what `deciding` returns."""
+    """Settings that run the training. Only those that `deciding` returns can change a trial's results."""
 
     num_workers: int = Field(default=1, ge=1, le=1024)
     """Ranks that share each training step."""
     zero_stage: Literal[0, 1, 2, 3] = 0
     """DeepSpeed's ZeRO stage: 1 shards optimiser state, 2 gradients too, 3 parameters too (arXiv 1910.02054)."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """Arithmetic of training; weights are trained in float32 either way."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Type of the arithmetic in training; the trained weights are float32 in both cases. `auto`: bfloat16 on GPUs that
+    have it in hardware, else float32; settled when a new sweep starts, and recorded in its spec."""
     stored_weights: Literal["float32", "bfloat16", "float16"] = "float32"
-    """Type that encoders are kept in between phases: a half takes half the space, and rounds what follows."""
-    threads_per_rank: int | None = Field(default=None, ge=1)
+    """Type in which encoders are stored between phases. The 16-bit types take half the space, and round the weights."""
+    threads_per_rank: int | None = Field(default=None, ge=1, lt=2**31)
     """CPU threads of a rank; None divides this machine's cores among the ranks."""
-    tokens_per_micro_batch: int = Field(default=4096, ge=64)
-    """Tokens, padding included, of one forward and backward pass on one rank."""
-    gradient_checkpointing: bool = False
-    """Recompute activations in the backward pass: less memory, about a third more time."""
-    checkpoint_seconds: float = Field(default=180.0, gt=0)
-    """Time between two checkpoints inside a training stage; a crash loses at most this."""
-    hang_seconds: float = Field(default=1800.0, gt=0)
-    """Time without a step, a scored batch or a read data set after which the ranks count as hung and are replaced."""
+    tokens_per_micro_batch: int = Field(default=4096, ge=64, lt=2**31)
+    """Tokens of one forward and backward pass on one rank, including padding."""
+    gradient_checkpointing: bool | Literal["auto"] = "auto"
+    """Whether activations are recomputed in the backward pass: less memory, about a third more time. `auto`: only on
+    hosts where a pass would otherwise have fewer than 1,024 tokens."""
+    checkpoint_seconds: float | Literal["auto"] = "auto"
+    """Time between two checkpoints in a training stage; a crash loses at most this much time. `auto`: 180 s, or longer
+    where checkpoints would take more than 2 % of the training time."""
+    hang_seconds: float = Field(default=1800.0, gt=0, le=1e9)
+    """Ranks that finish no step, scored batch or data set for this time count as hung and are replaced."""
     reduction: Literal["float32", "bfloat16"] = "float32"
-    """Type that gradients are summed over ranks in, at every ZeRO stage alike: bfloat16 sends half as much and rounds;
+    """Type in which gradients are summed over ranks, at every ZeRO stage. bfloat16 sends half as much data, and rounds;
     it needs precision bfloat16 (docs/decisions/0023)."""
     offload: Literal["none", "optimizer", "all"] = "none"
-    """What ZeRO keeps in CPU memory: `optimizer` needs stage 1 or above, `all` stage 3."""
+    """What ZeRO keeps in CPU memory: `optimizer` needs stage 1 or above, `all` needs stage 3."""
     deepspeed: dict[str, JsonValue] = Field(default_factory=dict[str, JsonValue])
-    """Further settings of DeepSpeed, as in its own JSON; in a trial file or spec also the name of a file with them,
-    relative to it. What other fields set is refused (docs/how-to/deepspeed.md)."""
+    """Further DeepSpeed settings, as in its own JSON. In a trial file or spec, also the name of a file with them,
+    relative to that file. Settings that other fields set are an error (docs/how-to/deepspeed.md)."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """`auto` takes CUDA where a host has a GPU, or an autoscaler could add one; settled once, when a sweep starts."""
+    """`auto` uses CUDA where a host has a GPU or an autoscaler can add one; decided once, when a sweep starts."""
     gpus_per_worker: float = Field(default=1.0, ge=0.1, le=1.0)
-    """Share of a GPU that a rank takes, 0.1 to 1: with 0.5 two share one, each bounded to half of its memory."""
+    """Share of a GPU for a rank, 0.1 to 1. With 0.5, two ranks share a GPU; each can use half of its memory."""
     accelerator_type: str | None = Field(default=None, min_length=1)
-    """Ray's name of the GPU that ranks ask for, for example `A100`; None takes any."""
+    """Ray's name of the GPU type that ranks request, for example `A100`; None accepts any."""
+
+    compile: Literal["auto", "off"] = "auto"
+    """`auto` compiles the encoder's layers on GPUs up to ZeRO stage 2; `off` never does. Numbers agree within noise."""
+
+    @field_validator("checkpoint_seconds", mode="before")
+    @classmethod
+    def _seconds_or_auto(cls, value: object) -> object:
+        if value == "auto":
+            return value
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= _MOST_SECONDS:
+            return value
+        msg = f"{value!r} is neither `auto` nor a number of seconds above 0, at most 1e9; write one of them"
+        raise ValueError(msg)
 
     @field_validator("deepspeed")
     @classmethod
-    def _is_taken_by_deepspeed(cls, settings: dict[str, JsonValue]) -> dict[str, JsonValue]:
-        if said := complaint(settings):
-            raise ValueError(said)
+    def _only_allowed_settings(cls, settings: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        if problem := settings_problem(settings):
+            raise ValueError(problem)
         return settings
 
+    @property
+    def arithmetic(self) -> Precision:
+        """Type of the arithmetic; float32 where `precision` is `auto` and nothing has settled it."""
+        return "float32" if self.precision == "auto" else self.precision
+
     def deciding(self) -> EngineConfig:
-        """Return what of it decides a trial's results, the rest at its defaults."""
+        """Return the settings that can change a trial's results; all others have their defaults."""
         return EngineConfig(
-            precision=self.precision,
+            precision=self.arithmetic,
             stored_weights=self.stored_weights,
             reduction=self.reduction,
             deepspeed=decisive(self.deepspeed),
@@ -76,22 +104,23 @@ class EngineConfig(FrozenModel):
 
 
 class TrialConfig(FrozenModel):
-    """A trial. Everything but most of `engine` decides its results and enters its stages' keys."""
+    """A trial. All fields decide its results and enter its stages' keys, except most of `engine`."""
 
     encoder: EncoderConfig = EncoderConfig()
-    """Starting point."""
+    """Pretrained encoder that training starts from."""
     pretraining: PhaseConfig | None = None
-    """Masked-LM phase before the intermediate one, or None."""
+    """Masked-LM phase before the intermediate phase, or None."""
     intermediate: PhaseConfig | None = None
-    """Intermediate phase; None is the baseline family."""
+    """Intermediate phase, or None for the baseline (family `none`)."""
     target: PhaseConfig = PhaseConfig(mixture={"mnli": 1.0}, epochs=2)
-    """English NLI training (Phang et al. 2020: MNLI, 2 epochs)."""
+    """Target phase: English NLI training by default (Phang et al. 2020: MNLI, 2 epochs)."""
     evaluation: EvaluationConfig = EvaluationConfig()
-    """Zero-shot scoring: the sweep's objective."""
+    """Zero-shot evaluation: the sweep's objective."""
     further: dict[str, FurtherTarget] = Field(default_factory=dict[str, FurtherTarget])
-    """Evaluation task -> its own target, from the same intermediate encoder; or `xtreme`, `xtreme_r`, or a list."""
+    """Evaluation task -> its target, trained from the same intermediate encoder. A list of evaluation tasks, `xtreme`
+    or `xtreme_r` takes the settings of the literature."""
     engine: EngineConfig = EngineConfig()
-    """How it is run."""
+    """Settings that run the training."""
 
     @field_validator("further", mode="before")
     @classmethod
@@ -105,11 +134,12 @@ class TrialConfig(FrozenModel):
         cls, further: dict[str, FurtherTarget], info: ValidationInfo
     ) -> dict[str, FurtherTarget]:
         evaluation = info.data.get("evaluation")
-        for name, one in further.items():
-            if one.evaluation.task != name:
-                msg = f"entry {name!r} is scored on {one.evaluation.task!r}; name an entry after its evaluation task"
+        for name, target in further.items():
+            if target.evaluation.task != name:
+                rule = f"entry {name!r} is scored on {target.evaluation.task!r}, but must have the name of its task"
+                msg = f"{rule}; rename the entry"
                 raise ValueError(msg)
             if evaluation and evaluation.task == name:
-                msg = f"the trial is scored on {name!r} already (`evaluation`); leave one of the two out"
+                msg = f"the trial is already scored on {name!r} (`evaluation`); remove one of the two"
                 raise ValueError(msg)
         return further

@@ -1,4 +1,4 @@
-"""One clear ConfigError from a pydantic ValidationError: field, value, rule, next step."""
+"""Turns a pydantic ValidationError into one ConfigError: field, value, rule, next step."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ _NEXT_STEPS = {
     "dict_type": "write a mapping of names to values",
     "literal_error": "write one of them",
 }
-"""pydantic's type of error -> what to do, filled from its context."""
+"""pydantic's type of an error -> the next step; numbers in braces come from the error's context."""
 
 
 def config_error(
     error: ValidationError, *, locate: Callable[[str], str] = str, known: Callable[[str], list[str]] | None = None
 ) -> ConfigError:
-    """Return the first complaint of a ValidationError as a ConfigError.
+    """Return the first error of a ValidationError as a ConfigError.
 
     Args:
-        error: What pydantic raised.
-        locate: Turns the dotted path of a field in the model into its path in the user's document.
-        known: Gives the names that would have been right beside a wrong one, for near matches.
+        error: The error that pydantic raised.
+        locate: Converts the dotted path of a field in the model into its path in the user's document.
+        known: Returns the valid names at the path of a wrong name, for near matches.
     """
     first = error.errors(include_url=False)[0]
     parts = _untagged([str(part) for part in first["loc"] if part != "[key]"], kind=first["type"])
     path = ".".join(parts)
     unknown = first["type"] == "extra_forbidden" or first["loc"][-1:] == ("[key]",)
     rule = (
-        f"there is no such field (here {first['input']!r})"
+        f"there is no such field (its value is {first['input']!r})"
         if first["type"] == "extra_forbidden"
         else first["msg"].removeprefix("Value error, ")
     )
@@ -71,7 +71,7 @@ def _next_step(kind: str, *, context: Mapping[str, object]) -> str:
 
 
 def _untagged(parts: list[str], *, kind: str) -> list[str]:
-    """Return a place without pydantic's tags, which stand in front of each key of a value of any kind, and last."""
+    """Return a path without pydantic's type tags: in a free-form value, one is before each key, and one at the end."""
     if kind != "finite_number" or parts[-1:] != ["float"] or not {"dict", "list"} & set(parts):
         return parts
     first = next(index for index, part in enumerate(parts) if part in {"dict", "list"})

@@ -1,7 +1,7 @@
-"""Reads YAML so that a slip is refused at its line: duplicate keys, syntax; and `1e-5` is a number.
+"""Reads YAML strictly: an error names its line (syntax, duplicate keys); `1e-5` is a number.
 
-What a document may hold is what JSON holds. Refused is what YAML 1.1 would silently make another value of (`010` is 8,
-`1:30` is 90, a date), what runs code, and what grows without bounds: aliases of aliases, aliases of themselves.
+A document can hold only what JSON can hold. Values that YAML 1.1 silently changes raise an error (`010` would be 8,
+`1:30` would be 90, a date). So do tags that run code, and aliases without limit: of aliases, or of themselves.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ _FLOAT = re.compile(r"^[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
 
 
 MAX_BYTES = 500_000
-"""Of a file: some 30,000 values, a second or two."""
+"""Largest file, in bytes: about 30,000 values, which take a second or two."""
 _MAX_DEPTH = 60
-_TOO_DEEP = f"it is nested too deep; {_MAX_DEPTH} levels are read"
+_TOO_DEEP = f"the document is nested too deeply: at most {_MAX_DEPTH} levels are read; flatten it"
 _MAX_VALUES = 200_000
-"""With each alias counted as often as it is used."""
+"""Most values of a document; an alias counts each time it is used."""
 
 
 class _DuplicateKeyError(yaml.constructor.ConstructorError):
-    """A mapping names a key twice; YAML would silently keep the last."""
+    """A mapping has a key twice; YAML would silently keep the last value."""
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """SafeLoader that refuses duplicate keys and deep nesting, and reads exponents without a point."""
+    """SafeLoader that reads exponents without a decimal point, and rejects duplicate keys and deep nesting."""
 
     _level = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        """Return the next node; what is nested too deep is refused before the rest of it is read."""
+        """Return the next node. Raise an error as soon as the nesting is too deep, before the rest is read."""
         if self._level >= _MAX_DEPTH:
             raise yaml.constructor.ConstructorError(None, None, _TOO_DEEP, self.peek_event().start_mark)
         self._level += 1
@@ -58,22 +58,22 @@ class _StrictLoader(yaml.SafeLoader):
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str) and key_node.tag != "tag:yaml.org,2002:merge":
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} is no text; put it in quotes", key_node.start_mark
+                    None, None, f"the key {key!r} is not a text; put it in quotes", key_node.start_mark
                 )
             if isinstance(key, Hashable) and key in seen and key_node.tag != "tag:yaml.org,2002:merge":
-                raise _DuplicateKeyError(None, None, f"{key!r} stands twice; keep one", key_node.start_mark)
+                raise _DuplicateKeyError(None, None, f"the key {key!r} occurs twice; keep one", key_node.start_mark)
             if isinstance(key, Hashable):
                 seen.add(key)
         return super().construct_mapping(node, deep=deep)
 
 
-# In YAML 1.1 `on`, `off`, `yes` and `no` are booleans, so an arm named `off` would be False.
+# In YAML 1.1 `on`, `off`, `yes` and `no` are booleans, so a value named `off` would be False.
 _StrictLoader.yaml_implicit_resolvers = {
     first: [pair for pair in pairs if pair[0] != _BOOL]
     for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _StrictLoader.add_implicit_resolver(_BOOL, re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
-# In YAML 1.1 `1e-5` is text; every learning rate of the field is written so.
+# In YAML 1.1 `1e-5` is a text, but learning rates are usually written so.
 _StrictLoader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
 
 
@@ -82,10 +82,10 @@ def parse_yaml(text: str, *, name: str) -> JsonValue:
 
     Args:
         text: The document.
-        name: What to call it in messages.
+        name: Name of the document in messages.
 
     Raises:
-        YamlFileError: The text is not YAML, or holds what no spec may hold; with line and column.
+        YamlFileError: The text is not YAML, or holds something that is not allowed; the error has line and column.
     """
     try:
         return _load(text)
@@ -95,7 +95,7 @@ def parse_yaml(text: str, *, name: str) -> JsonValue:
         if mark is None:
             raise YamlFileError(name, message) from None
         raise YamlFileError(name, message, line=mark.line + 1, column=mark.column + 1) from None
-    except (yaml.YAMLError, ValueError, KeyError) as error:  # KeyError: a text that is tagged as a truth
+    except (yaml.YAMLError, ValueError, KeyError) as error:  # KeyError: a text with the tag of a boolean
         problem = " ".join(str(error).split())
         raise YamlFileError(name, f"cannot be read as YAML ({problem}); correct the file") from None
 
@@ -114,27 +114,27 @@ def _load(text: str) -> JsonValue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Extent:
-    """What a node stands for, with its aliases written out."""
+    """Size of a node when its aliases are written out."""
 
     num_values: int
     num_levels: int
 
 
 def _check(node: yaml.Node, *, known: dict[int, _Extent], above: tuple[int, ...]) -> _Extent:
-    """Return what a node stands for, after checking it and all that is below it.
+    """Return the size of a node, after checking it and everything below it.
 
     Args:
-        node: The node; an alias is the node that it names.
-        known: Of nodes that were checked, which are not walked again.
-        above: The nodes that it stands in.
+        node: The node; an alias is the same node as its anchor.
+        known: Sizes of nodes that were checked before and are not visited again.
+        above: The nodes that contain this one.
     """
     if id(node) in above:
-        raise _refusal(node, "an alias stands inside of what it names; write the values out")
+        raise _error_at(node, "an alias refers to a value that contains it; write the values out")
     if id(node) not in known:
         if isinstance(node, yaml.ScalarNode):
             _check_scalar(node)
         elif node.tag in _NO_JSON:
-            raise _refusal(node, f"the tag {node.tag!r} is not read; write plain values")
+            raise _error_at(node, f"the tag {node.tag!r} is not supported; write plain values")
         parts = [_check(part, known=known, above=(*above, id(node))) for part in _parts(node)]
         known[id(node)] = _Extent(
             num_values=1 + sum(part.num_values for part in parts),
@@ -142,14 +142,16 @@ def _check(node: yaml.Node, *, known: dict[int, _Extent], above: tuple[int, ...]
         )
     found = known[id(node)]
     if found.num_values > _MAX_VALUES:
-        raise _refusal(node, f"it holds more than {_MAX_VALUES:,} values, with its aliases; write fewer")
+        raise _error_at(
+            node, f"the document holds more than {_MAX_VALUES:,} values with its aliases; write fewer values"
+        )
     if len(above) + found.num_levels > _MAX_DEPTH:
         raise _too_deep(node)
     return found
 
 
 def _too_deep(node: yaml.Node) -> yaml.constructor.ConstructorError:
-    return _refusal(node, _TOO_DEEP)
+    return _error_at(node, _TOO_DEEP)
 
 
 def _parts(node: yaml.Node) -> list[yaml.Node]:
@@ -165,33 +167,36 @@ def _parts(node: yaml.Node) -> list[yaml.Node]:
 def _check_scalar(node: yaml.ScalarNode) -> None:
     text: str = node.value
     if node.tag == f"{_YAML}timestamp":
-        raise _refusal(node, f"{text!r} would be read as a date; put it in quotes")
+        raise _error_at(node, f"{text!r} would be read as a date; put it in quotes")
     if node.tag in _NO_JSON:
-        raise _refusal(node, f"{text[:_MOST_SHOWN]!r} has the tag {node.tag!r}, which is not read; write a plain value")
+        shown = text[:_MAX_SHOWN_CHARACTERS]
+        raise _error_at(node, f"{shown!r} has the tag {node.tag!r}, which is not supported; write a plain value")
     if node.tag == f"{_YAML}merge":
-        raise _refusal(node, "merging (<<) is not read; write the fields out")
-    if node.tag == f"{_YAML}int" and len(text) > _MOST_DIGITS:
-        raise _refusal(node, f"a number of {len(text):,} digits is larger than any that is read; write a smaller one")
+        raise _error_at(node, "merge keys (<<) are not supported; write the fields out")
+    if node.tag == f"{_YAML}int" and len(text) > _MAX_DIGITS:
+        raise _error_at(node, f"a number has {len(text):,} digits; at most {_MAX_DIGITS} are read; write a smaller one")
     if node.tag == f"{_YAML}int" and not _DECIMAL.match(text):
-        raise _refusal(node, f"{text!r} is no decimal number; write one, or put it in quotes if it is a text")
+        raise _error_at(node, f"{text!r} is not a decimal number; write one, or put it in quotes if it is a text")
     if node.tag == f"{_YAML}float" and ":" in text:
-        raise _refusal(node, f"{text!r} would be read as a number of base 60; write a decimal one, or put it in quotes")
+        rule = "would be read as a number in base 60"
+        raise _error_at(node, f"{text!r} {rule}; write a decimal number, or put it in quotes if it is a text")
     if any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in text):
-        raise _refusal(node, f"{text[:_MOST_SHOWN]!r} holds a character that no text has; take it out")
+        rule = "holds NUL or half of a surrogate pair, which no text can hold"
+        raise _error_at(node, f"{text[:_MAX_SHOWN_CHARACTERS]!r} {rule}; remove the character")
 
 
-_MOST_SHOWN = 60
-_MOST_DIGITS = 40
+_MAX_SHOWN_CHARACTERS = 60
+_MAX_DIGITS = 40
 
 
-def _refusal(node: yaml.Node, problem: str) -> yaml.constructor.ConstructorError:
+def _error_at(node: yaml.Node, problem: str) -> yaml.constructor.ConstructorError:
     return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
 
 
 def _problem(error: yaml.MarkedYAMLError) -> str:
-    """Return what is wrong in one line."""
+    """Return in one line what is wrong."""
     problem = " ".join((error.problem or str(error)).split())
-    return "a second document begins here; keep one" if problem == "but found another document" else problem
+    return "a second document starts here; keep one" if problem == "but found another document" else problem
 
 
 def read_yaml(path: Path) -> JsonValue:
@@ -203,10 +208,10 @@ def read_yaml(path: Path) -> JsonValue:
     try:
         facts = path.stat()
         if not (stat.S_ISREG(facts.st_mode) or stat.S_ISDIR(facts.st_mode)):
-            raise YamlFileError(str(path), "cannot be read: it is no regular file; give the path of a YAML file")
+            raise YamlFileError(str(path), "cannot be read: it is not a regular file; give the path of a YAML file")
         if facts.st_size > MAX_BYTES and path.is_file():
-            rule = f"it has {facts.st_size:,} bytes, and {MAX_BYTES:,} are read"
-            raise YamlFileError(str(path), f"cannot be read: {rule}; write ranges in place of long lists")
+            rule = f"it has {facts.st_size:,} bytes, and at most {MAX_BYTES:,} are read"
+            raise YamlFileError(str(path), f"cannot be read: {rule}; write ranges instead of long lists")
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise YamlFileError(str(path), "cannot be read: it is not UTF-8 text; give the path of a YAML file") from None

@@ -1,6 +1,6 @@
-"""Columns of a memory-mapped Arrow file as numpy views: reading an example touches its own bytes alone.
+"""Columns of a memory-mapped Arrow file as numpy views: reading an example reads only its own bytes.
 
-Nothing is copied but scalar columns, and nothing is decoded until it is asked for.
+Only scalar columns are copied, and nothing is decoded before it is requested.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class ListColumn(Sequence[NDArray[Any]]):
     """A column of number lists: item i is a read-only view of the file.
 
     Args:
-        chunks: For each chunk of the file its values and its offsets into them.
+        chunks: For each chunk of the file, its values and the offsets of the items in them.
     """
 
     def __init__(self, chunks: Sequence[tuple[NDArray[Any], NDArray[np.integer]]]) -> None:
@@ -31,7 +31,7 @@ class ListColumn(Sequence[NDArray[Any]]):
         return self._ends[-1] if self._ends else 0
 
     def __getitem__(self, index: Any) -> Any:
-        """Return item i, of any number of entries."""
+        """Return item i, an array of any length."""
         chunk = bisect.bisect_right(self._ends, index)
         local = index - (self._ends[chunk - 1] if chunk else 0)
         offsets = self._offsets[chunk]
@@ -46,7 +46,7 @@ class ListColumn(Sequence[NDArray[Any]]):
 
 
 class ObjectColumn(Sequence[Any]):
-    """A column of texts, bytes or lists of texts: item i is made when it is asked for.
+    """A column of texts, bytes or lists of texts: item i is created when it is requested.
 
     Args:
         values: The Arrow column.
@@ -94,9 +94,9 @@ def open_columns(path: Path) -> dict[str, Sequence[Any]]:
         path: The file.
 
     Raises:
-        OSError: It cannot be read, or is no Arrow file.
+        OSError: It cannot be read, or is not an Arrow file.
     """
-    # pyarrow keeps the map open for as long as a view of it lives.
+    # pyarrow keeps the file mapped as long as a view of it exists.
     table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
     return {name: _column(table.column(name)) for name in table.column_names}
 

@@ -1,8 +1,8 @@
-"""The distinct images of an encoded split: stored once, checked once, and known by their content.
+"""The distinct images of an encoded split: each is stored once, checked once, and identified by its content.
 
-Many examples share an image (SNLI-VE has 530,000 sentences on 31,000 photographs), so examples hold an image's number
-and the files lie apart, as the source had them. They are decoded when a batch needs them; when a split is written each
-is only read through once, so that one that cannot be decoded is found before training and not in the middle of it.
+Many examples share an image (SNLI-VE has 530,000 sentences on 31,000 photographs). So an example holds the number of
+its image, and the image files are stored separately, unchanged. They are decoded when a batch needs them. When a split
+is written, each file is decoded once as a check, so that an unreadable image is found before training, not during it.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from trainables.data.columns import open_columns
 from trainables.tasks.kinds.pixels import why_unreadable
 
 FILES = "images.arrow"
-"""Image files, one a row."""
+"""File with the image files, one a row."""
 
 HASHES = "images.npy"
-"""Content hash of each image file: uint8, shape [num_images, HASH_BYTES]."""
+"""File with the content hash of each image file: uint8, shape [num_images, HASH_BYTES]."""
 
 HASH_BYTES = 16
 
@@ -39,22 +39,22 @@ class ImageWriter:
     """Writes distinct image files into a folder. They are complete after `close`.
 
     Args:
-        folder: Exists; its maker publishes it.
+        folder: An existing folder; the caller publishes it.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._numbers: dict[bytes, int] = {}
         self._hashes: list[bytes] = []
-        self._waiting: list[bytes] = []
-        self._num_waiting_bytes = 0
+        self._pending: list[bytes] = []
+        self._num_pending_bytes = 0
         self._file = (folder / FILES).open("wb")
         self._writer: Any = pa.ipc.new_file(self._file, _SCHEMA)
         self.reason: str | None = None
         """Why the first unreadable image cannot be decoded."""
 
     def add(self, file: bytes) -> int:
-        """Return the number of an image, writing it if it is new, or `UNREADABLE` when it cannot be decoded."""
+        """Return the number of an image, after writing it if it is new; `UNREADABLE` if it cannot be decoded."""
         digest = hashlib.blake2b(file, digest_size=HASH_BYTES).digest()
         number = self._numbers.get(digest)
         if number is None:
@@ -62,7 +62,7 @@ class ImageWriter:
         return number
 
     def close(self) -> None:
-        """Write what waits, and the hashes."""
+        """Write the remaining images and the hashes, and close the file."""
         self._flush()
         self._writer.close()
         self._file.flush()
@@ -77,22 +77,22 @@ class ImageWriter:
             self.reason = self.reason or problem
             return UNREADABLE
         self._hashes.append(digest)
-        self._waiting.append(file)
-        self._num_waiting_bytes += len(file)
-        if self._num_waiting_bytes > _BYTES_PER_CHUNK:
+        self._pending.append(file)
+        self._num_pending_bytes += len(file)
+        if self._num_pending_bytes > _BYTES_PER_CHUNK:
             self._flush()
         return len(self._hashes) - 1
 
     def _flush(self) -> None:
-        self._writer.write_table(pa.table({"file": pa.array(self._waiting, type=pa.binary())}))
-        self._waiting, self._num_waiting_bytes = [], 0
+        self._writer.write_table(pa.table({"file": pa.array(self._pending, type=pa.binary())}))
+        self._pending, self._num_pending_bytes = [], 0
 
 
 class IndirectColumn(Sequence[Any]):
-    """A column whose items are those of another that its numbers name.
+    """A column that holds numbers of items, and returns the items.
 
     Args:
-        items: What the numbers name.
+        items: The items.
         numbers: Number of each example's item, shape [num_examples].
     """
 
@@ -107,7 +107,7 @@ class IndirectColumn(Sequence[Any]):
         return self._items[int(self.numbers[index])]
 
     def reordered(self, order: NDArray[np.integer]) -> IndirectColumn:
-        """Return the column read in another order: at place i stands the item of example `order[i]`."""
+        """Return the column in another order: position i has the item of example `order[i]`."""
         return IndirectColumn(self._items, numbers=self.numbers[order])
 
 

@@ -1,4 +1,4 @@
-"""Which examples are wanted, how they are encoded, and the content key of the answer."""
+"""The request for encoded examples, and the content key of the result."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 FORMAT = 3
-"""Raised by hand when the layout of the cache, or what is read of rows, changes (docs/decisions/0021)."""
+"""Increased by hand when the layout of the cache or the reading of rows changes (docs/decisions/0021)."""
 
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -26,17 +26,17 @@ TOKENIZER_FILES = (
 )
 """Files that decide how a text is tokenised."""
 
-_ACTS_LATER = {"masking", "metric", "unanswerable", "control"}
-"""Fields of a task that act on batches and scores, not on encoded examples."""
+_FIELDS_WITHOUT_EFFECT = {"masking", "metric", "metric_version", "unanswerable", "control"}
+"""Fields of a task that change batches and scores, but not encoded examples."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenizerSource:
-    """A loaded tokenizer and what identifies it.
+    """A loaded tokenizer and its fingerprint.
 
     Args:
         tokenizer: A fast tokenizer.
-        fingerprint: Its folder's `tokenizer_fingerprint`.
+        fingerprint: `tokenizer_fingerprint` of its folder.
     """
 
     tokenizer: PreTrainedTokenizerBase
@@ -45,12 +45,12 @@ class TokenizerSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PixelFormat:
-    """How images become pixels; decided by the vision tower.
+    """The form of pixels that a vision tower needs.
 
     Args:
         image_size: Side of the square, in pixels.
         image_mean: Channel means of pixels in 0..1.
-        image_std: Channel deviations.
+        image_std: Channel standard deviations of pixels in 0..1.
     """
 
     image_size: int
@@ -60,16 +60,16 @@ class PixelFormat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodedRequest:
-    """Which examples are wanted, and how they are encoded.
+    """Which examples are requested, and how they are encoded.
 
     Args:
         spec: The task.
-        split: Our split: `train`, `validation` or `test`.
+        split: Split of the task: `train`, `validation` or `test`.
         language: One of the task's languages.
         tokenizer: Tokenizer and its fingerprint.
-        max_length: Longest text in tokens, special tokens included.
-        num_examples: Only the first rows of the source's split; None takes all.
-        cache: Folder that holds the `encoded` folder; made when missing.
+        max_length: Maximum length of a text in tokens, including special tokens.
+        num_examples: Number of rows, from the start of the split; None takes all.
+        cache: Folder that holds the `encoded` folder; it is created if it is missing.
         pixels: For tasks with images. Not part of the cache's key.
     """
 
@@ -84,7 +84,7 @@ class EncodedRequest:
 
 
 def tokenizer_fingerprint(folder: Path) -> str:
-    """Return a hash of the files in a checkpoint's folder that make its tokenizer."""
+    """Return a hash of the tokenizer's files in a checkpoint's folder."""
     digest = hashlib.sha256()
     for name in TOKENIZER_FILES:
         path = folder / name
@@ -97,13 +97,15 @@ def encoding_key(request: EncodedRequest, *, source: str) -> str:
     """Return the content key of encoded examples.
 
     Args:
-        request: What is wanted; pixels, masking and metric are left out, for they act on batches and scores.
+        request: The request. Pixels, masking and metric do not enter the key: they change only batches and scores.
         source: Fingerprint of the source's rows.
     """
     return content_key(
         {
             "format": FORMAT,
-            "spec": {name: value for name, value in request.spec.identity().items() if name not in _ACTS_LATER},
+            "spec": {
+                name: value for name, value in request.spec.identity().items() if name not in _FIELDS_WITHOUT_EFFECT
+            },
             "split": request.split,
             "language": request.language,
             "source": source,

@@ -1,4 +1,4 @@
-"""Whose turn it is: a deterministic rotation of weighted tasks that never strays a turn from the weights."""
+"""A deterministic rotation of weighted tasks: a task's number of turns differs from its share by less than one."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ class Rotation:
     """An endless sequence of choices among weighted entries.
 
     After any number of turns n, entry k was chosen between w_k n - 1 and w_k n + 1 times: Tijdeman's rule (The chairman
-    assignment problem, Discrete Mathematics 32, 1980, theorem 1). Plain largest-deficit does not promise that for more
-    than a few entries. The sequence depends on the weights alone; asking for a turn computes those before it once.
+    assignment problem, Discrete Mathematics 32, 1980, theorem 1). A simple largest-deficit rule does not guarantee this
+    for more than a few entries. The sequence depends only on the weights. Turns are computed once, in order, when one
+    is requested.
 
     Args:
-        weights: Shares above 0; they sum to 1.
+        weights: Shares above 0 that sum to 1.
     """
 
     def __init__(self, weights: Sequence[float]) -> None:
@@ -38,6 +39,6 @@ class Rotation:
         self._counts[chosen] += 1
 
     def _deadline(self, entry: int, turns: int, slack: float) -> tuple[bool, float]:
-        """Return a sort key: entries that are behind come first, and of those the one that must move soonest."""
+        """Return a sort key: entries that are behind are first, ordered by the turn at which they must be chosen."""
         behind = self._weights[entry] * turns - self._counts[entry]
         return behind < slack - 1e-9, (1 - slack - behind) / self._weights[entry]

@@ -5,7 +5,6 @@ Every rank of a group builds the same engine and calls the same methods in the s
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any  # torch's parameter groups and DeepSpeed's engine carry no narrower types
@@ -15,9 +14,9 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from trainables.config import EngineConfig, PhaseConfig
-from trainables.engine.freeing import free_engine, release_memory
+from trainables.engine.deepspeed_errors import translated_errors
+from trainables.engine.engine_cleanup import free_engine, release_memory
 from trainables.engine.optimizer_state import OptimizerState, read_optimizer_state, write_optimizer_state
-from trainables.engine.refusing import telling_refusals
 from trainables.engine.settings import RECOMPUTING, deepspeed_settings
 from trainables.engine.zero3_linear import restore_linear, use_exact_linear
 from trainables.errors import ConfigError
@@ -28,14 +27,14 @@ _SHARDS_PARAMETERS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineRequest:
-    """What an engine is built from."""
+    """Inputs of an engine."""
 
     module: nn.Module
     """The model, the same on every rank, in float32."""
     parameter_groups: Sequence[Mapping[str, Any]]
     """AdamW's groups: `params` and `weight_decay`."""
     phase: PhaseConfig
-    """Optimiser's settings."""
+    """Settings of the optimiser."""
     config: EngineConfig
     """Sharding and precision."""
     device: torch.device
@@ -67,21 +66,21 @@ class Engine:
         )
         if self._zero_stage == _SHARDS_PARAMETERS:
             use_exact_linear()
-        with telling_refusals(request.config):
+        with translated_errors(request.config):
             engine, wrapped, *_ = deepspeed.initialize(
                 model=request.module, optimizer=optimizer, config=settings, dist_init_required=False
             )
         if self._num_ranks == 1 and self._zero_stage == 0:
-            # It would copy all gradients into one buffer, sum that over one rank, and copy them back.
+            # Otherwise it would copy all gradients into one buffer, sum it over one rank, and copy them back.
             engine.enable_backward_allreduce = False
-        if request.config.gradient_checkpointing and RECOMPUTING in settings:
+        if request.config.gradient_checkpointing is True and RECOMPUTING in settings:
             _recompute_with_deepspeed(request, settings=settings)
         self._engine: Any = engine
         self._optimizer: Any = wrapped
 
     @property
     def module(self) -> Any:  # the module it was given, whatever its class
-        """The wrapped module; call it through `forward` while training."""
+        """The wrapped module; in training call it through `forward`."""
         return self._engine.module
 
     def train(self, *, mode: bool = True) -> None:
@@ -98,17 +97,17 @@ class Engine:
         Args:
             loss_sum: Sum over this rank's examples of weight x loss, scalar. The step's loss is the sum over ranks
                 and calls; DeepSpeed averages over ranks, so the share is multiplied by their number.
-            unused: Trained parameters that had no part in the loss (the heads of other tasks). They get a gradient of
-                zero: ZeRO 3 does so by itself, and without it ZeRO 0-2 would skip them, momentum and all, so that a
-                mixture would train differently at each ZeRO stage.
+            unused: Trained parameters without a part in the loss (the heads of other tasks). They get a gradient of
+                zero, as ZeRO 3 does by itself. Otherwise ZeRO 0-2 would skip them with their momentum, and a mixture
+                would train differently at each ZeRO stage.
         """
         if self._zero_stage < _SHARDS_PARAMETERS:
             for parameter in unused:
                 loss_sum = loss_sum + 0.0 * parameter.sum()
         self._engine.backward(loss_sum * self._num_ranks)
 
-    def step(self, learning_rate: float) -> float:
-        """Clip, update the weights, clear the gradients; returns the gradient norm before clipping (NaN if unknown).
+    def step(self, learning_rate: float) -> None:
+        """Clip, update the weights, clear the gradients.
 
         Args:
             learning_rate: Rate of this step.
@@ -117,8 +116,6 @@ class Engine:
             group["lr"] = learning_rate
         self._engine.step()
         self._forget_gradients()
-        norm = self._engine.get_global_grad_norm()
-        return math.nan if norm is None else float(norm)
 
     def weights(self) -> dict[str, Tensor]:
         """Return a full float32 copy of every weight on rank 0's CPU memory, and an empty dict on other ranks."""
@@ -135,11 +132,11 @@ class Engine:
         return read_optimizer_state(self._engine.module, optimizer=self._optimizer, zero_stage=self._zero_stage)
 
     def load_optimizer_state(self, state: OptimizerState) -> None:
-        """Continue where another engine stopped, whatever its sharding; every rank gives the same state."""
+        """Load the state of another engine with any sharding; every rank passes the same state."""
         write_optimizer_state(state, module=self._engine.module, optimizer=self._optimizer, zero_stage=self._zero_stage)
 
     def destroy(self) -> None:
-        """Free what the engine holds, the module's weights and gradients included; neither can be used afterwards."""
+        """Free the engine's memory with the module's weights and gradients; neither can be used afterwards."""
         module: nn.Module = self._engine.module
         try:
             self._engine.destroy()
@@ -150,10 +147,10 @@ class Engine:
             release_memory(self._device)
 
     def _forget_gradients(self) -> None:
-        """Clear what ZeRO 3 keeps of a step's gradients.
+        """Clear the gradients that ZeRO 3 keeps after a step.
 
-        It overwrites them in a step's first backward and adds to them in later ones (deepspeed 0.19.8). A head that
-        has no part in the first backward would train on what the step before left.
+        ZeRO 3 overwrites them in a step's first backward and adds to them in later ones (deepspeed 0.19.8). A head
+        without a part in the first backward would train on gradients of the step before.
         """
         if self._zero_stage == _SHARDS_PARAMETERS:
             self._optimizer.grad_partitions_flat_buffer.zero_()
@@ -168,7 +165,7 @@ class Engine:
 
 
 def _adamw(request: EngineRequest) -> torch.optim.AdamW:
-    """Fused AdamW: on the CPU, offloaded or not, as fast as DeepSpeedCPUAdam, and needs no compiler."""
+    """Return fused AdamW: on the CPU, offloaded or not, it is as fast as DeepSpeedCPUAdam, and needs no compiler."""
     return torch.optim.AdamW(
         [dict(group) for group in request.parameter_groups],
         lr=request.phase.learning_rate,
@@ -179,10 +176,10 @@ def _adamw(request: EngineRequest) -> torch.optim.AdamW:
 
 
 def _recompute_with_deepspeed(request: EngineRequest, *, settings: Mapping[str, Any]) -> None:
-    """Have layers recompute their activations by DeepSpeed's function, which goes by its own settings.
+    """Make layers recompute their activations with DeepSpeed's function, which has its own settings.
 
     Raises:
-        ConfigError: Activations are to be kept in the host's memory, where they are anyway.
+        ConfigError: The settings keep activations in the host's memory, where they are anyway.
     """
     from deepspeed.runtime.activation_checkpointing import checkpointing
 

@@ -1,4 +1,4 @@
-"""AdamW's state as full tensors by parameter name: taken out of an engine, and put into a new one of any sharding.
+"""Reads AdamW's state from an engine as full tensors, and writes it into a new engine with any sharding.
 
 DeepSpeed's own checkpoints hold a pickle and cannot change the number of ranks (docs/decisions/0008). Weights are no
 part of this: they are put into the module before its engine is built, so that every partition is cut from them.
@@ -24,7 +24,7 @@ _SHARDS_PARAMETERS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptimizerState:
-    """What AdamW has learnt after some steps."""
+    """AdamW's state after some steps."""
 
     step: int
     """Optimiser steps taken; at least 1."""
@@ -37,8 +37,8 @@ def read_optimizer_state(module: nn.Module, *, optimizer: Any, zero_stage: int) 
 
     Args:
         module: The engine's module.
-        optimizer: What DeepSpeed made of AdamW.
-        zero_stage: The engine's.
+        optimizer: DeepSpeed's wrapper of AdamW.
+        zero_stage: ZeRO stage of the engine.
     """
     moments: dict[str, dict[str, Tensor]] = {moment: {} for moment in MOMENTS}
     for name, parameter in _trained(module):
@@ -52,7 +52,7 @@ def read_optimizer_state(module: nn.Module, *, optimizer: Any, zero_stage: int) 
 
 
 def write_optimizer_state(state: OptimizerState, *, module: nn.Module, optimizer: Any, zero_stage: int) -> None:
-    """Give a new engine's optimiser a state. Every rank calls it with the same, before the first step.
+    """Write a state into a new engine's optimiser. Every rank calls it with the same state, before the first step.
 
     Raises:
         KeyError: The state lacks a parameter of the module.
@@ -100,7 +100,7 @@ def _steps_taken(optimizer: Any) -> int:
 
 
 def _full(parameter: Any, moment: str, *, optimizer: Any, zero_stage: int) -> Tensor:
-    """Return a parameter's moment, put together from what each rank keeps of it.
+    """Return a parameter's moment, joined from the parts of all ranks.
 
     DeepSpeed's `safe_get_full_optimizer_state` does the same, but not at ZeRO 1 and 2 on one rank (0.19.8).
     """
@@ -118,7 +118,7 @@ def _full(parameter: Any, moment: str, *, optimizer: Any, zero_stage: int) -> Te
 
 
 def _places(parameter: Any, *, optimizer: Any, zero_stage: int) -> Iterator[tuple[Tensor, _Cut]]:
-    """Yield the optimiser's tensor that this rank keeps a parameter's state under, and the part that it keeps."""
+    """Yield the optimiser's tensor that is the key of a parameter's state on this rank, and the part that it holds."""
     if zero_stage == 0:
         yield parameter, _Cut(start=0, length=parameter.numel(), first=0)
     elif zero_stage < _SHARDS_PARAMETERS:
@@ -132,7 +132,7 @@ def _places(parameter: Any, *, optimizer: Any, zero_stage: int) -> Iterator[tupl
 
 def _places_of_a_fragment(parameter: Any, *, optimizer: Any) -> Iterator[tuple[Tensor, _Cut]]:
     mapping = parameter._hp_mapping  # noqa: SLF001  (DeepSpeed's public functions do not create the state)
-    if mapping is None:  # another rank has it all
+    if mapping is None:  # another rank holds all of it
         return
     here, there = mapping.hp_fragment_address, mapping.lp_fragment_address
     flat = optimizer.single_partition_of_fp32_groups[mapping.param_group_index]

@@ -1,4 +1,4 @@
-"""Joining and leaving the group of ranks that train one trial."""
+"""Joins and leaves the process group of the ranks that train one trial."""
 
 from __future__ import annotations
 
@@ -10,40 +10,12 @@ import socket
 import torch
 import torch.distributed as dist
 
-from trainables.config.frozen import FrozenModel
-
-
-class ProcessGroupConfig(FrozenModel):
-    """Where a rank finds the others."""
-
-    rank: int
-    """Number of this rank, from 0."""
-    num_ranks: int
-    """Ranks in the group."""
-    local_rank: int
-    """Number of this rank on its host, from 0."""
-    host: str
-    """Address of rank 0's host."""
-    port: int
-    """Port on rank 0's host where ranks meet."""
-    threads: int
-    """CPU threads of this rank."""
-    device: str
-    """`cpu` or `cuda`: what this rank computes on, as it was settled (`trainables.ranks.devices`)."""
-    device_index: int = 0
-    """Which of the CUDA devices that this process sees is its own; under Ray it sees no other."""
-    memory_share: float = 1.0
-    """Share of that device's memory that it may take, above 0 to 1."""
-    shares_device: bool = False
-    """Whether two ranks of the group have the same device: NCCL refuses that, so they meet over Gloo."""
-    spans_hosts: bool = False
-    """Whether the ranks are on several hosts."""
-    timeout_seconds: float = 1800.0
-    """How long a collective may take before the group counts as broken."""
+from trainables.config.rank_group import ProcessGroupConfig
+from trainables.engine.deepspeed_import import import_deepspeed
 
 
 def join_process_group(config: ProcessGroupConfig) -> torch.device:
-    """Make this process a rank; returns its device. Gloo on CPU, NCCL on CUDA.
+    """Make this process a rank; return its device. Gloo on CPU, NCCL on CUDA.
 
     DeepSpeed reads the ranks' environment, so it is set here as torchrun would.
     """
@@ -57,12 +29,12 @@ def join_process_group(config: ProcessGroupConfig) -> torch.device:
         MASTER_PORT=str(config.port),
         DS_ACCELERATOR=config.device,
     )
-    torch.set_num_threads(config.threads)  # on GPUs too: an offloaded optimiser steps on the CPU
+    torch.set_num_threads(config.threads)  # also for GPUs: an offloaded optimiser steps on the CPU
     device = _own_device(config) if on_cuda else torch.device("cpu")
-    import deepspeed
+    deepspeed = import_deepspeed()
 
-    # DeepSpeed would compile a shared-memory all-reduce here: it needs a C++ compiler, makes machines with and without
-    # one add in different orders, and leaves segments in /dev/shm when a rank is killed.
+    # Otherwise DeepSpeed compiles a shared-memory all-reduce here: it needs a C++ compiler, machines with and without
+    # one add in different orders, and it leaves segments in /dev/shm when a rank is killed.
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
     dist.init_process_group(
         backend,
@@ -76,12 +48,12 @@ def join_process_group(config: ProcessGroupConfig) -> torch.device:
 
 
 def _meeting_place(config: ProcessGroupConfig) -> dist.TCPStore:  # pyright: ignore[reportPrivateImportUsage]  (as below)
-    """Return the store over which the ranks find each other; rank 0 serves it at its address alone.
+    """Return the store where the ranks meet; rank 0 serves it only at its own address.
 
-    Left to itself torch would listen on every interface of the host.
+    By default torch would listen on every interface of the host.
 
     Raises:
-        RuntimeError: Another process has taken the port meanwhile; in the words by which torch tells it.
+        RuntimeError: Another process has taken the port; with torch's text for it.
     """
     return dist.TCPStore(  # pyright: ignore[reportPrivateImportUsage]  (documented, and exported without a word)
         config.host,
@@ -104,17 +76,17 @@ def _listen(config: ProcessGroupConfig) -> int:
 
 
 def _own_device(config: ProcessGroupConfig) -> torch.device:
-    """Take this rank's CUDA device, and no more than its share of the memory.
+    """Select this rank's CUDA device, and limit its share of the memory.
 
     Raises:
-        RuntimeError: torch can use none here; in the words by which CUDA tells it (`vendor_errors`).
+        RuntimeError: torch can use none here; with CUDA's text for it (`vendor_errors`).
     """
     if not torch.cuda.is_available():
         built = f"for CUDA {torch.version.cuda}" if torch.version.cuda else "without CUDA"
         msg = (
             f"no CUDA-capable device is detected: a GPU was counted for this rank, and torch {torch.__version__}, "
             f"built {built}, can use none on {platform.node()}; install the driver or torch's CUDA build there "
-            "(`xstilts doctor --devices` on that host tells more), or write `device: cpu`"
+            "(`xstilts doctor --devices` on that host shows more), or write `device: cpu`"
         )
         raise RuntimeError(msg)
     device = torch.device("cuda", config.device_index)

@@ -9,29 +9,30 @@ from pydantic import ValidationError
 
 from trainables.config import EngineConfig
 from trainables.config.deepspeed_settings import ZERO, Settings, merged
+from trainables.engine.deepspeed_import import import_deepspeed
 from trainables.errors import near_matches
 
 RECOMPUTING = "activation_checkpointing"
-"""Setting by which DeepSpeed recomputes activations, where `gradient_checkpointing` asks for it."""
+"""DeepSpeed's setting for recomputed activations, used with `gradient_checkpointing`."""
 
 _SHARDS_GRADIENTS = 2
 """The ZeRO stage from which a rank holds only a part of the gradients."""
 
 _OVERLAPPED_BUCKET_ELEMENTS = 50_000_000
-"""Gradients that are sent together while the backward pass goes on. DeepSpeed's own half a billion is more than an
+"""Gradients that are sent together during the backward pass. DeepSpeed's own half a billion is more than an
 encoder has: everything would be sent at the end, from two buffers of 2 GB each."""
 
 
 def deepspeed_settings(
     config: EngineConfig, *, num_ranks: int, max_gradient_norm: float | None, on_cuda: bool = False
 ) -> dict[str, Any]:
-    """Return DeepSpeed's configuration: the user's settings over our defaults, and under what other fields say.
+    """Return DeepSpeed's configuration: user settings override our defaults, and other engine fields override both.
 
     The number of micro-batches differs from step to step (length bucketing), so gradient accumulation is unmanaged:
     each `backward` accumulates and each `step` is a boundary. The batch sizes below are therefore only nominal.
 
     Args:
-        config: The engine's.
+        config: Settings of the engine.
         num_ranks: Size of the group.
         max_gradient_norm: Bound on the gradient's norm, or None.
         on_cuda: Whether ranks compute on GPUs.
@@ -44,7 +45,7 @@ def deepspeed_settings(
         "gradient_clipping": max_gradient_norm or 0.0,
         "zero_allow_untested_optimizer": True,
         "zero_force_ds_cpu_optimizer": False,
-        "torch_autocast": {"enabled": config.precision == "bfloat16", "dtype": "bfloat16"},
+        "torch_autocast": {"enabled": config.arithmetic == "bfloat16", "dtype": "bfloat16"},
         ZERO: _zero_settings(config),
     }
     users = merged(_defaults(config, on_cuda=on_cuda), ours=config.deepspeed)
@@ -52,21 +53,22 @@ def deepspeed_settings(
 
 
 def refusal(config: EngineConfig) -> str | None:
-    """Return what DeepSpeed's own models say against a user's settings, or None. Imports DeepSpeed."""
-    os.environ.setdefault("DS_ACCELERATOR_LOG_LEVEL", "ERROR")  # it would tell which device it has found
+    """Return the first error of DeepSpeed's own models for a user's settings, or None. It imports DeepSpeed."""
+    os.environ.setdefault("DS_ACCELERATOR_LOG_LEVEL", "ERROR")  # otherwise it logs the device that it found
+    import_deepspeed()
     from deepspeed.runtime.config import DeepSpeedConfig, DeepSpeedConfigError
 
     try:
         DeepSpeedConfig(deepspeed_settings(config, num_ranks=1, max_gradient_norm=None))
     except ValidationError as error:
-        return _first_complaint(error)
+        return _first_error(error)
     except (DeepSpeedConfigError, ValueError, TypeError, KeyError, AttributeError, AssertionError) as error:
         return f"{str(error) or type(error).__name__}".splitlines()[0]
     return None
 
 
 def _defaults(config: EngineConfig, *, on_cuda: bool) -> Settings:
-    """Return what a user may change: how gradients are sent."""
+    """Return the defaults that a user can override: how gradients are sent."""
     zero: Settings = {}
     if on_cuda and config.zero_stage == _SHARDS_GRADIENTS:
         # At stage 1 DeepSpeed refuses it with unmanaged accumulation; at stage 3 it is its own default.
@@ -75,12 +77,12 @@ def _defaults(config: EngineConfig, *, on_cuda: bool) -> Settings:
 
 
 def _sums(config: EngineConfig) -> Settings:
-    """Return in which type gradients are summed over ranks, so that all ZeRO stages do the same.
+    """Return the settings for the type in which gradients are summed over ranks, the same at all ZeRO stages.
 
-    Left alone DeepSpeed sums in float32 at stage 0, and from stage 1 those of linear layers in bfloat16, which is also
+    By default DeepSpeed sums in float32 at stage 0, and from stage 1 those of linear layers in bfloat16, which is also
     what it then gathers their weights in at stage 3 (its pull request 6993; docs/decisions/0023).
     """
-    if config.precision != "bfloat16":
+    if config.arithmetic != "bfloat16":
         return {}
     if config.reduction == "float32":
         return {"torch_autocast": {"lower_precision_safe_modules": []}}
@@ -90,7 +92,7 @@ def _sums(config: EngineConfig) -> Settings:
 def _zero_settings(config: EngineConfig) -> Settings:
     zero: Settings = {"stage": config.zero_stage}
     if config.zero_stage == 0:
-        zero["overlap_comm"] = False  # nothing of this part counts here, and DeepSpeed stops at this
+        zero["overlap_comm"] = False  # this part has no effect at stage 0, and DeepSpeed rejects `overlap_comm` there
     if config.offload != "none":
         zero["offload_optimizer"] = {"device": "cpu"}
     if config.offload == "all":
@@ -98,7 +100,7 @@ def _zero_settings(config: EngineConfig) -> Settings:
     return zero
 
 
-def _first_complaint(error: ValidationError) -> str:
+def _first_error(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     path = ".".join(map(str, first["loc"]))
     if first["type"] == "extra_forbidden":
@@ -107,7 +109,7 @@ def _first_complaint(error: ValidationError) -> str:
 
 
 def _known_fields() -> set[str]:
-    """Return the names that DeepSpeed's models take."""
+    """Return the names of all settings of DeepSpeed's models."""
     from deepspeed.runtime.config_utils import DeepSpeedConfigModel
 
     return {name for model in DeepSpeedConfigModel.__subclasses__() for name in model.model_fields}

@@ -1,10 +1,9 @@
-"""Ranks that wait for each other outside of collectives, so that one of them may take as long as it needs.
+"""Makes ranks wait for each other outside collectives, so that one rank can work for any time.
 
-A collective that is left waiting counts as broken after the group's timeout (half an hour), and encoding a large task
-for the first time can take longer. Here a rank that waits asks the store through which the group has met, now and then;
-that works across hosts. A rank that works leaves a word there whenever it gets further, by which those that wait know
-that the group goes on: a rank that hangs is found out as it would be in a step. The error of a rank becomes the error
-of all, so that whichever of them answers first says what happened.
+A collective fails after the group's timeout (half an hour), and the first encoding of a large task can take longer.
+Here a waiting rank polls the store of the process group, which works across hosts. A working rank writes heartbeats to
+the store, and the waiting ranks pass them on to the watchdog: so a rank that hangs is detected as in a training step.
+The error of one rank is raised on all ranks, so the first rank that answers reports the cause.
 """
 
 from __future__ import annotations
@@ -19,31 +18,31 @@ from torch.distributed import distributed_c10d
 
 from trainables.config.frozen import FrozenModel
 from trainables.errors import InputError, RunError
-from trainables.monitoring.liveness import SECONDS_BETWEEN_SIGNS, goes_on, telling
+from trainables.monitoring.watchdog import SECONDS_BETWEEN_HEARTBEATS, listening, send_heartbeat
 
 T = TypeVar("T")
 
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.002, 0.25
-"""Between two looks into the store."""
+"""Time between two reads of the store."""
 
 _DONE = "done"
 
 
 class _Failure(FrozenModel):
-    """Why a rank could not do its part, for the others to raise as well."""
+    """Why a rank could not do its part; the other ranks raise the same error."""
 
     text: str
-    """What the error says."""
+    """Message of the error."""
     is_input: bool = False
     """Whether the user's input is wrong."""
     is_memory: bool = False
     """Whether Python itself had no memory left."""
     error_number: int | None = None
-    """The system's, of an OSError."""
+    """`errno` of an OSError."""
 
     @staticmethod
     def of(error: Exception) -> _Failure:
-        """Return what is to be told of an error."""
+        """Return the failure of an error."""
         if isinstance(error, InputError | RunError):
             return _Failure(text=str(error), is_input=isinstance(error, InputError))
         number = error.errno if isinstance(error, OSError) else None
@@ -60,7 +59,7 @@ class _Failure(FrozenModel):
 
 
 _numbers = itertools.count()
-"""Of this process's meetings: every rank of a group holds the same ones in the same order."""
+"""Numbers of meetings: every rank of a group has the same meetings in the same order."""
 
 
 class _Meeting:
@@ -68,15 +67,15 @@ class _Meeting:
 
     def __init__(self) -> None:
         self._number = next(_numbers)
-        # The store through which the group has met; a public name for it exists only where one makes it oneself.
+        # The store of the process group; torch has no public name for it.
         self._store = distributed_c10d._get_default_store()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-        self._told, self._told_at = 0, time.monotonic()
+        self._num_heartbeats, self._last_heartbeat = 0, time.monotonic()
 
     def do(self, work: Callable[[], T]) -> T:
-        """Do this rank's part and tell the others how it ended."""
+        """Do this rank's part, and publish its end to the other ranks."""
         rank = dist.get_rank()
         try:
-            with telling(lambda: self._tell(rank)):
+            with listening(lambda: self._send_heartbeat(rank)):
                 result = work()
         except Exception as error:
             self._store.set(self._end(rank), _Failure.of(error).model_dump_json())
@@ -88,34 +87,34 @@ class _Meeting:
         """Return when ranks have done their parts.
 
         Raises:
-            InputError, RunError, OSError, MemoryError: What one of them raised.
+            InputError, RunError, OSError, MemoryError: The error of one of them.
         """
-        words = dict.fromkeys(ranks, b"")
+        heartbeats = dict.fromkeys(ranks, b"")
         pause = _FIRST_PAUSE_SECONDS
-        while words:
-            for rank in list(words):
-                words = self._heard(rank, words)
-            if words:
+        while heartbeats:
+            for rank in list(heartbeats):
+                heartbeats = self._check_rank(rank, heartbeats)
+            if heartbeats:
                 time.sleep(pause)
                 pause = min(pause * 1.5, _LONGEST_PAUSE_SECONDS)
 
-    def _heard(self, rank: int, words: dict[int, bytes]) -> dict[int, bytes]:
-        """Return the last words of the ranks that are still waited for, after a look at one of them."""
+    def _check_rank(self, rank: int, heartbeats: dict[int, bytes]) -> dict[int, bytes]:
+        """Read one rank's state; return the last heartbeat of each rank that has not finished."""
         if self._store.check([self._end(rank)]):
             end = self._store.get(self._end(rank)).decode()
             if end != _DONE:
                 raise _Failure.model_validate_json(end).error()
-            goes_on()
-            return {other: word for other, word in words.items() if other != rank}
-        word = self._store.get(self._life(rank)) if self._store.check([self._life(rank)]) else b""
-        if word != words[rank]:
-            goes_on()
-        return words | {rank: word}
+            send_heartbeat()
+            return {other: last for other, last in heartbeats.items() if other != rank}
+        heartbeat = self._store.get(self._life(rank)) if self._store.check([self._life(rank)]) else b""
+        if heartbeat != heartbeats[rank]:
+            send_heartbeat()
+        return heartbeats | {rank: heartbeat}
 
-    def _tell(self, rank: int) -> None:
-        if time.monotonic() - self._told_at >= SECONDS_BETWEEN_SIGNS:
-            self._told, self._told_at = self._told + 1, time.monotonic()
-            self._store.set(self._life(rank), str(self._told))
+    def _send_heartbeat(self, rank: int) -> None:
+        if time.monotonic() - self._last_heartbeat >= SECONDS_BETWEEN_HEARTBEATS:
+            self._num_heartbeats, self._last_heartbeat = self._num_heartbeats + 1, time.monotonic()
+            self._store.set(self._life(rank), str(self._num_heartbeats))
 
     def _end(self, rank: int) -> str:
         return f"xstilts/{self._number}/{rank}/end"
@@ -125,15 +124,15 @@ class _Meeting:
 
 
 def in_turns(work: Callable[[], T]) -> T:
-    """Do something on rank 0, then on the others, and return once all have done it. Every rank calls it.
+    """Do some work on rank 0, then on the others; return when all have done it. Every rank calls it.
 
-    So what a host's ranks share is made once, and a rank that does not see rank 0's disk makes it for itself.
+    So files that a host's ranks share are made once, and a rank that does not see rank 0's disk makes its own.
 
     Args:
-        work: Holds no collective; it calls `goes_on` while it takes long.
+        work: It uses no collective, and calls `send_heartbeat` if it takes long.
 
     Raises:
-        InputError, RunError, OSError, MemoryError: What this rank or another raised.
+        InputError, RunError, OSError, MemoryError: The error of this rank or of another one.
     """
     if dist.get_world_size() == 1:
         return work()
@@ -146,7 +145,7 @@ def in_turns(work: Callable[[], T]) -> T:
 
 
 def meet() -> None:
-    """Return once every rank has called it, however long one of them takes until then."""
+    """Return when every rank has called it, after any time."""
     if dist.get_world_size() > 1:
         meeting = _Meeting()
         meeting.do(lambda: None)

@@ -1,1 +1,1 @@
-"""Predictions on a task's items, and their scores."""
+"""Predicts a task's items, and scores the predictions."""

@@ -1,7 +1,7 @@
-"""What was predicted for each item of an evaluation, and what an evaluation's metrics make of it.
+"""Turns a head's outputs into the items of an evaluation.
 
-An item is what the task asks about once: a pair, a question, a sentence, a query. Scores are computed from items alone,
-so a file of items says all that its scores say.
+An item is one unit of the task: a pair, a question, a sentence, a query. Scores are computed only from items, so a file
+of items is enough to compute them again.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from typing import Any  # Any: outputs are the head's own
 import numpy as np
 from numpy.typing import NDArray
 
-from trainables.data.encoded import EncodedTask
+from trainables.data.encoded_split import EncodedTask
+from trainables.evaluation.item_units import item_ids, paragraph_units, premise_units
 from trainables.tasks.kinds.span_qa import answers_given
 from trainables.tasks.kinds.tagging import tagged_sentences
 from trainables.tasks.kinds.text_retrieval import Pool
-from trainables.tasks.metrics.nearest import Similarity, best_f1, mine, ranked, similarities
+from trainables.tasks.metrics.nearest import Similarity, best_f1, mine, nearest
 from trainables.tasks.spec import TaskSpec
 
 Outputs = Mapping[str, NDArray[Any]]
@@ -26,16 +27,18 @@ Outputs = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One item: what is right, what was said, and how strongly."""
+    """One item: the right answer, the prediction, and the prediction's scores."""
 
     item: str
-    """The source's id where the task names a column `id`, else the row's number in the source's split."""
+    """The source's id if the task has a column `id`, else the row's number in the source's split."""
     gold: list[str]
     """The class; every accepted answer; the words' tags; the ids of every right candidate."""
     prediction: list[str]
     """The class; the answer; the words' tags; the ids of the nearest candidates, the nearest first."""
     scores: list[float]
-    """Logits of the classes; by how much no answer was beaten; nothing; nearness of each predicted candidate."""
+    """Logits of the classes; margin of the answer over "no answer"; empty; similarity of each predicted candidate."""
+    unit: str = ""
+    """The first item with the same premise or paragraph: such items were not drawn independently. Empty: not known."""
 
 
 def items_of(task: EncodedTask, *, outputs: Outputs, similarity: Similarity = "cosine") -> list[Item]:
@@ -44,7 +47,7 @@ def items_of(task: EncodedTask, *, outputs: Outputs, similarity: Similarity = "c
     Args:
         task: The encoded split.
         outputs: The head's outputs for its examples.
-        similarity: How retrieval compares.
+        similarity: Similarity of vectors for retrieval.
     """
     if task.spec.is_retrieval:
         return _found(task, vectors_BD=outputs["vectors"], similarity=similarity)
@@ -52,20 +55,16 @@ def items_of(task: EncodedTask, *, outputs: Outputs, similarity: Similarity = "c
     return makers.get(task.spec.kind, _classes)(task, outputs)
 
 
-def item_ids(task: EncodedTask) -> dict[int, str]:
-    """Return row in the source -> the item's id."""
-    rows = [int(row) for row in task.columns["row"]]
-    return dict(zip(rows, map(str, task.columns.get("id", rows)), strict=True))
-
-
 def _classes(task: EncodedTask, outputs: Outputs) -> list[Item]:
     logits_BL, ids = outputs["logits"], item_ids(task)
+    units = premise_units(task)
     return [
         Item(
             item=ids[int(row)],
             gold=[_name(task.spec, int(label))],
             prediction=[_name(task.spec, int(logits_L.argmax()))],
             scores=[float(logit) for logit in logits_L],
+            unit=units.get(int(row), ""),
         )
         for row, label, logits_L in zip(task.columns["row"], task.columns["label"], logits_BL, strict=True)
     ]
@@ -76,42 +75,88 @@ def _name(spec: TaskSpec, number: int) -> str:
 
 
 def _spans(task: EncodedTask, outputs: Outputs) -> list[Item]:
-    ids = item_ids(task)
-    given = answers_given(outputs, task.columns, unanswerable=task.spec.unanswerable)
+    ids, units = item_ids(task), paragraph_units(task)
+    answers = answers_given(outputs, task.columns, unanswerable=task.spec.unanswerable)
     return [
-        Item(item=ids[one.row], gold=one.accepted, prediction=[one.text], scores=[-one.no_answer_margin])
-        for one in given
+        Item(
+            item=ids[answer.row],
+            gold=answer.accepted,
+            prediction=[answer.text],
+            scores=[-answer.no_answer_margin],
+            unit=units[answer.row],
+        )
+        for answer in answers
     ]
 
 
 def _tags(task: EncodedTask, outputs: Outputs) -> list[Item]:
     ids = item_ids(task)
     sentences = tagged_sentences(outputs, task.columns, labels=task.spec.labels)
-    return [Item(item=ids[one.row], gold=one.gold, prediction=one.predicted, scores=[]) for one in sentences]
+    return [Item(item=ids[each.row], gold=each.gold, prediction=each.predicted, scores=[]) for each in sentences]
 
 
 def _found(task: EncodedTask, *, vectors_BD: NDArray[Any], similarity: Similarity) -> list[Item]:
     pool, ids = Pool.of(task.columns), item_ids(task)
-    near_QC = similarities(vectors_BD[pool.queries], candidates_CD=vectors_BD[pool.candidates], kind=similarity)
     names_C = [ids[int(task.columns["row"][number])] for number in pool.candidates]
-    kept = _mined(pool, near_QC) if task.spec.metric == "mining_f1" else ranked(near_QC).tolist()
+    find = _mined if task.spec.metric == "mining_f1" else _nearest
+    found = find(pool, task, vectors_BD=vectors_BD, similarity=similarity)
     return [
         Item(
             item=ids[int(task.columns["row"][number])],
-            gold=[names_C[candidate] for candidate in np.flatnonzero(pool.right_QC[query])],
-            prediction=[names_C[candidate] for candidate in kept[query]],
-            scores=[float(near_QC[query, candidate]) for candidate in kept[query]],
+            gold=[names_C[candidate] for candidate in pool.right[query]],
+            prediction=[names_C[candidate] for candidate, _ in found[query]],
+            scores=[score for _, score in found[query]],
         )
         for query, number in enumerate(pool.queries)
     ]
 
 
-def _mined(pool: Pool, near_QC: NDArray[np.float64]) -> Sequence[list[int]]:
-    """Return each query's mined candidate, or none, at the threshold of the best F1."""
-    pairs = mine(near_QC)
-    right = [bool(pool.right_QC[pair.query, pair.candidate]) for pair in pairs]
-    _, num_kept = best_f1(right, num_gold=int(pool.right_QC.sum()))
-    kept: list[list[int]] = [[] for _ in pool.queries]
-    for pair in pairs[:num_kept]:
-        kept[pair.query].append(pair.candidate)
+Found = Sequence[Sequence[tuple[int, float]]]
+"""For each query, the numbers of its candidates and their similarities, the nearest first."""
+
+
+def _nearest(pool: Pool, task: EncodedTask, *, vectors_BD: NDArray[Any], similarity: Similarity) -> Found:
+    del task
+    near = nearest(vectors_BD[pool.queries], candidates_CD=vectors_BD[pool.candidates], kind=similarity)
+    rows = zip(near.numbers_QK.tolist(), near.scores_QK.tolist(), strict=True)
+    return [list(zip(numbers, scores, strict=True)) for numbers, scores in rows]
+
+
+def _mined(pool: Pool, task: EncodedTask, *, vectors_BD: NDArray[Any], similarity: Similarity) -> Found:
+    """Return each query's mined candidate, or nothing, at the threshold of the best F1.
+
+    As XTREME's script does, equal texts of a side are one text for mining, and pairs with a repeated text are left out.
+    Here, texts are equal that have the same tokens.
+    """
+    queries, candidates = (_distinct(task, numbers) for numbers in (pool.queries, pool.candidates))
+    vectors = (vectors_BD[pool.queries[queries.first]], vectors_BD[pool.candidates[candidates.first]])
+    mined = mine(vectors[0], candidates_CD=vectors[1], kind=similarity)
+    pairs = [
+        (int(queries.first[pair.query]), int(candidates.first[pair.candidate]), pair.score)
+        for pair in mined
+        if queries.is_single[pair.query] and candidates.is_single[pair.candidate]
+    ]
+    right = [candidate in pool.right[query] for query, candidate, _ in pairs]
+    _, num_kept = best_f1(right, num_gold=sum(map(len, pool.right)))
+    kept: list[list[tuple[int, float]]] = [[] for _ in pool.queries]
+    for query, candidate, score in pairs[:num_kept]:
+        kept[query].append((candidate, score))
     return kept
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Distinct:
+    """The distinct texts of one side of a pool."""
+
+    first: NDArray[np.int64]
+    """For each distinct text, its first number on this side."""
+    is_single: list[bool]
+    """Whether the text stands once."""
+
+
+def _distinct(task: EncodedTask, numbers: NDArray[np.int64]) -> _Distinct:
+    found: dict[tuple[int, ...], list[int]] = {}
+    for place, number in enumerate(numbers):
+        found.setdefault(tuple(task.columns["input_ids"][int(number)]), []).append(place)
+    first = np.array([places[0] for places in found.values()], dtype=np.int64)
+    return _Distinct(first=first, is_single=[len(places) == 1 for places in found.values()])

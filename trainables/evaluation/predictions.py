@@ -1,7 +1,8 @@
-"""The file of an evaluation's items: Parquet, one row an item, in the order of languages and of the source.
+"""Writes and reads the file of an evaluation's items: Parquet, one row for each item, by language and source order.
 
-Columns: `language`, `item`, `gold` (list of texts), `prediction` (list of texts), `scores` (list of numbers); see
-`trainables.evaluation.items.Item`. It is complete when the stage that holds it is: the manifest is written after it.
+Columns: `language`, `item`, `gold` (list of texts), `prediction` (list of texts), `scores` (list of numbers), `unit`;
+see `trainables.evaluation.items.Item`. Files of earlier versions have no `unit`. The file is complete when its stage is
+complete: the manifest is written after it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ _SCHEMA = pa.schema(
         ("gold", pa.list_(pa.string())),
         ("prediction", pa.list_(pa.string())),
         ("scores", pa.list_(pa.float64())),
+        ("unit", pa.string()),
     ]
 )
 
@@ -38,7 +40,7 @@ def write_predictions(items: Mapping[str, Sequence[Item]], path: Path) -> None:
     """
     rows = [(language, one) for language, of_language in items.items() for one in of_language]
     columns: dict[str, Any] = {"language": [language for language, _ in rows]}
-    for name in ("item", "gold", "prediction", "scores"):
+    for name in ("item", "gold", "prediction", "scores", "unit"):
         columns[name] = [getattr(one, name) for _, one in rows]
     pq.write_table(pa.table(columns, schema=_SCHEMA), path)
 

@@ -1,6 +1,6 @@
-"""What needs no transfer, and what needs no premise: the scores to print beside a trial's.
+"""Baselines without transfer and without a premise, for comparison with the scores of a trial.
 
-A trial's English score means little below the word-overlap classifier's, and its average means little below a
+A trial's English score means little if it is below that of the word-overlap classifier, and so does an average below a
 majority vote. The hypothesis-only classifier checks the data: it must stay near chance.
 """
 
@@ -23,18 +23,18 @@ _Features = Callable[[str, str], list[str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Baselines:
-    """Accuracies on the validation split of `miniature_nli`, in 0 to 1; trained on English."""
+    """Accuracies (0..1) on the validation split of `miniature_nli`, after training on English."""
 
     majority: float
-    """Always the commonest label of the training split."""
+    """Always predicts the most frequent label of the training split."""
     hypothesis_only: float
     """A linear classifier of the hypothesis's words, in English."""
     word_overlap: dict[str, float]
-    """A linear classifier of how much of the hypothesis the premise repeats, by language; spaces must mark words."""
+    """A linear classifier of the words that premise and hypothesis share, by language; needs spaces between words."""
 
 
 def majority_accuracy(labels: Sequence[int], *, train_labels: Sequence[int]) -> float:
-    """The share of `labels` that equal the commonest of `train_labels`."""
+    """Return the share of `labels` that are equal to the most frequent label of `train_labels`."""
     commonest = int(np.bincount(np.asarray(train_labels)).argmax())
     return float(np.mean(np.asarray(labels) == commonest))
 
@@ -44,13 +44,13 @@ def _split_words(text: str) -> list[str]:
 
 
 def hypothesis_features(premise: str, hypothesis: str) -> list[str]:
-    """The words of the hypothesis."""
+    """Return the words of the hypothesis."""
     del premise
     return _split_words(hypothesis)
 
 
 def overlap_features(premise: str, hypothesis: str) -> list[str]:
-    """Which words of the hypothesis the premise has and lacks, and how many it lacks."""
+    """Return for each word of the hypothesis whether the premise has it, and how many it lacks."""
     known, asked = set(_split_words(premise)), _split_words(hypothesis)
     missing = [word for word in asked if word not in known]
     return [f"lacks {len(missing)}"] + [f"{word} {'no' if word in missing else 'yes'}" for word in asked]
@@ -73,7 +73,7 @@ def _index(columns: Columns, *, features: _Features) -> dict[str, int]:
 
 
 def _fit(matrix: _Matrix, *, labels: NDArray[np.int64]) -> _Matrix:
-    """Weights of (features, labels) of a multinomial logistic regression, by stochastic gradient descent."""
+    """Return the weights (features x labels) of a multinomial logistic regression, by stochastic gradient descent."""
     weights = np.zeros((matrix.shape[1], len(LABELS)), np.float32)
     targets = np.eye(len(LABELS), dtype=np.float32)[labels]
     rng = np.random.default_rng(0)
@@ -89,12 +89,12 @@ def _fit(matrix: _Matrix, *, labels: NDArray[np.int64]) -> _Matrix:
 
 
 def linear_accuracies(features: _Features, *, languages: Sequence[str], split: str = "validation") -> dict[str, float]:
-    """Accuracy by language of a linear classifier of these features, trained on English.
+    """Return the accuracy by language of a linear classifier of these features, trained on English.
 
     Args:
-        features: from premise and hypothesis to the names of the features that are on.
-        languages: where to score it.
-        split: what to score it on.
+        features: Maps premise and hypothesis to the names of the active features.
+        languages: Languages in which it is scored.
+        split: Split on which it is scored.
 
     Returns:
         Accuracies in 0 to 1.
@@ -111,7 +111,7 @@ def linear_accuracies(features: _Features, *, languages: Sequence[str], split: s
 
 
 def baselines() -> Baselines:
-    """Every baseline, computed in a few seconds."""
+    """Compute every baseline, in a few seconds."""
     train_labels = rows("miniature_nli", split="train")["label"]
     labels = rows("miniature_nli", split="validation")["label"]
     spaced = [language for language in LANGUAGES if language not in ("th", "zh")]

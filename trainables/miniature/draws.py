@@ -1,8 +1,8 @@
-"""The one source of randomness in the miniature."""
+"""The only source of random numbers in the miniature."""
 
 from random import Random
 
 
 def seeded(name: str) -> Random:
-    """A generator of its own for this name: the same draws in every process, whatever PYTHONHASHSEED is."""
+    """Return a random generator for this name: the same in every process, whatever PYTHONHASHSEED is."""
     return Random(name)  # noqa: S311 - rows, not secrets

@@ -1,4 +1,4 @@
-"""Draws a scene: 48 x 48 pixels, one quarter for each thing, plain colours without anti-aliasing."""
+"""Draws a scene: 48 x 48 pixels, a quarter for each thing, plain colours without anti-aliasing."""
 
 import math
 from random import Random
@@ -76,7 +76,7 @@ def _centres(visible: Visible, *, rng: Random) -> list[_Point]:
 
 
 def render(scene: Scene, *, rng: Random) -> Image.Image:
-    """The picture of the scene; `rng` moves the things by a pixel and places the members of a group."""
+    """Return the picture of a scene; `rng` moves the things by a pixel and positions the members of a group."""
     image = Image.new("RGB", (IMAGE_PIXELS, IMAGE_PIXELS), BACKGROUND)
     draw = ImageDraw.Draw(image)
     for visible in scene:

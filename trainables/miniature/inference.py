@@ -1,7 +1,7 @@
 """Items of natural-language inference: the hypothesis is drawn first, then the label, then a premise that fits.
 
-So the hypothesis says nothing about the label. A premise is two sentences: the *carrier* decides the label, and a
-*distractor* about another shape often repeats the hypothesis's words, so that finding a word is not enough.
+So the hypothesis does not depend on the label. A premise has two sentences: the *carrier* decides the label, and a
+*distractor* about another shape often repeats words of the hypothesis, so that finding a word is not enough.
 """
 
 import hashlib
@@ -32,51 +32,51 @@ from trainables.miniature.world import (
 )
 
 LURE_PROBABILITY = 0.2
-"""How often the distractor repeats the hypothesis's colour, size, count, side or relation, in 0 to 1.
+"""Probability that the distractor repeats the hypothesis's colour, size, count, side or relation.
 
-Not more: a lure under an entailed hypothesis says the same word twice, and then pretraining on premises and what they
-entail can find a masked word without asking whose it is."""
+Not higher: with a lure, the premise of an entailed hypothesis holds the same word twice. Then pretraining on premises
+and entailed sentences can find a masked word without knowing which shape it describes."""
 MODIFIER_PROBABILITY = 0.3
-"""How often a definite phrase also gives a size or colour that nobody asked for, in 0 to 1."""
+"""Probability that a definite phrase also has a size or colour that the hypothesis does not need."""
 _TOPICS = {"colour": COLOURS, "size": SIZES, "count": COUNTS, "side": SIDES, "relation": RELATIONS}
 _TOPIC_WEIGHTS = {"colour": 3, "size": 2, "count": 1.5, "side": 2, "relation": 1.5}
 _SPLIT_SHARES = {"validation": range(1), "test": range(1, 2), "train": range(2, 10)}
-"""Which tenths of all facts belong to a split."""
+"""Split -> the tenths of all items that belong to it."""
 
 
 class Inference(NamedTuple):
     """One item, independent of language."""
 
     premise: tuple[Statement, ...]
-    """What is said to be true."""
+    """Sentences that are true."""
     hypothesis: Statement
-    """What is asked."""
+    """Sentence that is judged."""
     label: int
     """`ENTAILMENT`, `NEUTRAL` or `CONTRADICTION`."""
 
     def split(self) -> str:
-        """The one split that may hold this premise, in either order, with this hypothesis."""
+        """Return the only split that can hold this premise (in either order) with this hypothesis."""
         key = repr((sorted(map(str, self.premise)), str(self.hypothesis)))
         tenth = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=4).digest()) % 10
         return next(split for split, share in _SPLIT_SHARES.items() if tenth in share)
 
 
 def draw_topic(rng: Random) -> str:
-    """What a sentence is to be about: colour, size, count, side or relation."""
+    """Draw the topic of a sentence: colour, size, count, side or relation."""
     return rng.choices(list(_TOPIC_WEIGHTS), list(_TOPIC_WEIGHTS.values()))[0]
 
 
 def modified(shape: str, *, rng: Random, without: str = "") -> Thing:
-    """One thing of this shape, sometimes with a size or a colour; never with the attribute `without`."""
+    """Return a thing of this shape, sometimes with a size or a colour, but never with the attribute `without`."""
     if rng.random() >= MODIFIER_PROBABILITY:
         return Thing(shape)
-    if without == "colour" or (without != "size" and rng.random() < 0.5):  # noqa: PLR2004 - an even choice
+    if without == "colour" or (without != "size" and rng.random() < 0.5):  # noqa: PLR2004 - equal probabilities
         return Thing(shape, size=rng.choice(SIZES))
     return Thing(shape, colour=rng.choice(COLOURS))
 
 
 def draw_hypothesis(rng: Random) -> Statement:
-    """A short statement of any topic; its subject and value are drawn evenly."""
+    """Draw a short statement on any topic; its subject and value have equal probabilities."""
     topic = draw_topic(rng)
     shape, value = rng.choice(SHAPES), rng.choice(_TOPICS[topic])
     if isinstance(value, int):
@@ -85,13 +85,13 @@ def draw_hypothesis(rng: Random) -> Statement:
         return related(Thing(shape), relation=value, other=Thing(another(SHAPES, than=shape, rng=rng)))
     if topic == "side":
         return placed(Thing(shape), side=value)
-    if rng.random() < 0.5:  # noqa: PLR2004 - an even choice
+    if rng.random() < 0.5:  # noqa: PLR2004 - equal probabilities
         return exists(Thing(shape, colour=value) if topic == "colour" else Thing(shape, size=value))
     return coloured(Thing(shape), colour=value) if topic == "colour" else sized(Thing(shape), size=value)
 
 
 def topic_of(statement: Statement) -> tuple[str, str | int]:
-    """The topic of a hypothesis and the value it gives."""
+    """Return the topic of a hypothesis, and its value."""
     thing = statement.subject
     if statement.kind != "exists":
         return statement.kind, statement.value
@@ -100,8 +100,8 @@ def topic_of(statement: Statement) -> tuple[str, str | int]:
     return ("size", thing.size) if thing.size else ("count", thing.count)
 
 
-def tell(shape: str, *, topic: str, value: str | int, rng: Random) -> Statement:
-    """A sentence that says this of the shape, in one of several forms."""
+def draw_sentence(shape: str, *, topic: str, value: str | int, rng: Random) -> Statement:
+    """Draw a sentence that gives the shape this value, in one of several forms."""
     if isinstance(value, int):
         colour = rng.choice(COLOURS) if rng.random() < MODIFIER_PROBABILITY else ""
         return exists(Thing(shape, value, colour=colour))
@@ -110,10 +110,10 @@ def tell(shape: str, *, topic: str, value: str | int, rng: Random) -> Statement:
     if topic == "relation":
         other = modified(another(SHAPES, than=shape, rng=rng), rng=rng)
         return related(modified(shape, rng=rng), relation=value, other=other)
-    return _tell_attribute(shape, topic=topic, value=value, rng=rng)
+    return _draw_attribute(shape, topic=topic, value=value, rng=rng)
 
 
-def _tell_attribute(shape: str, *, topic: str, value: str, rng: Random) -> Statement:
+def _draw_attribute(shape: str, *, topic: str, value: str, rng: Random) -> Statement:
     thing = Thing(shape, colour=value) if topic == "colour" else Thing(shape, size=value)
     form = rng.random()
     if form < 0.4:  # noqa: PLR2004 - the forms' shares: predicate .4, "there is" .4, inside another statement .2
@@ -133,17 +133,17 @@ def _carrier(hypothesis: Statement, *, label: int, rng: Random) -> Statement:
     if hypothesis.other is not None:
         return _relation_carrier(hypothesis, label=label, rng=rng)
     if label == ENTAILMENT:
-        return tell(shape, topic=topic, value=value, rng=rng)
+        return draw_sentence(shape, topic=topic, value=value, rng=rng)
     if isinstance(value, int):
-        return tell(shape, topic=topic, value=another((1, *COUNTS), than=value, rng=rng), rng=rng)
-    told = OPPOSITE[value] if topic == "side" else another([str(v) for v in _TOPICS[topic]], than=value, rng=rng)
-    return tell(shape, topic=topic, value=told, rng=rng)
+        return draw_sentence(shape, topic=topic, value=another((1, *COUNTS), than=value, rng=rng), rng=rng)
+    other = OPPOSITE[value] if topic == "side" else another([str(v) for v in _TOPICS[topic]], than=value, rng=rng)
+    return draw_sentence(shape, topic=topic, value=other, rng=rng)
 
 
 def _relation_carrier(hypothesis: Statement, *, label: int, rng: Random) -> Statement:
-    assert hypothesis.other is not None  # noqa: S101 - our own bug otherwise
+    assert hypothesis.other is not None  # noqa: S101 - otherwise a bug of xstilts
     first, second, relation = hypothesis.subject.shape, hypothesis.other.shape, hypothesis.value
-    swapped = rng.random() < 0.5  # noqa: PLR2004 - an even choice
+    swapped = rng.random() < 0.5  # noqa: PLR2004 - equal probabilities
     if swapped:
         first, second = second, first
     if swapped != (label == CONTRADICTION):
@@ -156,8 +156,8 @@ def _neutral_carrier(hypothesis: Statement, *, rng: Random) -> Statement:
     topic, _ = topic_of(hypothesis)
     if topic == "count":
         shape = another(SHAPES, than=shape, rng=rng)
-    told = rng.choice([name for name in _TOPICS if name not in (topic, "count")])
-    return tell(shape, topic=told, value=rng.choice(_TOPICS[told]), rng=rng)
+    other = rng.choice([name for name in _TOPICS if name not in (topic, "count")])
+    return draw_sentence(shape, topic=other, value=rng.choice(_TOPICS[other]), rng=rng)
 
 
 def _distractor(hypothesis: Statement, *, carrier: Statement, rng: Random) -> Statement:
@@ -165,9 +165,9 @@ def _distractor(hypothesis: Statement, *, carrier: Statement, rng: Random) -> St
     taken = (*shapes_of(hypothesis), *shapes_of(carrier))
     shape = rng.choice([shape for shape in SHAPES if shape not in taken])
     if rng.random() < LURE_PROBABILITY:
-        return tell(shape, topic=topic, value=value, rng=rng)
+        return draw_sentence(shape, topic=topic, value=value, rng=rng)
     topic = draw_topic(rng)
-    return tell(shape, topic=topic, value=rng.choice(_TOPICS[topic]), rng=rng)
+    return draw_sentence(shape, topic=topic, value=rng.choice(_TOPICS[topic]), rng=rng)
 
 
 def _judge(premise: tuple[Statement, ...], *, hypothesis: Statement) -> int | None:
@@ -178,7 +178,7 @@ def _judge(premise: tuple[Statement, ...], *, hypothesis: Statement) -> int | No
 
 
 def draw_inference(rng: Random, *, label: int | None = None) -> Inference:
-    """One item with its hypothesis, label (unless given) and premise drawn in this order."""
+    """Draw an item: hypothesis, label (unless it is given) and premise, in this order."""
     hypothesis = draw_hypothesis(rng)
     label = rng.randrange(len(LABELS)) if label is None else label
     while True:
@@ -201,7 +201,7 @@ def _stream(split: str, *, rng: Random) -> Iterator[Inference]:
 
 @cache
 def inferences(split: str, *, num_items: int) -> tuple[Inference, ...]:
-    """Distinct items of the split, with equally many of each label (`num_items` is a multiple of three)."""
+    """Return distinct items of the split, the same number for each label (`num_items` is a multiple of three)."""
     wanted = [num_items // len(LABELS)] * len(LABELS)
     items: list[Inference] = []
     for item in _stream(split, rng=seeded(f"miniature inference {split}")):

@@ -1,4 +1,4 @@
-"""The label of a hypothesis under a premise, decided exactly.
+"""Computes the label of a hypothesis under a premise, by exact rules.
 
 A statement is a set of facts. Attribute facts give (attribute, shape) one value. Place facts are a strict partial order
 on each axis over the shapes and the scene's middle: "on the left" is "before the middle" on the horizontal axis. A
@@ -33,7 +33,7 @@ class Attribute(NamedTuple):
     name: str
     """`count`, `size` or `colour`."""
     shape: str
-    """Whose attribute it is."""
+    """The shape with the attribute."""
     value: str
     """The value; a count is written in digits."""
 
@@ -62,7 +62,7 @@ def _thing_facts(thing: Thing) -> list[Fact]:
 
 
 def facts_of(statement: Statement) -> list[Fact]:
-    """Every fact that the statement asserts, in a fixed order."""
+    """Return every fact of a statement, in a fixed order."""
     facts = _thing_facts(statement.subject)
     shape, value = statement.subject.shape, statement.value
     if statement.other is not None:
@@ -91,13 +91,13 @@ def _close(orders: set[Before]) -> set[Before]:
 
 
 class Knowledge:
-    """What a set of statements says, ready to be asked about other statements."""
+    """The facts of a set of statements, which decide whether other statements are true."""
 
     def __init__(self, statements: Iterable[Statement]) -> None:
-        """Take in the statements.
+        """Add the statements.
 
         Raises:
-            ValueError: the statements contradict each other.
+            ValueError: The statements contradict each other.
         """
         self._values: dict[tuple[str, str], str] = {}
         orders: set[Before] = set()
@@ -111,7 +111,7 @@ class Knowledge:
             raise ValueError("the statements order the things in a circle")
 
     def judge(self, hypothesis: Statement) -> int:
-        """`ENTAILMENT`, `NEUTRAL` or `CONTRADICTION`."""
+        """Return `ENTAILMENT`, `NEUTRAL` or `CONTRADICTION`."""
         return max(self._judge_fact(fact) for fact in facts_of(hypothesis))
 
     def _judge_fact(self, fact: Fact) -> int:

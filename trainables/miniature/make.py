@@ -1,9 +1,9 @@
-"""Makes the miniature's encoder again: tokenizer, starting embeddings, masked-LM pretraining, half precision.
+"""Builds the miniature's encoder: tokenizer, initial embeddings, masked-LM pretraining, 16-bit weights.
 
     python -m trainables.miniature.make --output FOLDER        (`make miniature` writes into the package)
 
-Pretraining is the project's own: a `TrainJob` of phase `pretraining` on the task `miniature_parallel`, by DeepSpeed on
-one rank. It comes in two parts, an order that matters: translations of single sentences first, then everything.
+Pretraining uses xstilts itself: a `TrainJob` of phase `pretraining` on the task `miniature_parallel`, with DeepSpeed on
+one rank. It has two parts, whose order matters: first translations of single sentences, then all rows.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ ASSETS = Path(__file__).parent / "assets"
 
 
 def main() -> None:
-    """Pretrain the encoder and write it to the folder asked for."""
+    """Pretrain the encoder and write it to the folder `--output`."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", type=Path, default=ASSETS / "encoder", help="where the encoder goes")
+    parser.add_argument("--output", type=Path, default=ASSETS / "encoder", help="folder of the encoder")
     parser.add_argument("--steps", type=int, default=recipe.NUM_STEPS, help="steps of the second part")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     arguments = parser.parse_args()
@@ -46,13 +46,13 @@ def main() -> None:
 
 
 def make_encoder(scratch: Path, *, output: Path, num_steps: int, num_threads: int) -> None:
-    """Write a pretrained encoder and its tokenizer, in half precision.
+    """Write a pretrained encoder (16-bit weights) and its tokenizer.
 
     Args:
         scratch: An empty folder.
         output: Folder of the result; files in it are replaced.
         num_steps: Optimiser steps of the second part.
-        num_threads: CPU threads; another number gives other last digits.
+        num_threads: CPU threads; another number changes the last digits of results.
     """
     start = scratch / "start"
     write_start(start)
@@ -62,13 +62,13 @@ def make_encoder(scratch: Path, *, output: Path, num_steps: int, num_threads: in
             places = JobPlaces(encoder=folder, tokenizer=start, output=scratch / name, cache=scratch / "cache")
             places.output.mkdir()
             result = group.run(_job(work, places))
-            _tell(name, result)
+            _log_result(name, result)
             folder = places.output
-    _ship(folder, output=output)
+    _save(folder, output=output)
 
 
 def write_start(folder: Path) -> None:
-    """Write the tokenizer, and an encoder that knows only which words go with the same facts."""
+    """Write the tokenizer, and an untrained encoder whose word embeddings are similar for words of the same facts."""
     folder.mkdir()
     write_tokenizer(folder)
     tokenizer = load_tokenizer(folder)
@@ -84,14 +84,14 @@ def write_start(folder: Path) -> None:
 
 
 def translations() -> PhaseConfig:
-    """Return the first part: single sentences and their translations, which come first among the rows."""
+    """Return the first part: single sentences and their translations, which are the first rows."""
     num_examples = int(SINGLE_SENTENCE_FRACTION * NUM_ROWS[TASK]["train"])
     schedule = ScheduleConfig(kind="constant", warmup_steps=recipe.NUM_WARMUP_STEPS)
     return _phase(recipe.NUM_TRANSLATION_STEPS, schedule=schedule, num_examples=num_examples)
 
 
 def everything(num_steps: int) -> PhaseConfig:
-    """Return the second part: all pairs, those of a premise and a sentence that it entails among them."""
+    """Return the second part: all pairs, including those of a premise and an entailed sentence."""
     schedule = ScheduleConfig(
         kind="warmup_stable_decay", warmup_steps=recipe.NUM_WARMUP_STEPS, decay_fraction=1 - recipe.HOLD_FRACTION
     )
@@ -118,12 +118,12 @@ def _job(work: PhaseConfig, places: JobPlaces) -> TrainJob:
     return TrainJob(phase="pretraining", work=work, specs={TASK: task(TASK)}, engine=engine, places=places)
 
 
-def _tell(name: str, result: JobResult) -> None:
+def _log_result(name: str, result: JobResult) -> None:
     last = result.losses[-100:]
     log.info("%s: %d steps, loss %.3f, scores %s", name, result.steps, sum(last) / len(last), result.scores)
 
 
-def _ship(folder: Path, *, output: Path) -> None:
+def _save(folder: Path, *, output: Path) -> None:
     shutil.rmtree(output, ignore_errors=True)
     state = load_encoder(folder, dropout=0.0).model.state_dict()
     save_encoder(state, source_folder=folder, folder=output, dtype=torch.float16)

@@ -1,6 +1,6 @@
-"""Text to pretrain on: one meaning in two languages, and a premise with a sentence it entails. No labels.
+"""Pretraining texts: the same meaning in two languages, and a premise with an entailed sentence. No labels.
 
-The rows are in the order to train on: pairs of one sentence first, then pairs that need binding across sentences.
+The rows are in training order: first pairs of single sentences, then pairs with several sentences.
 """
 
 from collections.abc import Iterator
@@ -8,7 +8,14 @@ from functools import cache
 from random import Random
 
 from trainables.miniature.draws import seeded
-from trainables.miniature.inference import Inference, draw_hypothesis, draw_inference, draw_topic, modified, tell
+from trainables.miniature.inference import (
+    Inference,
+    draw_hypothesis,
+    draw_inference,
+    draw_sentence,
+    draw_topic,
+    modified,
+)
 from trainables.miniature.languages import LANGUAGES, sentence, text
 from trainables.miniature.logic import ENTAILMENT
 from trainables.miniature.world import (
@@ -24,19 +31,19 @@ from trainables.miniature.world import (
 )
 
 SINGLE_SENTENCE_FRACTION = 0.3
-"""The first rows, which pair one sentence with its translation, as a fraction of all rows."""
+"""Fraction of rows, at the start, that pair a single sentence with its translation."""
 TRANSLATION_PROBABILITY = 0.35
-"""How often a later row is a translation, and not a premise with an entailed sentence."""
+"""Probability that a later row is a translation, and not a premise with an entailed sentence."""
 SAME_LANGUAGE_PROBABILITY = 0.6
-"""How often a premise and its entailed sentence share a language: this is how NLI is asked later."""
+"""Probability that a premise and its entailed sentence have the same language, as in NLI later."""
 NUM_ENTAILMENTS = {"train": 20_000, "validation": 500}
-"""Distinct premises with an entailed sentence; each is told in many languages."""
+"""Distinct premises with an entailed sentence; each is written in many languages."""
 _VALUES = {"colour": COLOURS, "size": SIZES, "count": COUNTS, "side": SIDES, "relation": RELATIONS}
 
 
 @cache
 def entailments(split: str) -> tuple[Inference, ...]:
-    """Premises with a sentence they entail, all from this split of the inference items."""
+    """Return premises with an entailed sentence, all from this split of the inference items."""
     rng = seeded(f"miniature entailments {split}")
     items: list[Inference] = []
     while len(items) < NUM_ENTAILMENTS[split]:
@@ -47,14 +54,14 @@ def entailments(split: str) -> tuple[Inference, ...]:
 
 
 def draw_statement(rng: Random) -> Statement:
-    """One sentence about anything, half of the time as short as a hypothesis."""
-    if rng.random() < 0.5:  # noqa: PLR2004 - an even choice
+    """Draw a sentence on any topic; half of them are as short as a hypothesis."""
+    if rng.random() < 0.5:  # noqa: PLR2004 - equal probabilities
         return draw_hypothesis(rng)
     topic, shape = draw_topic(rng), rng.choice(SHAPES)
     if topic == "relation":
         other = modified(another(SHAPES, than=shape, rng=rng), rng=rng)
         return related(modified(shape, rng=rng), relation=rng.choice(RELATIONS), other=other)
-    return tell(shape, topic=topic, value=rng.choice(_VALUES[topic]), rng=rng)
+    return draw_sentence(shape, topic=topic, value=rng.choice(_VALUES[topic]), rng=rng)
 
 
 def _translation(statements: tuple[Statement, ...], *, rng: Random) -> tuple[str, str]:
@@ -69,7 +76,7 @@ def _entailed(item: Inference, *, rng: Random) -> tuple[str, str]:
 
 
 def pairs(split: str, *, num_rows: int) -> Iterator[tuple[str, str]]:
-    """The rows of `miniature_parallel`, in training order."""
+    """Yield the rows of `miniature_parallel`, in training order."""
     rng = seeded(f"miniature pairs {split}")
     items = entailments(split)
     num_single = int(num_rows * SINGLE_SENTENCE_FRACTION)
@@ -84,12 +91,12 @@ def pairs(split: str, *, num_rows: int) -> Iterator[tuple[str, str]]:
 
 
 def monolingual(split: str, *, num_rows: int) -> Iterator[str]:
-    """The rows of `miniature_text`: one or two sentences, the languages in turn."""
+    """Yield the rows of `miniature_text`: one or two sentences, with the languages in rotation."""
     rng = seeded(f"miniature text {split}")
     items = entailments(split)
     for row in range(num_rows):
         language = LANGUAGES[row % len(LANGUAGES)]
-        if rng.random() < 0.5:  # noqa: PLR2004 - an even choice
+        if rng.random() < 0.5:  # noqa: PLR2004 - equal probabilities
             yield sentence(draw_statement(rng), language=language).strip()
         else:
             yield text(rng.choice(items).premise, language=language)

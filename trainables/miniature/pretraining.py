@@ -1,7 +1,7 @@
-"""The recipe that pretrained the miniature's encoder: what to read in which order, how to start, what to mask.
+"""Settings of the pretraining of the miniature's encoder: order of the data, initial embeddings, masking.
 
-Only the pure pieces are here; the training itself is the project's own masked-LM task, run on the rows of
-`miniature_parallel` in the order they come.
+Only pure functions are here. The training itself uses the masked-LM kind of xstilts on the rows of
+`miniature_parallel`, in their order.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,14 +20,14 @@ ADAM_BETAS = (0.9, 0.98)
 MAX_GRADIENT_NORM = 1.0
 """Gradients are clipped to this norm."""
 MASK_RATE = 0.45
-"""Share of a masked side's tokens that are masked. High, because a sentence has few words that carry meaning."""
+"""Share of a masked side's tokens that are masked. It is high, because a sentence has few words with content."""
 ONE_SIDE_PROBABILITY = 0.85
-"""How often only one side of a pair is masked. With both sides masked the answer is seldom visible anywhere, and the
-encoder never learnt to look it up in the other sentence (25 % on both sides: it learnt each language by itself)."""
+"""Probability that only one side of a pair is masked. With both sides masked the answer is rarely visible, and the
+encoder did not learn to find it in the other sentence (25 % on both sides: it learnt each language separately)."""
 FREQUENCY_EXPONENT = -0.5
-"""A token's chance to be masked grows with its frequency to this power: else most masks fall on "the" and "is"."""
+"""A token is masked with a probability proportional to its frequency to this power: with 0, most are "the" and "is"."""
 LEARNING_RATE = 2e-3
-"""Peak of AdamW's learning rate: linear warm-up, constant for `HOLD_FRACTION`, then linear decay to nothing."""
+"""Peak of AdamW's learning rate: linear warm-up, constant for `HOLD_FRACTION`, then linear decay to 0."""
 WEIGHT_DECAY = 0.01
 """AdamW's decoupled weight decay."""
 NUM_WARMUP_STEPS = 200
@@ -35,24 +35,24 @@ NUM_WARMUP_STEPS = 200
 NUM_TRANSLATION_STEPS = 2_000
 """Steps of the first part, on single sentences and their translations only."""
 BATCH_SIZE = 64
-"""Pairs a step."""
+"""Pairs per step."""
 NUM_STEPS = 14_000
-"""Optimizer steps of the second part, on all pairs. Binding a colour to its shape comes late."""
+"""Optimiser steps of the second part, on all pairs. The relation of a colour and its shape is learnt late."""
 HOLD_FRACTION = 0.5
-"""Share of the steps before the learning rate starts to fall, in 0 to 1."""
+"""Share of the steps before the learning rate starts to decay, in 0 to 1."""
 MAX_LENGTH = 64
-"""Longest pair in tokens; the longest that occurs has under 64."""
+"""Maximum length of a pair in tokens; all pairs are shorter than 64."""
 
 NUM_EMBEDDING_STATEMENTS = 6_000
-"""Statements, each told in 15 languages, that the initial embeddings are counted on."""
+"""Statements, each in 15 languages, from which the initial embeddings are computed."""
 EMBEDDING_SCALE = 0.04
-"""Root mean square of an initial embedding's entries: twice XLM-R's 0.02, as the positions beside it keep theirs."""
+"""Root mean square of an initial embedding's entries: twice XLM-R's 0.02, because position embeddings keep theirs."""
 EMBEDDING_NOISE = 0.01
 """Standard deviation of the noise that keeps translations apart."""
 
 
 def encoder_config(*, num_tokens: int) -> dict[str, int | float | str]:
-    """Keyword arguments of `XLMRobertaConfig` for the miniature's encoder."""
+    """Return keyword arguments of `XLMRobertaConfig` for the miniature's encoder."""
     return {
         "vocab_size": num_tokens,
         "hidden_size": 128,
@@ -61,7 +61,7 @@ def encoder_config(*, num_tokens: int) -> dict[str, int | float | str]:
         "intermediate_size": 256,
         "max_position_embeddings": 194,
         "type_vocab_size": 1,
-        "initializer_range": 0.05,  # XLM-R's 0.02 belongs to a width of 1024; this is as much for a width of 128
+        "initializer_range": 0.05,  # XLM-R's 0.02 is for a hidden size of 1024; this is the equivalent for 128
         "hidden_dropout_prob": 0.0,
         "attention_probs_dropout_prob": 0.0,
         "layer_norm_eps": 1e-5,
@@ -80,7 +80,7 @@ def _fact_names(statement: Statement) -> list[str]:
 
 
 def embedding_texts() -> Iterator[tuple[str, list[str]]]:
-    """Each text with the names of the facts it tells, which are the same in every language."""
+    """Yield each text with the names of its facts, which are the same in every language."""
     rng = seeded("miniature embeddings")
     for _ in range(NUM_EMBEDDING_STATEMENTS):
         statement = draw_statement(rng)
@@ -92,19 +92,19 @@ def embedding_texts() -> Iterator[tuple[str, list[str]]]:
 def initial_embeddings(
     token_ids: Sequence[Sequence[int]], *, facts: Sequence[Sequence[str]], num_tokens: int, hidden_size: int
 ) -> NDArray[np.float32]:
-    """Embeddings in which words of one meaning start close together, whatever their language.
+    """Return embeddings in which words with the same meaning are close together, whatever their language.
 
     Cross-lingual latent semantic analysis: positive pointwise mutual information of token and fact (Levy and Goldberg
     2014, "Neural word embedding as implicit matrix factorization"), then a truncated singular value decomposition.
 
     Args:
-        token_ids: the tokens of each text, special tokens left out.
-        facts: the names of the facts that each text tells.
-        num_tokens: rows of the result.
-        hidden_size: columns of the result.
+        token_ids: Tokens of each text, without special tokens.
+        facts: Names of the facts in each text.
+        num_tokens: Rows of the result.
+        hidden_size: Columns of the result.
 
     Returns:
-        Array of (num_tokens, hidden_size); tokens that never occur are noise only.
+        Array of (num_tokens, hidden_size); tokens that never occur are only noise.
     """
     columns = {name: column for column, name in enumerate(sorted({name for names in facts for name in names}))}
     counts = np.zeros((num_tokens, len(columns)))
@@ -127,6 +127,6 @@ def _principal_vectors(matrix: NDArray[np.float64], *, hidden_size: int) -> NDAr
     rank = min(hidden_size, len(values))
     vectors = np.zeros((len(matrix), hidden_size))
     vectors[:, :rank] = left[:, :rank] * np.sqrt(values[:rank])
-    # The directions are turned at random: else a few columns hold most of the variance and one attention head sees it.
+    # A random rotation: without it a few columns, and so a single attention head, have most of the variance.
     rotation, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(hidden_size, hidden_size)))
     return vectors @ rotation

@@ -5,7 +5,7 @@ from random import Random
 from typing import NamedTuple
 
 from trainables.miniature.draws import seeded
-from trainables.miniature.inference import draw_topic, tell
+from trainables.miniature.inference import draw_sentence, draw_topic
 from trainables.miniature.languages import sentence, text
 from trainables.miniature.logic import ENTAILMENT, Knowledge
 from trainables.miniature.world import (
@@ -25,7 +25,7 @@ from trainables.miniature.world import (
 )
 
 NUM_CHOICES = 4
-"""Sentences to choose from."""
+"""Number of sentences to choose from."""
 _NUM_SENTENCES = 3
 _WHERE = {"left": "on the left", "right": "on the right", "top": "at the top", "bottom": "at the bottom"}
 _RELATIONS = {"left_of": "to the left of", "right_of": "to the right of", "above": "above", "below": "below"}
@@ -40,7 +40,7 @@ class SpanQuestion(NamedTuple):
     context: str
     """Three sentences."""
     question: str
-    """What is asked, with a question mark."""
+    """The question, with a question mark."""
     answer: str
     """The span."""
     answer_start: int
@@ -58,13 +58,13 @@ class Choice(NamedTuple):
     """Index of the one that the text entails."""
 
 
-def _tell_relation(shapes: list[str], *, rng: Random) -> Statement:
+def _draw_relation(shapes: list[str], *, rng: Random) -> Statement:
     relation = rng.choice(list(_RELATIONS))
     return related(Thing(shapes[0]), relation=relation, other=Thing(shapes[1]))
 
 
 def _question(topic: str, *, shape: str, value: str | int) -> tuple[str, str]:
-    """The question about a shape, and its answer."""
+    """Return the question about a shape, and its answer."""
     if isinstance(value, int):
         return f"how many {_PLURALS[shape]} are there?", _NUMBERS[value]
     if topic == "side":
@@ -76,38 +76,38 @@ def _draw_span_question(rng: Random) -> SpanQuestion:
     shapes = rng.sample(SHAPES, _NUM_SENTENCES + 1)
     topic = draw_topic(rng)
     if topic == "relation":
-        asked = _tell_relation([shapes[0], shapes[3]], rng=rng)
+        asked = _draw_relation([shapes[0], shapes[3]], rng=rng)
         question, answer = f"what is {_RELATIONS[asked.value]} the {shapes[3]}?", shapes[0]
     else:
         value = rng.choice(_ATTRIBUTES[topic])
-        asked = tell(shapes[0], topic=topic, value=value, rng=rng)
+        asked = draw_sentence(shapes[0], topic=topic, value=value, rng=rng)
         question, answer = _question(topic, shape=shapes[0], value=value)
     others = [_other_sentence(shape, topic=topic, rng=rng) for shape in shapes[1:_NUM_SENTENCES]]
     statements = [asked, *others]
     rng.shuffle(statements)
     context = text(statements, language="en")
-    told = sentence(asked, language="en")
-    start = context.index(told) + f" {told}".index(f" {answer}")
+    answering = sentence(asked, language="en")
+    start = context.index(answering) + f" {answering}".index(f" {answer}")
     return SpanQuestion(context, question, answer, start)
 
 
 def _other_sentence(shape: str, *, topic: str, rng: Random) -> Statement:
-    """A sentence about another shape, half of the time on the topic that is asked for."""
-    told = topic if topic in _ATTRIBUTES and rng.random() < 0.5 else rng.choice(list(_ATTRIBUTES))  # noqa: PLR2004
-    return tell(shape, topic=told, value=rng.choice(_ATTRIBUTES[told]), rng=rng)
+    """Draw a sentence about another shape, in half of the cases on the topic of the question."""
+    other = topic if topic in _ATTRIBUTES and rng.random() < 0.5 else rng.choice(list(_ATTRIBUTES))  # noqa: PLR2004
+    return draw_sentence(shape, topic=other, value=rng.choice(_ATTRIBUTES[other]), rng=rng)
 
 
 def span_questions(split: str) -> Iterator[SpanQuestion]:
-    """Questions of this split, without end."""
+    """Yield questions of this split, without end."""
     rng = seeded(f"miniature questions {split}")
     while True:
         yield _draw_span_question(rng)
 
 
 def _false_variants(shape: str, *, topic: str, value: str, shapes: list[str], rng: Random) -> list[Statement]:
-    """Sentences that look like the true one: other values for its shape, and its value for the other shapes."""
+    """Return sentences similar to the true one: its shape with other values, and its value with other shapes."""
     values = [OPPOSITE[value]] if topic == "side" else [v for v in map(str, _ATTRIBUTES[topic]) if v != value]
-    variants = [_say(shape, topic=topic, value=told) for told in values]
+    variants = [_say(shape, topic=topic, value=other) for other in values]
     variants += [_say(other, topic=topic, value=value) for other in shapes]
     rng.shuffle(variants)
     return variants
@@ -123,10 +123,10 @@ def _draw_choice(rng: Random) -> Choice:
     shape, second = rng.sample(SHAPES, 2)
     topic = rng.choice(("colour", "size", "side"))
     value = rng.choice([str(v) for v in _ATTRIBUTES[topic]])
-    told = OPPOSITE[value] if topic == "side" else another([str(v) for v in _ATTRIBUTES[topic]], than=value, rng=rng)
+    other = OPPOSITE[value] if topic == "side" else another([str(v) for v in _ATTRIBUTES[topic]], than=value, rng=rng)
     premise = [
-        tell(shape, topic=topic, value=value, rng=rng),
-        tell(second, topic=topic, value=told, rng=rng),
+        draw_sentence(shape, topic=topic, value=value, rng=rng),
+        draw_sentence(second, topic=topic, value=other, rng=rng),
     ]
     rng.shuffle(premise)
     knowledge = Knowledge(premise)
@@ -139,7 +139,7 @@ def _draw_choice(rng: Random) -> Choice:
 
 
 def choices(split: str) -> Iterator[Choice]:
-    """Multiple-choice items of this split, without end."""
+    """Yield multiple-choice items of this split, without end."""
     rng = seeded(f"miniature choices {split}")
     while True:
         yield _draw_choice(rng)

@@ -1,7 +1,7 @@
-"""The miniature's data sets as columns, the way the shipped tasks read them.
+"""The miniature's data sets as columns, in the form that the catalogue's tasks read.
 
-Every row is a function of the task, the split and the row's number alone: the same in each process and on each
-machine. Splits are disjoint in what decides a row (premise and hypothesis, context and question, scene and caption).
+A row depends only on the task, the split and the row's number: it is the same in each process and on each machine. No
+two splits share what decides a row (premise and hypothesis, context and question, scene and caption).
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from trainables.miniature.world import SHAPES, Statement, exists, related
 __all__ = ["LANGUAGES", "NUM_ROWS", "rows"]
 
 Columns = dict[str, list[Any]]
-"""Column name to values. Any: a column holds text, numbers, lists or pictures, by its task."""
+"""Column name -> values. Any: depending on the task, a column holds texts, numbers, lists or images."""
 NUM_ROWS: dict[str, dict[str, int]] = {
     "miniature_nli": {"train": 21_000, "validation": 600, "test": 600},
     "miniature_qa": {"train": 6_000, "validation": 600},
@@ -33,31 +33,31 @@ NUM_ROWS: dict[str, dict[str, int]] = {
     "miniature_parallel": {"train": 448_000, "validation": 1_500},
     "miniature_text": {"train": 30_000, "validation": 1_500},
 }
-"""Rows of each split of each task; the rows of NLI are the same items in every language."""
+"""Number of rows of each split of each task; the rows of NLI are the same items in every language."""
 _SPLITS = {"validation": range(1), "train": range(1, 10)}
 _Item = TypeVar("_Item")
 
 
 def rows(task: str, *, split: str, language: str = "en") -> Columns:
-    """The columns of a split.
+    """Return the columns of a split.
 
     Args:
         task: one of the names in `NUM_ROWS`.
         split: `train` or `validation`, and `test` for `miniature_nli`.
-        language: one of `LANGUAGES`; only `miniature_nli` is told in each of them.
+        language: one of `LANGUAGES`; only `miniature_nli` has all of them.
 
     Returns:
-        The columns, all of the same length; the caller may change them.
+        The columns, all of the same length; the caller can change them.
 
     Raises:
-        ValueError: the miniature has no such task, split or language.
+        ValueError: The miniature does not have the task, split or language.
     """
     if task not in NUM_ROWS:
         raise ValueError(f"the miniature has no task {task!r}; it has {', '.join(NUM_ROWS)}")
     if split not in NUM_ROWS[task]:
         raise ValueError(f"{task} has no split {split!r}; it has {', '.join(NUM_ROWS[task])}")
     if language != "en" and task != "miniature_nli":
-        raise ValueError(f"{task} has no rows in {language!r}; only miniature_nli is told in every language")
+        raise ValueError(f"{task} has no rows in {language!r}; only miniature_nli has other languages than English")
     num_rows = NUM_ROWS[task][split]
     if task == "miniature_nli":
         return _nli(split, language=language, num_rows=num_rows)
@@ -74,7 +74,7 @@ def _nli(split: str, *, language: str, num_rows: int) -> Columns:
 
 
 def _distinct(items: Iterable[tuple[str, _Item]], *, split: str, num_rows: int) -> list[_Item]:
-    """The first items whose key is new and falls to the split."""
+    """Return the first items with a new key that belongs to the split."""
 
     def belonging() -> Iterator[_Item]:
         seen: set[str] = set()
@@ -123,7 +123,7 @@ def _entailment(split: str, *, num_rows: int) -> Columns:
 
 
 def caption(scene: Scene) -> list[Statement]:
-    """What tells a scene of two things from others: the things and, if both are single, how they stand."""
+    """Return statements that distinguish a scene of two things: the things or, if both are single, their relation."""
     first, second = scene
     if first.thing.count > 1 or second.thing.count > 1:
         return [exists(first.thing), exists(second.thing)]
@@ -138,15 +138,15 @@ def _captioned(split: str) -> Iterator[tuple[str, tuple[Scene, str]]]:
     rng = seeded(f"miniature retrieval {split}")
     while True:
         scene = draw_scene(rng.sample(SHAPES, 2), rng=rng)
-        told = text(caption(scene), language="en")
-        yield told, (scene, told)
+        description = text(caption(scene), language="en")
+        yield description, (scene, description)
 
 
 def _retrieval(split: str, *, num_rows: int) -> Columns:
     items = _distinct(_captioned(split), split=split, num_rows=num_rows)
     return {
         "image": _pictures("miniature_retrieval", split=split, scenes=(scene for scene, _ in items)),
-        "caption": [told for _, told in items],
+        "caption": [description for _, description in items],
     }
 
 

@@ -1,7 +1,7 @@
 """Scenes that can be drawn: up to three things, each in its own quarter of the picture.
 
-The picture is a window: it shows everything about the things in it and nothing about the others. So a statement about
-a visible shape is true or false, and a statement about a shape that is not in the picture is neutral.
+A picture shows everything about the things in it, and nothing about other things. So a statement about a visible shape
+is true or false, and a statement about a shape that is not in the picture is neutral.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from trainables.miniature.world import COLOURS, COUNTS, SHAPES, SIZES, Statement
 QUARTERS = (("left", "top"), ("right", "top"), ("left", "bottom"), ("right", "bottom"))
 """The four places, by column and row."""
 GROUP_PROBABILITY = 0.25
-"""How often a thing is a group of two to four, in 0 to 1."""
+"""Probability that a thing is a group of two to four."""
 _LURE_PROBABILITY = 0.5
 
 
@@ -33,7 +33,7 @@ Scene = tuple[Visible, ...]
 
 
 def draw_thing(shape: str, *, rng: Random) -> Thing:
-    """A fully described thing of this shape."""
+    """Draw a fully described thing of this shape."""
     colour = rng.choice(COLOURS)
     if rng.random() < GROUP_PROBABILITY:
         return Thing(shape, rng.choice(COUNTS), colour=colour)
@@ -41,13 +41,13 @@ def draw_thing(shape: str, *, rng: Random) -> Thing:
 
 
 def draw_scene(shapes: list[str], *, rng: Random) -> Scene:
-    """A scene that shows exactly these shapes."""
+    """Draw a scene that shows exactly these shapes."""
     quarters = rng.sample(QUARTERS, len(shapes))
     return tuple(Visible(draw_thing(shape, rng=rng), quarter) for shape, quarter in zip(shapes, quarters, strict=True))
 
 
 def describe(scene: Scene) -> list[Statement]:
-    """Every thing in the picture and its sides, from which the logic derives how the things stand to each other."""
+    """Return statements about every thing in the picture and its sides; relations of things follow from them."""
     statements = [exists(visible.thing) for visible in scene]
     for visible in scene:
         if visible.thing.count == 1:
@@ -56,7 +56,7 @@ def describe(scene: Scene) -> list[Statement]:
 
 
 def judge(scene: Scene, *, hypothesis: Statement) -> int | None:
-    """The label of the hypothesis under the picture; None if two things it compares stand level."""
+    """Return the label of the hypothesis under the picture; None if it compares two things on one level."""
     visible = {seen.thing.shape for seen in scene}
     label = Knowledge(describe(scene)).judge(hypothesis)
     return None if label == NEUTRAL and visible.issuperset(shapes_of(hypothesis)) else label
@@ -73,7 +73,7 @@ def _scene_for(hypothesis: Statement, *, label: int, rng: Random) -> Scene:
     topic, value = topic_of(hypothesis)
     if topic != "colour" or (label != ENTAILMENT and rng.random() >= _LURE_PROBABILITY):
         return scene
-    # The colour asked for is in the picture: on the thing asked about, or, as a lure, on another one.
+    # The colour of the hypothesis is in the picture: on its own thing or, as a lure, on another one.
     lured = asked[0] if label == ENTAILMENT else next(shape for shape in shapes if shape != asked[0])
     return tuple(
         seen._replace(thing=seen.thing._replace(colour=str(value))) if seen.thing.shape == lured else seen
@@ -82,7 +82,7 @@ def _scene_for(hypothesis: Statement, *, label: int, rng: Random) -> Scene:
 
 
 def draw_items(rng: Random) -> Iterator[tuple[Scene, Statement, int]]:
-    """Scenes with a hypothesis and its label; the hypothesis is drawn first, the label next, independently."""
+    """Yield scenes with a hypothesis and its label; the hypothesis is drawn first, then, independently, the label."""
     while True:
         hypothesis, label = draw_hypothesis(rng), rng.randrange(len(LABELS))
         scene = _scene_for(hypothesis, label=label, rng=rng)

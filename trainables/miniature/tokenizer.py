@@ -2,7 +2,7 @@
 """Builds the miniature's tokenizer: an XLM-R tokenizer of about 1,100 pieces.
 
 The pieces come from byte-pair merges and become a Unigram model, the kind XLM-R has, with scores from their counts.
-`UnigramTrainer` is not used: on text of few distinct words it split the commonest ones into letters.
+`UnigramTrainer` is not used: for texts with few distinct words, it split the most frequent words into letters.
 """
 
 import json
@@ -20,11 +20,11 @@ from trainables.miniature.languages import LANGUAGES, words
 from trainables.miniature.parallel import draw_statement
 
 NUM_BYTE_PAIR_PIECES = 2_600
-"""Byte-pair pieces at most; those that only serve as steps to longer ones are dropped afterwards."""
+"""Maximum number of byte-pair pieces; pieces that only lead to longer ones are removed afterwards."""
 NUM_TEXTS = 3_000
-"""Texts a language that the pieces are counted on."""
+"""Texts per language from which the pieces are counted."""
 MAX_LENGTH = 128
-"""Longest sequence in tokens."""
+"""Maximum length of a sequence in tokens."""
 _SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
 _MASK = "<mask>"
 _SPACE = "\u2581"
@@ -33,7 +33,7 @@ _UNSPACED = ("th", "zh")
 
 
 def _marked(language: str, *, rng: Random) -> str:
-    """One text as its pieces must respect it: words cut apart, each space as the metaspace of the word after it."""
+    """Return a text with a mark between words, which no piece crosses; a space is the metaspace of the next word."""
     statements = draw_inference(rng).premise if rng.random() < 0.5 else (draw_statement(rng),)  # noqa: PLR2004
     found = words(statements, language=language)
     start = [_SPACE] + [_SPACE if language not in _UNSPACED else ""] * (len(found) - 1)
@@ -71,7 +71,7 @@ def _scored_pieces(byte_pairs: Tokenizer) -> list[tuple[str, float]]:
 
 
 def build_tokenizer() -> Tokenizer:
-    """The miniature's tokenizer, built from its own text; the same on every run."""
+    """Return the miniature's tokenizer, built from its own texts; it is the same in every run."""
     normaliser = normalizers.NFKC()
     pieces = _scored_pieces(_byte_pair_model(normaliser))
     vocabulary = [(token, 0.0) for token in _SPECIAL] + pieces + [(_MASK, 0.0)]

@@ -1,9 +1,9 @@
-"""Makes the miniature's vision tower again: a small ViT that names what is in each quarter of a rendered scene.
+"""Trains the miniature's vision tower: a small ViT that classifies what is in each quarter of a rendered scene.
 
     python -m trainables.miniature.vision_pretraining --output FOLDER        (`make miniature` writes into the package)
 
-It learns from attribute labels of the scenes (shape, colour, size, count) and sees no sentence. That makes it for the
-miniature what a hub vision model is for photographs: a tower that already sees.
+It is trained on attribute labels of the scenes (shape, colour, size, count), without sentences. So it is for the
+miniature what a vision model of the hub is for photographs: a pretrained tower.
 
 Tensors: B scenes, Q quarters, P patches, D features, A attributes.
 """
@@ -36,14 +36,14 @@ TOWER = VisionConfig(tower="small", num_layers=2, hidden_size=64, image_size=IMA
 NUM_SCENES, NUM_DEV_SCENES, NUM_STEPS, BATCH_SIZE = 20_000, 1_000, 2_500, 64
 LEARNING_RATE, WEIGHT_DECAY, NUM_WARMUP_STEPS = 2e-3, 0.01, 100
 NUM_CLASSES = {"shape": 1 + len(SHAPES), "colour": 1 + len(COLOURS), "size": 1 + len(SIZES), "count": 5}
-"""Attribute -> classes; class 0 is an empty quarter, or no size told."""
+"""Attribute -> classes; class 0 is an empty quarter, or an unknown size."""
 
 
 def main() -> None:
-    """Train the tower and write it to the folder asked for."""
+    """Train the tower and write it to the folder `--output`."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", type=Path, default=ASSETS / "vision", help="where the tower goes")
+    parser.add_argument("--output", type=Path, default=ASSETS / "vision", help="folder of the tower")
     parser.add_argument("--steps", type=int, default=NUM_STEPS, help="optimiser steps")
     arguments = parser.parse_args()
     torch.manual_seed(0)
@@ -69,11 +69,11 @@ PREPROCESSOR = {
 
 
 def labelled_scenes(name: str, *, num_scenes: int) -> tuple[Tensor, Tensor]:
-    """Return rendered scenes and what is in their quarters.
+    """Return rendered scenes and the classes of their quarters.
 
     Args:
-        name: Seeds the scenes.
-        num_scenes: How many.
+        name: Seed of the scenes.
+        num_scenes: Number of scenes.
 
     Returns:
         Pixels in -1 to 1, shape [B, 3, 48, 48]; classes, shape [B, Q, A].
@@ -97,7 +97,7 @@ def labelled_scenes(name: str, *, num_scenes: int) -> tuple[Tensor, Tensor]:
 
 
 def train_tower(*, num_steps: int) -> VisionTower:
-    """Return a tower whose every patch feature tells what is in the patch's quarter.
+    """Return a tower whose patch features show what is in the quarter of the patch.
 
     Args:
         num_steps: Optimiser steps.

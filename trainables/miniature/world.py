@@ -1,4 +1,4 @@
-"""What can be said in the miniature: things, and statements about them.
+"""The content of the miniature: things, and statements about them.
 
 Two rules hold in every scene and are part of the meaning of each sentence:
 
@@ -33,16 +33,16 @@ _Value = TypeVar("_Value")
 
 
 class Thing(NamedTuple):
-    """One object, or one group of equal objects, as far as a noun phrase describes it."""
+    """One object, or one group of equal objects, with the properties that a noun phrase names."""
 
     shape: str
     """One of `SHAPES`."""
-    count: int = 1  # pyright: ignore[reportIncompatibleMethodOverride]  (nobody counts the fields of a thing)
+    count: int = 1  # pyright: ignore[reportIncompatibleMethodOverride]  (the tuple's `count` is not used)
     """1 for a single object, or one of `COUNTS`; a group carries no size."""
     size: str = ""
-    """One of `SIZES`, or empty when it is not said."""
+    """One of `SIZES`, or empty if it is not named."""
     colour: str = ""
-    """One of `COLOURS`, or empty when it is not said."""
+    """One of `COLOURS`, or empty if it is not named."""
 
 
 class Statement(NamedTuple):
@@ -53,7 +53,7 @@ class Statement(NamedTuple):
     subject: Thing
     """What the sentence is about."""
     value: str = ""
-    """The colour, size, side or relation that is predicated; empty for `exists`."""
+    """The colour, size, side or relation that the sentence gives; empty for `exists`."""
     other: Thing | None = None
     """The second thing of a relation."""
 
@@ -84,11 +84,11 @@ def related(thing: Thing, *, relation: str, other: Thing) -> Statement:
 
 
 def another(values: Sequence[_Value], *, than: _Value, rng: Random) -> _Value:
-    """One of `values`, drawn evenly among those that differ from `than`."""
+    """Draw one of `values` that differs from `than`, with equal probabilities."""
     return rng.choice([value for value in values if value != than])
 
 
 def shapes_of(statement: Statement) -> tuple[str, ...]:
-    """The shapes that the statement mentions, in order."""
+    """Return the shapes in the statement, in order."""
     first = statement.subject.shape
     return (first,) if statement.other is None else (first, statement.other.shape)

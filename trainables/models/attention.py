@@ -1,10 +1,11 @@
 """Attention for the encoder: torch's fused kernels on CUDA, plain products on CPUs.
 
-On CPUs torch's `scaled_dot_product_attention` is fused only without dropout, and then its backward pass is slower than
-plain products; with dropout it draws slowly and guards against rows without any token, which do not occur here. Forward
-and backward of 32 x 12 heads x 48 tokens: 24 ms with dropout, 20 without; plain products 17 and 13 (torch 2.13).
+On CPUs, torch's `scaled_dot_product_attention` is fused only without dropout, and then its backward pass is slower than
+plain products. With dropout it draws random numbers slowly, and it checks for rows without tokens, which do not occur
+here. Forward and backward of 32 x 12 heads x 48 tokens: 24 ms with dropout, 20 ms without; plain products take 17 ms
+and 13 ms (torch 2.13).
 
-Shapes: B examples, H heads, S tokens, E size of a head.
+Shapes: B examples, H heads, S tokens, Q queries (S, or 1 where all see the same tokens), E size of a head.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from trainables.models.dropout import dropout as cheap_dropout
 
 NAME = "xstilts"
-"""Under which transformers knows `attend`."""
+"""Name under which `attend` is registered in transformers."""
 
 
 def attend(
@@ -23,31 +24,34 @@ def attend(
     query_BHSE: Tensor,
     key_BHSE: Tensor,
     value_BHSE: Tensor,
-    attention_mask_B11S: Tensor | None,
+    attention_mask_B1QS: Tensor | None,
     *,
     dropout: float = 0.0,
     **unused: object,
 ) -> tuple[Tensor, None]:
-    """Return B x S x H x E mixed values, in the form that transformers asks of an attention function.
+    """Return B x S x H x E attention outputs, in the form that transformers needs from an attention function.
 
     Args:
         module: The caller.
         query_BHSE: Queries.
-        key_BHSE: Keys.
-        value_BHSE: Values.
-        attention_mask_B11S: True where there is a token; None if there is one everywhere.
-        dropout: Probability, of the attention weights.
-        unused: What transformers passes beside; its `scaling` is always 1 / sqrt(E) in this family of encoders.
+        key_BHSE: Keys; where they have fewer heads than queries, each serves several heads of queries in turn.
+        value_BHSE: Values, with the heads of the keys.
+        attention_mask_B1QS: True where there is a token; None if there is a token everywhere.
+        dropout: Dropout probability of the attention weights.
+        unused: Further arguments of transformers; its `scaling` is always 1 / sqrt(E) in the encoders here.
     """
     del module, unused
+    if query_BHSE.shape[1] != key_BHSE.shape[1]:
+        times = query_BHSE.shape[1] // key_BHSE.shape[1]
+        key_BHSE, value_BHSE = key_BHSE.repeat_interleave(times, dim=1), value_BHSE.repeat_interleave(times, dim=1)
     if query_BHSE.device.type != "cpu" or not (dropout or query_BHSE.requires_grad):
         mixed_BHSE = nn.functional.scaled_dot_product_attention(
-            query_BHSE, key_BHSE, value_BHSE, attn_mask=attention_mask_B11S, dropout_p=dropout
+            query_BHSE, key_BHSE, value_BHSE, attn_mask=attention_mask_B1QS, dropout_p=dropout
         )
         return mixed_BHSE.transpose(1, 2).contiguous(), None
     scores_BHSS = (query_BHSE * query_BHSE.shape[-1] ** -0.5) @ key_BHSE.transpose(2, 3)
-    if attention_mask_B11S is not None:
+    if attention_mask_B1QS is not None:
         lowest = torch.finfo(scores_BHSS.dtype).min
-        scores_BHSS = scores_BHSS + attention_mask_B11S.logical_not().to(scores_BHSS.dtype) * lowest
+        scores_BHSS = scores_BHSS + attention_mask_B1QS.logical_not().to(scores_BHSS.dtype) * lowest
     weights_BHSS = cheap_dropout(scores_BHSS.softmax(dim=-1), dropout)
     return (weights_BHSS @ value_BHSE).transpose(1, 2).contiguous(), None

@@ -1,7 +1,7 @@
-"""Dropout that is cheap on CPUs. Same distribution as torch's, other random numbers; on CUDA it is torch's own.
+"""Fast dropout for CPUs: the distribution of torch's dropout with other random numbers. On CUDA it is torch's own.
 
-torch's CPU dropout draws one Bernoulli number per element, 7 ns each and on one thread whatever their number: 12 % of a
-step of a small encoder. Here one draw of 64 bits decides four elements, and the whole takes a quarter of the time.
+On CPUs, torch's dropout draws one Bernoulli number per element, 7 ns each, always on one thread. That is 12 % of a step
+of a small encoder. Here, one draw of 64 bits decides four elements, which takes a quarter of the time.
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ import torch
 from torch import Tensor, nn
 
 _LEVELS = 1 << 16
-"""Probabilities are rounded to multiples of 1 / 65536; the kept elements are scaled by the rounded one's inverse."""
+"""Probabilities are rounded to multiples of 1 / 65536; kept elements are scaled by the rounded probability."""
 
 
 class Dropout(nn.Dropout):
     """`nn.Dropout`, drawing four elements at a time on CPUs."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (torch's own name)
-        """Return the input with some elements zeroed and the rest scaled, while training."""
+        """Return the input; in training mode, with some elements set to 0 and the others scaled."""
         return dropout(input, self.p) if self.training else input
 
 
 def dropout(values: Tensor, probability: float) -> Tensor:
-    """Return values with each element zeroed with a probability and scaled by 1 / (1 - probability) otherwise.
+    """Return values of which each is 0 with a probability, and otherwise scaled by 1 / (1 - probability).
 
     Args:
-        values: Any shape.
-        probability: 0 <= p < 1; random numbers come from torch's generator of the values' device.
+        values: A tensor of any shape.
+        probability: Probability p, 0 <= p < 1. The random generator is torch's for the tensor's device.
     """
     if values.device.type != "cpu":
         return nn.functional.dropout(values, probability)
@@ -49,5 +49,5 @@ def use_cheap_dropout(module: nn.Module) -> None:
 def _levels(shape: torch.Size) -> Tensor:
     """Return uniform numbers from -32768 to 32767."""
     words = torch.empty((shape.numel() + 3) // 4, dtype=torch.int64)
-    words.random_(-(1 << 63), None)  # the whole range of 64 bits: each quarter is uniform
+    words.random_(-(1 << 63), None)  # the full range of 64 bits, so that each 16 bits are uniform
     return words.view(torch.int16)[: shape.numel()].view(shape)

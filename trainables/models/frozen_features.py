@@ -1,6 +1,6 @@
-"""Vectors of a task's texts by an encoder that is not trained: a thousand items in about a minute on two cores.
+"""Computes vectors of a task's texts with a frozen encoder: 1,000 items take about a minute on two cores.
 
-Shapes: N examples, B of a batch, T tokens, D size of a vector.
+Shapes: N examples, B examples of a batch, T tokens, D size of a vector.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast  # Any: a raw row's values are the d
 import numpy as np
 from numpy.typing import NDArray
 
-from trainables.data.batching import length_batches
+from trainables.data.batch_plan import length_batches
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -28,24 +28,24 @@ _CLASS_KINDS = frozenset({"sentence_pair", "image_classification", "image_pair_c
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrozenFeatures:
-    """What an encoder makes of some items of a task."""
+    """Vectors and labels of some items of a task."""
 
     vectors_ND: NDArray[np.float32]
-    """Mean of the last layer over each text's tokens."""
+    """Mean of the last layer's vectors over the tokens of each text."""
     labels_N: NDArray[np.int64] | None
-    """Class of each item, where the task has classes."""
+    """Class of each item; None for a task without classes."""
 
 
 class FeatureMaker:
-    """Turns tasks into vectors by one encoder.
+    """Computes the vectors of tasks with one encoder.
 
     Args:
-        folder: The encoder's folder.
-        num_items: Items of each task, drawn from its train split by a fixed seed.
-        max_length: Longest text in tokens.
+        folder: Folder of the encoder.
+        num_items: Number of items of each task, drawn from its train split with a fixed seed.
+        max_length: Maximum length of a text in tokens.
 
     Raises:
-        CheckpointError: The folder holds no encoder.
+        CheckpointError: The folder does not hold an encoder.
     """
 
     def __init__(self, folder: Path, *, num_items: int, max_length: int) -> None:
@@ -56,10 +56,10 @@ class FeatureMaker:
         self._num_items, self._max_length = num_items, max_length
 
     def features(self, spec: TaskSpec) -> FrozenFeatures:
-        """Return the vectors of a task's items; of a task with images, those of its texts.
+        """Return the vectors of a task's items; for a task with images, the vectors of its texts.
 
         Raises:
-            InputError: Its rows cannot be read.
+            InputError: The rows of the task cannot be read.
         """
         encoded = self._encoded(spec)
         texts = [_text(encoded, number) for number in range(len(encoded["input_ids"]))]
@@ -70,7 +70,7 @@ class FeatureMaker:
         )
 
     def _encoded(self, spec: TaskSpec) -> dict[str, list[Any]]:
-        from trainables.data.load import load_rows
+        from trainables.data.sources.loader import load_rows
         from trainables.tasks.kinds.by_name import kind
         from trainables.tasks.kinds.kind import EncodingContext
 
@@ -84,7 +84,7 @@ class FeatureMaker:
         import torch
 
         from trainables.tasks.kinds.kind import CollateContext
-        from trainables.tasks.kinds.text import padded
+        from trainables.tasks.kinds.text_batches import padded
 
         lengths = np.array([len(text) for text in texts], dtype=np.int32)
         found_ND = np.zeros((len(texts), self._encoder.hidden_size), dtype=np.float32)
@@ -101,7 +101,7 @@ class FeatureMaker:
 
 
 def _text(encoded: Mapping[str, Sequence[Any]], number: int) -> list[int]:
-    """Return an item's tokens; of a question with choices, those of the question with its right choice."""
+    """Return the tokens of an item; for multiple choice, those of the question with its right choice."""
     tokens = [int(token) for token in encoded["input_ids"][number]]
     if "choice_lengths" not in encoded:
         return tokens

@@ -1,4 +1,4 @@
-"""The contract of a head, and what heads share: pooling, and XLM-R's classification head.
+"""The interface of a head, and what heads share: pooling, and XLM-R's classification head.
 
 Shapes: B examples, T text tokens, K image tokens, V the vision tower's features, D the encoder's hidden size.
 """
@@ -6,31 +6,29 @@ Shapes: B examples, T text tokens, K image tokens, V the vision tower's features
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from trainables.models.encoder import EncodedText, Encoder
-
-Pooling = Literal["mean", "first"]
-"""How a text becomes one vector: the mean over its tokens, or its first token."""
+from trainables.models.families.family import EncoderShape, Pooling
 
 NORM_EPSILON = 1e-12
-"""Of the scorer's LayerNorm: BERT's, and so small that the exported form, whose own is nil, gives the same scores."""
+"""Epsilon of the scorer's LayerNorm: BERT's. It is so small that the export, which has none, gives the same scores."""
 
 
 class HeadOutput(NamedTuple):
-    """What a head makes of a batch. A tuple, because ZeRO stage 3 looks for tensors in nothing but tuples."""
+    """Output of a head for a batch. It is a tuple, because ZeRO stage 3 finds tensors only in tuples."""
 
     losses_B: Tensor
-    """Loss of each example, in nats, unreduced, float32."""
+    """Loss of each example, in nats, not reduced, float32."""
     outputs: dict[str, Tensor]
-    """What the kind's score needs; the first dimension is B. Each head documents its names."""
+    """Tensors that the kind's score needs; the first dimension is B. Each head documents their names."""
 
 
 class Head(nn.Module):
-    """The contract of a head: it owns its weights, and borrows the encoder for a call."""
+    """The interface of a head: it has its own weights, and gets the encoder as an argument."""
 
     def forward(
         self, encoder: Encoder, tensors: Mapping[str, Tensor], image_features_BKV: Tensor | None = None
@@ -38,42 +36,53 @@ class Head(nn.Module):
         """Return losses and outputs of a batch.
 
         Args:
-            encoder: Reads the batch's text, and image tokens where the kind has them.
+            encoder: Encodes the batch's texts, and image tokens where the kind has them.
             tensors: The batch, with the names of `trainables/tasks/kinds/kind.py`.
-            image_features_BKV: The vision tower's features; kinds with images need them, others do not take them.
+            image_features_BKV: The vision tower's features; kinds with images need them, other kinds ignore them.
         """
         raise NotImplementedError
 
 
 class Scorer(nn.Module):
-    """A text's scores: pooling, then XLM-R's classification head (dropout, dense, tanh, dropout, out_proj).
+    """Computes scores of a text: pooling, then a classification head that transformers' class of the family has too.
 
-    Mean pooling has a LayerNorm between the two: that is what lets a plain XLMRobertaForSequenceClassification hold
-    it on export, as one more encoder layer (`trainables/models/export.py`). Image tokens are not pooled.
+    In most families it is XLM-R's: dropout, dense, tanh, dropout, out_proj. Mean pooling then has a LayerNorm between
+    the two, so one more encoder layer can represent it after an export (`trainables/models/families/bert_layers.py`).
+    A family whose class averages tokens itself has its own head: `ScorerForm` says how it differs. Image tokens are not
+    pooled.
 
     Args:
-        hidden_size: D.
-        num_outputs: Scores for each text.
+        shape: The encoder.
+        num_outputs: Number of scores for each text.
         pooling: Mean over the text's tokens, or its first token.
-        dropout: Probability.
+        dropout: Dropout probability.
     """
 
-    def __init__(self, hidden_size: int, *, num_outputs: int, pooling: Pooling, dropout: float) -> None:
+    def __init__(self, shape: EncoderShape, *, num_outputs: int, pooling: Pooling, dropout: float) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(hidden_size, eps=NORM_EPSILON) if pooling == "mean" else None
+        form, hidden_size = shape.scorer, shape.hidden_size
+        self._has_mean = pooling == "mean"
+        has_opening = self._has_mean and form.opening_norm
+        self.norm = nn.LayerNorm(hidden_size, eps=NORM_EPSILON) if has_opening else None
         self.dropout = nn.Dropout(dropout)
         self.dense = nn.Linear(hidden_size, hidden_size)
+        self._activation = torch.tanh if form.activation == "tanh" else nn.functional.gelu
+        self.closing_norm = (
+            nn.LayerNorm(hidden_size, eps=form.closing_epsilon, bias=form.closing_bias) if form.closing_norm else None
+        )
         self.out_proj = nn.Linear(hidden_size, num_outputs)
 
     def forward(self, encoded: EncodedText) -> Tensor:
         """Return scores, B x num_outputs."""
-        pooled_BD = encoded.text_BTD[:, 0] if self.norm is None else self.norm(mean_over_text(encoded))
-        hidden_BD = torch.tanh(self.dense(self.dropout(pooled_BD)))
-        return self.out_proj(self.dropout(hidden_BD))
+        pooled_BD = mean_over_text(encoded) if self._has_mean else encoded.text_BTD[:, 0]
+        opened_BD = pooled_BD if self.norm is None else self.norm(pooled_BD)
+        hidden_BD = self._activation(self.dense(self.dropout(opened_BD)))
+        closed_BD = hidden_BD if self.closing_norm is None else self.closing_norm(hidden_BD)
+        return self.out_proj(self.dropout(closed_BD))
 
 
 def mean_over_text(encoded: EncodedText) -> Tensor:
-    """Return the mean of each text's token vectors (B x D), padding and image tokens left out."""
+    """Return the mean of each text's token vectors (B x D), without padding and image tokens."""
     weights_BT = encoded.text_mask_BT.to(encoded.hidden_BSD.dtype)
     sums_BD = (weights_BT[:, None, :] @ encoded.text_BTD)[:, 0]
     return sums_BD / weights_BT.sum(dim=1, keepdim=True)

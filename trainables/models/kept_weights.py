@@ -1,4 +1,4 @@
-"""Weights that a process keeps between jobs: trials that start from one stage follow each other, and load it once."""
+"""Keeps loaded weights between jobs of a process: trials that start from the same stage then load it only once."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ if TYPE_CHECKING:
     from torch import nn
 
 NUM_KEPT = 2
-"""The stage that siblings start from, and what was made of it last, which is scored next."""
+"""Number of modules that are kept: the stage that several trials start from, and the newest result, scored next."""
 
 MAX_BYTES = 4 << 30
-"""A larger model is not kept: its copy would cost a host more than reading it again."""
+"""Largest model that is kept, in bytes: a copy of a larger one would cost a host more than reading it again."""
 
 Module = TypeVar("Module", bound="nn.Module")
 
 
 class KeptModules:
-    """The last modules that were loaded, each handed out as a copy. Not for several threads."""
+    """Cache of the last loaded modules; each is returned as a copy. Not safe for several threads."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[Hashable, nn.Module] = OrderedDict()
 
     @property
     def num_bytes(self) -> int:
-        """Size of what is kept."""
+        """Size of the kept modules."""
         return sum(_num_bytes(module) for module in self._kept.values())
 
     def load(self, key: Hashable, *, read: Callable[[], Module]) -> Module:
-        """Return a module of one's own.
+        """Return a copy of a module, from the cache or after reading it.
 
-        It is a copy on the first call too: where its weights lie in memory must not depend on who was here before, for
-        matrix products may round by alignment.
+        The first call returns a copy too: the memory position of its weights must not depend on earlier jobs, because
+        the rounding of matrix products can depend on alignment.
 
         Args:
-            key: What decides its weights; see `folder_stamp`.
-            read: Reads it.
+            key: Key of the module: everything that decides its weights; see `folder_stamp`.
+            read: Reads the module.
         """
         module = self._kept.pop(key, None)
         if module is None:
@@ -48,11 +48,11 @@ class KeptModules:
             self._kept[key] = module
             while len(self._kept) > NUM_KEPT:
                 self._kept.popitem(last=False)
-        return copy.deepcopy(module)  # pyright: ignore[reportReturnType]  (what was read under this key)
+        return copy.deepcopy(module)  # pyright: ignore[reportReturnType]  (the module that was read under this key)
 
 
 def folder_stamp(folder: Path) -> tuple[object, ...]:
-    """Return what changes when any file of a folder does: names, sizes, times and places on the disk."""
+    """Return a value that changes when a file of a folder changes: names, sizes, times and inodes."""
     if not folder.is_dir():
         return (str(folder),)
     facts = sorted((path.name, path.stat()) for path in folder.iterdir() if path.is_file())

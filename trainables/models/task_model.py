@@ -1,6 +1,6 @@
-"""What a phase trains: one encoder, a head for each task of the mixture, and a vision tower where there are images.
+"""The model of a phase: one encoder, a head for each task of the mixture, and a vision tower for tasks with images.
 
-Only the encoder outlives the phase.
+Only the encoder is used after the phase.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _Built = TypeVar("_Built", bound=nn.Module)
 
 
 class ParameterGroup(TypedDict):
-    """Weights that share a weight decay, in the form torch's optimisers take."""
+    """Parameters with the same weight decay, in the form that torch's optimisers need."""
 
     params: list[nn.Parameter]
     weight_decay: float
@@ -40,7 +40,7 @@ class TaskModel(nn.Module):
     Args:
         encoder: Shared by all tasks.
         heads: Task name -> head.
-        vision: Reads images for every task that has them, or None.
+        vision: Vision tower for all tasks with images, or None.
     """
 
     def __init__(self, encoder: Encoder, *, heads: Mapping[str, Head], vision: VisionTower | None) -> None:
@@ -50,17 +50,17 @@ class TaskModel(nn.Module):
         self.vision = vision
 
     def forward(self, task: str, tensors: Mapping[str, Tensor]) -> HeadOutput:
-        """Return losses and outputs of one task's batch.
+        """Return losses and outputs of a batch of one task.
 
         Args:
-            task: Name of the task that the whole batch belongs to.
-            tensors: The batch, as `trainables/tasks/kinds/kind.py` names it; `image_features_BKV`, computed earlier by
-                this tower, may stand for the pixels.
+            task: Name of the task that the batch belongs to.
+            tensors: The batch, with the names of `trainables/tasks/kinds/kind.py`; `image_features_BKV`, which this
+                tower computed before, can replace the pixels.
         """
         return self.heads[task](self.encoder, tensors, self._image_features(tensors))
 
     def _image_features(self, tensors: Mapping[str, Tensor]) -> Tensor | None:
-        """Return the features of each example's images, those of several one after the other."""
+        """Return the features of each example's images; those of several images are concatenated."""
         if self.vision is None or "image_features_BKV" in tensors:
             return tensors.get("image_features_BKV")
         if "pixel_values_B3HW" in tensors:
@@ -74,50 +74,51 @@ class TaskModel(nn.Module):
 def build_task_model(
     phase: PhaseConfig, specs: Mapping[str, TaskSpec], *, encoder: Encoder, vision_folder: Path | None = None
 ) -> TaskModel:
-    """Return a phase's model: the given encoder frozen as asked, with new heads and vision tower.
+    """Return the model of a phase: the encoder, frozen as configured, with new heads and a new vision tower.
 
-    What is new depends on `phase.seed` and on its own task's name only: not on the mixture's other tasks, nor on the
-    global random state, which is left as it was.
+    The new weights depend only on `phase.head_seed` (else `phase.seed`) and on the name of their own task: not on the
+    mixture's other tasks, and not on the global random state, which does not change.
 
     Args:
         phase: The phase.
         specs: Task name -> spec, for each task of the mixture.
-        encoder: Loaded with `dropout=phase.dropout`; frozen in place.
-        vision_folder: Checkpoint of the vision tower, where it has one.
+        encoder: The encoder, loaded with `dropout=phase.dropout`; it is frozen in place.
+        vision_folder: Checkpoint of the vision tower, if it has one.
 
     Raises:
-        ConfigError: More layers are frozen than there are, or images and vision tower do not go together.
+        ConfigError: More layers are frozen than the encoder has, or a vision tower is set without images or missing.
     """
     _check_vision(phase, specs=specs)
     freeze(encoder, embeddings=phase.freeze_embeddings, layers=phase.freeze_layers)
     vision = None
     if phase.vision is not None:
         config = phase.vision
-        vision = _drawn(lambda: build_vision_tower(config, folder=vision_folder), phase.seed, name="vision")
+        seed = _head_seed(phase)
+        vision = _built_with_seed(lambda: build_vision_tower(config, folder=vision_folder), seed, name="vision")
     heads = {name: _new_head(phase, specs[name], encoder=encoder, vision=vision) for name in phase_tasks(phase)}
     return TaskModel(encoder, heads=heads, vision=vision)
 
 
 def parameter_groups(model: nn.Module, *, weight_decay: float) -> list[ParameterGroup]:
-    """Return the trained parameters: matrices, which decay, then biases, norms and scales, which do not.
+    """Return the trained parameters: matrices with weight decay, then biases, norms and scales without it.
 
-    Call it before DeepSpeed shards the model: a shard has one dimension whatever its parameter has.
+    Call this before DeepSpeed shards the model: a shard always has one dimension.
     """
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     groups = (
-        ParameterGroup(params=[one for one in trained if one.ndim > 1], weight_decay=weight_decay),
-        ParameterGroup(params=[one for one in trained if one.ndim <= 1], weight_decay=0.0),
+        ParameterGroup(params=[weight for weight in trained if weight.ndim > 1], weight_decay=weight_decay),
+        ParameterGroup(params=[weight for weight in trained if weight.ndim <= 1], weight_decay=0.0),
     )
     return [group for group in groups if group["params"]]
 
 
 def encoder_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the encoder's part of a `TaskModel`'s state, by the names that transformers gives them."""
+    """Return the encoder's part of a `TaskModel`'s state, with the names of transformers."""
     return _part(state, prefix=_ENCODER_PREFIX)
 
 
 def head_state(state: Mapping[str, Tensor], *, task: str) -> dict[str, Tensor]:
-    """Return one head's part of a `TaskModel`'s state, by the head's own names."""
+    """Return one head's part of a `TaskModel`'s state, with the head's own names."""
     return _part(state, prefix=f"{_HEADS_PREFIX}{task}.")
 
 
@@ -127,26 +128,29 @@ def _part(state: Mapping[str, Tensor], *, prefix: str) -> dict[str, Tensor]:
 
 def _check_vision(phase: PhaseConfig, *, specs: Mapping[str, TaskSpec]) -> None:
     if phase.vision is not None and not any(specs[name].has_images for name in phase.mixture):
-        msg = f"is set, but none of {', '.join(phase.mixture)} has images; leave it out"
+        msg = f"has no effect: no task of {', '.join(phase.mixture)} has images; remove it"
         raise ConfigError("vision", msg)
 
 
 def _new_head(phase: PhaseConfig, spec: TaskSpec, *, encoder: Encoder, vision: VisionTower | None) -> Head:
-    return _drawn(
+    return _built_with_seed(
         lambda: build_head(
             spec,
-            hidden_size=encoder.hidden_size,
-            vocab_size=encoder.vocab_size,
+            shape=encoder.shape,
             pooling=phase.pooling,
             dropout=phase.dropout,
             vision_size=None if vision is None else vision.hidden_size,
         ),
-        phase.seed,
+        _head_seed(phase),
         name=f"head {spec.name}",
     )
 
 
-def _drawn(build: Callable[[], _Built], seed: int, *, name: str) -> _Built:
+def _head_seed(phase: PhaseConfig) -> int:
+    return phase.seed if phase.head_seed is None else phase.head_seed
+
+
+def _built_with_seed(build: Callable[[], _Built], seed: int, *, name: str) -> _Built:
     digest = hashlib.sha256(f"{seed} {name}".encode()).digest()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int.from_bytes(digest[:8], "big", signed=True))

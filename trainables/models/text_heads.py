@@ -1,12 +1,12 @@
-"""The heads: one for each kind of task. A head reads the encoder and returns a loss for each example.
+"""The heads of the kinds without images. A head runs the encoder and returns a loss for each example.
 
-Losses are per example, never reduced, so that the training loop weighs examples alike however a batch is split into
-micro-batches and ranks (only `image_text_retrieval` couples the examples of a batch; its kind says so).
+Losses are per example and never reduced. So the training loop gives examples equal weights, however a batch is split
+into micro-batches and ranks. (Only `image_text_retrieval` couples the examples of a batch: `couples_examples`.)
 
-Those of the kinds with images are in `trainables/models/image_heads.py`.
+The heads of the kinds with images are in `trainables/models/image_heads.py`.
 
-Shapes: B examples, T text tokens, K image tokens, C choices, D the encoder's hidden size, V the vision tower's,
-L labels, Tm masked tokens of a batch, W words of the vocabulary.
+Shapes: B examples, T text tokens, K image tokens, C choices, D the encoder's hidden size, E the size of its word
+embeddings, V the vision tower's hidden size, L labels, Tm masked tokens of a batch, W words of the vocabulary.
 """
 
 from __future__ import annotations
@@ -18,71 +18,70 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, gelu
 
+from trainables.data.batches import PREDICTED
 from trainables.errors import ConfigError
 from trainables.models.encoder import Encoder
+from trainables.models.families.family import EncoderShape
 from trainables.models.head import Head, HeadOutput, Pooling, Scorer, mean_over_text
 from trainables.models.image_heads import AnswerHead, ImageClassificationHead, RetrievalHead
 from trainables.tasks.spec import TaskSpec
 
 MAX_ANSWER_TOKENS = 30
-"""Longest answer that `span_qa` gives (Devlin et al. 2019's SQuAD script: 30)."""
+"""Longest answer of `span_qa`, in tokens (SQuAD script of Devlin et al. 2019: 30)."""
 
 
 def build_head(
     spec: TaskSpec,
     *,
-    hidden_size: int,
-    vocab_size: int,
+    shape: EncoderShape,
     pooling: Pooling,
     dropout: float,
     vision_size: int | None = None,
 ) -> Head:
-    """Return a new head for a task, drawn from torch's global random state.
+    """Return a new head for a task, initialised from torch's global random state.
 
-    Linear layers start as torch starts them, uniform within 1 / sqrt(inputs): a deviation of 0.018 at XLM-R Large's
-    width, near BERT's 0.02. A fixed 0.02 is too small for a narrow encoder: on the miniature (width 128) 800 steps of
-    NLI reached 58.0 % in English with it and 75.4 % without.
+    Linear layers have torch's initialisation, uniform within 1 / sqrt(inputs). For XLM-R Large's hidden size this is a
+    standard deviation of 0.018, near BERT's 0.02. A fixed 0.02 is too small for a narrow encoder: on the miniature
+    (hidden size 128), 800 steps of NLI reached 58.0 % in English with it and 75.4 % without it.
 
     Args:
-        spec: The task; its kind selects the head, its labels give the number of classes.
-        hidden_size: D of the encoder.
-        vocab_size: W of the encoder.
+        spec: The task; its kind selects the head, and its labels give the number of classes.
+        shape: The encoder: its sizes, and the form of a classification head that it can export.
         pooling: How a text becomes one vector.
-        dropout: Probability in the head.
-        vision_size: V of the vision tower; needed by kinds with images.
+        dropout: Dropout probability in the head.
+        vision_size: Feature size V of the vision tower; kinds with images need it.
 
     Raises:
-        ConfigError: A kind with images has no vision tower, or a kind with labels has fewer than two.
+        ConfigError: A kind with images has no vision tower, or a kind with labels has fewer than two labels.
     """
     head: Head
+    hidden_size = shape.hidden_size
     match spec.kind:
         case "sentence_pair":
-            head = SentencePairHead(
-                Scorer(hidden_size, num_outputs=_num_labels(spec), pooling=pooling, dropout=dropout)
-            )
+            head = SentencePairHead(Scorer(shape, num_outputs=_num_labels(spec), pooling=pooling, dropout=dropout))
         case "multiple_choice":
-            head = MultipleChoiceHead(Scorer(hidden_size, num_outputs=1, pooling=pooling, dropout=dropout))
+            head = MultipleChoiceHead(Scorer(shape, num_outputs=1, pooling=pooling, dropout=dropout))
         case "span_qa":
             head = SpanHead(hidden_size, dropout=dropout)
         case "tagging":
             head = TaggingHead(hidden_size, num_labels=_num_labels(spec), dropout=dropout)
         case "image_classification" | "image_pair_classification":
             head = ImageClassificationHead(
-                Scorer(hidden_size, num_outputs=_num_labels(spec), pooling=pooling, dropout=dropout),
-                hidden_size=hidden_size,
+                Scorer(shape, num_outputs=_num_labels(spec), pooling=pooling, dropout=dropout),
+                word_size=shape.word_size,
                 vision_size=_vision_size(spec, vision_size),
                 num_images=len(spec.image_columns),
             )
         case "visual_question_answering":
             head = AnswerHead(
-                Scorer(hidden_size, num_outputs=spec.num_answers or 0, pooling=pooling, dropout=dropout),
-                hidden_size=hidden_size,
+                Scorer(shape, num_outputs=spec.num_answers or 0, pooling=pooling, dropout=dropout),
+                word_size=shape.word_size,
                 vision_size=_vision_size(spec, vision_size),
             )
         case "image_text_retrieval":
             head = RetrievalHead(hidden_size, vision_size=_vision_size(spec, vision_size))
         case "masked_lm":
-            head = MaskedLMHead(hidden_size, vocab_size=vocab_size)
+            head = MaskedLMHead(shape)
         case "text_retrieval":
             head = MeanStateHead()
         case _:
@@ -102,12 +101,12 @@ class SentencePairHead(Head):
     ) -> HeadOutput:
         """Return the cross-entropy of each label."""
         del image_features_BKV
-        logits_BL = self.scorer(encoder(tensors["input_ids_BT"], tensors["attention_mask_BT"])).float()
+        logits_BL = self.scorer(encoder(tensors["input_ids_BT"], tensors.get("attention_mask_BT"))).float()
         return HeadOutput(cross_entropy(logits_BL, tensors["labels_B"], reduction="none"), {"logits": logits_BL})
 
 
 class MultipleChoiceHead(Head):
-    """The best of C choices, each read as its own text. Outputs: `logits` (B x C)."""
+    """The best of C choices, each encoded as a separate text. Outputs: `logits` (B x C)."""
 
     def __init__(self, scorer: Scorer) -> None:
         super().__init__()
@@ -116,18 +115,19 @@ class MultipleChoiceHead(Head):
     def forward(
         self, encoder: Encoder, tensors: Mapping[str, Tensor], image_features_BKV: Tensor | None = None
     ) -> HeadOutput:
-        """Return the cross-entropy of each right choice among its choices."""
+        """Return the cross-entropy of the right choice of each example."""
         del image_features_BKV
         input_ids_BCT = tensors["input_ids_BCT"]
-        encoded = encoder(input_ids_BCT.flatten(0, 1), tensors["attention_mask_BCT"].flatten(0, 1))
+        mask_BCT = tensors.get("attention_mask_BCT")
+        encoded = encoder(input_ids_BCT.flatten(0, 1), None if mask_BCT is None else mask_BCT.flatten(0, 1))
         logits_BC = self.scorer(encoded).float().view(input_ids_BCT.shape[:2])
         return HeadOutput(cross_entropy(logits_BC, tensors["labels_B"], reduction="none"), {"logits": logits_BC})
 
 
 class TaggingHead(Head):
-    """A tag for each word, read at its first token. Outputs: `tags` (B x T; the best class at every token).
+    """A tag for each word, predicted at its first token. Outputs: `tags` (B x T; the best class at every token).
 
-    An example without any tagged word has loss 0.
+    An example without tagged words has loss 0.
     """
 
     def __init__(self, hidden_size: int, *, num_labels: int, dropout: float) -> None:
@@ -140,7 +140,7 @@ class TaggingHead(Head):
     ) -> HeadOutput:
         """Return each example's mean cross-entropy over its tagged words."""
         del image_features_BKV
-        encoded = encoder(tensors["input_ids_BT"], tensors["attention_mask_BT"])
+        encoded = encoder(tensors["input_ids_BT"], tensors.get("attention_mask_BT"))
         logits_BTL = self.out_proj(self.dropout(encoded.text_BTD)).float()
         targets_BT = tensors["targets_BT"]
         losses_BT = cross_entropy(logits_BTL.transpose(1, 2), targets_BT, reduction="none")
@@ -149,11 +149,11 @@ class TaggingHead(Head):
 
 
 class SpanHead(Head):
-    """An answer's first and last token among the context's, or `<s>` twice where the text holds no answer.
+    """First and last token of an answer in the context; both are `<s>` where the window holds no answer.
 
-    Outputs: `starts` and `ends` (B; token positions of the best span of the context, both inclusive; 0 where there is
-    no context), `span_logits` (B; their sum of logits, which compares the windows of one long context),
-    `start_logits` and `end_logits` (B; its two parts), `null_logits` (B; the sum of logits for no answer).
+    Outputs: `starts` and `ends` (B; token positions of the best span of the context, both inclusive; 0 without a
+    context), `span_logits` (B; sum of the two logits, for comparing the windows of a long context), `start_logits` and
+    `end_logits` (B; the two logits), `null_logits` (B; sum of the logits for no answer).
     """
 
     def __init__(self, hidden_size: int, *, dropout: float) -> None:
@@ -164,12 +164,12 @@ class SpanHead(Head):
     def forward(
         self, encoder: Encoder, tensors: Mapping[str, Tensor], image_features_BKV: Tensor | None = None
     ) -> HeadOutput:
-        """Return the mean of the cross-entropies of first and last token, over the context's tokens and `<s>`."""
+        """Return the mean cross-entropy of first and last token, over the tokens of the context and `<s>`."""
         del image_features_BKV
-        encoded = encoder(tensors["input_ids_BT"], tensors["attention_mask_BT"])
+        encoded = encoder(tensors["input_ids_BT"], tensors.get("attention_mask_BT"))
         logits_BT2 = self.out_proj(self.dropout(encoded.text_BTD)).float()
         outside_BT1 = ~tensors["span_mask_BT"].bool()[:, :, None]
-        # The lowest finite number, not -inf: a row without any allowed token must not turn into NaN.
+        # The lowest finite number, not -inf: a row without allowed tokens must not become NaN.
         logits_BT2 = logits_BT2.masked_fill(outside_BT1, torch.finfo(torch.float32).min)
         starts_BT, ends_BT = logits_BT2.unbind(-1)
         start_losses_B = cross_entropy(starts_BT, tensors["starts_B"], reduction="none")
@@ -180,28 +180,31 @@ class SpanHead(Head):
 
 
 class MaskedLMHead(Head):
-    """The hidden tokens, by XLM-R's LM head whose decoder is the encoder's own word embeddings.
+    """Predicts masked tokens with XLM-R's LM head; its decoder is the encoder's own word embeddings.
 
-    Outputs: `correct` and `total` (B; tokens). The vocabulary is scored at masked positions only. An example without
-    any masked token has loss 0.
+    Outputs: `correct` and `total` (B; tokens). The vocabulary is scored only at masked positions. An example without
+    masked tokens has loss 0.
     """
 
-    def __init__(self, hidden_size: int, *, vocab_size: int) -> None:
+    def __init__(self, shape: EncoderShape) -> None:
         super().__init__()
-        self.dense = nn.Linear(hidden_size, hidden_size)
-        self.norm = nn.LayerNorm(hidden_size)
-        self.word_bias = WordBias(vocab_size)
+        self.dense = nn.Linear(shape.hidden_size, shape.word_size)
+        self.norm = nn.LayerNorm(shape.word_size)
+        self.word_bias = WordBias(shape.vocab_size)
 
     def forward(
         self, encoder: Encoder, tensors: Mapping[str, Tensor], image_features_BKV: Tensor | None = None
     ) -> HeadOutput:
         """Return each example's mean cross-entropy over its masked tokens."""
         del image_features_BKV
-        encoded = encoder(tensors["input_ids_BT"], tensors["attention_mask_BT"])
-        masked_BT = tensors["targets_BT"] >= 0
-        targets_Tm, examples_Tm = tensors["targets_BT"][masked_BT], masked_BT.nonzero()[:, 0]
-        hidden_TmD = self.norm(gelu(self.dense(encoded.text_BTD[masked_BT])))
-        logits_TmW = self.word_bias(encoder.score_words(hidden_TmD)).float()
+        encoded = encoder(tensors["input_ids_BT"], tensors.get("attention_mask_BT"))
+        targets_BT = tensors["targets_BT"]
+        masked_BT = targets_BT >= 0
+        # A GPU would have to count the masked tokens before Python can continue; prepared batches have them counted.
+        predicted_Tm = tensors[PREDICTED] if PREDICTED in tensors else masked_BT.flatten().nonzero()[:, 0]
+        targets_Tm, examples_Tm = targets_BT.flatten()[predicted_Tm], predicted_Tm // targets_BT.shape[1]
+        vectors_TmE = self.norm(gelu(self.dense(encoded.text_BTD.flatten(0, 1)[predicted_Tm])))
+        logits_TmW = self.word_bias(encoder.score_words(vectors_TmE)).float()
         losses_Tm = cross_entropy(logits_TmW, targets_Tm, reduction="none")
         total_B = masked_BT.sum(dim=1)
         sums_B = losses_Tm.new_zeros(len(total_B)).index_add(0, examples_Tm, losses_Tm)
@@ -211,13 +214,13 @@ class MaskedLMHead(Head):
 
 
 class MeanStateHead(Head):
-    """The mean of a layer's states: what XTREME compares sentences by. Without weights, so there is nothing to train.
+    """The mean of a layer's states, with which XTREME compares sentences. It has no weights and needs no training.
 
     Outputs: `vectors` (B x D). The loss is 0.
 
     Args:
-        layer: Layer whose states are taken; None: one above the middle, as XTREME does for 12 and 24 layers (7 and 13
-            in `run_tatoeba.sh`).
+        layer: Layer whose states are used. None: one above the middle, as in XTREME for 12 and 24 layers (7 and 13 in
+            `run_tatoeba.sh`).
     """
 
     def __init__(self, layer: int | None = None) -> None:
@@ -230,13 +233,13 @@ class MeanStateHead(Head):
         """Return the mean states."""
         del image_features_BKV
         layer = self.layer or encoder.num_layers // 2 + 1
-        encoded = encoder(tensors["input_ids_BT"], tensors["attention_mask_BT"], num_layers=layer)
+        encoded = encoder(tensors["input_ids_BT"], tensors.get("attention_mask_BT"), num_layers=layer)
         vectors_BD = mean_over_text(encoded).float()
         return HeadOutput(vectors_BD.new_zeros(len(vectors_BD)), {"vectors": vectors_BD})
 
 
 class WordBias(nn.Module):
-    """A bias for each word; a module of its own, so that ZeRO stage 3 gathers it when it is called."""
+    """A bias for each word. It is a separate module, so that ZeRO stage 3 gathers it when it is called."""
 
     def __init__(self, vocab_size: int) -> None:
         super().__init__()
@@ -248,10 +251,10 @@ class WordBias(nn.Module):
 
 
 def best_spans(start_logits_BT: Tensor, *, end_logits_BT: Tensor) -> dict[str, Tensor]:
-    """Return the best span of each example with at most `MAX_ANSWER_TOKENS` tokens, as `SpanHead` documents it.
+    """Return the best span of each example with at most `MAX_ANSWER_TOKENS` tokens; `SpanHead` lists the outputs.
 
     Args:
-        start_logits_BT: Scores of first tokens; the first is `<s>`'s, which stands for no answer and is no span.
+        start_logits_BT: Scores of first tokens. Position 0 is `<s>`, which means no answer and is never a span.
         end_logits_BT: Scores of last tokens.
     """
     num_tokens = start_logits_BT.shape[1]
@@ -259,7 +262,7 @@ def best_spans(start_logits_BT: Tensor, *, end_logits_BT: Tensor) -> dict[str, T
     allowed_TT = allowed_TT.triu().tril(MAX_ANSWER_TOKENS - 1)
     allowed_TT[0] = False
     scores_BTT = start_logits_BT[:, :, None] + end_logits_BT[:, None, :]
-    # Two masked tokens sum to -inf, so a text without context has no finite span: place 0 then says so.
+    # Two masked tokens sum to -inf, so a text without context has no finite span: the result is then position 0.
     span_logits_B, best_B = scores_BTT.masked_fill(~allowed_TT, -torch.inf).flatten(1).max(dim=1)
     best_B = torch.where(span_logits_B.isfinite(), best_B, 0)
     starts_B, ends_B = best_B // num_tokens, best_B % num_tokens
@@ -275,7 +278,8 @@ def best_spans(start_logits_BT: Tensor, *, end_logits_BT: Tensor) -> dict[str, T
 
 def _num_labels(spec: TaskSpec) -> int:
     if len(spec.labels) < 2:  # noqa: PLR2004
-        msg = f"{list(spec.labels)} has fewer than 2 names; kind {spec.kind} predicts one of them; name them all"
+        rule = f"{list(spec.labels)} has {len(spec.labels)} names, but kind {spec.kind} needs at least 2 classes"
+        msg = f"{rule}; list the names of all classes"
         raise ConfigError(f"tasks.{spec.name}.labels", msg)
     return len(spec.labels)
 

@@ -1,12 +1,12 @@
-"""Text towers of image-text checkpoints: an XLM-R that was trained beside an image encoder, to start from.
+"""Reads the text tower of an image-text checkpoint: an XLM-R that was trained together with an image encoder.
 
-Three layouts hold one under other names; what they add (projections, the image tower) is left behind:
+Three layouts hold an XLM-R under other tensor names. Their other parts (projections, the image tower) are not used:
 
     AltCLIP (arXiv 2211.06679)         text_model.roberta.*, or roberta.* where only the text model was saved
-    Multilingual CLIP (LREC 2022)      transformer.*; its config.json names XLM-R and has no shape
-    open_clip                          text.transformer.*; open_clip_config.json in place of config.json
+    Multilingual CLIP (LREC 2022)      transformer.*; its config.json names XLM-R and has no shapes
+    open_clip                          text.transformer.*; open_clip_config.json instead of config.json
 
-Shapes are read off the weights' headers. No torch and no transformers here: a mistake is answered at once.
+Shapes are read from the headers of the weights. No torch and no transformers here: a mistake is reported at once.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from trainables.models.pretrained.documents import read_object
 from trainables.models.pretrained.header import read_header
 
 KNOWN = ("altclip", "altclip_text_model", "M-CLIP", "open_clip")
-"""Types of image-text checkpoints whose text tower can be an encoder."""
+"""Types of image-text checkpoints whose text tower can be used as an encoder."""
 
 OPEN_CLIP_CONFIG = "open_clip_config.json"
 
@@ -38,12 +38,12 @@ _SETTINGS = ("num_attention_heads", "hidden_act", "layer_norm_eps", "pad_token_i
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextTower:
-    """Where an XLM-R lies in a checkpoint of another type.
+    """An XLM-R in a checkpoint of another type.
 
     Args:
         weights: The safetensors file.
-        names: Name in an XLM-R of transformers -> name in the file.
-        config: What the config.json of that XLM-R holds.
+        names: Tensor name in an XLM-R of transformers -> tensor name in the file.
+        config: The content of a config.json for this XLM-R.
     """
 
     weights: Path
@@ -57,24 +57,24 @@ def is_image_text(folder: Path) -> bool:
 
 
 def read_text_tower(folder: Path) -> TextTower | None:
-    """Return the text tower of an image-text checkpoint, or None when the folder holds none of a known type.
+    """Return the text tower of an image-text checkpoint, or None if the folder does not hold one of a known type.
 
     Raises:
-        CheckpointError: It is of a known type, and its text model is no XLM-R, or lacks a part.
+        CheckpointError: It has a known type, but its text model is not an XLM-R, or is incomplete.
     """
     if not is_image_text(folder):
         return None
     weights = next((folder / name for name in _WEIGHTS if (folder / name).is_file()), None)
     if weights is None:
         names = " or ".join(_WEIGHTS)
-        msg = f"cannot load an encoder from {str(folder)!r}: it lacks its weights; it needs {names}; add it"
+        msg = f"cannot load an encoder from {str(folder)!r}: it has no weights; it must hold {names}; add the file"
         raise CheckpointError(msg)
     shapes = {name: tensor.shape for name, tensor in read_header(weights).items()}
     prefix = next((prefix for prefix in _PREFIXES if prefix + _WORDS in shapes), None)
     if prefix is None:
         msg = (
-            f"cannot load an encoder from {str(folder)!r}: its text model is no XLM-R (no tensor named "
-            f"{_PREFIXES[0]}{_WORDS} or alike); choose an image-text checkpoint with an XLM-R text tower"
+            f"cannot load an encoder from {str(folder)!r}: its text model is not an XLM-R (no tensor has a name such "
+            f"as {_PREFIXES[0]}{_WORDS}); choose an image-text checkpoint with an XLM-R text tower"
         )
         raise CheckpointError(msg)
     names = {_own_name(name.removeprefix(prefix)): name for name in shapes if name.startswith(prefix)}
@@ -98,7 +98,8 @@ def _config(folder: Path, *, shapes: Mapping[str, tuple[int, ...]], names: Mappi
     missing = [name for name in (_WORDS, _POSITIONS, _TYPES, _FEED_FORWARD) if name not in names]
     if missing:
         msg = (
-            f"cannot load an encoder from {str(folder)!r}: its text model lacks {missing[0]}; copy the checkpoint anew"
+            f"cannot load an encoder from {str(folder)!r}: its text model lacks the tensor {missing[0]}; copy the "
+            "checkpoint again"
         )
         raise CheckpointError(msg)
     vocab_size, hidden_size = shapes[names[_WORDS]]

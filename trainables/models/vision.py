@@ -1,9 +1,9 @@
-"""The vision tower of a phase with images: pixels -> patch features. Dropped after the phase.
+"""The vision tower of a phase with images: pixels -> patch features. It is discarded after the phase.
 
-This is a door to `transformers`.
+One of the few modules that import `transformers`.
 
-Shapes: B images, 3 channels, H x W pixels, P patches on a side of the tower's grid, K patch features that leave the
-tower, V feature size.
+Shapes: B images, 3 channels, H x W pixels, P patches on a side of the tower's grid, K patch features in the output,
+V feature size.
 """
 
 from __future__ import annotations
@@ -21,38 +21,38 @@ from transformers import AutoModel, PreTrainedConfig, ViTConfig, ViTModel
 
 from trainables.config import VisionConfig
 from trainables.errors import CheckpointError, ConfigError
-from trainables.models.encoder import quiet_transformers
-from trainables.models.pretrained.loading import loading
+from trainables.models.pretrained.loading_errors import loading
+from trainables.models.transformers_model import quiet_transformers
 from trainables.models.vision_shape import MAX_GRID
 
 _UNUSED = re.compile(r"(^|\.)(pooler|head|mask_token)(\.|$)")
-"""Parts of a vision model that give no patch features."""
+"""Parts of a vision model that patch features do not need."""
 
 ChannelValues = tuple[float, float, float]
-"""A number for each of red, green, blue, on pixels of 0..1."""
+"""A number each for red, green and blue, for pixels in 0..1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageFormat:
-    """What a tower expects of its pixels."""
+    """The form of pixels that a tower needs."""
 
     image_size: int
     """Side of the square, in pixels."""
     patch_size: int
     """Side of a patch, in pixels."""
     mean: ChannelValues = (0.5, 0.5, 0.5)
-    """Subtracted from each channel."""
+    """Means, subtracted from the channels."""
     std: ChannelValues = (0.5, 0.5, 0.5)
-    """Each channel is divided by it, after the mean."""
+    """Standard deviations by which the channels are divided afterwards."""
 
 
 class VisionTower(nn.Module):
-    """A ViT-like model that returns patch features: no CLS, no register tokens, at most 64 of them.
+    """A ViT-like model that returns at most 64 patch features, without CLS and register tokens.
 
     Args:
-        model: Takes `pixel_values`, returns `last_hidden_state` whose last P * P tokens are the patches, by rows.
-        image_format: What it expects of pixels.
-        is_frozen: Keep it as loaded: no gradient, no dropout, also while the rest trains.
+        model: Takes `pixel_values`; returns `last_hidden_state`, whose last P * P tokens are the patches, row by row.
+        image_format: The form of pixels that it needs.
+        is_frozen: Whether its weights are frozen: no gradients and no dropout, also while the other parts are trained.
     """
 
     def __init__(self, model: nn.Module, *, image_format: ImageFormat, is_frozen: bool) -> None:
@@ -67,7 +67,7 @@ class VisionTower(nn.Module):
             self.requires_grad_(requires_grad=False).eval()
 
     def forward(self, pixel_values_B3HW: Tensor) -> Tensor:
-        """Return patch features, B x `num_tokens` x `hidden_size`, averaged over neighbours where the grid is finer."""
+        """Return patch features, B x `num_tokens` x `hidden_size`; a larger grid is averaged to `MAX_GRID` a side."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.is_frozen):
             tokens: Tensor = self.model(pixel_values=pixel_values_B3HW).last_hidden_state
             features_BPV = tokens[:, -(self._grid**2) :]
@@ -77,25 +77,25 @@ class VisionTower(nn.Module):
             return nn.functional.adaptive_avg_pool2d(features_BVPP, MAX_GRID).flatten(2).transpose(1, 2)
 
     def train(self, mode: bool = True) -> Self:  # noqa: FBT001, FBT002  (torch's own signature)
-        """Switch dropout on or off; a frozen tower never has it on."""
+        """Turn dropout on or off; in a frozen tower it is always off."""
         return super().train(mode and not self.is_frozen)
 
 
 def build_vision_tower(vision: VisionConfig, *, folder: Path | None = None) -> VisionTower:
-    """Return the tower of a phase; a `small` one is drawn from torch's global random state.
+    """Return the tower of a phase; a `small` tower is initialised from torch's global random state.
 
     Args:
         vision: The phase's `vision`.
-        folder: The tower's checkpoint; needed by every tower but `small`.
+        folder: The tower's checkpoint; every tower except `small` needs it.
 
     Raises:
-        ConfigError: A tower from a checkpoint was given no folder.
-        CheckpointError: The folder holds no vision model of a known shape.
+        ConfigError: The tower needs a checkpoint, but `folder` is None.
+        CheckpointError: The folder does not hold a supported vision model.
     """
     if vision.tower == "small":
         return _small_tower(vision)
     if folder is None:
-        raise ConfigError("vision.tower", f"{vision.tower!r} has no folder; locate its checkpoint first")
+        raise ConfigError("vision.tower", f"{vision.tower!r} needs a checkpoint folder; locate it and pass `folder`")
     return _loaded_tower(folder, is_frozen=vision.freeze)
 
 
@@ -120,28 +120,34 @@ def _loaded_tower(folder: Path, *, is_frozen: bool) -> VisionTower:
             folder, dtype=torch.float32, use_safetensors=True, local_files_only=True, output_loading_info=True
         )
     whole, report = loaded
-    # CLIP and SigLIP checkpoints hold a text model too.
+    # CLIP and SigLIP checkpoints also hold a text model.
     model = getattr(whole, "vision_model", whole)
     _check_whole(folder, missing=report["missing_keys"], prefix="" if model is whole else "vision_model.")
     return VisionTower(model, image_format=_image_format(folder, config=model.config), is_frozen=is_frozen)
 
 
 def _check_whole(folder: Path, *, missing: Collection[str], prefix: str) -> None:
-    """Refuse a tower that lacks weights: transformers fills them with random numbers. Poolers are not used."""
+    """Check that no weights are missing: transformers would initialise them randomly. Poolers are not needed."""
     lost = sorted(name for name in missing if name.startswith(prefix) and not _UNUSED.search(name))
     if lost:
-        msg = f"{str(folder)!r} lacks {len(lost)} of the vision tower's weights, {lost[0]} first; copy it anew"
+        msg = (
+            f"cannot load a vision tower from {str(folder)!r}: {len(lost)} of its weights are missing, the first is "
+            f"{lost[0]}; copy the checkpoint again"
+        )
         raise CheckpointError(msg, folder=folder, field=lost[0])
 
 
 def _image_format(folder: Path, *, config: PreTrainedConfig) -> ImageFormat:
     image_size, patch_size = getattr(config, "image_size", None), getattr(config, "patch_size", None)
     if not isinstance(image_size, int) or not isinstance(patch_size, int):
-        msg = f"{folder} holds a {config.model_type!r} model without square patches; use a ViT, CLIP, SigLIP or DINOv2"
+        rule = f"it holds a {config.model_type!r} model, which has no square patches"
+        msg = (
+            f"cannot load a vision tower from {str(folder)!r}: {rule}; choose a ViT, CLIP, SigLIP or DINOv2 checkpoint"
+        )
         raise CheckpointError(msg)
     path = folder / "preprocessor_config.json"
     preprocessor: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
-    # DINOv2 was trained at 518 pixels and reads other sizes by interpolation; 224 is what its processor feeds it.
+    # DINOv2 was trained with 518 pixels and interpolates other sizes; its processor resizes images to 224.
     if config.model_type.startswith("dinov2"):
         image_size = _size_of_pixels(preprocessor) or image_size
     half = (0.5, 0.5, 0.5)

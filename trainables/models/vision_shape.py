@@ -1,4 +1,4 @@
-"""How many tokens a vision tower gives, read off its configuration. No torch: asked before anything is started."""
+"""Computes the number of image tokens of a vision tower from its configuration. No torch, so that checks are fast."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any  # Any: JSON
 from trainables.config import VisionConfig
 
 MAX_GRID = 8
-"""Patches on a side that leave a tower: at most 64 tokens, so that image and text fit the encoder together."""
+"""Largest grid side of a tower's output: at most 64 tokens, so that image and text together fit into the encoder."""
 
 
 def num_tokens(vision: VisionConfig, *, folder: Path | None) -> int:
-    """Return the tokens that one image becomes; 0 where the tower's files do not say.
+    """Return the number of tokens of one image; 0 if it cannot be read from the tower's files.
 
     Args:
         vision: The phase's `vision`.
-        folder: The tower's checkpoint; None for a `small` one, and for one that is still on the hub.
+        folder: The tower's checkpoint; None for a `small` tower, and for a tower that is not downloaded yet.
     """
     if vision.tower == "small":
         return _tokens(vision.image_size, vision.patch_size)
@@ -26,7 +26,7 @@ def num_tokens(vision: VisionConfig, *, folder: Path | None) -> int:
     config: dict[str, Any] = json.loads((folder / "config.json").read_bytes())
     config = config.get("vision_config") or config
     image_size, patch_size = config.get("image_size"), config.get("patch_size")
-    # DINOv2's own size is that of its training; its processor's, which counts, is smaller: `vision.py`.
+    # The image size in DINOv2's configuration is that of its training; its processor uses a smaller one (`vision.py`).
     if str(config.get("model_type")).startswith("dinov2"):
         return 0
     if not isinstance(image_size, int) or not isinstance(patch_size, int):

@@ -1,4 +1,4 @@
-"""Tensors in safetensors files. Never pickle."""
+"""Reads and writes tensors in safetensors files, never in pickles."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def read_renamed(path: Path, *, names: Mapping[str, str]) -> dict[str, Tensor]:
-    """Return some tensors of one file in float32, on the CPU, under other names.
+    """Return some tensors of one file under new names, in float32, on the CPU.
 
     Args:
         path: The file.
-        names: Name to give -> name in the file.
+        names: New name -> name in the file.
     """
     with safe_open(path, framework="pt") as file:
         return {ours: file.get_tensor(theirs).float() for ours, theirs in names.items()}

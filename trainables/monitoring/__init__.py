@@ -1,1 +1,1 @@
-"""What ranks report while they work: progress, and signs of life."""
+"""Progress reports and heartbeats of ranks, and the watchdog that reads them."""

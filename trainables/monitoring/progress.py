@@ -1,4 +1,4 @@
-"""Where a running trial says how far it is. Losing it loses nothing but the view."""
+"""Reports the progress of a running trial. A lost report has no effect on the trial."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from trainables.results import Phase
 
 
 class Progress(FrozenModel):
-    """How far a trial is in its current phase."""
+    """Progress of a trial in its current phase."""
 
     phase: Phase
     step: int
@@ -21,19 +21,19 @@ class Progress(FrozenModel):
     loss: float | None = None
     """Mean training loss since the last report."""
     seconds_left: float | None = None
-    """Estimate for this phase, from the pace so far."""
+    """Estimate for the rest of this phase, from its speed so far."""
 
 
 class ProgressSink(Protocol):
-    """Receives progress, at most a few times a second. Must not raise and must not block."""
+    """Receives progress, at most a few times a second. It must not raise and must not block."""
 
     def __call__(self, progress: Progress, /) -> None:
-        """Take one report."""
+        """Receive one report."""
         ...
 
 
 def ignore_progress(progress: Progress, /) -> None:
-    """Drop a report."""
+    """Ignore a report."""
 
 
 class ProgressFile:
@@ -48,7 +48,7 @@ class ProgressFile:
         path.parent.mkdir(parents=True, exist_ok=True)
 
     def __call__(self, progress: Progress, /) -> None:
-        """Write one report; a full or read-only disk loses the view, not the trial."""
+        """Write one report; on a full or read-only disk the report is lost, and the trial continues."""
         part = self.path.with_suffix(f".{os.getpid()}.part")
         try:
             part.write_text(progress.model_dump_json())

@@ -1,1 +1,1 @@
-"""What a trial is made of: its phases, stages, keys, schedules and mixtures."""
+"""Plans a trial: its phases, stages, keys, schedules and mixtures."""

@@ -1,8 +1,8 @@
-"""A phase's mixture: which tasks it trains, and with which weights. Pure.
+"""Computes a phase's mixture: the tasks that it trains, and their weights. Pure.
 
 Weights are shares of the examples that a phase trains on. Computed ones depend on the number of examples that a task's
-training split has once it is encoded (the windows of span QA, rows without a label left out), so they are known when
-the data is open; the stage's facts record them.
+training split has once it is encoded (the windows of span QA, rows without a label left out), so they are known only
+when the data is loaded; the stage's facts record them.
 """
 
 from __future__ import annotations
@@ -11,10 +11,8 @@ import math
 from collections.abc import Mapping
 
 from trainables.config import PhaseConfig
+from trainables.config.auxiliary import BESIDE_TASK
 from trainables.tasks.spec import TaskSpec
-
-BESIDE_TASK = "masked_lm_beside"
-"""Name of the texts beside a phase among the phase's tasks."""
 
 
 def phase_tasks(work: PhaseConfig) -> tuple[str, ...]:
@@ -25,8 +23,8 @@ def phase_tasks(work: PhaseConfig) -> tuple[str, ...]:
 def languages_of(work: PhaseConfig, spec: TaskSpec, *, split: str) -> tuple[str, ...]:
     """Return the languages of a task's examples in a phase.
 
-    Of texts without labels all; of a task the one it is trained in (English where it can be) and, in the train split,
-    those of the translated copies beside the phase.
+    Texts without labels have all their languages. A task has its training language (English if it has English) and, in
+    the train split, the languages of the translated copies beside the phase.
 
     Args:
         work: The phase.
@@ -69,7 +67,7 @@ def _weights_of_tasks(work: PhaseConfig, sizes: Mapping[str, int]) -> dict[str, 
 def num_examples_of_an_epoch(work: PhaseConfig, sizes: Mapping[str, int]) -> int:
     """Return the examples of one pass over a mixture; a task counts with at most the sampling's cap.
 
-    Texts beside the mixture come on top, at their share.
+    Texts beside the mixture are added at their share.
 
     Args:
         work: The phase.

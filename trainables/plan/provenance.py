@@ -1,17 +1,17 @@
-"""What a trial's inputs are, read from where they lie."""
+"""Reads the identity of a trial's inputs: encoder, tasks, rows and vision towers."""
 
 from __future__ import annotations
 
 from trainables.config import EvaluationConfig, PhaseConfig, TrialConfig
-from trainables.data.source import source_fingerprint
+from trainables.data.sources.source import source_fingerprint
 from trainables.plan.stage_plan import TRAINING_PHASES, Provenance
 from trainables.plan.starting_weights import encoder_folder, folder_identity, vision_folder
-from trainables.tasks.beside import phase_specs
+from trainables.tasks.auxiliary_mlm import phase_specs
 from trainables.tasks.registry import task
 
 
 def phases_of(config: TrialConfig) -> dict[str, PhaseConfig]:
-    """Return the training phases that a trial has, by their path in its configuration, in order."""
+    """Return path in the configuration -> training phase, in order."""
     phases: dict[str, PhaseConfig | None] = {name: getattr(config, name) for name in TRAINING_PHASES}
     for name, further in config.further.items():
         phases |= {f"further.{name}.target.{number}": work for number, work in enumerate(further.target)}
@@ -19,13 +19,13 @@ def phases_of(config: TrialConfig) -> dict[str, PhaseConfig]:
 
 
 def evaluations_of(config: TrialConfig) -> dict[str, EvaluationConfig]:
-    """Return what a trial is scored on, by its path in its configuration, its own evaluation first."""
-    further = {f"further.{name}.evaluation": one.evaluation for name, one in config.further.items()}
-    return {"evaluation": config.evaluation} | further
+    """Return path in the configuration -> evaluation, the trial's own first."""
+    others = {f"further.{name}.evaluation": further.evaluation for name, further in config.further.items()}
+    return {"evaluation": config.evaluation} | others
 
 
 def task_names(config: TrialConfig) -> tuple[str, ...]:
-    """Return the names of every task that a trial touches, each once."""
+    """Return the names of every task that a trial trains or scores, each once."""
     trained = [name for work in phases_of(config).values() for name in work.mixture]
     return tuple(dict.fromkeys([*trained, *(work.task for work in evaluations_of(config).values())]))
 
@@ -44,7 +44,7 @@ def read_provenance(config: TrialConfig) -> Provenance:
     return Provenance(
         encoder=folder_identity(encoder_folder(config.encoder.name, revision=config.encoder.revision)),
         specs=specs,
-        # A hub repository without a pinned revision is identified by its name alone; its card says so.
+        # A hub repository without a pinned revision is identified only by its name; its card notes this.
         data={name: source_fingerprint(spec) or "unpinned" for name, spec in specs.items()},
         vision={tower: folder_identity(folder) for tower, folder in folders.items() if folder is not None},
     )

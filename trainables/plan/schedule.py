@@ -1,4 +1,4 @@
-"""Learning-rate schedules as pure functions of the step."""
+"""Computes learning-rate schedules as pure functions of the step."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from trainables.config import ScheduleConfig
 
 
 def warmup_length(schedule: ScheduleConfig, *, num_steps: int) -> int:
-    """Return the number of steps that warm up."""
+    """Return the number of warm-up steps."""
     if schedule.warmup_steps is not None:
         return min(schedule.warmup_steps, num_steps)
     return round(schedule.warmup_fraction * num_steps)
@@ -33,15 +33,15 @@ def learning_rate_factor(schedule: ScheduleConfig, *, step: int, num_steps: int)
 
 
 def has_trunk(schedule: ScheduleConfig) -> bool:
-    """Return whether a shorter phase's stable part is the beginning of a longer one's.
+    """Return whether the stable part of a shorter phase is also the start of a longer phase.
 
-    It is where the rate stays at its peak and warm-up is in steps: a fraction of the total would differ with it.
+    This is so if the rate stays at its peak and warm-up is given in steps: a fraction would change with the total.
     """
     return schedule.kind != "linear" and (schedule.warmup_steps is not None or not schedule.warmup_fraction)
 
 
 def trunk_end(schedule: ScheduleConfig, *, num_steps: int) -> int:
-    """Return how many of a phase's steps are over when its rate begins to fall; longer phases begin with the same.
+    """Return the number of steps before a phase's rate starts to fall; longer phases start with the same steps.
 
     Args:
         schedule: One that has a trunk.
@@ -53,6 +53,16 @@ def trunk_end(schedule: ScheduleConfig, *, num_steps: int) -> int:
         if schedule.kind == "constant"
         else num_steps - _decay_length(schedule, warmup=warmup, num_steps=num_steps)
     )
+
+
+def stop_step(share: float, *, num_steps: int) -> int:
+    """Return the number of steps before a checkpoint of an average.
+
+    Args:
+        share: Its place as a share (0..1) of the steps.
+        num_steps: Steps of the whole phase.
+    """
+    return round(share * num_steps)
 
 
 def _decay_length(schedule: ScheduleConfig, *, warmup: int, num_steps: int) -> int:

@@ -1,23 +1,26 @@
-"""The plan of a trial at a rung: its tree of content-addressed stages. Pure: no disk, no clock, no torch.
+"""Plans a trial at a rung: its tree of content-addressed stages. Pure: no disk, no clock, no torch.
 
     pretraining (or none) -> intermediate (or none) -> target -> evaluation
                                                     -> a further target's phases (or none) -> its evaluation
                                                     -> ...
 
-Where a phase grows from rung to rung and its learning rate has a stable part, that part is the beginning of the phase
-at every higher rung. It is a stage of its own, a *trunk*, with the training state at its end; the next rung's trunk
+If a phase grows from rung to rung and its learning rate has a stable part, that part is also the start of the phase at
+every higher rung. It is a stage of its own, a *trunk*, with the training state at its end; the next rung's trunk
 continues it, and the phase at each rung is a short branch off its trunk:
 
     intermediate -> trunk of rung 0 -> trunk of rung 1 -> target at rung 2 -> evaluation at rung 2
                          -> target at rung 0    -> target at rung 1
 
-A branch has the key of the same phase trained in one go, because it has the same weights. A trunk is therefore a means,
-not an input: it is made, or looked for, only where the phase itself is missing.
+A branch has the key of the same phase trained in one go, because it has the same weights. A trunk is therefore not
+an input: it is made, or looked for, only if the phase itself is missing.
+
+A merge of encoders, or an average of runs, is a stage of 0 steps whose *parts* are ordinary stages of the same phase. A
+part is not an input of the trial either: it is made, or looked for, only if the combination itself is missing.
 
 A stage's key is the SHA-256 of the canonical JSON of everything that decides its content: the parent's key, the
 phase's configuration (its seed included), the specification and the data's identity of each task, the precision, and a
-stage version that is raised by hand. How the work is spread (ranks, ZeRO stage, micro-batches, machine, paths) is left
-out: results agree across it within tolerance (docs/decisions/0006).
+stage version that is raised by hand. The distribution of the work (ranks, ZeRO stage, micro-batches, machine, paths) is
+not part of the key: results agree within tolerance (docs/decisions/0006).
 """
 
 from __future__ import annotations
@@ -38,17 +41,21 @@ from trainables.config import (
     content_key,
 )
 from trainables.config.deepspeed_settings import decisive
+from trainables.plan.combination import Combination, combination_of, parts_of
 from trainables.plan.mixture import phase_tasks
 from trainables.plan.schedule import has_trunk, trunk_end
 from trainables.results import Phase
 from trainables.tasks.spec import TaskSpec
 
+COMBINATION_VERSION = 1
+"""Raised when a change of the code changes the weights of a merge or an average."""
+
 STAGE_VERSION: dict[Phase, int] = {"pretraining": 1, "intermediate": 1, "target": 1, "evaluation": 1}
-"""Raised when the code that makes a phase changes what it makes."""
+"""Raised when a change of the code changes the result of a phase."""
 
 
 class Provenance(FrozenModel):
-    """What a trial's inputs are, beyond their names."""
+    """Identity of a trial's inputs, beyond their names."""
 
     encoder: str
     """Identity of the starting weights and tokenizer: a commit, or a hash of the files."""
@@ -64,19 +71,37 @@ class Stage(FrozenModel):
     """One unit of work that trials share."""
 
     phase: Phase
-    """Phase that it is."""
+    """Its phase."""
     key: str
     """Content key, 64 hexadecimal digits."""
     parent: str | None
     """Key of the stage whose encoder it starts from; None starts from the trial's encoder."""
     work: PhaseConfig | EvaluationConfig
-    """What to do."""
+    """Its configuration."""
     further: str = ""
     """Further target that it was planned for, by its evaluation task; empty on the trial's own line."""
     is_trunk: bool = False
     """Whether it is the stable part of its phase, with its training state, for higher rungs to extend."""
     continues: str | None = None
-    """Key of the trunk whose training state it continues; None begins the phase."""
+    """Key of the trunk whose training state it continues; None starts the phase."""
+    stop_share: float | None = None
+    """Share of the steps at which a checkpoint of an average is taken: a trunk that holds the model too."""
+    is_part: bool = False
+    """Whether the trial needs it only to make a merge or an average."""
+    combination: Combination | None = None
+    """How its weights are combined from those of its parts; None: it is trained, or scores."""
+
+    @property
+    def is_input(self) -> bool:
+        """Whether only a later stage of the same phase is made from it: a trunk, or a part."""
+        return self.is_trunk or self.is_part
+
+    @property
+    def made_of(self) -> tuple[str, ...]:
+        """Keys of the trunk that it continues, or of the parts that it combines."""
+        if self.combination is not None:
+            return tuple(self.combination.weights)
+        return () if self.continues is None else (self.continues,)
 
 
 TrainingPhase = Literal["pretraining", "intermediate", "target"]
@@ -86,19 +111,19 @@ TRAINING_PHASES: tuple[TrainingPhase, ...] = ("pretraining", "intermediate", "ta
 
 
 ONE_RUNG = RungsConfig()
-"""A trial without rungs is always what its configuration says."""
+"""Rungs of a trial without rungs: it always runs as configured."""
 
 
 def plan_stages(
     config: TrialConfig, *, provenance: Provenance, rungs: RungsConfig = ONE_RUNG, rung: int | None = None
 ) -> tuple[Stage, ...]:
-    """Return the stages of a trial, parents and trunks before what is made from them.
+    """Return the stages of a trial; parents and trunks come before the stages that are made from them.
 
-    Trials that share a beginning share its keys. Targets that train alike share a stage too: MLQA is scored with the
-    model that XQuAD trained on SQuAD.
+    Trials with the same first phases share their keys. Targets with the same training share a stage too: MLQA is scored
+    with the model that XQuAD trained on SQuAD.
 
     Args:
-        config: The trial, as it is at its last rung.
+        config: The trial at its last rung.
         provenance: Identity of its encoder, tasks and data.
         rungs: Its rungs.
         rung: The rung to plan; None is the last.
@@ -110,49 +135,50 @@ def plan_stages(
     for phase in ("pretraining", "intermediate"):
         work: PhaseConfig | None = getattr(config, phase)
         if work is not None:
-            shared = shared.trained(phase, work, trunks=trunks.get(phase, ()))
-    main = shared.trained("target", config.target, trunks=trunks.get("target", ()))
+            shared = shared.reached(phase, work, trunks=trunks.get(phase, ()))
+    main = shared.reached("target", config.target, trunks=trunks.get("target", ()))
     lines = [main.scored(config.evaluation)]
     for name, further in config.further.items():
         line = shared.named(name)
         for work in further.target:
-            line = line.trained("target", work)
+            line = line.reached("target", work)
         lines.append(line.scored(further.evaluation))
     stages: dict[str, Stage] = {}
     for stage in (stage for line in lines for stage in line.stages):
-        stages.setdefault(stage.key, stage)
+        if stage.key not in stages or (stages[stage.key].is_part and not stage.is_part):
+            stages[stage.key] = stage
     return tuple(stages.values())
 
 
 def missing_stages(plan: Sequence[Stage], *, is_complete: Callable[[str], bool]) -> tuple[Stage, ...]:
-    """Return the stages that a trial would have to make, in order; of trunks only those that it would continue.
+    """Return the stages that a trial has to make, in order, with only those trunks and parts that it uses.
 
     Args:
         plan: All stages of the trial at a rung.
-        is_complete: Tells by its key whether a stage is there.
+        is_complete: Returns whether the store has the stage with a key.
     """
     return tuple(stage for stage in needed_stages(plan, is_complete=is_complete) if not is_complete(stage.key))
 
 
 def needed_stages(plan: Sequence[Stage], *, is_complete: Callable[[str], bool]) -> tuple[Stage, ...]:
-    """Return the stages that a trial makes or reads, in order; of trunks only those that it would make or continue.
+    """Return the stages that a trial makes or reads, in order, with only those trunks and parts that it makes or uses.
 
     Args:
         plan: All stages of the trial at a rung.
-        is_complete: Tells by its key whether a stage is there.
+        is_complete: Returns whether the store has the stage with a key.
     """
     by_key = {stage.key: stage for stage in plan}
-    needed = {stage.key for stage in plan if not stage.is_trunk}
+    needed = {stage.key for stage in plan if not stage.is_input}
     for stage in reversed(plan):
-        if stage.key in needed and stage.continues and not is_complete(stage.key):
-            needed.add(by_key[stage.continues].key)
+        if stage.key in needed and stage.made_of and not is_complete(stage.key):
+            needed.update(by_key[key].key for key in stage.made_of)
     return tuple(stage for stage in plan if stage.key in needed)
 
 
 def _trunks(config: TrialConfig, *, rungs: RungsConfig, rung: int) -> dict[str, tuple[PhaseConfig, ...]]:
-    """Return the phase that has trunks, as it is at the rungs whose trunks a rung needs, the lowest first.
+    """Return the phase with trunks, at each rung whose trunk is needed, the lowest first.
 
-    It is the first one that grows: what follows it starts from another encoder at every rung.
+    It is the first phase that grows: later phases start from another encoder at every rung.
     """
     growing = (phase for phase in TRAINING_PHASES if phase in rungs.grow and getattr(config, phase) is not None)
     phase = next(growing, None)
@@ -163,7 +189,7 @@ def _trunks(config: TrialConfig, *, rungs: RungsConfig, rung: int) -> dict[str, 
 
 
 class _Line:
-    """A trial's stages from the beginning to one end, in the making."""
+    """The stages from a trial's start to one of its evaluations, while they are planned."""
 
     def __init__(
         self, config: TrialConfig, *, of: Provenance, stages: tuple[Stage, ...] = (), further: str = ""
@@ -173,6 +199,39 @@ class _Line:
 
     def named(self, further: str) -> _Line:
         return _Line(self._config, of=self._of, stages=self.stages, further=further)
+
+    def reached(self, phase: Phase, work: PhaseConfig, *, trunks: tuple[PhaseConfig, ...] = ()) -> _Line:
+        """Return the line after a phase: trained, or combined from parts that are trained."""
+        if work.merge is None and work.average is None:
+            return self.trained(phase, work, trunks=trunks)
+        if work.average is not None and work.average.last is not None:
+            made = self._checkpoints(phase, work, shares=work.average.shares_before_end)
+            return self._combined(phase, work, made=made, keys=tuple(stage.key for stage in made))
+        parts = parts_of(work, specs=self._of.specs)
+        of_trunks = [parts_of(trunk, specs=self._of.specs) for trunk in trunks]
+        lines = [
+            self.trained(phase, part, trunks=tuple(of_trunk[number] for of_trunk in of_trunks))
+            for number, part in enumerate(parts)
+        ]
+        made = [stage for line in lines for stage in line.stages[len(self.stages) :]]
+        return self._combined(phase, work, made=made, keys=tuple(line.stages[-1].key for line in lines))
+
+    def _checkpoints(self, phase: Phase, work: PhaseConfig, *, shares: tuple[float, ...]) -> list[Stage]:
+        """Return checkpoints of one run, each of which continues the one before, and the end of the run."""
+        (run,) = parts_of(work, specs=self._of.specs)
+        made: list[Stage] = []
+        for share in (*shares, None):
+            continues = made[-1].key if made else None
+            is_trunk = share is not None
+            made.append(self._stage(phase, run, is_trunk=is_trunk, continues=continues, stop_share=share))
+        return made
+
+    def _combined(self, phase: Phase, work: PhaseConfig, *, made: list[Stage], keys: tuple[str, ...]) -> _Line:
+        made = [stage.model_copy(update={"is_part": not stage.is_trunk}) for stage in made]
+        combination = combination_of(work, keys=keys)
+        stage = Stage(phase=phase, key="", parent=self._end, work=work, combination=combination)
+        key = _combination_key(stage, combination, engine=self._config.engine, of=self._of)
+        return self._with(*made, stage.model_copy(update={"key": key}))
 
     def trained(self, phase: Phase, work: PhaseConfig, *, trunks: tuple[PhaseConfig, ...] = ()) -> _Line:
         made: list[Stage] = []
@@ -191,8 +250,17 @@ class _Line:
     def _end(self) -> str | None:
         return self.stages[-1].key if self.stages else None
 
-    def _stage(self, phase: Phase, work: PhaseConfig, *, is_trunk: bool, continues: str | None) -> Stage:
+    def _stage(
+        self,
+        phase: Phase,
+        work: PhaseConfig,
+        *,
+        is_trunk: bool,
+        continues: str | None,
+        stop_share: float | None = None,
+    ) -> Stage:
         stage = Stage(phase=phase, key="", parent=self._end, work=work, is_trunk=is_trunk, continues=continues)
+        stage = stage.model_copy(update={"stop_share": stop_share})
         key = _training_key(stage, engine=self._config.engine, of=self._of)
         return stage.model_copy(update={"key": key})
 
@@ -204,8 +272,9 @@ class _Line:
 def _training_key(stage: Stage, *, engine: EngineConfig, of: Provenance) -> str:
     work = stage.work
     assert isinstance(work, PhaseConfig)  # noqa: S101  (it trains)
-    # A trunk's training state is in float32 whatever the phase is stored in.
-    rounded = {} if stage.is_trunk or engine.stored_weights == "float32" else {"stored_weights": engine.stored_weights}
+    # A trunk's training state is always float32, whatever the type of the stored phase.
+    holds_no_model = stage.is_trunk and stage.stop_share is None
+    rounded = {} if holds_no_model or engine.stored_weights == "float32" else {"stored_weights": engine.stored_weights}
     reduced = {} if engine.reduction == "float32" else {"reduction": engine.reduction}
     settings = decisive(engine.deepspeed)
     return content_key(
@@ -214,10 +283,10 @@ def _training_key(stage: Stage, *, engine: EngineConfig, of: Provenance) -> str:
             "from": stage.parent or of.encoder,
             "tokenizer": of.encoder,
             "phase": stage.phase,
-            "work": _decisive_of_trunk(work) if stage.is_trunk else _decisive(work),
+            "work": _decisive_of_trunk(work, stop_share=stage.stop_share) if stage.is_trunk else _decisive(work),
             "tasks": _task_identities(phase_tasks(work), of=of),
             "vision": of.vision.get(work.vision.tower) if work.vision else None,
-            "precision": engine.precision,
+            "precision": engine.arithmetic,
         }
         | rounded
         | reduced
@@ -225,7 +294,24 @@ def _training_key(stage: Stage, *, engine: EngineConfig, of: Provenance) -> str:
     )
 
 
+def _combination_key(stage: Stage, combination: Combination, *, engine: EngineConfig, of: Provenance) -> str:
+    # Each part's key contains its settings, its data and its seed.
+    rounded = {} if engine.stored_weights == "float32" else {"stored_weights": engine.stored_weights}
+    return content_key(
+        {
+            "version": COMBINATION_VERSION,
+            "from": stage.parent or of.encoder,
+            "tokenizer": of.encoder,
+            "phase": stage.phase,
+            "combination": combination.model_dump(mode="json"),
+        }
+        | rounded
+    )
+
+
 def _evaluation_stage(work: EvaluationConfig, *, parent: str | None, of: Provenance) -> Stage:
+    # Scores that an earlier version computed otherwise must not be found again; what was trained is found.
+    version = of.specs[work.task].scores_version
     key = content_key(
         {
             "version": STAGE_VERSION["evaluation"],
@@ -235,36 +321,41 @@ def _evaluation_stage(work: EvaluationConfig, *, parent: str | None, of: Provena
             "work": work.model_dump(mode="json", exclude=_not_in_key(work)),
             "tasks": _task_identities([work.task], of=of),
         }
+        | ({"scores_version": version} if version > 1 else {})
     )
     return Stage(phase="evaluation", key=key, parent=parent, work=work)
 
 
 def _decisive(work: PhaseConfig) -> dict[str, object]:
-    """Return a phase's fields without those that came later and change nothing as they stand, and without paths."""
-    # Uniform sampling is what equal weights say by themselves.
+    """Return a phase's fields without paths, and without later fields whose values have no effect."""
+    # Uniform sampling equals given equal weights.
     neutral: dict[str, Any] = {"sampling": True} if work.sampling.kind in {"given", "uniform"} else {}
-    # Of the texts beside a phase their place is left out; their identity stands with the tasks'.
+    # What is trained is a part: it has neither of the two.
+    neutral |= {"merge": True, "average": True} | ({"head_seed": True} if work.head_seed is None else {})
+    # The path of texts beside a phase is left out; their identity is among the tasks'.
     neutral["beside"] = True if work.beside is None else {"masked_lm": {"texts": True}}
     fields = work.model_dump(mode="json", exclude=neutral)
     if work.vision is not None and PurePath(work.vision.tower).is_absolute():
-        fields["vision"]["tower"] = "folder"  # which one, its identity says
+        fields["vision"]["tower"] = "folder"  # its identity is in the key
     return fields
 
 
-def _decisive_of_trunk(work: PhaseConfig) -> dict[str, object]:
-    """Return what decides a trunk: how it begins and where it ends, whatever comes after."""
+def _decisive_of_trunk(work: PhaseConfig, *, stop_share: float | None) -> dict[str, object]:
+    """Return the fields that decide a trunk: its start and its end, without what follows."""
+    if stop_share is not None:  # the rate may fall before it, so all of the schedule decides it
+        return {**_decisive(work), "num_dev_items": None, "stop_share": stop_share}
     later = ("steps", "epochs", "schedule", "num_dev_items")
     fields = {name: value for name, value in _decisive(work).items() if name not in later}
     fields["warmup_steps"] = work.schedule.warmup_steps or 0
     if work.steps is not None:
         return fields | {"trunk_steps": trunk_end(work.schedule, num_steps=work.steps)}
-    # How many steps that is, the data says, which is in the key too.
+    # The number of steps follows from the data, which is in the key too.
     decay = None if work.schedule.kind == "constant" else work.schedule.decay_fraction
     return fields | {"trunk_of_epochs": work.epochs, "decay_fraction": decay}
 
 
 def _not_in_key(work: EvaluationConfig) -> set[str]:
-    # Fields that were added later enter only where they say something new (docs/decisions/0006).
+    # Fields that were added later count only if they are not the default (docs/decisions/0006).
     later = ("layer", "similarity")
     fields = type(work).model_fields
     return {"tokens_per_micro_batch"} | {name for name in later if getattr(work, name) == fields[name].default}

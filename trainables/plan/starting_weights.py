@@ -1,4 +1,4 @@
-"""Starting weights: from a name to a folder on this machine, and to what identifies them."""
+"""Finds the folder of starting weights by their name, and computes their identity."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ import hashlib
 from pathlib import Path
 
 from trainables.config import FurtherTarget, PhaseConfig, TrialConfig
-from trainables.data.locate import MINIATURE, Location, locate_model, locate_vision
+from trainables.data.sources.locator import MINIATURE, Location, locate_model, locate_vision
 from trainables.errors import CheckpointError, UnavailableError
-from trainables.models.pretrained.encoder_folder import check_encoder_folder
+from trainables.models.pretrained.encoder_folder import CONFIGS, check_architecture, check_encoder_folder
 from trainables.models.pretrained.finiteness import file_facts
 from trainables.models.pretrained.vision_folder import check_vision_folder
 from trainables.plan.stage_plan import TRAINING_PHASES
 
 _FILES = ("*.safetensors", "*.safetensors.index.json", "*.json", "sentencepiece.bpe.model", "*.txt")
-"""What is fetched of a repository: never a pickle, never code."""
+"""Files that are downloaded from a repository: never a pickle, never code."""
+_PICKLED = ("pytorch_model*.bin", "pytorch_model.bin.index.json", "*.model")
+"""Files that are downloaded in addition to be converted."""
 
 
 def encoder_folder(name: str, *, revision: str | None) -> Path:
-    """Return a folder that holds the encoder, fetching it from the hub where it has to be.
+    """Return a folder with the encoder; it is downloaded from the hub if necessary.
 
     Args:
         name: `miniature`, a folder, or a hub name.
@@ -28,13 +30,33 @@ def encoder_folder(name: str, *, revision: str | None) -> Path:
         UnavailableError: Neither mirror, nor cache, nor hub has it.
         CheckpointError: It lacks configuration, safetensors weights or a tokenizer.
     """
-    folder = _on_disk(locate_model(name), revision=revision)
+    location = locate_model(name)
+    if location.path is None:
+        # Its configuration first: gigabytes of an architecture that cannot be used must not be downloaded.
+        check_architecture(_on_disk(location, revision=revision, files=CONFIGS))
+    folder = _on_disk(location, revision=revision)
     check_encoder_folder(folder)
     return folder
 
 
+def pickled_folder(name: str, *, revision: str | None) -> Path:
+    """Return a folder with a checkpoint whose weights are pickled, for `xstilts encoders convert`; opens no pickle.
+
+    Args:
+        name: A folder, or a hub name.
+        revision: Commit on the hub, or None for the newest.
+
+    Raises:
+        UnavailableError: Neither mirror, nor cache, nor hub has it.
+        CheckpointError: It is of an architecture that is no family.
+    """
+    location = locate_model(name)
+    check_architecture(_on_disk(location, revision=revision, files=CONFIGS))
+    return _on_disk(location, revision=revision, files=(*_FILES, *_PICKLED))
+
+
 def vision_folder(tower: str) -> Path | None:
-    """Return a folder that holds a vision tower, or None for `small`, which is made anew.
+    """Return a folder with a vision tower, or None for `small`, which starts from random weights.
 
     Raises:
         UnavailableError: Neither mirror, nor cache, nor hub has it.
@@ -48,14 +70,14 @@ def vision_folder(tower: str) -> Path | None:
 
 
 def with_absolute_folders(config: TrialConfig) -> TrialConfig:
-    """Return a trial whose encoder, vision towers and texts, where they are folders, are named by absolute paths.
+    """Return a trial with absolute paths for encoder, vision towers and texts that are folders.
 
-    Ray runs a trial in another working directory, and a sweep may be continued from anywhere.
+    Ray runs a trial in another working directory, and a sweep can be continued from any directory.
     """
     encoder = config.encoder.model_copy(update={"name": _absolute(config.encoder.name)})
     works: dict[str, PhaseConfig | None] = {phase: getattr(config, phase) for phase in TRAINING_PHASES}
     phases = {phase: _with_absolute_phase(work) if work else None for phase, work in works.items()}
-    further = {name: _with_absolute_target(one) for name, one in config.further.items()}
+    further = {name: _with_absolute_target(target) for name, target in config.further.items()}
     return config.model_copy(update={"encoder": encoder, "further": further, **phases})
 
 
@@ -86,15 +108,15 @@ def _absolute(name: str) -> str:
     try:
         folder = Path(name).expanduser()
         return name if name == MINIATURE or not folder.is_dir() else str(folder.absolute())
-    except (OSError, RuntimeError):  # no folder; `locate_model` says why
+    except (OSError, RuntimeError):  # not a folder; `locate_model` raises the error
         return name
 
 
 def folder_identity(folder: Path) -> str:
-    """Return a hash of a checkpoint's files: the same on every machine, whatever their place and time.
+    """Return a hash of a checkpoint's files: the same on every machine, at any path and time.
 
     Raises:
-        CheckpointError: A weight is NaN or infinite; the pass that hashes looks at each.
+        CheckpointError: A weight is NaN or infinite; hashing checks each.
     """
     digest = hashlib.sha256()
     for path in sorted(folder.iterdir()):
@@ -107,15 +129,15 @@ def folder_identity(folder: Path) -> str:
 
 
 def check_finite(config: TrialConfig) -> None:
-    """Check that the weights that a trial starts from are numbers, of those that are on this machine.
+    """Check that a trial's starting weights on this machine are finite.
 
-    It takes the time of hashing them, once in a process: the keys of the trial's stages need the hash too.
+    It hashes them once in a process; the keys of the trial's stages need the hash too.
 
     Raises:
-        CheckpointError: One is NaN or infinite.
+        CheckpointError: A weight is NaN or infinite.
     """
     works = [getattr(config, phase) for phase in TRAINING_PHASES]
-    works += [work for one in config.further.values() for work in one.target]
+    works += [work for further in config.further.values() for work in further.target]
     towers = {work.vision.tower for work in works if work is not None and work.vision is not None} - {"small"}
     for location in (locate_model(config.encoder.name), *(locate_vision(tower) for tower in sorted(towers))):
         if location.path is not None:
@@ -125,24 +147,24 @@ def check_finite(config: TrialConfig) -> None:
 def _not_finite(path: Path, *, tensor: str) -> CheckpointError:
     msg = (
         f"cannot load weights from {str(path.parent)!r}: {tensor!r} in {path.name} holds numbers that are not finite "
-        "(NaN or infinite), and every score would be one; take a checkpoint from before its training broke down"
+        "(NaN or infinite), and every score would be NaN; use a checkpoint from before its training broke down"
     )
     return CheckpointError(msg, folder=path.parent, field=tensor)
 
 
-def _on_disk(location: Location, *, revision: str | None) -> Path:
+def _on_disk(location: Location, *, revision: str | None, files: tuple[str, ...] = _FILES) -> Path:
     if location.kind == "cache" and location.path is not None and revision is not None:
         return _cached_revision(location.path.parent, revision=revision)
     if location.path is not None:
         return location.path
-    from trainables.data.hub import download_model
+    from trainables.data.sources.hub import download_model
 
-    return download_model(location.repository, revision=revision, files=_FILES)
+    return download_model(location.repository, revision=revision, files=files)
 
 
 def _cached_revision(snapshots: Path, *, revision: str) -> Path:
     if not (snapshots / revision).is_dir():
         known = ", ".join(sorted(path.name for path in snapshots.iterdir()))
-        msg = f"the Hugging Face cache has no revision {revision!r} in {snapshots}, only {known}; take one or go online"
+        msg = f"the Hugging Face cache has no revision {revision!r} in {snapshots}, only {known}; use one or go online"
         raise UnavailableError(msg)
     return snapshots / revision

@@ -1,11 +1,11 @@
-"""One of each thing that training asks of a device, tried in processes of their own: `xstilts doctor --devices`.
+"""Probes: the operations that training needs of a device, each tried in another process (`xstilts doctor --devices`).
 
-A device that is broken crashes or hangs whoever uses it, so that the process that asks never touches one.
+A broken device crashes or hangs every process that uses it, so the process that starts the probes never uses one.
 """
 
-from trainables.probes.answers import ALONE, TOGETHER, Place, Probe, ProbeAnswer
 from trainables.probes.facts import DeviceFacts, GpuFacts
 from trainables.probes.group import Patience, probing
+from trainables.probes.messages import ALONE, TOGETHER, Place, Probe, ProbeAnswer
 
 __all__ = [
     "ALONE",

@@ -1,12 +1,12 @@
-"""What to do about what a device's libraries say. Pure.
+"""Gives advice on the errors of a device's libraries, for the person who checks a machine. Pure.
 
-What an error means for a trial, `trainables.vendor_errors` says, with the sources of the texts; here are the next steps
-of who looks at a machine, some of which are more particular.
+`trainables.vendor_errors` maps the same texts to causes for a trial; some advice here is more specific.
 """
 
 from __future__ import annotations
 
-from trainables.vendor_errors import VendorClass, vendor_class
+from trainables.failure_causes import FailureCause
+from trainables.vendor_errors import vendor_cause
 
 _GUIDE = "docs/how-to/gpus.md"
 
@@ -35,33 +35,35 @@ _FIRST: tuple[tuple[tuple[str, ...], str], ...] = (
         ("sigsegv", "sigbus", "sigill", "sigabrt"),
         "a library crashed: versions of the driver and of torch that do not fit are the usual cause",
     ),
-    (("sigkill",), "the system ended it, mostly for lack of host memory: `dmesg | grep -i oom`"),
+    (("sigkill",), "the system ended it, usually for lack of host memory: `dmesg | grep -i oom`"),
     (("modulenotfounderror", "importerror"), "install what is missing (constraints.txt)"),
 )
-"""Words, any of which an error has, in lower case -> what to do."""
+"""Words in lower case, of which an error has at least one -> what to do."""
 
 _TRY_AGAIN = "try again; where it happens on this GPU alone, the GPU is faulty: leave it out with CUDA_VISIBLE_DEVICES"
 
-_OF_A_CLASS: dict[VendorClass, str] = {
+_OF_A_CAUSE: dict[FailureCause, str] = {
     "device_fault": "the GPU is faulty: leave it out with CUDA_VISIBLE_DEVICES, and read `dmesg | grep Xid`",
     "device_doubt": _TRY_AGAIN,
     "suspect": _TRY_AGAIN,
     "out_of_memory": "other processes hold its memory: `nvidia-smi` lists them; end them, or wait",
-    "lost": "run again with NCCL_DEBUG=INFO, then try NCCL_P2P_DISABLE=1, and NCCL_SOCKET_IFNAME with the right one",
+    "peer_lost": (
+        "run again with NCCL_DEBUG=INFO, then try NCCL_P2P_DISABLE=1, and NCCL_SOCKET_IFNAME with the right one"
+    ),
 }
 
 
 def advice(error: str) -> str:
-    """Return what to do about an error, as the end of a line that tells it.
+    """Return what to do about an error, as the end of a line that reports it.
 
     Args:
-        error: What was said.
+        error: Its text.
     """
     lower = error.lower()
-    found = next((what for words, what in _FIRST if any(word in lower for word in words)), None)
-    meant = vendor_class(error)
-    if "nccl" in lower and meant in {None, "suspect", "device_doubt", "bug"}:  # it says no more than that it failed
-        meant = "lost"
-    if found is None and meant is not None:
-        found = _OF_A_CLASS.get(meant)
-    return f"{found} ({_GUIDE})" if found else f"{_GUIDE} tells what to try"
+    found = next((step for words, step in _FIRST if any(word in lower for word in words)), None)
+    cause = vendor_cause(error)
+    if "nccl" in lower and cause in {None, "suspect", "device_doubt", "bug"}:  # the text shows only that NCCL failed
+        cause = "peer_lost"
+    if found is None and cause is not None:
+        found = _OF_A_CAUSE.get(cause)
+    return f"{found} ({_GUIDE})" if found else f"{_GUIDE} lists what to try"

@@ -1,4 +1,4 @@
-"""What torch, the driver and the kernel say of this machine's devices."""
+"""Reads facts about this machine's devices from torch, the driver and the kernel."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ from trainables.config.frozen import FrozenModel
 
 _TEXT_BYTES = 96
 _COMPILED = re.compile(r"(sm|compute)_(\d+)(\d)([af]?)")
-"""What torch names an architecture that it is built for: `sm_90` is machine code, `compute_90` the driver compiles."""
+"""Torch's names of the architectures in its build: `sm_90` is machine code, the driver compiles `compute_90`."""
 
 
 class GpuFacts(FrozenModel):
     """One CUDA device."""
 
     name: str
-    """As the driver names it."""
+    """The driver's name of it."""
     capability: tuple[int, int] = Field(strict=False)
     """Compute capability: major, minor."""
     total_bytes: int
     """Its memory."""
     free_bytes: int
-    """What nobody uses of it."""
+    """Memory that no process uses."""
     is_built_for: bool
     """Whether this build of torch has code for it."""
     has_bfloat16: bool
-    """Whether it multiplies in bfloat16 itself."""
+    """Whether its hardware multiplies in bfloat16."""
 
 
 class DeviceFacts(FrozenModel):
-    """The devices of this machine, and what they are driven by."""
+    """The devices of this machine, and the versions of their software."""
 
     torch: str
     """Version of torch."""
     cuda: str | None = None
-    """The CUDA that torch is built with; None in a build without."""
+    """The CUDA that torch is built with; None in a build without CUDA."""
     architectures: tuple[str, ...] = Field(default=(), strict=False)
     """GPU architectures that torch is built for."""
     driver: str | None = None
-    """Version of the NVIDIA driver; None where none answers."""
+    """Version of the NVIDIA driver; None if no driver responds."""
     driver_cuda: str | None = None
     """The newest CUDA that the driver can run."""
     nccl: str | None = None
@@ -63,8 +63,8 @@ def is_built_for(capability: tuple[int, int], *, architectures: Sequence[str]) -
     """Return whether code for some architectures runs on a device.
 
     Machine code (`sm`) runs on devices of the same major capability and no lower minor one, that of an `a` variant on
-    its own device alone; what the driver compiles (`compute`, PTX) runs on all later devices, that of an `f` variant
-    on its own family (CUDA C++ Programming Guide, "Compute Capabilities").
+    its own device alone; code that the driver compiles (`compute`, PTX) runs on all later devices, that of an
+    `f` variant on its own family (CUDA C++ Programming Guide, "Compute Capabilities").
 
     Args:
         capability: The device's compute capability: major, minor.
@@ -83,7 +83,7 @@ def _runs(found: re.Match[str], *, on: tuple[int, int]) -> bool:
 
 
 def find_facts() -> DeviceFacts:
-    """Return what is known of this machine's devices. It may crash or hang with a broken driver: ask it of a child."""
+    """Return facts on this machine's devices. A broken driver can crash or hang it: call it in a child process."""
     import torch
 
     from trainables.ranks.local_devices import find_gpus
@@ -131,7 +131,7 @@ def _nccl_version() -> str | None:
 
 
 def _driver_version() -> str | None:
-    """Return the version of the NVIDIA driver as its management library (NVML) tells it."""
+    """Return the version of the NVIDIA driver from its management library (NVML)."""
     try:
         nvml = ctypes.CDLL("libnvidia-ml.so.1")
     except OSError:

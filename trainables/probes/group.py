@@ -1,4 +1,4 @@
-"""Asks probes of ranks that are processes of this machine, and survives whatever they do."""
+"""Runs probes in ranks that are processes of this machine, and survives their crashes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO
 
-from trainables.probes.answers import Place, Probe, ProbeAnswer, ProbesRequest
+from trainables.probes.messages import Place, Probe, ProbeAnswer, ProbesRequest
 from trainables.ranks.local_group import free_port, rank_environment
 
 _SECONDS_TO_END = 5.0
@@ -23,12 +23,12 @@ _NOT_TRIED = "not tried: the probe before it had no answer"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long probes may take."""
+    """Time limits of probes."""
 
     first_seconds: float = 300.0
-    """The first one of new processes, which import torch and DeepSpeed, on a machine that may be busy."""
+    """Seconds for the first probe of new processes: they import torch and DeepSpeed, on a machine that can be busy."""
     seconds: float = 120.0
-    """Each one after it."""
+    """Seconds for each later probe."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,14 +44,14 @@ def probing(
 ) -> Iterator[ProbeAnswer]:
     """Yield the answer to each probe, in their order.
 
-    A probe that fails, crashes or hangs is an answer, and the probes after it are asked of new processes; after one
-    that hangs they are not asked at all, for each would take as long.
+    A probe that fails, crashes or hangs gives an answer too, and new processes run the probes after it. After a probe
+    that hangs, the others do not run, because each would take as long.
 
     Args:
         places: Where each rank computes.
-        probes: What all of them are asked.
-        threads: CPU threads of each.
-        patience: How long they may take.
+        probes: Probes that all ranks run.
+        threads: CPU threads of each rank.
+        patience: Time limits.
     """
     left = list(probes)
     while left:
@@ -100,14 +100,14 @@ def _start(request: ProbesRequest) -> _Rank:
     )
     os.close(write_end)
     assert process.stdin is not None  # noqa: S101  it is a pipe
-    with contextlib.suppress(BrokenPipeError):  # it has ended, which is seen when it is asked
+    with contextlib.suppress(BrokenPipeError):  # it has ended; the first probe shows that
         process.stdin.write(request.model_dump_json().encode() + b"\n")
         process.stdin.flush()
     return _Rank(place=request.place, process=process, answers=os.fdopen(read_end, "rb"), log=log)
 
 
 def _end(rank: _Rank) -> None:
-    rank.process.kill()  # one that hangs in a driver may take a while, or stay: it is not waited for without end
+    rank.process.kill()  # a process that hangs in a driver can take long to end, or never end: wait only for a while
     with contextlib.suppress(subprocess.TimeoutExpired):
         rank.process.wait(_SECONDS_TO_END)
     assert rank.process.stdin is not None  # noqa: S101  it is a pipe
@@ -118,26 +118,28 @@ def _end(rank: _Rank) -> None:
 
 
 def _gather(ranks: Sequence[_Rank], probe: Probe, *, seconds: float) -> tuple[ProbeAnswer, bool]:
-    """Return what all ranks answered, that is rank 0's answer or the first failure, and whether one hangs."""
+    """Return rank 0's answer or the first failure, and whether a rank hangs."""
     deadline = time.monotonic() + seconds
-    given: dict[int, ProbeAnswer] = {}
+    answers: dict[int, ProbeAnswer] = {}
     with selectors.DefaultSelector() as selector:
         for number, rank in enumerate(ranks):
             selector.register(rank.answers, selectors.EVENT_READ, number)
-        while len(given) < len(ranks):
+        while len(answers) < len(ranks):
             answered = selector.select(max(0.0, deadline - time.monotonic()))
             if not answered:
-                silent = ", ".join(rank.place.name for number, rank in enumerate(ranks) if number not in given)
+                silent = ", ".join(rank.place.name for number, rank in enumerate(ranks) if number not in answers)
                 return ProbeAnswer(probe=probe, error=f"no answer of {silent} in {seconds:g} s"), True
             for key, _ in answered:
                 rank = ranks[key.data]
                 line = rank.answers.readline()
                 answer = ProbeAnswer.model_validate_json(line) if line else _ended(rank, probe)
                 if answer.error is not None:
-                    return answer.model_copy(update={"error": _told_by(rank, answer.error, among=ranks)}), False
-                given[key.data] = answer
+                    return answer.model_copy(
+                        update={"error": _with_device_name(rank, answer.error, among=ranks)}
+                    ), False
+                answers[key.data] = answer
                 selector.unregister(key.fileobj)
-    return given[0], False
+    return answers[0], False
 
 
 def _ended(rank: _Rank, probe: Probe) -> ProbeAnswer:
@@ -147,13 +149,13 @@ def _ended(rank: _Rank, probe: Probe) -> ProbeAnswer:
 
 
 def _last_line(rank: _Rank) -> str:
-    """Return the last line that a rank printed and that is its own, or nothing."""
+    """Return the last line of a rank's log that is not part of a stack, or an empty text."""
     rank.log.seek(0)
     lines = [line.strip() for line in rank.log.read().decode(errors="replace").splitlines()]
-    said = [line for line in lines if line and not line.startswith(("File ", "Thread ", "Current thread", "Extension"))]
-    return f": {said[-1]}" if said else ""
+    own = [line for line in lines if line and not line.startswith(("File ", "Thread ", "Current thread", "Extension"))]
+    return f": {own[-1]}" if own else ""
 
 
-def _told_by(rank: _Rank, error: str, *, among: Sequence[_Rank]) -> str:
+def _with_device_name(rank: _Rank, error: str, *, among: Sequence[_Rank]) -> str:
     line = " ".join(error.split())
     return f"{rank.place.name}: {line}" if len(among) > 1 else line

@@ -1,7 +1,7 @@
-"""One rank of a probe, in a process of its own: `python -m trainables.probes.rank_process FILE_NUMBER`.
+"""Runs one rank of a probe in its own process: `python -m trainables.probes.rank_process FILE_NUMBER`.
 
-Standard input gives a line, who the rank is and what it is asked; each probe is answered by a line, written to the file
-of that number. The process ends when its standard input closes, in the middle of a probe too.
+It reads a ProbesRequest as one line from standard input, and writes one line for each probe to the file of that number.
+The process ends when its standard input closes, also in the middle of a probe.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, TextIO
 
-from trainables.probes.answers import Probe, ProbeAnswer, ProbesRequest
+from trainables.probes.messages import Probe, ProbeAnswer, ProbesRequest
 from trainables.ranks.local_group import LOOPBACK
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Answer the probes that are asked for."""
+    """Run the requested probes."""
     faulthandler.enable()
     lines: queue.Queue[str] = queue.Queue()
     threading.Thread(target=_read, args=(sys.stdin, lines), daemon=True).start()
@@ -31,7 +31,7 @@ def main() -> None:
         for probe in request.probes:
             rank, answer = _answer(probe, request=request, rank=rank)
             print(answer.model_dump_json(), file=answers, flush=True)
-        lines.get()  # until whoever asked has all the answers: a rank that ends breaks the group of the others
+        lines.get()  # wait until the parent has all answers: a rank that ends breaks the group of the others
 
 
 def _answer(probe: Probe, *, request: ProbesRequest, rank: Rank | None) -> tuple[Rank | None, ProbeAnswer]:
@@ -39,14 +39,14 @@ def _answer(probe: Probe, *, request: ProbesRequest, rank: Rank | None) -> tuple
 
     try:
         rank = rank or (_join(request) if probe in NEED_A_GROUP else None)
-        found = WORK[probe](rank or _alone(request))
-    except Exception as error:  # noqa: BLE001  whatever a device's libraries raise is what was asked for
+        result = WORK[probe](rank or _alone(request))
+    except Exception as error:  # noqa: BLE001  any error of a device's libraries is the answer
         return rank, ProbeAnswer(probe=probe, error=f"{type(error).__name__}: {error}".strip())
-    return rank, ProbeAnswer(probe=probe, said=found.said, numbers=dict(found.numbers))
+    return rank, ProbeAnswer(probe=probe, text=result.text, numbers=dict(result.numbers))
 
 
 def _alone(request: ProbesRequest) -> Rank:
-    """Return the rank without a group, so that a device is tried before NCCL is."""
+    """Return the rank without a group, so that the device is tried before NCCL."""
     import torch
 
     from trainables.training.trainer import Rank

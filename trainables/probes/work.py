@@ -1,4 +1,4 @@
-"""The probes: what a device does in one, and what is wrong when it does it wrongly. Runs in a rank's own process.
+"""The work of each probe, with a check of its result. Runs in a rank's own process.
 
 B examples, D input features.
 """
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from trainables.config import EngineConfig, PhaseConfig
 from trainables.engine import Engine, EngineRequest
 from trainables.errors import RunError
-from trainables.probes.answers import Probe
+from trainables.probes.messages import Probe
 from trainables.training.trainer import Rank
 
 _MEBIBYTE = 2**20
@@ -26,26 +26,26 @@ _SECONDS_TO_MEASURE = 0.5
 _NUM_EXAMPLES, _NUM_FEATURES, _WIDTH = 32, 64, 128
 _RATE = 1e-2
 _WITHIN = 1e-4
-"""How far float32 results may be from those of the CPU, relative: sums are added in another order."""
+"""Largest relative difference between float32 results and those of the CPU: sums are added in another order."""
 _WITHIN_BFLOAT16 = 0.02
-"""The same of a bfloat16 product, relative to its largest element: 8 bits of mantissa, and sums that are rounded."""
+"""The same for a bfloat16 product, relative to its largest element: 8 bits of mantissa, and sums that are rounded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """What a probe found."""
+class ProbeResult:
+    """Result of a probe that works."""
 
-    said: str
-    """In words."""
+    text: str
+    """Text for the report."""
     numbers: Mapping[str, float] = field(default_factory=dict[str, float])
-    """What was measured."""
+    """Measured values."""
 
 
-def memory(rank: Rank) -> Found:
+def memory(rank: Rank) -> ProbeResult:
     """Fill memory of the device with numbers and read them back.
 
     Raises:
-        RunError: They have changed.
+        RunError: The numbers have changed.
     """
     mebibytes = 1024 if rank.device.type == "cuda" else 64
     numbers = torch.arange(mebibytes * _MEBIBYTE // 4, dtype=torch.int32, device=rank.device)
@@ -54,11 +54,11 @@ def memory(rank: Rank) -> Found:
     back = numbers[:: count // 1024].cpu()
     if total != expected or not torch.equal(back, torch.arange(0, count, count // 1024, dtype=torch.int32)):
         raise RunError(f"{mebibytes} MiB were written and came back changed (sum {total}, not {expected})")
-    return Found(said=f"{mebibytes} MiB written and read back")
+    return ProbeResult(text=f"{mebibytes} MiB written and read back")
 
 
-def matrix_product(rank: Rank) -> Found:
-    """Multiply two matrices in bfloat16, compare some rows with the CPU's, and measure.
+def matrix_product(rank: Rank) -> ProbeResult:
+    """Multiply two matrices in bfloat16, compare some rows with the CPU's, and measure the speed.
 
     Raises:
         RunError: The product is wrong.
@@ -74,10 +74,10 @@ def matrix_product(rank: Rank) -> Found:
         raise RunError(f"a product of bfloat16 matrices is {error:.1%} off; below {_WITHIN_BFLOAT16:.0%} is right")
     seconds = _seconds_of(lambda: left @ right, device=rank.device)
     tflops = 2 * size**3 / seconds / 1e12
-    return Found(said=f"{tflops:.4g} TFLOP/s in bfloat16, {size} x {size}", numbers={"tflops_bfloat16": tflops})
+    return ProbeResult(text=f"{tflops:.4g} TFLOP/s in bfloat16, {size} x {size}", numbers={"tflops_bfloat16": tflops})
 
 
-def adamw(rank: Rank) -> Found:
+def adamw(rank: Rank) -> ProbeResult:
     """Take three steps of torch's fused AdamW, and compare the weights with those of the plain one on the CPU.
 
     Raises:
@@ -94,10 +94,10 @@ def adamw(rank: Rank) -> Found:
             f"fused AdamW leaves weights {error:.3g} from those of the plain one; below {_WITHIN:g} is right"
         )
     seconds = _seconds_of(optimizer.step, device=rank.device)
-    return Found(said=f"fused, a million weights in {seconds * 1e3:.3g} ms", numbers={"seconds_adamw": seconds})
+    return ProbeResult(text=f"fused, a million weights in {seconds * 1e3:.3g} ms", numbers={"seconds_adamw": seconds})
 
 
-def all_reduce(rank: Rank) -> Found:
+def all_reduce(rank: Rank) -> ProbeResult:
     """Sum a tensor over all ranks, check the sum, and measure the bandwidth.
 
     Raises:
@@ -111,7 +111,7 @@ def all_reduce(rank: Rank) -> Found:
         raise RunError(f"the sum over {rank.num_ranks} ranks is {float(tensor[0])}, not {expected}")
     backend = dist.get_backend()
     if rank.num_ranks == 1:
-        return Found(said=f"{backend}, 1 rank: nothing to send")
+        return ProbeResult(text=f"{backend}, 1 rank: nothing to send")
     num, seconds = 5, 0.0
     for timed in (False, True):
         began = time.monotonic()
@@ -121,11 +121,11 @@ def all_reduce(rank: Rank) -> Found:
         seconds = (time.monotonic() - began) / num if timed else 0.0
     # Of the bus, as nccl-tests counts it: each rank sends and receives 2 (n - 1) / n of the tensor.
     bandwidth = mebibytes * _MEBIBYTE * 2 * (rank.num_ranks - 1) / rank.num_ranks / seconds / 1e9
-    said = f"{backend}, {rank.num_ranks} ranks, {bandwidth:.3g} GB/s of bus bandwidth, {mebibytes} MiB"
-    return Found(said=said, numbers={"gigabytes_per_second": bandwidth})
+    text = f"{backend}, {rank.num_ranks} ranks, {bandwidth:.3g} GB/s of bus bandwidth, {mebibytes} MiB"
+    return ProbeResult(text=text, numbers={"gigabytes_per_second": bandwidth})
 
 
-def zero(rank: Rank, *, stage: Literal[0, 1, 2, 3]) -> Found:
+def zero(rank: Rank, *, stage: Literal[0, 1, 2, 3]) -> ProbeResult:
     """Take a training step through our engine in both precisions; the numbers are the loss after it.
 
     Raises:
@@ -143,7 +143,7 @@ def zero(rank: Rank, *, stage: Literal[0, 1, 2, 3]) -> Found:
             raise RunError(
                 f"{name} after a step is {losses[name]:.6f}, and {expected:.6f} on the CPU without an engine"
             )
-    return Found(said=f"{losses['loss_float32']:.5f} after a step, as without an engine", numbers=losses)
+    return ProbeResult(text=f"{losses['loss_float32']:.5f} after a step, as without an engine", numbers=losses)
 
 
 def _step_thrice(weight: nn.Parameter, gradient: Tensor, *, fused: bool) -> torch.optim.AdamW:
@@ -175,7 +175,7 @@ def _examples() -> tuple[Tensor, Tensor]:
 
 
 def loss_after_plain_step() -> float:
-    """Return the mean loss after one step of plain torch on the CPU: what every engine has to have too."""
+    """Return the mean loss after one step of plain torch on the CPU; every engine must have the same."""
     module = _Small()
     inputs_BD, targets_B = _examples()
     optimizer = torch.optim.AdamW(module.parameters(), lr=_RATE, weight_decay=0.0, betas=(0.9, 0.999), foreach=False)
@@ -186,7 +186,7 @@ def loss_after_plain_step() -> float:
 
 
 def _loss_after_step(rank: Rank, *, config: EngineConfig) -> float:
-    inputs_BD, targets_B = (one[rank.number :: rank.num_ranks].to(rank.device) for one in _examples())
+    inputs_BD, targets_B = (tensor[rank.number :: rank.num_ranks].to(rank.device) for tensor in _examples())
     module = _Small().to(rank.device)
     engine = Engine(
         EngineRequest(
@@ -211,7 +211,7 @@ def _loss_after_step(rank: Rank, *, config: EngineConfig) -> float:
 
 
 def _seconds_of(call: Callable[[], object], *, device: torch.device) -> float:
-    """Return how long a call takes, on average over as many as fill half a second, after one that is not counted."""
+    """Return how long a call takes, as the mean over the calls of half a second, after one that is not counted."""
     call()
     num = 1
     while True:
@@ -232,9 +232,9 @@ def _wait_for(device: torch.device) -> None:
 
 
 NEED_A_GROUP: frozenset[Probe] = frozenset({"all_reduce", "zero_0", "zero_1", "zero_2", "zero_3"})
-"""Probes whose ranks have to have met."""
+"""Probes whose ranks form a process group."""
 
-WORK: dict[Probe, Callable[[Rank], Found]] = {
+WORK: dict[Probe, Callable[[Rank], ProbeResult]] = {
     "memory": memory,
     "matrix_product": matrix_product,
     "adamw": adamw,
@@ -244,4 +244,4 @@ WORK: dict[Probe, Callable[[Rank], Found]] = {
     "zero_2": partial(zero, stage=2),
     "zero_3": partial(zero, stage=3),
 }
-"""Probe -> what does it."""
+"""Probe -> function that runs it."""

@@ -1,8 +1,8 @@
-"""What the ranks of a trial compute on: settled once by who starts them, and handed on as a value. Pure.
+"""Settles the devices of a trial's ranks once, before they start, as a value. Pure.
 
-A sweep settles it in its driver, from the resources that Ray counts; `xstilts run` settles it from what torch sees
-(`local_devices`). Placement, counting, warnings, forecasts, ranks and what is known of memory all read the value that
-was settled: none of them looks for a device.
+A sweep settles them in its driver, from the resources that Ray counts; `xstilts run` settles them from the GPUs that
+torch finds (`local_devices`). Placement, counting, warnings, forecasts, ranks and the sizes of passes all read this
+value; none of them looks for a device.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from trainables.config.frozen import FrozenModel
 from trainables.errors import ConfigError, near_matches
 
 REHEARSAL = "XSTILTS_REHEARSE_ON_CPU"
-"""Variable that makes ranks compute on the CPU although GPUs are counted for them: how the placement of a sweep on a
-GPU cluster is rehearsed, and tested, on hosts that have none (docs/how-to/gpus.md)."""
+"""Variable that makes ranks compute on the CPU although GPUs are counted for them: it rehearses, and tests, the
+placement of a sweep for a GPU cluster on hosts without GPUs (docs/how-to/gpus.md)."""
 
 _WHOLE = 1e-9
-"""Shares of a GPU are compared up to this: ten times 0.1 is one GPU."""
+"""Tolerance when shares of a GPU are compared: ten times 0.1 is one GPU."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostResources:
-    """What one host offers."""
+    """Resources of one host."""
 
     cpus: float
     """Cores."""
@@ -41,14 +41,14 @@ class HostResources:
 
 
 class RankDevices(FrozenModel):
-    """What each rank of a trial takes, and computes on. Crosses processes."""
+    """Resources and device of each rank of a trial. Crosses processes."""
 
     kind: Literal["cpu", "cuda"]
-    """What ranks are counted by: the settled value of `engine.device`."""
+    """The settled value of `engine.device`, by which ranks are counted and placed."""
     computes_on: Literal["cpu", "cuda"]
-    """What a rank runs on: `kind`, but in a rehearsal the CPU."""
+    """Device of a rank: `kind`, but the CPU in a rehearsal."""
     cpus_per_rank: float = Field(default=1.0, gt=0)
-    """Cores that a rank takes of its host, as Ray counts them; below 1 where a host has fewer cores than ranks."""
+    """Cores that a rank takes of its host, as Ray counts them; below 1 if a host has fewer cores than ranks."""
     gpus_per_rank: float = Field(default=0.0, ge=0)
     """GPUs, or the share of one, that a rank takes of its host."""
     accelerator_type: str | None = None
@@ -56,7 +56,7 @@ class RankDevices(FrozenModel):
     threads: int | None = Field(default=None, ge=1)
     """CPU threads of a rank; None is its share of its host's cores."""
     on_one_host: bool = True
-    """Whether all ranks of a trial are on one host; else a trial needs more than any host has room for."""
+    """Whether all ranks of a trial are on one host; if not, a trial is too large for any host."""
 
     @property
     def ranks_per_gpu(self) -> int:
@@ -72,23 +72,23 @@ def settle_devices(
     may_grow: bool = False,
     rehearses: bool = False,
 ) -> RankDevices:
-    """Return what the ranks of a sweep's trials compute on.
+    """Return the devices of the ranks of a sweep's trials.
 
-    `auto` is CUDA where any host has a GPU, or could have one: a head without GPUs does not turn a cluster into CPUs.
+    `auto` is CUDA if any host has a GPU, or could have one: a head without GPUs does not turn a cluster into CPUs.
 
     Args:
-        engine: Ranks, threads and device, as the user wrote them.
-        hosts: The hosts that are there.
+        engine: The user's settings: ranks, threads and device.
+        hosts: The present hosts.
         may_join: The hosts that an autoscaler could add.
-        may_grow: Whether hosts could join that `may_join` does not tell of: a GPU that is asked for may yet come.
-        rehearses: Whether ranks compute on the CPU whatever is counted.
+        may_grow: Whether hosts that are not in `may_join` could join, so that a missing GPU can still come.
+        rehearses: Whether ranks compute on the CPU in any case.
 
     Raises:
-        ConfigError: Ranks need more GPUs than there are, or could be; nothing falls to the CPU in silence.
+        ConfigError: Ranks need more GPUs than there are, or could be; they never use the CPU instead without notice.
     """
     possible = [*hosts, *may_join]
     if engine.device == "cpu" or (engine.device == "auto" and not _num_gpus(possible)):
-        _refuse_shares_of_nothing(engine)
+        _raise_if_gpu_settings_have_no_effect(engine)
         return _on_one_host(
             RankDevices(
                 kind="cpu",
@@ -114,10 +114,10 @@ def settle_devices(
 
 
 def ranks_that_fit(host: HostResources, *, devices: RankDevices) -> int:
-    """Return how many ranks one host has room for at a time.
+    """Return how many ranks one host has room for at the same time.
 
     Args:
-        host: What it offers.
+        host: Its resources.
         devices: What each rank takes.
     """
     by_cores = math.floor(host.cpus / devices.cpus_per_rank + _WHOLE)
@@ -129,10 +129,10 @@ def ranks_that_fit(host: HostResources, *, devices: RankDevices) -> int:
 
 
 def trials_at_a_time(hosts: Iterable[HostResources], *, devices: RankDevices, num_ranks: int) -> int:
-    """Return how many trials hosts have room for at a time; 0 where not even one can be placed.
+    """Return how many trials hosts have room for at the same time; 0 if not even one can be placed.
 
     Args:
-        hosts: What they offer.
+        hosts: Their resources.
         devices: What each rank takes.
         num_ranks: Ranks of a trial.
     """
@@ -146,8 +146,8 @@ def threads_on(host: HostResources, *, devices: RankDevices) -> int:
     """Return the CPU threads of a rank on a host: as settled, or its share of the host's cores.
 
     Args:
-        host: Where the rank runs.
-        devices: What was settled.
+        host: The rank's host.
+        devices: The settled devices.
     """
     if devices.threads is not None:
         return devices.threads
@@ -167,15 +167,15 @@ def _ranks_by_gpus(host: HostResources, *, share: float) -> int:
 
 
 def _on_one_host(devices: RankDevices, *, num_ranks: int, hosts: Sequence[HostResources]) -> RankDevices:
-    """Spread a trial over hosts only where none of them has room for all its ranks."""
+    """Return devices that spread a trial over hosts only if no host has room for all its ranks."""
     largest = max((ranks_that_fit(host, devices=devices) for host in hosts), default=0)
     return devices.model_copy(update={"on_one_host": largest >= num_ranks})
 
 
 def _cpus_of_a_rank(engine: EngineConfig, *, hosts: Sequence[HostResources]) -> float:
-    """Return what a rank on a GPU takes of a host's cores, so that on every host GPUs decide how many ranks it holds.
+    """Return the cores of a rank on a GPU, chosen so that on every host the GPUs decide how many ranks it holds.
 
-    Ray takes one number for all hosts: it is the least of their shares.
+    Ray needs one number for all hosts: the smallest of their shares.
     """
     if engine.threads_per_rank:
         return float(engine.threads_per_rank)
@@ -192,7 +192,7 @@ def _num_gpus(hosts: Sequence[HostResources]) -> float:
     return sum(host.gpus * host.count for host in hosts)
 
 
-def _refuse_shares_of_nothing(engine: EngineConfig) -> None:
+def _raise_if_gpu_settings_have_no_effect(engine: EngineConfig) -> None:
     asked = [name for name in ("gpus_per_worker", "accelerator_type") if name in engine.model_fields_set]
     chosen = [name for name in asked if getattr(engine, name) not in (1.0, None)]
     if chosen:
@@ -204,13 +204,13 @@ def _refuse_shares_of_nothing(engine: EngineConfig) -> None:
 def _check_enough_gpus(
     engine: EngineConfig, *, hosts: Sequence[HostResources], suitable: Sequence[HostResources], devices: RankDevices
 ) -> None:
-    """Refuse what can never be placed, with both numbers.
+    """Check that the hosts have enough GPUs for a trial; the error names both numbers.
 
     Raises:
-        ConfigError: GPUs, their type, or the cores beside them do not suffice for one trial.
+        ConfigError: There are too few GPUs, GPUs of the type, or cores beside them for one trial.
     """
     if engine.accelerator_type is not None and not suitable and _num_gpus(hosts):
-        _refuse_type(engine.accelerator_type, hosts=hosts)
+        _raise_unknown_type(engine.accelerator_type, hosts=hosts)
     needed, share = engine.num_workers, engine.gpus_per_worker
     by_gpus = sum(_ranks_by_gpus(host, share=share) * host.count for host in suitable)
     if by_gpus < needed:
@@ -230,7 +230,7 @@ def _check_enough_gpus(
         raise ConfigError("engine.threads_per_rank", message)
 
 
-def _refuse_type(wanted: str, *, hosts: Sequence[HostResources]) -> None:
+def _raise_unknown_type(wanted: str, *, hosts: Sequence[HostResources]) -> None:
     known = sorted({name for host in hosts for name in host.accelerator_types})
     there = f"the GPUs that are counted are {', '.join(known)}" if known else "Ray knows no type of the GPUs there"
     message = f"{wanted!r}: {there}{near_matches(wanted, known)}; name one of them, or leave it out"

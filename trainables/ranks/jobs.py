@@ -1,16 +1,17 @@
-"""What a trial asks its ranks to do. Plain data: it crosses processes."""
+"""Jobs for ranks, and their results. Plain data that crosses processes."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from trainables.config import EngineConfig, EvaluationConfig, FrozenModel, PhaseConfig
 from trainables.config.locked import LockedEvaluation
-from trainables.monitoring.liveness import Watch
-from trainables.results import Phase, SplitRows, TaskTraining
+from trainables.monitoring.watchdog import Watch
+from trainables.plan.combination import Combination
+from trainables.results import Phase, StageMeasurements
 from trainables.tasks.spec import TaskSpec
 
 HEADS = "heads.safetensors"
@@ -20,11 +21,16 @@ LOSSES = "losses.json"
 """Training loss of every step, in a stage's folder."""
 
 TASK_LOSSES = "task_losses.json"
-"""Task -> `steps`, `counts`, `losses`: the steps that held it, their examples of it and mean loss; beside `LOSSES`."""
+"""File beside `LOSSES`. Task -> `steps`, `counts`, `losses`: the steps that held it, their examples of it, and the mean
+loss."""
+
+
+FolderPath = Annotated[Path, Field(strict=False)]
+"""A folder, which is text in JSON."""
 
 
 class JobPlaces(FrozenModel):
-    """Where a job reads and writes."""
+    """Folders that a job reads and writes."""
 
     encoder: Path = Field(strict=False)
     """Folder with the encoder to start from."""
@@ -35,35 +41,49 @@ class JobPlaces(FrozenModel):
     cache: Path = Field(strict=False)
     """Folder for encoded data sets; shared by jobs."""
     progress: Path | None = Field(default=None, strict=False)
-    """File that rank 0 keeps its progress in, or None."""
+    """File for rank 0's progress, or None."""
     vision: Path | None = Field(default=None, strict=False)
-    """Folder with the vision tower, where the phase loads one."""
+    """Folder with the vision tower, if the phase loads one."""
     state: Path | None = Field(default=None, strict=False)
     """Folder with the training state to continue from (a checkpoint or a trunk); None starts the phase."""
     checkpoints: Path | None = Field(default=None, strict=False)
-    """Folder that rank 0 leaves checkpoints in, or None for none."""
+    """Folder for rank 0's checkpoints; None writes none."""
     predicted: Path | None = Field(default=None, strict=False)
-    """Folder that keeps what an evaluation has predicted: one that is interrupted goes on. None keeps nothing."""
+    """Folder for the predictions of an evaluation, so that it can continue after an interruption; None keeps none."""
+    parts: dict[str, FolderPath] = Field(default_factory=dict[str, Path])
+    """Key of a stage that is combined -> its folder."""
 
 
 class TrainJob(FrozenModel):
-    """Train one phase and save its encoder, and for the target phase its head."""
+    """Train one phase, or combine its parts, and save its encoder, and for the target phase its head."""
 
     type: Literal["train"] = "train"
     phase: Phase
-    """Which phase."""
+    """The phase."""
     work: PhaseConfig
-    """How."""
+    """Its configuration."""
     specs: dict[str, TaskSpec]
     """Task name -> specification, for the mixture's tasks."""
     engine: EngineConfig
-    """How it is spread over ranks."""
+    """Ranks, precision and sharding."""
+    saves_memory: bool = False
+    """Whether activations are recomputed where `engine.gradient_checkpointing` is `auto`."""
     is_trunk: bool = False
-    """Whether to stop where the learning rate begins to fall, and to keep the training state instead of the phase."""
+    """Whether to stop before the learning rate falls, and to keep the training state instead of the phase."""
+    stop_share: float | None = None
+    """Share of the steps at which to stop instead, and to keep both the training state and the model."""
+    combination: Combination | None = None
+    """How to combine `places.parts` instead of training; None trains."""
     places: JobPlaces
-    """Where."""
+    """Folders."""
     watch: Watch | None = None
-    """How the ranks are watched while they do it, or None."""
+    """How the ranks are watched meanwhile, or None."""
+
+    @property
+    def recomputes(self) -> bool:
+        """Whether activations are recomputed in the backward pass."""
+        chosen = self.engine.gradient_checkpointing
+        return self.saves_memory if chosen == "auto" else chosen
 
 
 class EvaluateJob(FrozenModel):
@@ -71,25 +91,25 @@ class EvaluateJob(FrozenModel):
 
     type: Literal["evaluate"] = "evaluate"
     work: EvaluationConfig | LockedEvaluation
-    """What is scored."""
+    """Task, split and languages."""
     target: PhaseConfig | None
-    """Target phase, for the shape of its head; None where the encoder itself is scored (retrieval)."""
+    """Target phase, for the shape of its head; None if the encoder itself is scored (retrieval)."""
     spec: TaskSpec
     """The evaluation task."""
     head_spec: TaskSpec
-    """The task whose head is used: the target's, or the evaluation task itself where it needs no trained one."""
+    """The task whose head is used: the target's, or the evaluation task itself if it needs no trained head."""
     places: JobPlaces
-    """Where; `encoder` is the folder of the stage that is scored."""
+    """Folders; `encoder` is that of the stage that is scored."""
     watch: Watch | None = None
-    """How the ranks are watched while they do it, or None."""
+    """How the ranks are watched meanwhile, or None."""
 
 
 Job = TrainJob | EvaluateJob
-"""What ranks can be asked to do."""
+"""A job for ranks."""
 
 
-class JobResult(FrozenModel):
-    """What rank 0 answers."""
+class JobResult(StageMeasurements):
+    """What rank 0 returns."""
 
     steps: int = 0
     """Optimiser steps that the phase has taken at the end of the job."""
@@ -99,22 +119,10 @@ class JobResult(FrozenModel):
     """Training time that they took, when it continued a checkpoint of its own stage."""
     losses: tuple[float, ...] = Field(default=(), strict=False)
     """Training loss of every step; empty for evaluation."""
-    scores: dict[str, float]
-    """Task or language -> its own metric (0..1)."""
-    metrics: dict[str, dict[str, float]] = Field(default_factory=dict)
-    """Evaluation: metric (the task's own first) -> language -> score (0..1)."""
-    counts: dict[str, int]
-    """Task -> examples trained on; language -> items scored."""
-    tasks: dict[str, TaskTraining] = Field(default_factory=dict[str, TaskTraining])
-    """Task -> weight, counts and losses; empty for evaluation."""
-    made_with: dict[str, str]
-    """Ranks, ZeRO stage, threads, versions."""
-    split_rows: tuple[SplitRows, ...] = Field(default=(), strict=False)
-    """The splits that it read and that rows were left out of, or whose texts spell special tokens."""
     memory_bytes: int = 0
-    """What rank 0 holds after the job of the memory of the device that computes: on CUDA what its allocator keeps, on
-    the CPU `host_memory_bytes`."""
+    """Memory that rank 0 holds after the job on the device that computes: on CUDA the memory that torch's allocator
+    keeps, on the CPU `host_memory_bytes`."""
     host_memory_bytes: int = 0
     """Resident memory of rank 0's process after the job, without weights that it keeps for the next one on purpose."""
     device_capacity_bytes: int = 0
-    """What rank 0 may have of its GPU's memory; 0 on the CPU."""
+    """Memory that rank 0 can use of its GPU; 0 on the CPU."""

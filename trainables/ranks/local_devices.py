@@ -1,7 +1,7 @@
-"""The GPUs of this machine as torch, the driver and the kernel see them: what `xstilts run` settles its devices from.
+"""Finds the GPUs of this machine by torch, the driver and the kernel, and settles the devices of `xstilts run`.
 
-Where they disagree, something is broken, and the user is told what: training on the CPU for a week instead is the
-worst that could follow from a driver that was not loaded.
+If the three disagree, something is broken, and the error names it: without this check, a driver that is not loaded
+could mean a week of training on the CPU.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from trainables.errors import ConfigError
 from trainables.ranks.devices import REHEARSAL, HostResources, RankDevices, number_of, settle_devices
 
 _HIDDEN = {"", "-1", "NoDevFiles"}
-"""Values of CUDA_VISIBLE_DEVICES that hide every GPU, as the user wished."""
+"""Values of CUDA_VISIBLE_DEVICES that hide every GPU on the user's request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,15 +25,15 @@ class FoundGpus:
     """The GPUs of this machine."""
 
     num_in_kernel: int
-    """NVIDIA GPUs that this process's /dev shows; 0 where the user hides them."""
+    """NVIDIA GPUs in this process's /dev; 0 if the user hides them."""
     num_in_torch: int
     """CUDA devices that torch can use."""
     problem: str | None = None
-    """Why torch can use none, where the kernel shows some or something else counts some."""
+    """Why torch can use none, if the kernel shows some or another program counts some."""
 
 
 def find_gpus() -> FoundGpus:
-    """Return what this machine has. Torch is imported only where there is a driver or a device."""
+    """Return the GPUs of this machine; torch is imported only if there is a driver or a device."""
     in_kernel = 0 if _are_hidden(os.environ) else len(list(Path("/dev").glob("nvidia[0-9]*")))
     has_driver = _has_driver()
     if not in_kernel and not has_driver:
@@ -45,29 +45,30 @@ def find_gpus() -> FoundGpus:
 
 
 def devices_here(engine: EngineConfig) -> RankDevices:
-    """Return what the ranks of a trial compute on that runs on this machine alone, without Ray.
+    """Return the devices of a trial's ranks on this machine alone, without Ray.
 
     Raises:
-        ConfigError: It has fewer GPUs than the ranks need, GPUs that torch cannot use, or fewer cores than ranks.
+        ConfigError: The machine has fewer GPUs than the ranks need, GPUs that torch cannot use, or fewer cores than
+            ranks.
     """
     cores = len(os.sched_getaffinity(0))
     found = FoundGpus(num_in_kernel=0, num_in_torch=0) if engine.device == "cpu" else find_gpus()
     refuse_unusable(engine, counted=0, found=found)
     host = HostResources(cpus=cores, gpus=found.num_in_torch)
     if engine.device == "cuda" and not found.num_in_torch:
-        message = f"cuda: 0 GPUs are here ({found.problem}); install what is missing, or write `device: cpu`"
+        message = f"cuda: this machine has 0 GPUs ({found.problem}); install what is missing, or write `device: cpu`"
         raise ConfigError("engine.device", message)
     devices = settle_devices(engine, hosts=[host])
     return _on_cores(devices, engine=engine, cores=cores)
 
 
 def refuse_unusable(engine: EngineConfig, *, counted: float, found: FoundGpus) -> None:
-    """Refuse GPUs that are there and cannot be used, unless the user wants the CPU.
+    """Raise if the machine has GPUs that torch cannot use, unless the user wants the CPU.
 
     Args:
-        engine: What the user wrote.
-        counted: GPUs that Ray counts on this machine; 0 where it was not asked.
-        found: What the machine has.
+        engine: The user's settings.
+        counted: GPUs that Ray counts on this machine; 0 without Ray.
+        found: GPUs of the machine.
 
     Raises:
         ConfigError: Kernel, Ray and torch disagree about the GPUs of this machine.
@@ -82,7 +83,7 @@ def refuse_unusable(engine: EngineConfig, *, counted: float, found: FoundGpus) -
     why = f" ({found.problem})" if found.problem else ""
     message = (
         f"{engine.device}: {there}, and torch can use {found.num_in_torch}{why}; install the driver, or the CUDA build "
-        "of torch that fits it (`xstilts doctor --devices` tells more), or write `device: cpu`"
+        "of torch that fits it (`xstilts doctor --devices` shows more), or write `device: cpu`"
     )
     raise ConfigError("engine.device", message)
 
@@ -91,7 +92,7 @@ def is_rehearsal(variables: Mapping[str, str] = os.environ) -> bool:
     """Return whether ranks compute on the CPU although GPUs are counted for them.
 
     Raises:
-        ConfigError: The variable has a value that says neither.
+        ConfigError: The variable is neither 0 nor 1.
     """
     value = variables.get(REHEARSAL, "0")
     if value not in {"", "0", "1"}:
@@ -100,10 +101,10 @@ def is_rehearsal(variables: Mapping[str, str] = os.environ) -> bool:
 
 
 def _on_cores(devices: RankDevices, *, engine: EngineConfig, cores: int) -> RankDevices:
-    """Return the devices with the threads that this machine's cores allow.
+    """Return the devices with the number of threads for this machine's cores.
 
     Raises:
-        ConfigError: There are fewer cores than ranks that compute on them.
+        ConfigError: Ranks compute on the CPU, and there are fewer cores than ranks.
     """
     if devices.kind == "cpu" and engine.num_workers > cores:
         message = f"{engine.num_workers} ranks, but this machine has {cores} cores and each needs one; lower it"
@@ -117,7 +118,7 @@ def _are_hidden(variables: Mapping[str, str]) -> bool:
 
 def _has_driver() -> bool:
     try:
-        ctypes.CDLL("libcuda.so.1")  # without it torch, whose import takes a second, finds no device
+        ctypes.CDLL("libcuda.so.1")  # without it torch finds no device, and its import takes a second
     except OSError:
         return False
     return True
@@ -134,4 +135,4 @@ def _problem(has_driver: bool) -> str:  # noqa: FBT001  (its only argument)
         torch.cuda.init()
     except (RuntimeError, AssertionError) as error:
         return str(error).partition("\n")[0]
-    return "the driver shows none"
+    return "the driver shows no GPU"

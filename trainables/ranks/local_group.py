@@ -1,4 +1,4 @@
-"""Ranks as processes of this machine: how `xstilts run` trains, without Ray."""
+"""Runs ranks as processes of this machine, without Ray; `xstilts run` uses it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ from typing import IO, Protocol
 import psutil
 
 from trainables.config import EngineConfig
+from trainables.config.rank_group import ProcessGroupConfig
 from trainables.errors import RankLostError
-from trainables.monitoring.liveness import Watch
+from trainables.monitoring.watchdog import Watch
 from trainables.ranks.devices import RankDevices
 from trainables.ranks.jobs import Job, JobResult
 from trainables.ranks.local_devices import devices_here
 from trainables.ranks.memory import GrowthGuard
-from trainables.ranks.rank_process import Answer
+from trainables.ranks.rank_process import RankAnswer
 from trainables.ranks.root_cause import Gathering
 
 log = logging.getLogger(__name__)
@@ -33,10 +34,10 @@ LOOPBACK = "127.0.0.1"
 
 
 class WorkerGroup(Protocol):
-    """Ranks that do jobs together. Started on the first job, kept for the next ones."""
+    """Ranks that do jobs together. They start with the first job, and stay for the next ones."""
 
     def run(self, job: Job) -> JobResult:
-        """Do a job on all ranks; returns what rank 0 answered.
+        """Do a job on all ranks; return rank 0's result.
 
         Raises:
             InputError: Data or checkpoint do not fit.
@@ -60,12 +61,12 @@ class LocalGroup:
 
     Args:
         config: Number of ranks, threads, device.
-        devices: What they compute on; None settles it from what torch sees here.
-        log: File that takes what ranks print; None passes it on to standard error.
+        devices: Their devices; None: settled from the GPUs that torch finds here.
+        log: File for the output of ranks; None: standard error.
         visible: CUDA devices that the ranks see, as CUDA_VISIBLE_DEVICES names them; None: those of this process.
 
     Raises:
-        ConfigError: This machine does not hold the ranks.
+        ConfigError: This machine has too few GPUs or cores for the ranks.
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class LocalGroup:
         self._is_ended = False
 
     def run(self, job: Job) -> JobResult:
-        """Do a job on all ranks; returns what rank 0 answered.
+        """Do a job on all ranks; return rank 0's result.
 
         Raises:
             InputError: Data or checkpoint do not fit.
@@ -93,18 +94,18 @@ class LocalGroup:
         try:
             if not self._ranks:
                 self._start()
-            self._refuse_once_ended()
+            self._raise_if_ended()
             for rank in self._ranks:
                 _send(rank, job.model_dump_json())
             result = self._gather(job.watch)
         except BaseException:
-            self.close()  # the others may hang in a collective that will never complete
+            self.close()  # the others can hang in a collective that will never complete
             raise
         self._replace_if_grown(result)
         return result
 
     def close(self) -> None:
-        """End the ranks; they see their input close."""
+        """End the ranks by closing their standard input."""
         for rank in self._ranks:
             with contextlib.suppress(BrokenPipeError):
                 _stdin(rank).close()
@@ -124,18 +125,16 @@ class LocalGroup:
             self.close()
 
     def end(self) -> None:
-        """End the ranks from another thread than that which runs a job: the job fails with RankLostError."""
+        """End the ranks from another thread while a job runs; the job fails with RankLostError."""
         self._is_ended = True
         for rank in list(self._ranks):
             rank.process.kill()
 
-    def _refuse_once_ended(self) -> None:
+    def _raise_if_ended(self) -> None:
         if self._is_ended:
-            raise RankLostError("the ranks were ended from outside; the trial can be run again")
+            raise RankLostError("the ranks were ended from outside; run the trial again")
 
     def _start(self) -> None:
-        from trainables.engine.process_group import ProcessGroupConfig
-
         port, threads = free_port(), self._devices.threads or 1
         self._ranks = [self._spawn(threads) for _ in range(self._config.num_workers)]
         for number, rank in enumerate(self._ranks):
@@ -163,7 +162,7 @@ class LocalGroup:
             stderr=log,
             pass_fds=(write_end,),
             env=os.environ | rank_environment(threads) | interface_variables(LOOPBACK) | self._variables,
-            start_new_session=True,  # Ctrl-C reaches the parent alone, which ends the ranks in order
+            start_new_session=True,  # Ctrl-C reaches only the parent, which ends the ranks in order
         )
         os.close(write_end)
         if log:
@@ -171,7 +170,7 @@ class LocalGroup:
         return _RankProcess(process=process, answers=os.fdopen(read_end, "rb"))
 
     def _gather(self, watch: Watch | None) -> JobResult:
-        """Return rank 0's result once every rank has answered; of several errors, raise the cause."""
+        """Return rank 0's result when every rank has answered; of several errors, raise the cause."""
         gathering = Gathering[JobResult](len(self._ranks), watch=watch)
         with selectors.DefaultSelector() as selector:
             for number, rank in enumerate(self._ranks):
@@ -192,17 +191,16 @@ class LocalGroup:
         if not line:
             code = rank.process.wait()
             msg = (
-                f"rank {number} ended with exit code {code} before it answered; its log says why, "
-                "the trial can be run again"
+                f"rank {number} ended with exit code {code} before it answered; its log shows why. Run the trial again"
             )
             raise RankLostError(msg)
-        return Answer.model_validate_json(line).unwrap()
+        return RankAnswer.model_validate_json(line).unwrap()
 
 
 def rank_environment(threads: int) -> dict[str, str]:
-    """Return what must stand in a rank's environment before torch is imported.
+    """Return the environment variables that a rank needs before it imports torch.
 
-    Spinning OpenMP threads beside a busy neighbour made a step ten times slower (docs/decisions/0002).
+    OpenMP threads that spin beside another busy process made a step ten times slower (docs/decisions/0002).
     """
     return {
         "OMP_NUM_THREADS": str(threads),
@@ -221,10 +219,10 @@ def free_port(host: str = LOOPBACK) -> int:
 
 
 def interface_variables(host: str) -> dict[str, str]:
-    """Return what has Gloo and NCCL listen on the interface with this address alone, where the user named no other.
+    """Return the variables that make Gloo and NCCL listen only on the interface with this address.
 
-    Left alone they take what the host's name resolves to: often loopback, where ranks are on several hosts, and
-    sometimes the network, where all are on one.
+    Variables that the user has set stay. By default the libraries use the address that the host's name resolves to:
+    often loopback, although ranks are on several hosts, and sometimes the network, although all are on one.
     """
     names = [name for name, addresses in psutil.net_if_addrs().items() if any(one.address == host for one in addresses)]
     variables = ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME")
@@ -241,5 +239,5 @@ def _send(rank: _RankProcess, line: str) -> None:
         _stdin(rank).write(line.encode() + b"\n")
         _stdin(rank).flush()
     except BrokenPipeError as error:
-        msg = "a rank has ended; its log says why, the trial can be run again"
+        msg = "a rank has ended; its log shows why. Run the trial again"
         raise RankLostError(msg) from error

@@ -1,19 +1,19 @@
-"""When ranks that are kept hold too much memory after a job, and are replaced. Pure."""
+"""Decides when ranks hold too much memory after a job and must be replaced. Pure."""
 
 from __future__ import annotations
 
 from trainables.ranks.jobs import JobResult
 
 HOST_GROWTH_LIMIT_BYTES = 2 << 30
-"""Most that a rank's process may grow in the host's memory since its first job."""
+"""Largest growth of a rank's process in host memory since its first job."""
 
 DEVICE_GROWTH_LIMIT_SHARE = 0.05
-"""Most that a rank may grow on its GPU since its first job, as a share of the GPU's memory: what a micro-batch that
-just fits would miss."""
+"""Largest growth of a rank on its GPU since its first job, as a share of the GPU's memory: with more, a micro-batch
+that just fits would not fit any more."""
 
 
 class GrowthGuard:
-    """Watches what the ranks of a group hold, job after job. One for each set of ranks."""
+    """Compares the memory of a group's ranks after each job with that after the first. One for each set of ranks."""
 
     def __init__(self) -> None:
         self._first: JobResult | None = None
@@ -22,7 +22,7 @@ class GrowthGuard:
         """Return why the ranks should be replaced after a job, or None.
 
         Args:
-            result: What rank 0 answered.
+            result: Rank 0's result.
         """
         if self._first is None:
             self._first = result
@@ -30,11 +30,11 @@ class GrowthGuard:
 
 
 def growth_complaint(result: JobResult, *, first: JobResult) -> str | None:
-    """Return in words how ranks have grown beyond what they may, or None.
+    """Return a text on how ranks have grown beyond the limits, or None.
 
     Args:
-        result: Answer to the last job.
-        first: Answer to the first job of the same ranks.
+        result: Result of the last job.
+        first: Result of the first job of the same ranks.
     """
     host = result.host_memory_bytes - first.host_memory_bytes
     if host > HOST_GROWTH_LIMIT_BYTES:
@@ -42,7 +42,7 @@ def growth_complaint(result: JobResult, *, first: JobResult) -> str | None:
     limit = int(result.device_capacity_bytes * DEVICE_GROWTH_LIMIT_SHARE)
     on_device = result.memory_bytes - first.memory_bytes
     if limit and on_device > limit:
-        return _grown("what they hold on their GPUs", on_device, limit=limit)
+        return _grown("their GPU memory", on_device, limit=limit)
     return None
 
 

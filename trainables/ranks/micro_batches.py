@@ -1,15 +1,15 @@
-"""Micro-batches that fit: what a host has learnt from ranks that ran out of memory.
+"""The size of micro-batches that fits a host's memory, learnt from ranks that ran out of memory.
 
-A step's gradient does not depend on how the step is cut (`training`), so a job that does not fit is done with half the
-tokens in a pass and the same batch. What fitted is kept in a file for each shape of job and host, beside the encoded
-data: the next trial of that shape begins with it. Losing the files costs one more failed attempt.
+A step's gradient does not depend on how the step is cut (`training`), so a job that does not fit is repeated with half
+the tokens in a pass and the same batch. The size that fitted is kept in a file for each shape of job and host, beside
+the encoded data: the next trial of that shape starts with it. If the files are lost, one more attempt fails.
 
-What did not fit once may fit later: a neighbour has gone, or memory was in pieces. So after some jobs, or some hours,
-one job is given twice the tokens. Where it does not fit, it goes straight back, and the next attempt waits twice as
-long.
+A size that did not fit once can fit later: another process has ended, or memory was fragmented. So after some jobs, or
+some hours, one job gets twice the tokens. If it does not fit, the job returns to the smaller size at once, and the next
+attempt waits twice as long.
 
 Trials of one host share a file, and hosts may share the folder, each with files of its own. A file is replaced as a
-whole; of two trials that write at once, one's count of a job is lost, which delays an attempt and nothing else.
+whole. If two trials write at the same time, the count of one job is lost, which only delays an attempt.
 """
 
 from __future__ import annotations
@@ -35,64 +35,74 @@ from trainables.tasks.spec import TaskSpec
 log = logging.getLogger(__name__)
 
 MIN_TOKENS = 64
-"""Least tokens of a pass; a single example may exceed any bound."""
+"""Smallest number of tokens in a pass; a single example can exceed any bound."""
 
 JOBS_BEFORE_LARGER = 20
-"""Jobs done with a smaller pass, after which a larger one is tried again."""
+"""Jobs with a smaller pass, after which a larger one is tried again."""
 
 SECONDS_BEFORE_LARGER = 24 * 3600.0
-"""Time after which it is tried again, however few jobs there were."""
+"""Time after which a larger pass is tried again, however few jobs there were."""
 
 MAX_REFUSED = 6
-"""Attempts in vain, up to which each doubles how long the next one waits."""
+"""Each failed attempt doubles the wait for the next one, up to this many."""
 
 
-MemoryKind = Literal["memory_retry", "halved", "enlarged"]
-"""What is done about a pass: `memory_retry` is the same size again, in fresh ranks."""
+LEAST_USUAL_TOKENS = 1024
+"""Where a pass would get smaller than this, activations are recomputed first: small passes leave a GPU idle, which
+costs more than the third of time that recomputing takes."""
+
+
+MemoryKind = Literal["memory_retry", "recompute", "halved", "enlarged"]
+"""How the next pass differs: `memory_retry` is the same size again, in fresh ranks; `recompute` is the same size with
+activations that are recomputed."""
 
 
 class _Known(FrozenModel):
-    """A file's content; older ones have the tokens alone."""
+    """A file's content; older files hold only the tokens."""
 
     tokens_per_micro_batch: int = Field(ge=MIN_TOKENS)
     """Tokens of a pass that did not run out of memory, or were not tried yet."""
+    recomputes: bool = False
+    """Whether activations are recomputed where the configuration leaves it open."""
     num_good: int = Field(default=0, ge=0)
-    """Jobs that were done with so many since that was written, or since more were last tried."""
+    """Jobs that ran with this size since it was written, or since a larger one was last tried."""
     since: float = 0.0
-    """When that was, in seconds since 1970, by the host's clock."""
+    """When counting started, in seconds since 1970, by the host's clock."""
     num_refused: int = Field(default=0, ge=0)
-    """How often more were tried since that did not fit."""
+    """How often a larger pass was tried since then and did not fit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryChange:
-    """What is done about a pass because of memory."""
+    """A change of the size of a pass, because of memory."""
 
     kind: MemoryKind
-    """What is done."""
+    """How it changes."""
     tokens_before: int
     """Tokens of the pass that was tried."""
     tokens_after: int
     """Tokens of the pass that is tried next."""
-    said: str = ""
-    """What the allocator said; empty where the pass grows."""
+    reason: str = ""
+    """The allocator's message; empty where the pass grows."""
 
     def __str__(self) -> str:
-        """Return it in words."""
+        """Return a sentence for the log."""
         before, after = self.tokens_before, self.tokens_after
         if self.kind == "enlarged":
-            return f"a pass of {after} tokens is tried again, after {before} have fitted for a while"
+            return f"a pass of {after} tokens is tried again, after {before} tokens have fitted for a while"
+        if self.kind == "recompute":
+            return f"a pass of {before} tokens does not fit the memory; from now on its activations are recomputed"
         if self.kind == "memory_retry":
             return f"a pass of {before} tokens ran out of memory; it is tried again in fresh ranks"
-        return f"a pass of {before} tokens does not fit the memory; from now on {after}"
+        return f"a pass of {before} tokens does not fit the memory; from now on it has {after} tokens"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MicroBatches:
-    """What is known of this host.
+    """The sizes that fit this host.
 
     Args:
-        folder: Holds a file for each shape; made when the first is written.
+        folder: Holds a file for each shape; made when the first file is written.
         clock: Seconds since 1970.
     """
 
@@ -102,57 +112,66 @@ class MicroBatches:
     def fitting(self, job: Job) -> Job:
         """Return the job with the tokens that are known to fit, at most those that it asks for."""
         known = self._known(job)
-        return job if known is None else _with_tokens(job, min(known.tokens_per_micro_batch, tokens_of(job)))
+        return job if known is None else _as_known(job, known, tokens=known.tokens_per_micro_batch)
 
     def larger(self, job: Job) -> Job | None:
-        """Return the job with twice the tokens that are known to fit, where that is to be tried now; else None.
+        """Return the job with twice the tokens that are known to fit, if a larger pass is due now; else None.
 
-        Whoever is given it tries it: for others it is not due again until as many jobs, or as much time, have passed.
+        The caller tries it: for others it is not due again until as many jobs, or as much time, have passed.
 
         Args:
-            job: With the tokens that its configuration asks for.
+            job: The job, with the tokens of its configuration.
         """
         known = self._known(job)
         if known is None or known.tokens_per_micro_batch >= tokens_of(job) or not self._is_due(known):
             return None
         self._write(job, known.model_copy(update={"num_good": 0, "since": self.clock()}))
-        return _with_tokens(job, min(2 * known.tokens_per_micro_batch, tokens_of(job)))
+        return _as_known(job, known, tokens=2 * known.tokens_per_micro_batch)
 
-    def did(self, job: Job) -> None:
-        """Note that a job was done with the tokens that it has."""
+    def record_success(self, job: Job) -> None:
+        """Note that a job fitted with the tokens that it has."""
         known, tokens = self._known(job), tokens_of(job)
         if known is None or tokens < known.tokens_per_micro_batch:
-            return  # it asked for fewer than fit, which tells nothing
+            return  # it has fewer tokens than are known to fit, so there is nothing to learn
         if tokens > 2 * known.tokens_per_micro_batch:
-            return  # what it had doubled was halved meanwhile, by another trial: that is news, and this is not
+            return  # another trial has halved the size since this job doubled it: the newer fact counts
         if tokens == known.tokens_per_micro_batch:
             update: dict[str, float] = {"num_good": known.num_good + 1}
         else:
             update = {"tokens_per_micro_batch": tokens, "num_good": 0, "since": self.clock(), "num_refused": 0}
-        with contextlib.suppress(OSError):  # what is done is done, on a full disk too
+        with contextlib.suppress(OSError):  # a full disk does not undo the job
             self._write(job, known.model_copy(update=update))
 
-    def refuse(self, job: Job) -> None:
-        """Note that a job which was given more tokens than were known to fit ran out of memory."""
+    def record_refusal(self, job: Job) -> None:
+        """Note that a job ran out of memory with more tokens than were known to fit."""
         known = self._known(job)
         if known is not None:
             refused = min(known.num_refused + 1, MAX_REFUSED)
             self._write(job, known.model_copy(update={"num_good": 0, "since": self.clock(), "num_refused": refused}))
 
-    def halve(self, job: Job) -> bool:
-        """Note that a job ran out of memory; returns False when no smaller pass is possible."""
-        tokens = tokens_of(job) // 2
-        if tokens < MIN_TOKENS or tokens_of(job) <= job.work.max_length or _is_coupled(job):
-            return False
-        known = self._known(job)
+    def shrink(self, job: Job) -> MemoryKind | None:
+        """Note that a job ran out of memory; return how the next pass needs less, or None where none is possible.
+
+        Args:
+            job: The job as it was tried, from `fitting`.
+        """
+        known, tokens = self._known(job), tokens_of(job) // 2
+        is_smallest = tokens < MIN_TOKENS or tokens_of(job) <= job.work.max_length or _is_coupled(job)
+        if _may_recompute(job) and (is_smallest or tokens < LEAST_USUAL_TOKENS):
+            size = min(tokens_of(job), known.tokens_per_micro_batch) if known else tokens_of(job)
+            self._write(job, _Known(tokens_per_micro_batch=size, since=self.clock(), recomputes=True))
+            return "recompute"
+        if is_smallest:
+            return None
         if known is not None:  # another trial may have halved it further meanwhile
             tokens = min(tokens, known.tokens_per_micro_batch)
-        self._write(job, _Known(tokens_per_micro_batch=tokens, since=self.clock()))
-        return True
+        recomputes = isinstance(job, TrainJob) and job.saves_memory
+        self._write(job, _Known(tokens_per_micro_batch=tokens, since=self.clock(), recomputes=recomputes))
+        return "halved"
 
     def _is_due(self, known: _Known) -> bool:
         patience = 2**known.num_refused
-        waited = self.clock() - known.since  # negative where the clock was set back: then jobs decide
+        waited = self.clock() - known.since  # negative if the clock was set back: then the number of jobs decides
         return known.num_good >= JOBS_BEFORE_LARGER * patience or waited >= SECONDS_BEFORE_LARGER * patience
 
     def _known(self, job: Job) -> _Known | None:
@@ -176,15 +195,22 @@ def tokens_of(job: Job) -> int:
     return job.engine.tokens_per_micro_batch if isinstance(job, TrainJob) else job.work.tokens_per_micro_batch
 
 
-def _with_tokens(job: Job, tokens: int) -> Job:
-    update = {"tokens_per_micro_batch": tokens}
+def _may_recompute(job: Job) -> bool:
+    """Return whether a job's activations are kept, and its configuration lets them be recomputed."""
+    return isinstance(job, TrainJob) and job.engine.gradient_checkpointing == "auto" and not job.saves_memory
+
+
+def _as_known(job: Job, known: _Known, *, tokens: int) -> Job:
+    """Return the job with passes of so many tokens, at most those that it asks for."""
+    update = {"tokens_per_micro_batch": min(tokens, tokens_of(job))}
     if isinstance(job, TrainJob):
-        return job.model_copy(update={"engine": job.engine.model_copy(update=update)})
+        engine = job.engine.model_copy(update=update)
+        return job.model_copy(update={"engine": engine, "saves_memory": known.recomputes})
     return job.model_copy(update={"work": job.work.model_copy(update=update)})
 
 
 def _shape(job: Job) -> Mapping[str, object]:
-    """Return what decides how much memory a pass of so many tokens takes, as far as it is cheap to say."""
+    """Return the fields that decide how much memory a pass takes and that are cheap to read."""
     specs = job.specs.values() if isinstance(job, TrainJob) else (job.spec,)
     return {
         "host": platform.node(),
@@ -208,16 +234,14 @@ def _work_shape(work: PhaseConfig | EvaluationConfig) -> object:
 
 
 def _engine_shape(engine: EngineConfig) -> object:
-    # What decides memory since later versions is named where it is not the default: older files stay valid.
+    # Fields of later versions count only if they are not the default: older files stay valid.
     default = EngineConfig()
-    later = {name for name in _DECIDES_MEMORY_TOO if getattr(engine, name) != getattr(default, name)}
-    return engine.model_dump(
-        mode="json",
-        include={"num_workers", "zero_stage", "precision", "gradient_checkpointing", "offload", "device"} | later,
-    )
+    later = {name for name in _LATER_MEMORY_FIELDS if getattr(engine, name) != getattr(default, name)}
+    fields = {"num_workers", "zero_stage", "precision", "gradient_checkpointing", "offload", "device"}
+    return engine.model_dump(mode="json", include=fields | later) | {"precision": engine.arithmetic}
 
 
-_DECIDES_MEMORY_TOO = ("gpus_per_worker", "accelerator_type", "reduction", "deepspeed")
+_LATER_MEMORY_FIELDS = ("gpus_per_worker", "accelerator_type", "reduction", "deepspeed")
 """Fields of an engine: its share of a GPU, and the types and sizes of the buffers that gradients are summed in."""
 
 

@@ -1,4 +1,4 @@
-"""Where a rank runs, as whoever sets a broken host or GPU apart needs to name it."""
+"""Names the host and GPU of a rank, so that a broken one can be quarantined."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ class RankPlace(FrozenModel):
     """Host and GPU of a rank. Crosses processes, and is kept on record."""
 
     host: str = ""
-    """The host's name, with its node where several have one name; empty where it is not known."""
+    """The host's name, with its node where several have one name; empty if it is unknown."""
     node: str | None = None
-    """Ray's id of the host, as long as its raylet runs; None without Ray."""
+    """Ray's id of the host while its raylet runs; None without Ray."""
     gpu: str | None = None
     """Number of the GPU on its host, as Ray or torch counts it; None on the CPU."""
     gpu_uuid: str | None = None
-    """The GPU's own name, as `nvidia-smi -L` has it; None where the driver does not tell."""
+    """UUID of the GPU, as `nvidia-smi -L` prints it; None if the driver does not report it."""
 
     def __str__(self) -> str:
-        """Return it in words."""
+        """Return text for messages."""
         host = f"host {self.host}" if self.host else "a host"
         return host if self.gpu is None else f"GPU {self.gpu} of {host}"
 
@@ -31,7 +31,7 @@ def host_names(nodes: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Return Ray's id of each host -> a name that no other host has.
 
     Args:
-        nodes: Id and host name of each; containers, and clusters on one machine, may share a name.
+        nodes: Id and host name of each; containers, and clusters on one machine, can have the same name.
     """
     pairs = list(nodes)
     counts = Counter(host for _, host in pairs)
@@ -44,11 +44,11 @@ def this_host() -> RankPlace:
 
 
 def place_on(device_type: str, *, index: int) -> RankPlace:
-    """Return the place of a rank of this process, asked once, while its GPU still answers.
+    """Return the place of a rank of this process; called once, while its GPU still works.
 
     Args:
         device_type: `cpu` or `cuda`.
-        index: Number of its GPU among those that this process sees.
+        index: Number of its GPU among the GPUs that this process sees.
     """
     if device_type != "cuda":
         return this_host()

@@ -1,8 +1,8 @@
-"""Which of several ranks' errors counts: the rank that died, or whose device broke, not those that waited for it.
+"""Finds the cause among the errors of several ranks: the rank that died, or whose device broke.
 
-When a rank ends, the others fail too: gloo's at once, because the connection closes; NCCL's after a timeout, or never.
-So the first error that is heard need not be the cause. The others are given a moment to tell theirs; one that says
-nothing in it hangs in a collective that will never complete, and is ended by whoever asked.
+When a rank ends, the others fail too: with gloo at once, because the connection closes; with NCCL after a timeout, or
+never. So the first error that arrives need not be the cause. The other ranks get a short time to report their errors. A
+rank that reports nothing in this time hangs in a collective that will never complete, and the caller ends it.
 """
 
 from __future__ import annotations
@@ -11,107 +11,93 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
-from trainables.errors import (
-    DeviceFaultError,
-    HangError,
-    MemoryExhaustedError,
-    PeerLostError,
-    RankLostError,
-)
-from trainables.failures import exit_within
-from trainables.monitoring.liveness import Watch, Watcher
+from trainables.failure_causes import RULES
+from trainables.failures import exit_within, failure_rule
+from trainables.monitoring.watchdog import Watch, Watcher
 
 T = TypeVar("T")
 
 SECONDS_FOR_OTHERS = 10.0
-"""How long the other ranks may take to tell their errors after the first: Ray tells within a second or two that a
-process ended, and a machine may be busy."""
-
-_DEATH, _DEVICE, _MEMORY, _OWN, _PEER = range(5)
+"""Time for the other ranks to report their errors after the first: Ray reports an ended process within a second or two,
+and a machine can be busy."""
 
 
 def root_cause(errors: Iterable[Exception]) -> Exception:
-    """Return the error that the others follow from: of equal ones the first.
+    """Return the error that caused the others; of equal ones the first.
 
-    A process that ended counts before a device that failed, that before memory that ran out, that before whatever else
-    a rank says of itself, and that before a rank that misses another one.
+    The order (`failure_causes.RULES`): a process that ended, a device that failed, memory that ran out, any other error
+    of a rank itself, a rank that cannot reach another one.
     """
-    return min(errors, key=_order)
+    return min(errors, key=lambda error: failure_rule(error).rank_order)
 
 
-def _order(error: Exception) -> int:
-    if isinstance(error, PeerLostError):
-        return _PEER
-    if isinstance(error, DeviceFaultError):
-        return _DEVICE
-    if isinstance(error, RankLostError) and not isinstance(error, HangError):
-        return _DEATH
-    return _MEMORY if isinstance(error, MemoryExhaustedError) else _OWN
+def _is_death(error: Exception) -> bool:
+    return failure_rule(error).rank_order == RULES["lost"].rank_order
 
 
 class Gathering(Generic[T]):
-    """Takes the answers of a group's ranks to one job.
+    """Collects the answers of a group's ranks to one job.
 
     Args:
-        num_ranks: How many answers are expected.
-        watch: How the group is watched; None waits as long as it takes.
-        clock: Seconds, monotonic.
+        num_ranks: Number of answers that are expected.
+        watch: How the group is watched; None waits without a limit.
+        clock: Returns seconds of a monotonic clock.
     """
 
     def __init__(self, num_ranks: int, *, watch: Watch | None, clock: Callable[[], float] = time.monotonic) -> None:
         self._num_ranks, self._watcher, self._clock = num_ranks, Watcher(watch), clock
         self.results: dict[int, T] = {}
-        """Rank -> what it answered."""
+        """Rank -> its result."""
         self._errors: dict[int, Exception] = {}
         self._deadline: float | None = None
 
     @property
     def is_over(self) -> bool:
-        """Whether no further answer is waited for."""
+        """Whether there is no need to wait for another answer."""
         if len(self.results) + len(self._errors) == self._num_ranks:
             return True
         if self._deadline is None:
             return False
-        return self._clock() >= self._deadline or any(_order(one) == _DEATH for one in self._errors.values())
+        return self._clock() >= self._deadline or any(_is_death(error) for error in self._errors.values())
 
     @property
     def seconds_to_wait(self) -> float | None:
-        """How long to wait for the next answer before asking `is_over` again; None for as long as it takes."""
+        """Time to wait for the next answer before a new look at `is_over`; None without a limit."""
         if self._deadline is None:
-            return self._watcher.seconds_between_looks
+            return self._watcher.seconds_between_checks
         return max(0.0, self._deadline - self._clock())
 
     def take(self, rank: int, answer: Callable[[], T]) -> None:
-        """Take one rank's answer.
+        """Store one rank's answer.
 
         Args:
             rank: Its number.
-            answer: Returns its result, or raises why there is none; what is raised is kept until all have answered.
+            answer: Returns its result, or raises its error; the error is kept until all ranks have answered.
         """
         try:
             self.results[rank] = answer()
         except Exception as error:
-            if exit_within(error) is not None:  # this process is to end, whatever ranks say
+            if exit_within(error) is not None:  # this process was asked to end, whatever the ranks report
                 raise
             self._errors[rank] = error
             if self._deadline is None:
                 self._deadline = self._clock() + SECONDS_FOR_OTHERS
 
     def nobody_answered(self) -> None:
-        """Take note that nobody did, for as long as was to be waited.
+        """Check the watch after a wait without an answer.
 
         Raises:
-            HangError: The group makes no progress; its ranks are to be ended.
+            HangError: The group makes no progress; the caller ends its ranks.
         """
         if self._deadline is None:
             self._watcher.check()
 
     def raise_cause(self) -> None:
-        """Return when no rank failed.
+        """Raise the error that caused the others; return if no rank failed.
 
         Raises:
             InputError: Data or checkpoint do not fit.
-            RunError: A rank failed; the cause, of several.
+            RunError: A rank failed.
         """
         if self._errors:
             raise root_cause(error for _, error in sorted(self._errors.items()))

@@ -1,8 +1,8 @@
-"""Files of rank 0's host, on the host of every rank: a trial over several hosts reads weights that one of them made.
+"""Copies files from rank 0's host to the hosts of the other ranks, for a trial over several hosts.
 
-Where a store is a folder that all hosts see there is nothing to do. Where it is a bucket, each host downloads what its
-own trials ask for, and a rank elsewhere finds nothing at the same path: then rank 0 sends the files to the others,
-over the connection by which gradients go.
+If the store is a folder that all hosts see, there is nothing to do. If it is a bucket, each host downloads the files of
+its own trials, and a rank on another host finds nothing at the same path: then rank 0 sends the files to the other
+ranks, over the same connection as gradients.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from trainables.monitoring.liveness import goes_on
+from trainables.monitoring.watchdog import send_heartbeat
 from trainables.stage_store.manifest import MANIFEST
 from trainables.training.trainer import Rank
 
 CHUNK_BYTES = 32 << 20
-"""What is sent at a time: little beside the memory of a rank, much beside the latency of a network."""
+"""Size of one message: small for a rank's memory, large for a network's latency."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,20 +40,23 @@ class _File:
 
 
 def share_folders(folders: Sequence[Path | None], *, rank: Rank, may_change: bool = False) -> None:
-    """Return once every rank's host has what rank 0 has in some folders. A collective.
+    """Copy some of rank 0's folders to the host of every rank; return when all have them. A collective.
 
-    Complete means: a file has its name only once all of it is there, and a folder's manifest comes last.
+    A file gets its name when all of it is there, and a folder's manifest comes last.
 
     Args:
-        folders: The same on every rank; None, and what rank 0 has not, is left out.
+        folders: The same on every rank; None and folders that rank 0 lacks are skipped.
         rank: This rank.
-        may_change: Whether a file of this name and size may be another one, unless it was changed at the same time:
-            so are those of a work folder. A checkpoint of the hub stays as it is, however old each host's copy.
+        may_change: Whether files can change and keep their size, as in a work folder; then the time of change must
+            match too. Files of the hub never change, so each host's copy is used whatever its age.
     """
     if not rank.spans_hosts:
         return
     named = [folder for folder in folders if folder is not None]
-    files = [_File(path=Path(path), size=size, changed_ns=ns) for path, size, ns in _told(_listed(named), rank=rank)]
+    files = [
+        _File(path=Path(path), size=size, changed_ns=ns)
+        for path, size, ns in _broadcast_list(_listed(named), rank=rank)
+    ]
     writes = rank.local_number == 0 and rank.number != 0
     lacking = [writes and not file.is_here(may_change=may_change) for file in files]
     missing = torch.tensor([*map(int, lacking), 0], device=rank.device)
@@ -65,20 +68,20 @@ def share_folders(folders: Sequence[Path | None], *, rank: Rank, may_change: boo
 
 
 def forget_folder(folder: Path, *, rank: Rank) -> None:
-    """Remove from this rank's host what `share_folders` has brought there of a folder that nobody needs any more.
+    """Remove from this rank's host the files of a folder that `share_folders` has copied there.
 
     Args:
         folder: A folder of rank 0's; it stays on a host that shares rank 0's disk.
         rank: This rank.
     """
     if rank.spans_hosts:
-        for path in [path for path in _brought if path.is_relative_to(folder)]:
+        for path in [path for path in _copied if path.is_relative_to(folder)]:
             path.unlink(missing_ok=True)
-            _brought.discard(path)
+            _copied.discard(path)
 
 
-_brought: set[Path] = set()
-"""Files that this process has brought to its host: what rank 0 made itself is never removed."""
+_copied: set[Path] = set()
+"""Files that this process has copied to its host: rank 0's own files are never removed."""
 
 
 def _listed(folders: Sequence[Path]) -> list[tuple[str, int, int]]:
@@ -91,7 +94,7 @@ def _listed(folders: Sequence[Path]) -> list[tuple[str, int, int]]:
     return found
 
 
-def _told(listed: list[tuple[str, int, int]], *, rank: Rank) -> list[tuple[str, int, int]]:
+def _broadcast_list(listed: list[tuple[str, int, int]], *, rank: Rank) -> list[tuple[str, int, int]]:
     """Return rank 0's list on every rank."""
     words = json.dumps(listed if rank.number == 0 else []).encode()
     size = torch.tensor([len(words)], device=rank.device)
@@ -111,16 +114,16 @@ def _send(file: _File, *, rank: Rank, writes: bool) -> None:
         if writes:
             with part.open("ab") as taken:
                 taken.write(chunk.cpu().numpy().tobytes())
-        goes_on()
+        send_heartbeat()
     if writes:
         part.touch()
         os.utime(part, ns=(file.changed_ns, file.changed_ns))
         part.replace(file.path)
-        _brought.add(file.path)
+        _copied.add(file.path)
 
 
 def _chunks(file: _File, *, rank: Rank) -> Iterator[Tensor]:
-    """Yield a file's bytes on rank 0, and as much room for them on the others."""
+    """Yield a file's bytes on rank 0, and empty tensors of the same size on the others."""
     if rank.number != 0:
         for start in range(0, file.size, CHUNK_BYTES):
             yield torch.empty(min(CHUNK_BYTES, file.size - start), dtype=torch.uint8, device=rank.device)

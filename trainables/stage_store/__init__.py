@@ -1,17 +1,19 @@
 """The stage store: stages and checkpoints that trials, sweeps and hosts share."""
 
-from trainables.stage_store.checking import check_store, is_there
-from trainables.stage_store.heartbeat import Timing
+from trainables.stage_store.heartbeat import LeaseTimes
 from trainables.stage_store.leases import Holder, Lease
 from trainables.stage_store.manifest import MANIFEST, Manifest, StageFacts, StoredCheckpoint, StoredStage
 from trainables.stage_store.space import ListedStage, Space
 from trainables.stage_store.store import StageStore
+from trainables.stage_store.store_check import check_store, is_there
+from trainables.stage_store.sweep_notes import SweepNote
 from trainables.storage import why_not_writable
 
 __all__ = [
     "MANIFEST",
     "Holder",
     "Lease",
+    "LeaseTimes",
     "ListedStage",
     "Manifest",
     "Space",
@@ -19,7 +21,7 @@ __all__ = [
     "StageStore",
     "StoredCheckpoint",
     "StoredStage",
-    "Timing",
+    "SweepNote",
     "check_store",
     "is_there",
     "why_not_writable",

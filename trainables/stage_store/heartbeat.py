@@ -1,4 +1,4 @@
-"""A thread that says again and again that its process lives."""
+"""The heartbeat: a thread that regularly notes that its process is alive."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Timing:
-    """How often holders say that they live, and when others believe that they do not."""
+class LeaseTimes:
+    """How often holders write heartbeats, and when others count a holder as dead."""
 
     heartbeat_seconds: float = 10.0
-    """Between two signs of life."""
+    """Time between two heartbeats."""
     expiry_seconds: float = 60.0
-    """Without one, for the lease of another host to be free; must hold several heartbeats."""
+    """Time without a heartbeat after which the lease of another host is free; several heartbeats must fit in it."""
 
 
 class Heartbeat:
     """Calls a function every few seconds until it is stopped.
 
     Args:
-        beat: What to call; what it raises is a warning, for a network may come back.
-        seconds: Between two calls.
+        beat: The function. Its errors are only logged, because a network can recover.
+        seconds: Time between two calls.
     """
 
     def __init__(self, beat: Callable[[], None], *, seconds: float) -> None:
@@ -40,7 +40,7 @@ class Heartbeat:
         threading.Thread(target=self._run, name="heartbeat", daemon=True).start()
 
     def stop(self) -> None:
-        """Call it no more; returns when no call is under way."""
+        """Stop the calls; return when no call is running."""
         self._stopped.set()
         with self._lock:
             pass
@@ -53,11 +53,11 @@ class Heartbeat:
                 try:
                     self._beat()
                 except (OSError, RunError) as error:
-                    log.warning("a heartbeat could not be written (%s); tried again in %g s", error, self._seconds)
+                    log.warning("a heartbeat could not be written (%s); the next try is in %g s", error, self._seconds)
 
 
 @lru_cache(maxsize=1)
 def this_machine() -> str:
-    """Return what tells this running machine from all others: locks of one kernel are seen by all its processes."""
+    """Return a name of this machine since its boot: all processes of one kernel see each other's locks."""
     boot = Path("/proc/sys/kernel/random/boot_id")
     return f"{node()}/{boot.read_text().strip()}" if boot.exists() else node()

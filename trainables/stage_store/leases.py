@@ -1,19 +1,21 @@
-"""Leases: who may make a stage. One holder at a time, also over hosts; a holder that dies loses its lease.
+"""Leases: the right of one process to make a stage, also across hosts. A holder that dies loses its lease.
 
-A lease has generations. Taking one is the exclusive creation of `holders/<key>/<generation>`, so of several takers one
-wins; the highest generation counts. Its holder rewrites that file every few seconds with a count that grows. The lease
-is free when the holder says so, or when an observer has seen the count stand still for the expiry by its *own*
-monotonic clock: clocks of two hosts are never compared, and no clock can jump. On storages with locks a holder also
-locks `leases/<key>`, which the kernel frees when it dies: a lease whose holder was on this host is then free at once.
-So it is on a bucket, which has no locks, where the holder's process is known to be gone.
+A lease has generations. Taking one is the exclusive creation of `holders/<key>/<generation>`, so of several
+processes one wins; the highest generation counts. Its holder rewrites that file every few seconds with a count that
+grows. The lease is free when the holder releases it, or when an observer has seen no new count for the expiry time on
+its *own* monotonic clock: the clocks of two hosts are never compared, and a monotonic clock cannot jump. On storages
+with locks, a holder also locks `leases/<key>`, and the kernel frees the lock when the process dies: a lease whose
+holder was on this host is then free at once. A bucket has no locks; there the lease is free at once if the holder's
+process is known to have ended.
 
-A holder that was taken for dead (a suspended laptop, a lost network) notices by `is_held` before it commits.
+A holder that was counted as dead (a suspended laptop, a lost network) finds this out by `is_held` before it commits.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 import time
 import uuid
 from dataclasses import dataclass
@@ -25,29 +27,31 @@ from pydantic import Field, ValidationError
 
 from trainables.config.frozen import FrozenModel
 from trainables.processes import identity, is_known_dead
-from trainables.stage_store.heartbeat import Heartbeat, Timing, this_machine
+from trainables.stage_store.heartbeat import Heartbeat, LeaseTimes, this_machine
 from trainables.storage import HostLock, Storage
+
+_NUMBERED = re.compile(r"/\d{8,}$")
 
 
 class Holder(FrozenModel):
     """Who holds, or held, a lease."""
 
     token: str
-    """Names this holding; no other has it."""
+    """Unique name of this lease as it was taken this time."""
     host: str
-    """Host's name, for people."""
+    """Name of the host, for messages."""
     machine: str
-    """The host since it started, for comparing."""
+    """Name of the host since its boot, for comparisons."""
     pid: int
-    """Process."""
+    """Process number."""
     process: str = ""
-    """Names it among all that ever ran; see `trainables.processes`. Empty: a version that did not write it."""
+    """Unique name of the process (`trainables.processes`); empty in leases of older versions."""
     since: float
-    """When it was taken, by the holder's clock, in seconds since 1970: for people."""
+    """When the lease was taken, by the holder's clock, in seconds since 1970; for messages only."""
     beat: int = Field(default=0, ge=0)
     """Grows with every heartbeat."""
     held: bool = True
-    """False once it was given back."""
+    """False after its release."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,15 +59,15 @@ class Generation:
     """The newest generation of a lease."""
 
     number: int
-    """Counted from 1; grows each time the lease is taken."""
+    """Number, from 1; grows each time the lease is taken."""
     holder: Holder | None
     """None when its file cannot be read."""
     content: bytes
-    """Its file: what has to change for the holder to be alive."""
+    """Content of its file: it changes as long as the holder is alive."""
 
     @property
     def fingerprint(self) -> str:
-        """What tells this generation, at this heartbeat, from any other."""
+        """Hash that identifies this generation at this heartbeat."""
         return hashlib.sha256(self.content).hexdigest()
 
 
@@ -73,15 +77,15 @@ class Lease:
     def __init__(self, leases: Leases, *, key: str, generation: int, holder: Holder, lock: HostLock) -> None:
         self.key, self.generation, self.token = key, generation, holder.token
         self._leases, self._holder, self._lock = leases, holder, lock
-        self._heart = Heartbeat(self._beat, seconds=leases.timing.heartbeat_seconds)
+        self._heartbeat = Heartbeat(self._beat, seconds=leases.times.heartbeat_seconds)
 
     def is_held(self) -> bool:
-        """Return whether the lease is still this holder's, as the storage has it now."""
+        """Return whether the storage still names this holder."""
         return self._leases.is_held_by(self.token, key=self.key)
 
     def release(self) -> None:
-        """Give the lease back."""
-        self._heart.stop()
+        """Release the lease."""
+        self._heartbeat.stop()
         try:
             self._leases.write(self._holder.model_copy(update={"held": False}), key=self.key, number=self.generation)
         finally:
@@ -103,11 +107,11 @@ class Leases:
 
     Args:
         storage: Where they are.
-        timing: Heartbeat and expiry.
+        times: Heartbeat and expiry.
     """
 
-    def __init__(self, storage: Storage, *, timing: Timing) -> None:
-        self._storage, self.timing = storage, timing
+    def __init__(self, storage: Storage, *, times: LeaseTimes) -> None:
+        self._storage, self.times = storage, times
         self._observed: dict[str, tuple[bytes, float]] = {}
 
     def try_lease(self, key: str, *, expired: str | None = None) -> Lease | None:
@@ -124,7 +128,7 @@ class Leases:
         return lease
 
     def is_free(self, key: str) -> bool:
-        """Return whether nobody holds a lease, without taking it."""
+        """Return whether a lease is free, without taking it."""
         newest = self.newest(key)
         if newest is None or (newest.holder is not None and not newest.holder.held):
             return True
@@ -137,14 +141,14 @@ class Leases:
             lock.release()
 
     def expired(self, key: str) -> str | None:
-        """Return the fingerprint of a lease whose holder this object has seen stand still for the expiry, or None."""
+        """Return the fingerprint of a lease that this object has seen without heartbeats for the expiry, or None."""
         newest = self.newest(key)
         if newest is None or newest.holder is None or not newest.holder.held or not self._is_free(newest, key=key):
             return None
         return newest.fingerprint
 
     def holder(self, key: str) -> Holder | None:
-        """Return who holds a lease as far as its file tells, or None when it was given back or never taken."""
+        """Return the holder in the lease's file, or None when the lease was released or never taken."""
         newest = self.newest(key)
         return newest.holder if newest and newest.holder and newest.holder.held else None
 
@@ -155,7 +159,9 @@ class Leases:
 
     def newest(self, key: str) -> Generation | None:
         """Return the newest generation, or None when the lease was never taken."""
-        while names := [entry.name for entry in self._storage.entries(f"holders/{key}")]:
+        while names := [
+            name for entry in self._storage.entries(f"holders/{key}") if _NUMBERED.search(name := entry.name)
+        ]:
             content = self._storage.read(names[-1])
             if content is not None:  # else a newer one has just replaced it
                 number = int(names[-1].rsplit("/", 1)[1])
@@ -163,7 +169,7 @@ class Leases:
         return None
 
     def write(self, holder: Holder, *, key: str, number: int) -> None:
-        """Write what a holder says. Only the holder writes its generation's file."""
+        """Write the file of a holder's generation. Only the holder does this."""
         self._storage.write(_name(key, number), holder.model_dump_json().encode())
 
     def _claim(self, key: str, *, lock: HostLock, expired: str | None) -> Lease | None:
@@ -181,7 +187,7 @@ class Leases:
         )
         if not self._storage.create(_name(key, number), holder.model_dump_json().encode()):
             return None  # another host was first
-        # A holder that was given up may write its own old generation once more; it does not count and goes next time.
+        # A holder that was counted as dead can write its old generation once more; that file is removed later.
         for entry in self._storage.entries(f"holders/{key}"):
             if entry.name < _name(key, number):
                 self._storage.remove(entry.name)
@@ -199,7 +205,7 @@ class Leases:
         if content != newest.content:
             self._observed[key] = (newest.content, time.monotonic())
             return False
-        return time.monotonic() - since > self.timing.expiry_seconds
+        return time.monotonic() - since > self.times.expiry_seconds
 
 
 def _name(key: str, number: int) -> str:

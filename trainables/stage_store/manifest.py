@@ -1,57 +1,78 @@
-"""Manifests: what a stage or checkpoint consists of, and what its maker says of it."""
+"""Manifests of stages and checkpoints: their files with checksums, and the facts that their maker stored."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Literal, Self  # Any: fields as JSON
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from trainables.config.frozen import FrozenModel, content_key
+from trainables.config.relative_name import RelativeName, unsafe_name
 from trainables.errors import StoreUnusableError
-from trainables.results import Phase, SplitRows, TaskTraining
-from trainables.stage_store.checksums import FileEntry, file_entry
+from trainables.results import Phase, StageMeasurements
+from trainables.stage_store.checksums import FileEntry, file_entry, is_of_the_disk
 
 MANIFEST = "manifest.json"
 """Name of the file that is written last."""
 
-MANIFEST_VERSION = 3
-"""1 had neither seal, nor parent digest, nor part; 2 knew its parent alone, and no trunks. Both are still read."""
+_UNREADABLE = "its manifest cannot be read"
+
+MANIFEST_VERSION = 4
+"""Version 1 had no seal, parent digest or part; version 2 had its parent only, and no trunks; version 3 has no stages
+that combine others. All are read."""
+
+USUAL_VERSION = 3
+"""Version with which everything is written that it can say, so that an earlier xstilts can read it."""
 
 
-class StageFacts(FrozenModel):
-    """What its maker says of a stage."""
+class StageOrigin(FrozenModel):
+    """How a stage was made: phase, parents and cost."""
 
     phase: Phase
-    """Phase that it is."""
+    """Its phase."""
     parent: str | None
     """Key of the stage whose encoder it started from; None is the trial's own."""
     steps: int = Field(ge=0)
-    """Optimiser steps that making it took, without those of the trunk that it continued."""
+    """Optimiser steps that making it took, without those of stages that it continued or combined."""
     seconds: float = Field(ge=0)
     """Wall time that making it took."""
     is_trunk: bool = False
     """Whether it is a phase's stable part, with its training state."""
     trunk: str | None = None
     """Key of the trunk that it continued; it has the same parent."""
+    parts: tuple[str, ...] = Field(default=(), strict=False)
+    """Keys of the stages whose weights it combines: those of a merge or an average."""
     steps_before: int = Field(default=0, ge=0)
-    """Optimiser steps of the trunk that it continued, from the phase's beginning."""
+    """Optimiser steps of the trunk that it continued, or of its parts, from the start of the phase."""
     seconds_before: float = Field(default=0.0, ge=0)
-    """Wall time that making that trunk took, from the phase's beginning."""
-    scores: dict[str, float]
-    """Task or language -> score (0..1)."""
-    counts: dict[str, int]
-    """Task -> examples trained on; language -> items scored."""
-    tasks: dict[str, TaskTraining] = Field(default_factory=dict[str, TaskTraining])
-    """Trained task -> weight, counts and losses; empty for evaluation and in stages of earlier versions."""
-    made_with: dict[str, str]
-    """Ranks, ZeRO stage, threads, versions: for the record, not for the key."""
-    metrics: dict[str, dict[str, float]] = Field(default_factory=dict)
-    """Evaluation: metric (the task's own first) -> language -> score (0..1); empty in stages of older versions."""
-    split_rows: tuple[SplitRows, ...] = Field(default=(), strict=False)
-    """The splits that rows were left out of, or whose texts spell special tokens; empty in stages of older versions."""
+    """Wall time that making that trunk or those parts took, from the start of the phase."""
+
+    @model_serializer(mode="wrap")
+    def _without_no_parts(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out `parts` where there are none, so that earlier versions can read the manifests of other stages."""
+        fields: dict[str, Any] = handler(self)
+        return {name: value for name, value in fields.items() if name != "parts" or value}
+
+
+def version_of(facts: StageOrigin) -> int:
+    """Return the version with which the manifest of a stage is written: the first that has what it says."""
+    return MANIFEST_VERSION if facts.parts else USUAL_VERSION
+
+
+class StageFacts(StageMeasurements, StageOrigin):
+    """What the maker of a stage stores in its manifest: how the stage was made, and what it measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """What is found in place of a stage, checkpoint or manifest that cannot be used."""
+
+    reason: str
+    """What is wrong with it."""
 
 
 class Sealed(FrozenModel):
@@ -61,14 +82,14 @@ class Sealed(FrozenModel):
     """Format of this manifest."""
     key: str
     """The stage's content key."""
-    files: dict[str, FileEntry]
+    files: dict[RelativeName, FileEntry]
     """Relative path -> size and checksum."""
     seal: str | None = None
     """SHA-256 of the manifest's other fields in canonical JSON; None in version 1."""
 
     @property
     def digest(self) -> str:
-        """What the files hold, in one checksum: the same however long making them took."""
+        """One checksum of all files; it does not depend on how long they took to make."""
         lines = (f"{name} {entry.num_bytes} {entry.sha256}\n" for name, entry in sorted(self.files.items()))
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
@@ -83,95 +104,104 @@ class Sealed(FrozenModel):
         return json.dumps({**fields, "seal": content_key(fields)}, indent=1, ensure_ascii=False).encode()
 
     @classmethod
-    def read(cls, data: bytes, *, key: str) -> Self | str:
-        """Return a manifest, or what is wrong with it.
+    def read(cls, data: bytes, *, key: str) -> Self | Damaged:
+        """Return a manifest, or the reason why it cannot be used.
 
         Args:
             data: Its file.
             key: Stage that it should be of.
 
         Raises:
-            StoreUnusableError: A newer xstilts wrote it, so nothing can be said of it.
+            StoreUnusableError: A newer xstilts wrote it, so its format is unknown.
         """
         try:
             manifest = cls.model_validate_json(data)
         except ValidationError as error:
             _refuse_newer(data, error)
-            return "its manifest cannot be read"
+            unsafe = unsafe_name(error)
+            return Damaged(f"{_UNREADABLE} ({unsafe})" if unsafe else _UNREADABLE)
         if manifest.key != key:
-            return f"its manifest is of stage {manifest.key[:12]}"
-        # Of the text, not of the model: a field that a later version adds must not break the seals of earlier ones.
+            return Damaged(f"its manifest is of stage {manifest.key[:12]}")
+        if not manifest.files:
+            return Damaged("its manifest lists no files")
+        # The seal covers the text, not the model: fields of later versions must not break the seals of earlier ones.
         fields = json.loads(data)
         if manifest.version > 1 and fields.pop("seal", None) != content_key(fields):
-            return "its manifest has changed"
+            return Damaged("its manifest has changed")
         return manifest
 
 
 class Manifest(Sealed):
-    """What makes a stage complete."""
+    """The manifest of a stage; with it the stage is complete."""
 
     facts: StageFacts
-    """What its maker says."""
+    """How the stage was made, and what it measured."""
     parent_digest: str | None = None
     """Digest of the parent's manifest that it was made from; None without a parent, and in version 1."""
     lineage: dict[str, str] = Field(default_factory=dict)
     """Key -> digest of every stage that it was made from, directly or not; empty in versions before 3."""
-    part: str = ""
-    """Folder, below the stage's, that holds the files; empty where they lie beside the manifest."""
+    part: RelativeName | Literal[""] = ""
+    """Subfolder of the stage that holds the files; empty if they are beside the manifest."""
 
 
 class CheckpointManifest(Sealed):
-    """What makes a checkpoint of an unfinished stage complete."""
+    """The manifest of a checkpoint; with it the checkpoint is complete."""
 
     step: int = Field(ge=0)
     """Optimiser steps taken so far."""
     lineage: dict[str, str] = Field(default_factory=dict)
-    """Key -> digest of every stage that it was made from, as in a stage's manifest; empty where nobody said."""
+    """Key -> digest of every stage that it was made from, as in a stage's manifest; empty if it was not given."""
 
 
 class StoredStage(FrozenModel):
-    """A complete stage, checked on reading."""
+    """A complete stage, checked when it was read."""
 
     folder: Path = Field(strict=False)
-    """Where its files are, on this machine."""
+    """Local folder with its files."""
     facts: StageFacts
-    """What its maker said."""
+    """How it was made, and what it measured."""
     digest: str
-    """What its files hold, in one checksum."""
+    """One checksum of all its files."""
     lineage: dict[str, str] = Field(default_factory=dict)
     """Key -> digest of every stage that it was made from."""
 
 
 class StoredCheckpoint(FrozenModel):
-    """A complete checkpoint of an unfinished stage, checked on reading."""
+    """A complete checkpoint of an unfinished stage, checked when it was read."""
 
     folder: Path = Field(strict=False)
-    """Where its files are, on this machine."""
+    """Local folder with its files."""
     step: int
     """Optimiser steps taken so far."""
 
 
 def files_of(folder: Path) -> dict[str, FileEntry]:
-    """Return all files of a folder but the manifest, with size and checksum."""
+    """Return all files of a folder except the manifest, with size and checksum."""
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     named = {path.relative_to(folder).as_posix(): path for path in paths}
     return {name: file_entry(path) for name, path in named.items() if name != MANIFEST}
 
 
-def problem_of_files(folder: Path, *, manifest: Sealed, again: bool) -> str | None:
-    """Return the first thing that is wrong with a folder's files, or None.
+def damage_of_files(folder: Path, *, manifest: Sealed, again: bool) -> Damaged | None:
+    """Return the first fault of a folder's files, or None.
 
     Args:
         folder: The files.
-        manifest: What they should be.
-        again: Hash those, too, that this process has hashed since they last changed.
+        manifest: Their expected sizes and checksums.
+        again: Also hash files that this process has hashed since they last changed.
     """
     for name, entry in manifest.files.items():
         path = folder / name
-        if not path.is_file():
-            return f"{name} is missing"
-        if file_entry(path, again=again) != entry:
-            return f"{name} has changed"
+        try:
+            if not path.is_file():
+                return Damaged(f"{name} is missing")
+            found = file_entry(path, again=again)
+        except OSError as error:
+            if not is_of_the_disk(error):
+                raise
+            return Damaged(f"{name} cannot be read ({error.strerror})")
+        if found != entry:
+            return Damaged(f"{name} has changed")
     return None
 
 

@@ -1,4 +1,4 @@
-"""What a store holds and how much room it takes; checking all of it, and removing safely while others work."""
+"""The space that a store takes: lists, verifies and removes stages while other processes work."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from pathlib import Path
 from trainables.stage_store.checkpoints import Checkpoints
 from trainables.stage_store.contents import Contents
 from trainables.stage_store.leases import Leases
-from trainables.stage_store.manifest import MANIFEST, Manifest, StageFacts, StoredStage
+from trainables.stage_store.manifest import MANIFEST, Damaged, Manifest, StageFacts, StoredStage
 from trainables.stage_store.uses import Uses
 from trainables.storage import Entry, Storage
 
+_IN_A_STAGE = re.compile(r"stages/(?P<start>[0-9a-f]{2})/(?P<key>[0-9a-f]{64})/.")
 _OF_A_STAGE = re.compile(r"([0-9a-f]{64})-")
+_DAMAGED_CACHES = "cache/damaged"
+"""Folder below a store's local folder; `trainables.data.sealed_cache` quarantines there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,54 +28,56 @@ class ListedStage:
     key: str
     """Content key."""
     num_bytes: int
-    """Of all its files, manifest included."""
+    """Size of all its files, manifest included."""
     facts: StageFacts | None
-    """What its maker said; None when the manifest cannot be read."""
+    """The facts in its manifest; None when the manifest cannot be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Space:
-    """The room that a store's stages, checkpoints and leftovers take."""
+    """The stages, checkpoints and leftovers of a store, and their sizes."""
 
     storage: Storage
-    """Where they are."""
+    """Holds their files."""
     root: Path
-    """Folder on this machine with scratch."""
+    """Local folder with scratch."""
     contents: Contents
-    """What was downloaded."""
+    """The local copies."""
     leases: Leases
-    """Who makes stages."""
+    """The leases of stages that are being made."""
     uses: Uses
-    """Who reads them."""
+    """The sessions of processes that read stages."""
     checkpoints: Checkpoints
-    """Of unfinished stages."""
-    look: Callable[[str], StoredStage | str | None]
-    """Hashes a stage anew: the stage, what is wrong with it, or None when there is none."""
+    """The checkpoints of unfinished stages."""
+    look: Callable[[str], StoredStage | Damaged | None]
+    """Hashes a stage anew: returns the stage, `Damaged`, or None when there is none."""
 
     def stages(self) -> dict[str, ListedStage]:
         """Return key -> stage, for every stage that has a manifest."""
         sizes: dict[str, int] = {}
-        whole: list[str] = []
+        complete: list[str] = []
         for entry in self.storage.entries("stages"):
-            key = entry.name.split("/")[2]
+            key = key_of(entry.name)
+            if key is None:
+                continue
             sizes[key] = sizes.get(key, 0) + entry.num_bytes
             if entry.name == f"{stage_folder(key)}/{MANIFEST}":
-                whole.append(key)
-        return {key: ListedStage(key=key, num_bytes=sizes[key], facts=self._facts(key)) for key in whole}
+                complete.append(key)
+        return {key: ListedStage(key=key, num_bytes=sizes[key], facts=self._facts(key)) for key in complete}
 
     def verify(self, key: str) -> str | None:
-        """Return what is wrong with a stage, or None. Every byte is read; nothing is set aside."""
+        """Return why a stage is damaged, or None. It reads every byte, and quarantines nothing."""
         found = self.look(key)
-        return found if isinstance(found, str) else None
+        return found.reason if isinstance(found, Damaged) else None
 
     def is_busy(self, key: str) -> bool:
-        """Return whether a stage is under a lease or in use, as far as can be told without taking the lease."""
+        """Return whether a stage has a lease or is in use; this does not take the lease."""
         return self.leases.holder(key) is not None or key in self.uses.in_use()
 
     def remove(self, key: str) -> int:
-        """Remove a stage unless it is under a lease or in use. Return the bytes that this freed.
+        """Remove a stage unless it has a lease or is in use; return the bytes that this freed.
 
-        Its manifest is hidden before the uses are read: see `uses`.
+        It hides the manifest before it reads the uses: see `uses`.
         """
         lease = self.leases.try_lease(key)
         if lease is None:
@@ -83,16 +88,21 @@ class Space:
             if manifest is None:
                 return 0
             num_bytes = _total(self.storage.entries(stage_folder(key)))
+            # This process can have been suspended since it read the manifest: then the stage can be another's by now.
+            if not lease.is_held() or self.storage.read(name) != manifest:
+                return 0
             self.storage.remove(name)
             if key in self.uses.in_use():
                 self.storage.create(name, manifest)
+                return 0
+            if not lease.is_held():  # this process was suspended, and another one may have made the stage again
                 return 0
             self.storage.remove_folder(stage_folder(key))
             self.contents.drop(stage_folder(key))
             return num_bytes
 
     def remove_checkpoints(self, key: str) -> int:
-        """Remove the checkpoints of a stage unless it is being made. Return the bytes that this freed."""
+        """Remove the checkpoints of a stage unless the stage is being made; return the bytes that this freed."""
         lease = self.leases.try_lease(key)
         if lease is None:
             return 0
@@ -100,20 +110,24 @@ class Space:
             return self.checkpoints.remove(key)
 
     def leftovers(self) -> dict[str, int]:
-        """Return name -> bytes of what no stage needs: stages set aside, and scratch of makers that were killed."""
+        """Return name -> bytes of what nothing needs: quarantined stages and caches, scratch of killed processes."""
         sizes: dict[str, int] = {}
         for entry in self.storage.entries("damaged"):
             name = "/".join(entry.name.split("/")[:2])
             sizes[name] = sizes.get(name, 0) + entry.num_bytes
         for folder in (self.root / "work").glob("*-*"):
             if _OF_A_STAGE.match(folder.name):
-                sizes[f"work/{folder.name}"] = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+                sizes[f"work/{folder.name}"] = _size_of(folder)
+        for place in (self.root / _DAMAGED_CACHES).glob("*"):
+            sizes[f"{_DAMAGED_CACHES}/{place.name}"] = _size_of(place)
         return sizes
 
     def remove_leftover(self, name: str) -> bool:
-        """Remove what `leftovers` named, unless its stage is being made. Return whether it went."""
-        of = _OF_A_STAGE.match(name.rsplit("/", 1)[1])
-        lease = self.leases.try_lease(of.group(1)) if of else None
+        """Remove one of `leftovers`, unless its stage is being made; return whether it was removed."""
+        if name.startswith(f"{_DAMAGED_CACHES}/"):  # nobody reads a quarantined cache, so it needs no lease
+            return _is_removed(self.root / name)
+        stage_key = _OF_A_STAGE.match(name.rsplit("/", 1)[1])
+        lease = self.leases.try_lease(stage_key.group(1)) if stage_key else None
         if lease is None:
             return False
         with lease:
@@ -132,6 +146,24 @@ class Space:
 def stage_folder(key: str) -> str:
     """Return the name of a stage's folder in a storage."""
     return f"stages/{key[:2]}/{key}"
+
+
+def key_of(name: str) -> str | None:
+    """Return the stage that a file in a storage is of; None for a file that no xstilts wrote, such as `.DS_Store`."""
+    found = _IN_A_STAGE.match(name)
+    return found["key"] if found and found["key"].startswith(found["start"]) else None
+
+
+def _size_of(place: Path) -> int:
+    return sum(path.stat().st_size for path in (place, *place.rglob("*")) if path.is_file())
+
+
+def _is_removed(place: Path) -> bool:
+    if place.is_dir():
+        shutil.rmtree(place, ignore_errors=True)
+    else:
+        place.unlink(missing_ok=True)
+    return not place.exists()
 
 
 def _total(entries: list[Entry]) -> int:

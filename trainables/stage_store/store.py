@@ -1,59 +1,60 @@
-"""Where stages are kept: find one, make one while holding its lease, commit it.
+"""The stage store: finds a stage, or commits one that was made under its lease.
 
 A stage is complete when its manifest exists. The manifest lists every file with size and SHA-256 and is written last:
-on a disk in a folder that is then moved into place by one atomic rename, in a bucket by an exclusive creation after all
-files. So a reader sees a whole stage or none, and a crash leaves only scratch. What is found is checked. A stage whose
-files do not match its manifest, or whose parent is not the one it was made from, is moved to `damaged/`, named in a
-warning, and made again; only who holds its lease moves it, so that a slow reader cannot move one just made anew.
+on a disk in a folder that one atomic rename then moves into place, in a bucket by an exclusive creation after all
+files. So a reader sees a complete stage or none, and a crash leaves only scratch. `find` checks the files. A stage
+whose files do not match its manifest, or whose parent has changed since, is quarantined: it is moved to `damaged/`,
+named in a warning, and made again. Only the holder of its lease moves it, so that a slow reader cannot move a new one.
 
-Any number of processes and hosts may share a store; `leases` says how. Who reads stages works inside `using()`, so that
-`remove` leaves them alone; `uses` says how.
+Any number of processes and hosts can share a store (`leases`). A process that reads stages works inside `using()`, so
+that `remove` keeps them (`uses`).
 
     stages/<first two digits>/<key>/    manifest.json and the stage's files
-    checkpoints/<key>/                  of stages that are being made
-    holders/<key>/, leases/             who holds leases
-    users/, locks/                      who reads
-    damaged/<key>-<random>/             set aside
+    checkpoints/<key>/                  checkpoints of stages that are being made
+    holders/<key>/, leases/             holders of leases
+    users/, locks/                      sessions of processes that read
+    sweeps/                             notes of the sweeps that have used the store
+    damaged/<key>-<random>/             quarantined stages
     work/, cache/                       scratch and encoded data; on this machine, also for a bucket
 """
 
 from __future__ import annotations
 
-import atexit
 import contextlib
-import hashlib
 import logging
-import os
 import shutil
-import tempfile
 import time
 import uuid
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from trainables.errors import LeaseLostError, StoreUnusableError
+from trainables.errors import LeaseLostError
 from trainables.stage_store.checkpoints import Checkpoints
 from trainables.stage_store.contents import Contents
-from trainables.stage_store.heartbeat import Timing
+from trainables.stage_store.heartbeat import LeaseTimes
 from trainables.stage_store.leases import Holder, Lease, Leases
 from trainables.stage_store.manifest import (
     MANIFEST,
-    MANIFEST_VERSION,
+    Damaged,
     Manifest,
     StageFacts,
     StoredCheckpoint,
     StoredStage,
     files_of,
+    version_of,
 )
-from trainables.stage_store.space import Space, stage_folder
+from trainables.stage_store.quarantine import Judged, Quarantine
+from trainables.stage_store.space import Space, key_of, stage_folder
+from trainables.stage_store.store_folders import cache_folder, make_folders
+from trainables.stage_store.sweep_notes import SweepNotes
 from trainables.stage_store.uses import Uses
-from trainables.storage import open_storage, why_not_writable
+from trainables.storage import open_storage
 
 log = logging.getLogger(__name__)
 
-_FOLDERS = ("stages", "work", "leases", "damaged")
-_KNOWS_LINEAGE = 3
-"""Version of the manifest from which it lists all that a stage was made from."""
+_FIRST_WITH_LINEAGE = 3
+"""First version of the manifest that lists every stage that a stage was made from."""
+_MAX_LOOKS = 3
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.05, 1.0
 
 
@@ -62,10 +63,10 @@ class StageStore:
 
     Args:
         place: A folder, made on first use; or `s3://BUCKET/PREFIX`, with credentials from AWS_* variables.
-        cache: Local folder for what is downloaded from a bucket, and for scratch; None takes one in the user's cache
-            folder. A store in a folder keeps them in itself.
-        timing: Heartbeat and expiry of leases; the same in all processes that share the store.
-        read_only: Only stages are looked for; nothing is made or set aside, and nobody is told that they are used.
+        cache: Local folder for downloads from a bucket and for scratch; None: a folder in the user's cache. A store
+            in a folder keeps its scratch inside itself.
+        times: Heartbeat and expiry times of leases; the same in all processes that share the store.
+        read_only: Only look for stages: make and quarantine nothing, and do not mark them as used.
 
     Raises:
         StoreUnusableError: It cannot be made, reached or written.
@@ -76,66 +77,67 @@ class StageStore:
         place: str | Path,
         *,
         cache: Path | None = None,
-        timing: Timing | None = None,
+        times: LeaseTimes | None = None,
         read_only: bool = False,
     ) -> None:
         self._storage, self._is_read_only = open_storage(place), read_only
         if not read_only:
             self._storage.check()
         self.url = self._storage.url
-        """What another process opens it by."""
-        self.root = self._storage.local("") or _cache_folder(self.url, cache=cache, read_only=read_only)
-        """Folder on this machine: the store itself, or a bucket's downloads and scratch."""
+        """Path or URL by which another process opens it."""
+        self.root = self._storage.local("") or cache_folder(self.url, cache=cache, read_only=read_only)
+        """Local folder: the store itself, or the downloads and scratch of a bucket."""
         if not read_only:
-            _make_folders(self.root, url=self.url)
-        self.timing = timing or Timing()
+            make_folders(self.root, url=self.url)
+        self.times = times or LeaseTimes()
         self._contents = Contents(self._storage, root=self.root)
-        self._leases = Leases(self._storage, timing=self.timing)
-        self._uses = Uses(self._storage, timing=self.timing)
+        self._leases = Leases(self._storage, times=self.times)
+        self._uses = Uses(self._storage, times=self.times)
         self._checkpoints = Checkpoints(storage=self._storage, contents=self._contents, leases=self._leases)
+        self._quarantine = Quarantine(storage=self._storage, contents=self._contents, look=self._look)
         self._held: dict[str, Lease] = {}
         self._lineages: dict[str, dict[str, str]] = {}
 
     def find(self, key: str) -> StoredStage | None:
-        """Return the complete stage with this key, or None. It is whole, and so is what it was made from.
+        """Return the complete stage with this key, or None; its files and its lineage are checked.
 
-        A damaged stage is set aside, unless another holds its lease: it will be.
+        A damaged stage is quarantined, unless another process holds its lease: that one quarantines it.
 
         Raises:
             StoreUnusableError: A newer xstilts wrote it.
         """
         self._uses.add(key)
         found = self._look(key)
-        if isinstance(found, str):
-            found = self._look_with_lease(key, problem=found)
+        if isinstance(found, Damaged):
+            found = self._look_with_lease(key, damage=found)
         if found is not None:
             self._lineages[key] = {**found.lineage, key: found.digest}
         return found
 
     def using(self) -> contextlib.AbstractContextManager[None]:
-        """Open a session: what is found or made inside is not removed by others until its end."""
+        """Open a session: other processes do not remove the stages that are found or made inside, until it ends."""
         return self._uses.session()
 
     @contextlib.contextmanager
     def lease(self, key: str) -> Generator[Lease]:
-        """Hold the right to make a stage; waits while another holder has it."""
-        wait, said = _FIRST_WAIT_SECONDS, False
+        """Hold the lease of a stage; wait while another process holds it."""
+        wait, has_logged = _FIRST_WAIT_SECONDS, False
         while (lease := self.try_lease(key)) is None:
             time.sleep(wait)
-            wait = min(2 * wait, _LONGEST_WAIT_SECONDS, self.timing.heartbeat_seconds)
-            if wait == _LONGEST_WAIT_SECONDS and not said:
-                said = self._say_who_is_waited_for(key)
+            wait = min(2 * wait, _LONGEST_WAIT_SECONDS, self.times.heartbeat_seconds)
+            if wait == _LONGEST_WAIT_SECONDS and not has_logged:
+                has_logged = self._log_holder(key)
         with lease:
             yield lease
 
     def try_lease(self, key: str, *, expired: str | None = None) -> Lease | None:
-        """Return the right to make a stage, or None when another holder has it; `holder` says who.
+        """Return the lease of a stage, or None when another process holds it (`holder`).
 
         The caller releases it, or uses it in a `with` block.
 
         Args:
             key: The stage's key.
-            expired: What `expired_lease` of another process returned: that holder is dead unless it has stirred since.
+            expired: The result of `expired_lease` in another process: that holder is dead unless it has written since.
         """
         lease = self._leases.try_lease(key, expired=expired)
         if lease is not None:
@@ -143,32 +145,32 @@ class StageStore:
         return lease
 
     def has(self, key: str) -> bool:
-        """Return whether a stage looks complete: its manifest is there, unverified."""
+        """Return whether a stage's manifest exists; its files are not checked."""
         return self._storage.read(f"{stage_folder(key)}/{MANIFEST}") is not None
 
     def could_lease(self, key: str) -> bool:
-        """Return whether nobody holds a stage's lease, so that whoever takes it now is likely to get it.
+        """Return whether no process holds a stage's lease, so that `try_lease` is likely to succeed.
 
-        As `try_lease`, it notices by itself when a holder on another host has died: keep one store object to ask.
+        Like `try_lease`, it detects that a holder on another host has died: use the same store object each time.
         """
         return self._leases.is_free(key)
 
     def expired_lease(self, key: str) -> str | None:
-        """Return what names the lease of a stage that this object has seen expire, for another process to take it."""
+        """Return the fingerprint of a lease that this object has seen expire, so that another process can take it."""
         return self._leases.expired(key)
 
     def holder(self, key: str) -> Holder | None:
-        """Return who holds a stage's lease, or None. It may have died since its last heartbeat."""
+        """Return the holder of a stage's lease, or None. It can have died since its last heartbeat."""
         return self._leases.holder(key)
 
     @contextlib.contextmanager
     def work_folder(self, key: str) -> Generator[Path]:
-        """Give a scratch folder on the store's disk, removed afterwards unless it was committed.
+        """Make a scratch folder on the store's disk; it is removed afterwards unless it was committed.
 
-        The caller holds the stage's lease, so what lies here of the same stage is of a process that was killed.
+        The caller holds the stage's lease, so older scratch of the same stage is from a process that was killed.
         """
-        for left in (self.root / "work").glob(f"{key}-*"):
-            shutil.rmtree(left, ignore_errors=True)
+        for leftover in (self.root / "work").glob(f"{key}-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
         folder = self.root / "work" / f"{key}-{uuid.uuid4().hex[:8]}"
         folder.mkdir()
         try:
@@ -177,17 +179,17 @@ class StageStore:
             shutil.rmtree(folder, ignore_errors=True)
 
     def commit(self, key: str, *, folder: Path, facts: StageFacts) -> StoredStage:
-        """Make a finished work folder the stage of this key, and remove its checkpoints.
+        """Publish a finished work folder as the stage of this key, and remove its checkpoints.
 
-        A stage that is complete already stays as it is and is returned.
+        A stage that is already complete is returned unchanged.
 
         Args:
             key: The stage's content key.
-            folder: Its work folder, holding all files but the manifest; used up.
-            facts: What to say of it.
+            folder: Its work folder with all files except the manifest; removed by this call.
+            facts: How it was made, and what it measured.
 
         Raises:
-            LeaseLostError: The caller does not hold its lease, or does so no more.
+            LeaseLostError: The caller does not hold its lease, or has lost it.
         """
         self._uses.add(key)
         if isinstance(found := self._look(key), StoredStage):
@@ -195,7 +197,7 @@ class StageStore:
         self._require_lease(key)
         manifest = self._manifest(key, folder=folder, facts=facts)
         (folder / MANIFEST).write_bytes(manifest.written())
-        self._require_lease(key)  # hashing took its time
+        self._require_lease(key)  # hashing takes long
         stored = self._publish(manifest, folder=folder)
         self._checkpoints.remove(key)
         self._lineages[key] = {**stored.lineage, key: stored.digest}
@@ -204,34 +206,39 @@ class StageStore:
     def put_checkpoint(
         self, key: str, *, step: int, folder: Path, token: str | None = None, made_from: Sequence[str] = ()
     ) -> None:
-        """Store a checkpoint of a stage that is being made; the last two are kept.
+        """Store a checkpoint of a stage that is being made, and keep the last two.
 
         Args:
             key: The stage's key.
             step: Optimiser steps taken so far.
-            folder: Its files; used up. Best under `root / "work"`, from where it need not be copied.
-            token: `Lease.token` of the holder, where that is another process; None: this store object holds it.
-            made_from: Keys of the stages that its making started from; it is not continued once they hold other files.
+            folder: Its files; removed by this call. A folder under `root / "work"` need not be copied.
+            token: `Lease.token` of the holder, if that is another process; None: this store object holds the lease.
+            made_from: Keys of the stages that it was made from; if their files change, the checkpoint is not used.
 
         Raises:
-            LeaseLostError: That holder has the lease no more.
+            LeaseLostError: That holder has lost the lease.
         """
         held = self._held.get(key)
         token = token or (held.token if held else "")
         self._checkpoints.put(key, step=step, folder=folder, token=token, lineage=self._joint_lineage(made_from))
 
     def newest_checkpoint(self, key: str) -> StoredCheckpoint | None:
-        """Return the newest checkpoint of a stage that can be continued, or None.
+        """Return the newest usable checkpoint of a stage, or None.
 
-        One that is damaged, or was made from a stage that since holds other files, is named in a warning.
+        A damaged one, or one made from a stage whose files changed since, is named in a warning.
         """
         held = self._held.get(key)
         is_held = held is not None and held.is_held()
-        return self._checkpoints.newest(key, may_remove=is_held, problem_of=self._problem_of_lineage)
+        return self._checkpoints.newest(key, may_remove=is_held, damage_of=self._damage_of_lineage)
+
+    @property
+    def sweep_notes(self) -> SweepNotes:
+        """Which sweeps have used the store."""
+        return SweepNotes(self._storage)
 
     @property
     def space(self) -> Space:
-        """The room that it takes: lists, verifies, removes."""
+        """Lists, verifies and removes stages."""
         return Space(
             storage=self._storage,
             root=self.root,
@@ -243,43 +250,45 @@ class StageStore:
         )
 
     def keys(self) -> Iterator[str]:
-        """Yield the keys of complete stages, unverified."""
-        entries = self._storage.entries("stages")
-        return (name.split("/")[2] for entry in entries if (name := entry.name).endswith(f"/{MANIFEST}"))
+        """Yield the keys of complete stages; their files are not checked."""
+        names = (entry.name for entry in self._storage.entries("stages"))
+        found = ((name, key_of(name)) for name in names)
+        return (key for name, key in found if key is not None and name == f"{stage_folder(key)}/{MANIFEST}")
 
-    def _look(self, key: str, *, again: bool = False) -> StoredStage | str | None:
-        """Return the stage, what is wrong with it, or None when there is none."""
-        data = self._storage.read(f"{stage_folder(key)}/{MANIFEST}")
+    def _look(self, key: str, folder: str = "", *, again: bool = False) -> StoredStage | Damaged | None:
+        """Return the stage in a folder or in its own, why it cannot be used, or None when there is none."""
+        folder = folder or stage_folder(key)
+        data = self._storage.read(f"{folder}/{MANIFEST}")
         if data is None:
             return None
         manifest = Manifest.read(data, key=key)
-        if isinstance(manifest, str):
+        if isinstance(manifest, Damaged):
             return manifest
-        if problem := self._problem_of_parents(manifest):
-            return problem
-        files = self._contents.fetch(stage_folder(key), manifest=manifest, part=manifest.part, again=again)
-        return files if isinstance(files, str) else _stored(manifest, folder=files)
+        if damage := self._damage_of_parents(manifest):
+            return damage
+        files = self._contents.fetch(folder, manifest=manifest, part=manifest.part, again=again)
+        return files if isinstance(files, Damaged) else _stored(manifest, folder=files)
 
-    def _problem_of_parents(self, manifest: Manifest) -> str | None:
-        """Return what is wrong with what a stage was made from, as far as the store still has it."""
-        if manifest.version < _KNOWS_LINEAGE:
-            return self._problem_of_parent_chain(manifest)
-        return self._problem_of_lineage(manifest.lineage)
+    def _damage_of_parents(self, manifest: Manifest) -> Damaged | None:
+        """Return why a stage no longer fits the stages that it was made from; removed ones are not checked."""
+        if manifest.version < _FIRST_WITH_LINEAGE:
+            return self._damage_of_parent_chain(manifest)
+        return self._damage_of_lineage(manifest.lineage)
 
-    def _problem_of_lineage(self, lineage: Mapping[str, str]) -> str | None:
+    def _damage_of_lineage(self, lineage: Mapping[str, str]) -> Damaged | None:
         for key, digest in lineage.items():
             ancestor = self._read_manifest(key)
             if ancestor is not None and ancestor.digest != digest:
-                return _made_anew(ancestor)
+                return _made_again(ancestor)
         return None
 
-    def _problem_of_parent_chain(self, manifest: Manifest) -> str | None:
+    def _damage_of_parent_chain(self, manifest: Manifest) -> Damaged | None:
         while manifest.facts.parent is not None:
             parent = self._read_manifest(manifest.facts.parent)
             if parent is None:
                 return None
             if manifest.parent_digest not in {None, parent.digest}:
-                return _made_anew(parent)
+                return _made_again(parent)
             manifest = parent
         return None
 
@@ -288,41 +297,43 @@ class StageStore:
         manifest = Manifest.read(data, key=key) if data is not None else None
         return manifest if isinstance(manifest, Manifest) else None
 
-    def _look_with_lease(self, key: str, *, problem: str) -> StoredStage | None:
+    def _look_with_lease(self, key: str, *, damage: Damaged) -> StoredStage | None:
         if self._is_read_only:
-            log.warning("stage %s is damaged (%s); a search that needs it makes it again", key[:12], problem)
+            log.warning("stage %s is damaged (%s); a search that needs it makes it again", key[:12], damage.reason)
             return None
         held = self._held.get(key)
         if held is not None and held.is_held():
-            return self._whole_or_set_aside(key)
+            return self._whole_or_quarantined(key)
         lease = self._leases.try_lease(key)
         if lease is None:
-            log.warning("stage %s is damaged (%s); the holder of its lease sees to it", key[:12], problem)
+            log.warning("stage %s is damaged (%s); the holder of its lease quarantines it", key[:12], damage.reason)
             return None
         with lease:
-            return self._whole_or_set_aside(key)
+            return self._whole_or_quarantined(key)
 
-    def _whole_or_set_aside(self, key: str) -> StoredStage | None:
-        found = self._look(key)
-        if not isinstance(found, str):
-            return found
-        self._set_aside(key, problem=found)
+    def _whole_or_quarantined(self, key: str) -> StoredStage | None:
+        for _ in range(_MAX_LOOKS):
+            found = self._look_at_same(key)
+            if not isinstance(found, Judged):
+                return found
+            if self._quarantine.move(key, found):
+                return None
         return None
 
-    def _set_aside(self, key: str, *, problem: str) -> None:
-        aside = f"damaged/{key}-{uuid.uuid4().hex[:8]}"
-        self._storage.move(stage_folder(key), to=aside, first=MANIFEST)
-        self._contents.drop(stage_folder(key))
-        log.warning("stage %s is damaged (%s); set aside in %s, it is made again", key[:12], problem, aside)
+    def _look_at_same(self, key: str) -> StoredStage | Judged | None:
+        """Return the stage, or why it cannot be used with the manifest that was judged."""
+        judged = self._storage.read(f"{stage_folder(key)}/{MANIFEST}")
+        found = self._look(key)
+        return Judged(found, judged) if isinstance(found, Damaged) else found
 
-    def _say_who_is_waited_for(self, key: str) -> bool:
+    def _log_holder(self, key: str) -> bool:
         if holder := self.holder(key):
             log.warning(
-                "stage %s is being made by process %d on %s; waiting for it (if it has died: at most %g s more)",
+                "stage %s is being made by process %d on %s; waiting for it (if it has died: at most %g s longer)",
                 key[:12],
                 holder.pid,
                 holder.host,
-                self.timing.expiry_seconds,
+                self.times.expiry_seconds,
             )
         return holder is not None
 
@@ -332,9 +343,9 @@ class StageStore:
             raise LeaseLostError(key)
 
     def _manifest(self, key: str, *, folder: Path, facts: StageFacts) -> Manifest:
-        lineage = self._joint_lineage([one for one in (facts.parent, facts.trunk) if one])
+        lineage = self._joint_lineage([key for key in (facts.parent, facts.trunk, *facts.parts) if key])
         return Manifest(
-            version=MANIFEST_VERSION,
+            version=version_of(facts),
             key=key,
             facts=facts,
             files=files_of(folder),
@@ -344,10 +355,10 @@ class StageStore:
         )
 
     def _joint_lineage(self, made_from: Sequence[str]) -> dict[str, str]:
-        return {key: digest for one in made_from for key, digest in self._lineage(one).items()}
+        return {key: digest for ancestor in made_from for key, digest in self._lineage(ancestor).items()}
 
     def _lineage(self, key: str) -> dict[str, str]:
-        """Return what a stage and its ancestors held when it was found here: they may have been made again since."""
+        """Return the digests of a stage and its ancestors when it was found: they can have been made again since."""
         if key not in self._lineages and isinstance(found := self._look(key), StoredStage):
             self._lineages[key] = {**found.lineage, key: found.digest}
         return self._lineages.get(key, {})
@@ -357,10 +368,10 @@ class StageStore:
         for _ in range(2):
             if self._storage.publish(folder, to=stage_folder(key), part=manifest.part, last=MANIFEST):
                 return _stored(manifest, folder=self._contents.keep(folder, folder=stage_folder(key)))
-            found = self._look(key)
+            found = self._look_at_same(key) or Judged(Damaged("its manifest is missing"), None)
             if isinstance(found, StoredStage):
                 return found
-            self._set_aside(key, problem=found or "its manifest is missing")
+            self._quarantine.move(key, found)
         raise LeaseLostError(key)
 
 
@@ -368,24 +379,5 @@ def _stored(manifest: Manifest, *, folder: Path) -> StoredStage:
     return StoredStage(folder=folder, facts=manifest.facts, digest=manifest.digest, lineage=manifest.lineage)
 
 
-def _made_anew(ancestor: Manifest) -> str:
-    return f"{ancestor.facts.phase} stage {ancestor.key[:12]} in its lineage was since made with other files"
-
-
-def _cache_folder(url: str, *, cache: Path | None, read_only: bool) -> Path:
-    user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "xstilts"
-    folder = (cache or user).absolute() / hashlib.sha256(url.encode()).hexdigest()[:16]
-    if not read_only or why_not_writable(folder) is None:
-        return folder
-    scratch = Path(tempfile.mkdtemp(prefix="xstilts-downloads-"))
-    atexit.register(shutil.rmtree, scratch, ignore_errors=True)
-    return scratch
-
-
-def _make_folders(root: Path, *, url: str) -> None:
-    try:
-        for name in _FOLDERS:
-            (root / name).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        msg = f"the store {url!r} cannot use the folder {str(root)!r} ({error.strerror}); choose another by --store"
-        raise StoreUnusableError(msg) from error
+def _made_again(ancestor: Manifest) -> Damaged:
+    return Damaged(f"{ancestor.facts.phase} stage {ancestor.key[:12]} in its lineage was since made with other files")

@@ -1,9 +1,9 @@
-"""Which stages running processes read, so that none is removed underneath them.
+"""Records which stages running processes read, so that no other process removes them.
 
-A process that works with stages opens a session. What it finds or makes is written to `users/<id>` *before* it looks;
-who removes a stage hides its manifest first and reads those files *after*. So whichever comes first, either the
-remover sees the use and puts the manifest back, or the reader finds no stage and makes it again. A session whose
-process died ends by its lock, or because the process is gone, on this host, and on others when its file is old by the
+A process that works with stages opens a session. It writes a stage's key to `users/<id>` *before* it looks for the
+stage. A process that removes a stage hides the manifest first and reads those files *after*. So in any order, either
+the remover sees the use and restores the manifest, or the reader finds no stage and makes it again. A session whose
+process died ends by its lock or by its process number on this host, and on other hosts when its file is old by the
 storage's own clock.
 """
 
@@ -18,20 +18,20 @@ from pydantic import ValidationError
 
 from trainables.config.frozen import FrozenModel
 from trainables.processes import identity, is_known_dead
-from trainables.stage_store.heartbeat import Heartbeat, Timing, this_machine
+from trainables.stage_store.heartbeat import Heartbeat, LeaseTimes, this_machine
 from trainables.storage import Entry, HostLock, Storage
 
 _FORGOTTEN_EXPIRIES = 10
-"""Expiries after which a session of another host has ended: a stage used is lost by error, one kept too long is not."""
+"""A session of another host has ended after this many expiry times: to keep a stage too long does no harm."""
 
 
 class _User(FrozenModel):
     """One session."""
 
     machine: str
-    """Where it runs."""
+    """Name of its host since the boot."""
     process: str = ""
-    """Names its process; see `trainables.processes`."""
+    """Unique name of its process (`trainables.processes`)."""
     keys: tuple[str, ...]
     """Stages that it uses."""
 
@@ -40,22 +40,22 @@ class Uses:
     """The sessions of a store.
 
     Args:
-        storage: Where they are written.
-        timing: Heartbeat and expiry.
+        storage: Holds their files.
+        times: Heartbeat and expiry.
     """
 
-    def __init__(self, storage: Storage, *, timing: Timing) -> None:
-        self._storage, self._timing = storage, timing
+    def __init__(self, storage: Storage, *, times: LeaseTimes) -> None:
+        self._storage, self._times = storage, times
         self._guard = threading.RLock()
         self._sessions = 0
         self._keys: set[str] = set()
         self._id = ""
         self._lock: HostLock | None = None
-        self._heart: Heartbeat | None = None
+        self._heartbeat: Heartbeat | None = None
 
     @contextlib.contextmanager
     def session(self) -> Generator[None]:
-        """Keep whatever is used inside from being removed. Sessions may be nested."""
+        """Protect the stages that are used inside from removal. Sessions can be nested."""
         with self._guard:
             self._sessions += 1
         try:
@@ -64,16 +64,16 @@ class Uses:
             self._leave()
 
     def add(self, key: str) -> None:
-        """Say that a stage is used, until the session ends; outside of a session it does nothing."""
+        """Mark a stage as used until the session ends; outside a session this does nothing."""
         with self._guard:
             if not self._sessions or key in self._keys:
                 return
             self._keys.add(key)
-            if self._heart is None:
+            if self._heartbeat is None:
                 self._id = uuid.uuid4().hex
                 self._lock = self._storage.lock(f"locks/{self._id}")
                 self._write()
-                self._heart = Heartbeat(self._write, seconds=self._timing.heartbeat_seconds)
+                self._heartbeat = Heartbeat(self._write, seconds=self._times.heartbeat_seconds)
             else:
                 self._write()
 
@@ -94,10 +94,10 @@ class Uses:
     def _leave(self) -> None:
         with self._guard:
             self._sessions -= 1
-            if self._sessions or self._heart is None:
+            if self._sessions or self._heartbeat is None:
                 return
-            heart, self._heart = self._heart, None
-        heart.stop()  # outside of the guard, which a beat takes
+            heartbeat, self._heartbeat = self._heartbeat, None
+        heartbeat.stop()  # outside the guard, because a heartbeat takes it
         self._storage.remove(f"users/{self._id}")
         self._storage.remove(f"locks/{self._id}")
         if self._lock is not None:
@@ -120,7 +120,7 @@ class Uses:
             return True
         if user is not None and is_known_dead(user.process):
             return True
-        return self._storage.now() - entry.modified > _FORGOTTEN_EXPIRIES * self._timing.expiry_seconds
+        return self._storage.now() - entry.modified > _FORGOTTEN_EXPIRIES * self._times.expiry_seconds
 
 
 def _parsed(content: bytes) -> _User | None:

@@ -1,7 +1,7 @@
-"""A storage in a bucket of S3 or what speaks its protocol. The only module that imports obstore.
+"""A storage in a bucket of S3, or of a service with its protocol. The only module that imports obstore.
 
-obstore, because its `put(mode="create")` sends S3's `If-None-Match`, which makes a creation exclusive; pyarrow's and
-fsspec's file systems overwrite without a word.
+It uses obstore because `put(mode="create")` sends S3's `If-None-Match`, which makes a creation exclusive; the file
+systems of pyarrow and fsspec overwrite without an error.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class BucketStorage:
         url: `s3://BUCKET` or `s3://BUCKET/PREFIX`.
 
     Raises:
-        StoreUnusableError: The URL names no bucket, or what it or the environment names cannot be.
+        StoreUnusableError: The URL names no bucket, or the bucket's name or the endpoint is not valid.
     """
 
     locks_hold = False
@@ -61,22 +61,23 @@ class BucketStorage:
                 return None
 
     def write(self, name: str, data: bytes) -> None:
-        """Write an object, replacing what is there."""
+        """Write an object, and replace an existing one."""
         with self._errors(f"write {name}"):
             obstore.put(self._store, name, data)
 
     def create(self, name: str, data: bytes) -> bool:
-        """Write an object unless there is one of this name. Return whether it was written."""
+        """Write an object unless one of this name exists; return whether it was written."""
         with self._errors(f"create {name}"):
             try:
                 obstore.put(self._store, name, data, mode="create")
             except AlreadyExistsError:
-                # Ours, when the answer to a first try was lost and obstore tried again: no two writers' data agree.
+                # It is ours if the response to a first try was lost and obstore tried again: no two writers write the
+                # same data.
                 return self.read(name) == data
         return True
 
     def remove(self, name: str) -> None:
-        """Remove an object; one that is not there is removed already."""
+        """Remove an object if it exists."""
         with self._errors(f"remove {name}"), contextlib.suppress(FileNotFoundError):
             obstore.delete(self._store, name)
 
@@ -93,7 +94,7 @@ class BucketStorage:
     def publish(self, source: Path, *, to: str, part: str, last: str) -> bool:
         """Upload a local folder's files, and create its last one. See the contract."""
         if self.read(f"{to}/{last}") is not None:
-            return False  # before gigabytes are sent
+            return False  # before the upload of gigabytes
         folder = f"{to}/{part}" if part else to
         for path in sorted(source.rglob("*")):
             name = path.relative_to(source).as_posix()
@@ -105,7 +106,7 @@ class BucketStorage:
         return self.create(f"{to}/{last}", (source / last).read_bytes())
 
     def part(self) -> str:
-        """Return a new folder name: two writers of one folder must not mix their files."""
+        """Return a new folder name, so that two writers of one folder do not mix their files."""
         return uuid.uuid4().hex[:8]
 
     def move(self, folder: str, *, to: str, first: str) -> None:
@@ -138,7 +139,7 @@ class BucketStorage:
         return True
 
     def lock(self, name: str) -> HostLock:
-        """Return a lock that locks nothing: a bucket has none."""
+        """Return a lock without effect: a bucket has no locks."""
         del name
         return _NoLock()
 
@@ -156,14 +157,14 @@ class BucketStorage:
         """Write and remove an object.
 
         Raises:
-            StoreUnusableError: The bucket cannot be reached, or refuses.
+            StoreUnusableError: The bucket cannot be reached, or denies the request.
         """
         try:
             self.now()
         except StorageError as error:
-            said = _first_line(error.__cause__ or error)
+            reason = _first_line(error.__cause__ or error)
             msg = (
-                f"the store {self.url!r} cannot be used at {_endpoint() or 'Amazon S3'} ({said}); check the bucket's "
+                f"the store {self.url!r} cannot be used at {_endpoint() or 'Amazon S3'} ({reason}); check the bucket's "
                 "name, AWS_ENDPOINT_URL, AWS_REGION and the credentials, or choose another by --store"
             )
             raise StoreUnusableError(msg) from error
@@ -173,7 +174,7 @@ class BucketStorage:
         try:
             yield
         except BaseException as error:
-            # What Rust panics with is no Exception, and of a module that nobody can import.
+            # A panic of Rust is a BaseException, and its class cannot be imported.
             if not isinstance(error, BaseError | FileNotFoundError) and type(error).__name__ != "PanicException":
                 raise
             msg = f"could not {what} in the store {self.url!r}: {_first_line(error)}; run the command again later"
@@ -188,7 +189,7 @@ def _s3_store(url: str, *, bucket: str, prefix: str | None) -> S3Store:
             client_options={
                 "allow_http": _endpoint().startswith("http://"),
                 "connect_timeout": timedelta(seconds=10),
-                "timeout": timedelta(hours=1),  # of a whole request: a part of a large file on a slow line
+                "timeout": timedelta(hours=1),  # for a whole request: one part of a large file on a slow connection
             },
             retry_config={"max_retries": 5, "retry_timeout": timedelta(seconds=60)},
         )
@@ -198,7 +199,7 @@ def _s3_store(url: str, *, bucket: str, prefix: str | None) -> S3Store:
 
 
 def _check_parts(url: str, *, bucket: str) -> None:
-    """Refuse what obstore takes and then panics over.
+    """Check the parts of a URL that make obstore panic.
 
     Raises:
         StoreUnusableError: The bucket's name or the endpoint cannot be part of a URL.
@@ -217,7 +218,7 @@ def _check_parts(url: str, *, bucket: str) -> None:
 
 
 class _NoLock:
-    """A lock that locks nothing."""
+    """A lock without effect."""
 
     def release(self) -> None:
         """Do nothing."""
@@ -228,7 +229,7 @@ def _endpoint() -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    said = str(error)
-    # Their text ends with the source's whole structure, and S3's own answer is XML.
-    code = re.search(r"<Code>(\w+)</Code>", said)
-    return code.group(1) if code else (said.splitlines() or [type(error).__name__])[0]
+    text = str(error)
+    # The text ends with a dump of the source error, and S3's own response is XML.
+    code = re.search(r"<Code>(\w+)</Code>", text)
+    return code.group(1) if code else (text.splitlines() or [type(error).__name__])[0]

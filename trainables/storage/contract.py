@@ -1,9 +1,9 @@
-"""What a storage can do: whole files by name, and folders of them.
+"""The interface of a storage: whole files by name, and folders of files.
 
-Names are relative paths with slashes. Any number of processes of any number of hosts may use one storage at once.
+Names are relative paths with slashes. Any number of processes and hosts can use one storage at the same time.
 `write` and `create` are atomic: a reader sees the old file, the new one or none, never a part. Of several `create` of
-one name exactly one succeeds; this is all that leases are built on, so that every storage that has it will do.
-`publish` makes a folder of files readable with its last file last: whoever reads that one finds all the others.
+one name exactly one succeeds; leases need only this, so every storage that has it is suitable. `publish` makes a folder
+of files readable and writes its last file last: a process that reads that file finds all the others.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ class Entry:
     num_bytes: int
     """Size."""
     modified: float
-    """When it was last written, in seconds since 1970 by the storage's own clock."""
+    """Time of the last write, in seconds since 1970 by the storage's own clock."""
 
 
 class HostLock(Protocol):
-    """A lock between the processes of one host. The kernel frees it when its holder dies, however it dies."""
+    """A lock between the processes of one host. The kernel frees it when its holder dies for any reason."""
 
     def release(self) -> None:
-        """Give it back."""
+        """Release it."""
         ...
 
 
@@ -38,7 +38,7 @@ class Storage(Protocol):
 
     @property
     def url(self) -> str:
-        """Path or URL that `open_storage` opens it by."""
+        """Path or URL for `open_storage`."""
         ...
 
     def read(self, name: str) -> bytes | None:
@@ -46,46 +46,46 @@ class Storage(Protocol):
         ...
 
     def write(self, name: str, data: bytes) -> None:
-        """Write a file, replacing what is there."""
+        """Write a file, and replace an existing one."""
         ...
 
     def create(self, name: str, data: bytes) -> bool:
-        """Write a file unless there is one of this name. Return whether it was written."""
+        """Write a file unless one of this name exists; return whether it was written."""
         ...
 
     def remove(self, name: str) -> None:
-        """Remove a file; one that is not there is removed already."""
+        """Remove a file if it exists."""
         ...
 
     def entries(self, folder: str) -> list[Entry]:
-        """Return all files below a folder, at any depth, ordered by name. Files that come and go may be missed."""
+        """Return all files below a folder, at any depth, ordered by name. Files that change meanwhile can be missed."""
         ...
 
     def publish(self, source: Path, *, to: str, part: str, last: str) -> bool:
-        """Move a local folder's files here. Return False, changing nothing that can be read, when `to/last` exists.
+        """Move a local folder's files here. If `to/last` exists, return False and change no readable file.
 
         Args:
-            source: Folder of files, `last` among them; used up when True is returned.
-            to: Folder here.
-            part: What `part()` gave: where below `to` the files but `last` go.
+            source: Folder of files, with `last`; it is gone when True is returned.
+            to: Folder in this storage.
+            part: Result of `part()`: the subfolder of `to` for all files except `last`.
             last: Name of the file that is written last and makes the folder complete.
         """
         ...
 
     def part(self) -> str:
-        """Return a new folder name for `publish`; empty where a folder moves as a whole and needs none."""
+        """Return a new folder name for `publish`; empty if a folder moves as a whole and needs none."""
         ...
 
     def move(self, folder: str, *, to: str, first: str) -> None:
-        """Move a folder, its file `first` before the others where they cannot be moved at once."""
+        """Move a folder; the file `first` moves before the others if they cannot move at once."""
         ...
 
     def remove_folder(self, folder: str) -> None:
-        """Remove a folder with all it holds."""
+        """Remove a folder with all its files."""
         ...
 
     def local(self, name: str) -> Path | None:
-        """Return where a file or folder is on this machine, or None when it has to be downloaded."""
+        """Return the local path of a file or folder, or None when it has to be downloaded."""
         ...
 
     def download(self, name: str, *, to: Path) -> bool:
@@ -93,22 +93,22 @@ class Storage(Protocol):
         ...
 
     def lock(self, name: str) -> HostLock | None:
-        """Return a lock that this process now holds, or None when another holder on this host has it."""
+        """Return a lock that this process now holds, or None when another process on this host holds it."""
         ...
 
     @property
     def locks_hold(self) -> bool:
-        """Whether `lock` keeps other processes of this host away; otherwise it is always given."""
+        """Whether `lock` excludes other processes of this host; if not, it always returns a lock."""
         ...
 
     def now(self) -> float:
-        """Return the time by the clock that `Entry.modified` is of."""
+        """Return the time of the clock that `Entry.modified` uses."""
         ...
 
     def check(self) -> None:
-        """Check that it can be read and written.
+        """Check that the storage can be read and written.
 
         Raises:
-            StoreUnusableError: It cannot.
+            StoreUnusableError: It cannot be read or written.
         """
         ...

@@ -10,13 +10,15 @@ import os
 import shutil
 import tempfile
 import uuid
+from collections.abc import Generator
 from pathlib import Path
 
 from trainables.errors import StoreUnusableError
+from trainables.names import expanded, path_below, problem_of_name
 from trainables.storage.contract import Entry, HostLock
 
 _PARTIAL = ".partial-"
-"""Start of the names of files being written."""
+"""Prefix of the names of files that are being written."""
 
 
 class DiskStorage:
@@ -29,31 +31,33 @@ class DiskStorage:
     locks_hold = True
 
     def __init__(self, root: Path) -> None:
-        self.root = root.expanduser().absolute()
+        self.root = expanded(root, what="the store").absolute()
         self.url = str(self.root)
 
     def read(self, name: str) -> bytes | None:
         """Return a file's content, or None when there is none."""
         try:
-            return (self.root / name).read_bytes()
+            return self._path(name).read_bytes()
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
         except PermissionError as error:
             raise unreadable(self.url, error) from error
 
     def write(self, name: str, data: bytes) -> None:
-        """Write a file, replacing what is there."""
-        path = self.root / name
+        """Write a file, and replace an existing one."""
+        path = self._path(name)
         partial = self._partial(path, data)
-        partial.replace(path)
+        with _judged_by_inode(partial, path):
+            partial.replace(path)
         sync(path.parent)
 
     def create(self, name: str, data: bytes) -> bool:
-        """Write a file unless there is one of this name. Return whether it was written."""
-        path = self.root / name
+        """Write a file unless one of this name exists; return whether it was written."""
+        path = self._path(name)
         partial = self._partial(path, data)
         try:
-            os.link(partial, path)  # unlike a rename, a link never replaces; exclusive on NFS as well
+            with _judged_by_inode(partial, path):
+                os.link(partial, path)  # unlike a rename, a link never replaces a file; also exclusive on NFS
         except FileExistsError:
             return False
         finally:
@@ -62,14 +66,15 @@ class DiskStorage:
         return True
 
     def remove(self, name: str) -> None:
-        """Remove a file; one that is not there is removed already."""
-        (self.root / name).unlink(missing_ok=True)
+        """Remove a file if it exists."""
+        self._path(name).unlink(missing_ok=True)
 
     def entries(self, folder: str) -> list[Entry]:
         """Return all files below a folder, at any depth, ordered by name."""
         found: list[Entry] = []
         try:
-            for place, _, names in os.walk(self.root / folder, onerror=_raise_if_closed):
+            for place, folders, names in os.walk(self._path(folder), onerror=_raise_if_not_permitted):
+                folders[:] = [one for one in folders if not one.startswith(".")]
                 for name in names:
                     with contextlib.suppress(FileNotFoundError):
                         found += self._entry(Path(place, name))
@@ -82,7 +87,7 @@ class DiskStorage:
         del part, last  # a folder moves as a whole
         for path in source.rglob("*"):
             sync(path)
-        target = self.root / to
+        target = self._path(to)
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._rename_in(source, target)
@@ -100,30 +105,30 @@ class DiskStorage:
     def move(self, folder: str, *, to: str, first: str) -> None:
         """Move a folder by one rename."""
         del first
-        target = self.root / to
+        target = self._path(to)
         target.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileNotFoundError):  # another process was first
-            (self.root / folder).rename(target)
+            self._path(folder).rename(target)
 
     def remove_folder(self, folder: str) -> None:
-        """Remove a folder with all it holds."""
-        shutil.rmtree(self.root / folder, ignore_errors=True)
+        """Remove a folder with all its files."""
+        shutil.rmtree(self._path(folder), ignore_errors=True)
 
     def local(self, name: str) -> Path | None:
-        """Return where a file or folder is."""
-        return self.root / name
+        """Return the path of a file or folder."""
+        return self._path(name)
 
     def download(self, name: str, *, to: Path) -> bool:
         """Copy a file to a local path. Return False when there is no such file."""
         try:
-            shutil.copyfile(self.root / name, to)
+            shutil.copyfile(self._path(name), to)
         except FileNotFoundError:
             return False
         return True
 
     def lock(self, name: str) -> HostLock | None:
-        """Return a lock that this process now holds, or None when another holder has it."""
-        path = self.root / name
+        """Return a lock that this process now holds, or None when another process holds it."""
+        path = self._path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("a")
         try:
@@ -139,7 +144,7 @@ class DiskStorage:
             return Path(file.name).stat().st_mtime
 
     def check(self) -> None:
-        """Make the folder where it is missing and write a file.
+        """Make the folder if it is missing, and write a file.
 
         Raises:
             StoreUnusableError: It cannot be made or written.
@@ -153,11 +158,21 @@ class DiskStorage:
             msg = f"the store {self.url!r} cannot be written ({error.strerror}); {step}, or choose another by --store"
             raise StoreUnusableError(msg) from error
 
+    def _path(self, name: str) -> Path:
+        """Return where a file or folder is; the empty name is the root.
+
+        Raises:
+            UnsafeNameError: The name leads out of the storage.
+        """
+        return path_below(self.root, name, where=f"the store {self.url!r}") if name else self.root
+
     def _entry(self, path: Path) -> list[Entry]:
-        if path.name.startswith(_PARTIAL):
+        if path.name.startswith("."):  # being written, or of another program: `.DS_Store`, `.nfs...`, `.snapshot`
+            return []
+        name = str(path.relative_to(self.root))
+        if problem_of_name(name) is not None:  # nobody's of ours either, such as `Icon\\r`
             return []
         facts = path.stat()
-        name = str(path.relative_to(self.root))
         return [Entry(name=name, num_bytes=facts.st_size, modified=facts.st_mtime)]
 
     def _partial(self, path: Path, data: bytes) -> Path:
@@ -169,20 +184,22 @@ class DiskStorage:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError:
-            partial.unlink(missing_ok=True)  # a full disk: what fits of it would stay
+            partial.unlink(missing_ok=True)  # on a full disk a part of the file would stay
             raise
         return partial
 
     def _rename_in(self, source: Path, target: Path) -> None:
         try:
-            source.rename(target)
+            with _judged_by_inode(source, target):
+                source.rename(target)
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
             beside = target.parent / f"{_PARTIAL}{uuid.uuid4().hex}"
             shutil.copytree(source, beside, copy_function=_copy_and_sync)
             try:
-                beside.rename(target)
+                with _judged_by_inode(beside, target):
+                    beside.rename(target)
             except OSError:
                 shutil.rmtree(beside, ignore_errors=True)
                 raise
@@ -196,8 +213,26 @@ class _FileLock:
         self._file = file
 
     def release(self) -> None:
-        """Give it back."""
+        """Release it."""
         self._file.close()
+
+
+@contextlib.contextmanager
+def _judged_by_inode(source: Path, target: Path) -> Generator[None]:
+    """Take a rename or link that failed for done where the target is what the source was.
+
+    NFS can lose the answer to what it did. Its client asks again, and the second answer is that the target exists, that
+    the source is gone, or that the time is up.
+    """
+    before = source.stat()
+    try:
+        yield
+    except OSError:
+        with contextlib.suppress(OSError):
+            after = target.stat()
+            if (after.st_dev, after.st_ino) == (before.st_dev, before.st_ino):
+                return
+        raise
 
 
 def sync(path: Path) -> None:
@@ -209,14 +244,14 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _raise_if_closed(error: OSError) -> None:
-    """Refuse a folder that may not be listed: a store that seems empty would be called whole."""
+def _raise_if_not_permitted(error: OSError) -> None:
+    """Raise for a folder that this user cannot list: otherwise the store would seem empty."""
     if isinstance(error, PermissionError):
         raise error
 
 
 def unreadable(url: str, error: OSError) -> StoreUnusableError:
-    """Return what is said where a file or folder of a store may not be read."""
+    """Return the error for a file or folder of a store that this user has no right to read."""
     return StoreUnusableError(
         f"the store {url!r} cannot be read: {str(error.filename)!r} ({error.strerror}); this user must be allowed to "
         "read its files and to enter its folders: change their rights, or choose another by --store"
@@ -224,13 +259,13 @@ def unreadable(url: str, error: OSError) -> StoreUnusableError:
 
 
 def why_not_writable(folder: Path) -> str | None:
-    """Return why a folder cannot be made or written in, or None when it can. Leaves nothing behind."""
+    """Return why a folder cannot be made or written, or None when it can. It leaves no files."""
     nearest = folder
     try:
         nearest = next(each for each in (folder, *folder.parents) if each.exists())
         if not nearest.is_dir():
             return f"{str(nearest)!r} is a file"
-        # Trying says more than the permission bits: root may write everywhere but on a read-only or special disk.
+        # A real file shows more than the permission bits: root can write everywhere except on a read-only disk.
         with tempfile.TemporaryFile(dir=nearest):
             return None
     except OSError as error:

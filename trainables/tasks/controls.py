@@ -1,14 +1,15 @@
-"""Controls: tasks that derive from another and lack what is being tested. No torch here.
+"""Controls: tasks that are derived from another task and lack what is tested. No torch here.
 
-Their names are the base task's name and the control's: `nlvr@shuffled`, with another seed `nlvr@shuffled7`.
+A control's name is made of the base task and the control: `nlvr@shuffled`, or `nlvr@shuffled7` with the seed 7.
 
-    shuffled        images (or, of a text task, labels) permuted over the training split: what the pairing gives
-    captions_only   the text of an image task without its images, as classification where it has classes and as masked
-                    LM where it has none: what the images give
-    captions_mlm    that text as masked LM, classes or not
-    equal_compute   the target's own task as intermediate task: what more steps alone give
+    shuffled        Images (or, in a text task, labels) are permuted over the training split.
+                    Tests the effect of the pairing.
+    captions_only   The text of an image task without its images: classification if the task has classes, else masked
+                    LM. Tests the effect of the images.
+    captions_mlm    The same text as masked LM, with or without classes.
+    equal_compute   The target task itself as intermediate task. Tests the effect of more training steps.
 
-A control's dev split is the base task's own, unpermuted: its score says what was learnt in spite of the control.
+The dev split of a control is that of its base task, not permuted: its score shows what was learnt despite the control.
 """
 
 from __future__ import annotations
@@ -33,25 +34,26 @@ _CAPTIONS: dict[KindName, str] = {
 
 
 def is_control_name(name: str) -> bool:
-    """Return whether a name is written as a control's."""
+    """Return whether a name has the form of a control's name."""
     return "@" in name
 
 
 def split_control_name(name: str) -> tuple[str, ControlName, int]:
-    """Return base task, control and seed of a name like `nlvr@shuffled7`.
+    """Return base task, control and seed of a name such as `nlvr@shuffled7`.
 
     Raises:
         UnknownTaskError: There is no such control.
-        InputError: It has a seed and the control does not draw.
+        InputError: The name has a seed, but the control uses no random numbers.
     """
     match = _NAME.match(name)
     written = match["control"] if match else ""
-    control: ControlName | None = next((one for one in CONTROLS if one == written), None)
+    control: ControlName | None = next((known for known in CONTROLS if known == written), None)
     if match is None or control is None:
         base = name.partition("@")[0]
-        raise UnknownTaskError(name, [f"{base}@{one}" for one in CONTROLS])
+        raise UnknownTaskError(name, [f"{base}@{known}" for known in CONTROLS])
     if match["seed"] and control != "shuffled":
-        msg = f"task {name!r}: a seed has no effect on {control}, which draws nothing; write {match['base']}@{control}"
+        rule = f"a seed has no effect on {control}, which uses no random numbers"
+        msg = f"task {name!r}: {rule}; write {match['base']}@{control}"
         raise InputError(msg)
     return match["base"], control, int(match["seed"] or 0)
 
@@ -60,13 +62,13 @@ def derived(base: TaskSpec, *, name: str, control: ControlName, seed: int = 0) -
     """Return the control of a task.
 
     Args:
-        base: The task.
+        base: The base task.
         name: The control's full name.
-        control: Which one.
-        seed: Of the permutation.
+        control: The control.
+        seed: Seed of the permutation.
 
     Raises:
-        InputError: The task has nothing that this control takes away.
+        InputError: The task does not have what this control removes.
     """
     fields: dict[str, object] = {"name": name, "control": Control(kind=control, of=base.name, seed=seed)}
     if control == "shuffled":
@@ -77,11 +79,13 @@ def derived(base: TaskSpec, *, name: str, control: ControlName, seed: int = 0) -
 
 
 def controls_of(base: TaskSpec) -> tuple[str, ...]:
-    """Return the names of the controls that can be made of a task, without seeds; none of one that is not trained."""
-    return tuple(f"{base.name}@{one}" for one in CONTROLS if "train" in base.splits and _can_be_made(base, control=one))
+    """Return the names of the controls that can be derived from a task, without seeds; none without a train split."""
+    if "train" not in base.splits:
+        return ()
+    return tuple(f"{base.name}@{control}" for control in CONTROLS if _can_be_derived(base, control=control))
 
 
-def _can_be_made(base: TaskSpec, *, control: ControlName) -> bool:
+def _can_be_derived(base: TaskSpec, *, control: ControlName) -> bool:
     try:
         derived(base, name=f"{base.name}@{control}", control=control)
     except InputError:
@@ -90,7 +94,7 @@ def _can_be_made(base: TaskSpec, *, control: ControlName) -> bool:
 
 
 def base_of(spec: TaskSpec) -> TaskSpec:
-    """Return the task whose examples a control has: itself, but for `shuffled` and `equal_compute` its base."""
+    """Return the task whose examples a task reads: for `shuffled` and `equal_compute` the base task, else itself."""
     control = spec.control
     if control is None or control.kind not in {"shuffled", "equal_compute"}:
         return spec
@@ -100,8 +104,8 @@ def base_of(spec: TaskSpec) -> TaskSpec:
 def _check_can_be_shuffled(base: TaskSpec, *, name: str) -> None:
     if not base.has_images and "label" not in base.columns:
         msg = (
-            f"task {name!r}: {base.name!r} ({base.kind}) has neither images nor class labels, and `shuffled` permutes "
-            "one of them; choose another task, or compare with equal_compute"
+            f"cannot derive {name!r}: `shuffled` permutes images or class labels, and {base.name!r} ({base.kind}) has "
+            "neither; choose another task, or use equal_compute"
         )
         raise InputError(msg)
 
@@ -110,7 +114,8 @@ def _captions(base: TaskSpec, *, name: str, as_classes: bool) -> dict[str, objec
     column = _CAPTIONS.get(base.kind)
     if column is None:
         known = ", ".join(sorted(_CAPTIONS))
-        msg = f"task {name!r}: {base.name!r} is {base.kind}; captions are taken from kinds {known}; choose such a task"
+        rule = f"captions are taken from kinds {known}, and {base.name!r} is {base.kind}"
+        msg = f"cannot derive {name!r}: {rule}; choose a task of such a kind"
         raise InputError(msg)
     if as_classes and base.labels:
         columns = {"premise": base.columns[column], "label": base.columns["label"]}

@@ -1,6 +1,6 @@
 """Tasks that installed packages offer, by entry points in the group `xstilts.tasks`.
 
-Names are read from the packages' metadata; nothing is imported until a task is asked for.
+Names are read from the packages' metadata; nothing is imported until a task is requested.
 """
 
 from __future__ import annotations
@@ -22,28 +22,29 @@ def offered_names() -> tuple[str, ...]:
 
 
 def offered_task(name: str) -> TaskSpec:
-    """Return a task that an installed package offers, importing it.
+    """Import and return a task that an installed package offers.
 
     Args:
         name: One of `offered_names`.
 
     Raises:
-        TaskDataError: Its package cannot be imported, fails, or gives no task of that name.
+        TaskDataError: The package cannot be imported, fails, or does not return a valid task with this name.
     """
     point = _offered()[name]
     try:
         found = point.load()
         spec = found() if callable(found) else found
-    except Exception as error:  # a package of someone else may fail in any way
-        raise _broken(point, f"it raised {type(error).__name__}: {error}") from error
+    except Exception as error:  # code of another package can raise anything
+        raise _load_error(point, f"it raised {type(error).__name__}: {error}") from error
     if not isinstance(spec, TaskSpec):
-        raise _broken(point, f"it gave a {type(spec).__name__}, and a TaskSpec or a function returning one is needed")
+        found = type(spec).__name__
+        raise _load_error(point, f"it gives a {found}, but must give a TaskSpec or a function that returns one")
     if spec.name != name:
-        raise _broken(point, f"its task is called {spec.name!r}, and the entry point's name must be the task's")
+        raise _load_error(point, f"its task has the name {spec.name!r}; entry point and task must have the same name")
     try:
         check_task(spec)
     except ConfigError as error:
-        raise _broken(point, str(error)) from None
+        raise _load_error(point, str(error)) from None
     return spec
 
 
@@ -52,7 +53,7 @@ def _offered() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=GROUP)}
 
 
-def _broken(point: EntryPoint, problem: str) -> TaskDataError:
+def _load_error(point: EntryPoint, problem: str) -> TaskDataError:
     package = point.dist.name if point.dist else "an unknown package"
     return TaskDataError(
         f"cannot load task {point.name!r} of package {package!r} (entry point {point.value!r}): {problem}; "

@@ -1,6 +1,6 @@
-"""What each kind's rows look like: columns, labels, metric. No torch, so that a task file is checked in milliseconds.
+"""The format of each kind's rows: columns, labels, metrics. No torch, so that a task file is checked in milliseconds.
 
-The kinds themselves say the same in code; a test holds the two together.
+The classes of the kinds define the same in code; a test checks that the two agree.
 """
 
 from __future__ import annotations
@@ -8,21 +8,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from trainables.tasks.spec import KindName
+if TYPE_CHECKING:
+    from trainables.tasks.spec import KindName
 
 Content = Literal[
     "text", "maybe_text", "texts", "some_texts", "words", "class", "classes", "choice", "answers", "image", "id"
 ]
-"""What a cell holds: a text, one or none, several, one or several, a sentence in words, a class or one for each word.
+"""Content of a cell.
 
-`choice` is the number of a choice, `answers` is SQuAD's object of texts and their first characters.
+`text`: a text. `maybe_text`: a text or nothing. `texts`: several texts. `some_texts`: one text or several. `words`: a
+sentence as a list of words. `class`: a class. `classes`: a class for each word. `choice`: the number of a choice.
+`answers`: SQuAD's object of texts and their first characters. `image`: an image file. `id`: the name of an item.
 """
 
 
 ID = "id"
-"""Column that every kind may have: what predictions call an item."""
+"""Optional column of every kind: the name of an item in predictions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,11 +33,11 @@ class Format:
     """The rows of one kind."""
 
     columns: Mapping[str, Content]
-    """Column -> what its cells hold."""
+    """Column -> content of its cells."""
     metrics: tuple[str, ...]
-    """Metrics that score it; the first is taken where a task file names none."""
+    """Metrics that can score the kind; the first is the default of a task file."""
     optional: frozenset[str] = frozenset()
-    """Columns that a task may leave out."""
+    """Columns that a task can leave out."""
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -43,7 +46,7 @@ class Format:
 
     @property
     def has_classes(self) -> bool:
-        """Whether its tasks name `labels`."""
+        """Whether tasks of this kind need `labels`."""
         return not {"class", "classes"}.isdisjoint(self.columns.values())
 
 

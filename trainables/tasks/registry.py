@@ -1,7 +1,7 @@
-"""Tasks by name: the catalogue's, those of installed packages, and those that a program or a user's file brings.
+"""Tasks by name: those of the catalogue, of installed packages, of a program, and of a user's task files.
 
-A package offers a task by an entry point in the group `xstilts.tasks`: its name is the task's, its object a `TaskSpec`,
-or a function without arguments that returns one. It is imported when its task is asked for, and not before.
+A package offers a task by an entry point in the group `xstilts.tasks`. The entry point has the name of the task. Its
+object is a `TaskSpec`, or a function without arguments that returns one; it is imported when the task is requested.
 
 No torch here.
 """
@@ -13,11 +13,12 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from trainables.config.literature import OUT_OF_REACH
-from trainables.errors import InputError, OutOfReachError, TaskDataError, UnknownTaskError
+from trainables.errors import InputError, TaskDataError, UnknownTaskError, UnpublishedTaskError
 from trainables.results import Family
 from trainables.tasks.catalogue.all import CATALOGUE
 from trainables.tasks.controls import derived, is_control_name, split_control_name
 from trainables.tasks.entry_points import offered_names, offered_task
+from trainables.tasks.locked_splits import check_lock
 from trainables.tasks.spec import TaskSpec
 from trainables.tasks.supertags import with_supertags
 
@@ -27,23 +28,24 @@ _lock = threading.Lock()
 
 
 def tasks() -> Mapping[str, TaskSpec]:
-    """Return every known task by name, in the catalogue's order; a read-only view.
+    """Return a read-only view of every known task by name, in the catalogue's order.
 
-    Tasks of installed packages are among them once they were asked for; `offered_names` lists them all.
+    It contains the task of an installed package only after `task` has returned it once; `offered_names` lists all.
     """
     return MappingProxyType(_tasks)
 
 
 def task(name: str) -> TaskSpec:
-    """Return the task of a name; `base@control` derives a control (`trainables/tasks/controls.py`).
+    """Return the task with a name; `base@control` derives a control (`trainables/tasks/controls.py`).
 
-    A corpus's labels are read from the user's files, where they are.
+    The labels of a corpus are read from the user's files, if they are on this machine.
 
     Raises:
-        UnknownTaskError: No task has it; carries near matches.
-        OutOfReachError: The literature's task of this name is nowhere to be had as a data set; says why.
-        InputError: The control cannot be made of its base, or a corpus's files cannot be read.
-        TaskDataError: An installed package offers it, and it cannot be loaded.
+        UnknownTaskError: No task has this name; the error holds near matches.
+        UnpublishedTaskError: The task is known from the literature, but no data set holds its rows; the error says why.
+        InputError: The control cannot be derived from its base task, or the files of a corpus cannot be read.
+        TaskDataError: An installed package offers the task, but it cannot be loaded, or reads a locked test split
+            and does not say so.
     """
     if is_control_name(name):
         base, control, seed = split_control_name(name)
@@ -51,43 +53,52 @@ def task(name: str) -> TaskSpec:
     if name not in _tasks:
         offered = offered_names()
         if name not in offered and name in OUT_OF_REACH:
-            raise OutOfReachError(name, OUT_OF_REACH[name])
+            raise UnpublishedTaskError(name, OUT_OF_REACH[name])
         if name not in offered:
             raise UnknownTaskError(name, [*_tasks, *offered])
         register(offered_task(name))
     return with_supertags(_tasks[name])
 
 
+def is_catalogued(name: str) -> bool:
+    """Return whether a task ships with the package."""
+    return name in _CATALOGUED
+
+
 def register(spec: TaskSpec) -> None:
-    """Make a task known in this process. Registering an equal task again changes nothing.
+    """Add a task to the registry of this process. Registering an equal task again changes nothing.
 
     Raises:
-        TaskDataError: Another task has its name.
+        TaskDataError: Another task has this name, or the task reads a locked test split and does not say so.
     """
+    if spec != _tasks.get(spec.name):
+        check_lock(spec)
     with _lock:
         known = _tasks.setdefault(spec.name, spec)
     if known != spec:
-        msg = f"cannot register task {spec.name!r}: another task has that name, and names are unique; rename yours"
+        msg = f"cannot register task {spec.name!r}: another task has this name; names must be unique; rename your task"
         raise TaskDataError(msg)
 
 
 def adopt(specs: Iterable[TaskSpec]) -> None:
-    """Make the tasks of a user's files known in this process, in place of those that earlier files gave these names.
+    """Add the tasks of a user's files to the registry of this process; they replace those of earlier task files.
 
     Raises:
-        TaskDataError: The catalogue or an installed package has a task of that name.
+        TaskDataError: The catalogue or an installed package has a task with this name, or a task reads a locked test
+            split and does not say so.
     """
     for spec in specs:
         if spec.name in _CATALOGUED or spec.name in offered_names():
             owner = "the catalogue" if spec.name in _CATALOGUED else "an installed package"
-            msg = f"name: {spec.name!r} is a task of {owner}, and names are unique; rename yours"
+            msg = f"name: {spec.name!r} is already a task of {owner}; names must be unique; rename your task"
             raise TaskDataError(msg)
+        check_lock(spec)
         with _lock:
             _tasks[spec.name] = spec
 
 
 def family_of(mixture: Mapping[str, float] | None) -> Family:
-    """Return the family of an intermediate mixture; one with a control among its tasks is a `control`.
+    """Return the family of an intermediate mixture. A mixture that contains a control has the family `control`.
 
     Args:
         mixture: Task name -> weight, or None for no intermediate phase.
@@ -99,7 +110,7 @@ def family_of(mixture: Mapping[str, float] | None) -> Family:
     if mixture is None:
         return "none"
     if not mixture:
-        msg = "a mixture has 0 tasks, it needs at least 1; name a task, or leave the intermediate phase out"
+        msg = "a mixture has 0 tasks, but needs at least 1; name a task, or remove the intermediate phase"
         raise InputError(msg)
     specs = [task(name) for name in mixture]
     if any(spec.control for spec in specs):

@@ -1,4 +1,4 @@
-"""What a task is. No torch here: the command line lists tasks in milliseconds."""
+"""Models that describe a task. No torch here, so that the command line lists tasks in milliseconds."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from pydantic import (
 )
 
 from trainables.config.frozen import FrozenModel
+from trainables.tasks.bitext_source import BitextSource
+from trainables.tasks.metrics.spans_f1 import has_plain_tags
+from trainables.tasks.row_filter import RowFilter
 from trainables.tasks.texts_source import TextsSource
 
 KindName = Literal[
@@ -31,7 +34,7 @@ KindName = Literal[
     "masked_lm",
     "text_retrieval",
 ]
-"""The formats a task can have; `trainables/tasks/<kind>.py` implements each."""
+"""The formats that a task can have; `trainables/tasks/kinds/<kind>.py` implements each."""
 
 IMAGE_COLUMNS: Mapping[KindName, tuple[str, ...]] = {
     "image_classification": ("image",),
@@ -39,12 +42,13 @@ IMAGE_COLUMNS: Mapping[KindName, tuple[str, ...]] = {
     "image_text_retrieval": ("image",),
     "visual_question_answering": ("image",),
 }
-"""Kinds whose examples hold images, and the columns that hold them: they need a vision tower."""
+"""Kinds whose examples hold images, and the columns with the images. Such kinds need a vision tower."""
 
-_PROSE = {"licence", "citation", "notes", "languages", "num_train_examples"}
-_PLACES = frozenset({"files", "folder", "digest"})
-"""Fields of a source that say where its rows lie; the rows have identities of their own."""
-_CAME_LATER = ("unanswerable", "num_answers", "control", "unlabelled")
+_DESCRIPTIVE_FIELDS = {"licence", "citation", "notes", "languages", "num_train_examples"}
+_LOCATION_FIELDS = frozenset({"files", "folder", "digest"})
+"""Fields of a source that say where its files are; the fingerprint of the rows enters keys separately."""
+_LATER_FIELDS = ("unanswerable", "num_answers", "control", "unlabelled", "opens_test")
+"""Fields that were added after the first keys; each enters a key only with a value other than its default."""
 
 SCORED_KINDS: frozenset[KindName] = frozenset(
     {"sentence_pair", "multiple_choice", "span_qa", "tagging", "text_retrieval"}
@@ -53,92 +57,95 @@ SCORED_KINDS: frozenset[KindName] = frozenset(
 
 
 class HubSource(FrozenModel):
-    """A data set repository on the hub, or its copy in the mirror."""
+    """A data set repository on the hub, or its copy in a mirror."""
 
     type: Literal["hub"] = "hub"
-    repository: str = Field(pattern=r"^[\w.-]+/[\w.-]+$")
+    repository: str = Field(pattern=r"^[.-]*\w[\w.-]*/[.-]*\w[\w.-]*$", max_length=200)
     """`owner/name`."""
     config: str | None = None
-    """Configuration; `{language}` in it is replaced by the language asked for, as `language_names` names it."""
+    """Configuration. `{language}` in it is replaced by the requested language, or by its entry in `language_names`."""
     revision: str | None = None
-    """Pinned commit; None with a reason in the task's notes."""
+    """Pinned commit; where it is None, the task's notes give the reason."""
     language_names: dict[str, str] = Field(default_factory=dict)
-    """Language code -> what the repository calls it, where that is something else."""
+    """Language code -> the repository's name of the language, where the two differ."""
+    where: RowFilter | None = None
+    """Which rows belong to a language, where a configuration holds several."""
 
     def config_of(self, language: str) -> str | None:
         """Return the configuration of a language."""
         return self.config.format(language=self.language_names.get(language, language)) if self.config else None
 
     @model_serializer(mode="wrap")
-    def _without_idle_fields(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # Added later: it enters keys only where it says something (docs/decisions/0006).
-        return {name: value for name, value in dump(self).items() if value or name != "language_names"}
+    def _without_unused_later_fields(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # These fields were added later, so they enter keys only where they are used (docs/decisions/0006).
+        return {name: value for name, value in dump(self).items() if value or name not in {"language_names", "where"}}
 
 
 class GeneratedSource(FrozenModel):
-    """Rows made by `trainables.miniature.rows`."""
+    """Rows that `trainables.miniature.rows` generates."""
 
     type: Literal["generated"] = "generated"
     generator: str
     """Name of the generated task."""
     version: int = Field(ge=1)
-    """Raised by hand when the generator's rows change; enters stage keys."""
+    """Increased by hand when the generator's rows change; enters stage keys."""
 
 
 FileFormat = Literal["csv", "json", "jsonl", "parquet"]
-"""`json` holds one list of rows, `jsonl` a row a line."""
+"""`json`: a file is one list of rows. `jsonl`: each line is a row."""
 
 
 Quoting = Literal["none", "standard"]
-"""`none`: quotes are part of the text, and a line is a row. `standard`: RFC 4180, a doubled quote is one."""
+"""`none`: quotes are part of the text, and each line is a row. `standard`: RFC 4180; a doubled quote is one quote."""
 
 _UTF_8 = {"utf-8", "utf-8-sig"}
-_NOT_OF_TEXTS = {"idna", "punycode", "raw-unicode-escape", "unicode-escape"}  # of host names, and of Python's source
+_NON_TEXT_ENCODINGS = {"idna", "punycode", "raw-unicode-escape", "unicode-escape"}  # for host names and Python source
 _SAMPLE = "a,b\n"
 _USUAL_NAMES = {"iso8859-1": "latin-1"}
 
 
 class FileSource(FrozenModel):
-    """A user's own files, named relative to the folder of the task file."""
+    """A user's own files. Their names are relative to the folder of the task file."""
 
     type: Literal["files"] = "files"
     files: dict[str, tuple[str, ...]] = Field(min_length=1)
-    """Split -> its files, read in order; `{language}` in a name is replaced by the language asked for."""
+    """Split -> its files, read in order; `{language}` in a name is replaced by the requested language."""
     format: FileFormat
-    """Format of all files; a task file may leave it to their ending."""
+    """Format of all files. A task file can leave it out where the file names end in it."""
     delimiter: str = Field(default=",", min_length=1, max_length=1)
-    """What stands between two cells; csv only."""
+    """Character between two cells; csv only."""
     quoting: Quoting | None = None
-    """Whether quotes may enclose cells; csv only. Where a task file leaves it out, `.tsv` files have none, and in
-    others a quoted cell that holds both a line break and the delimiter is refused."""
+    """Whether quotes can enclose cells; csv only. Where a task file leaves it out, `.tsv` files are read without
+    quoting. In other files, a quoted cell that holds both a line break and the delimiter is an error."""
     encoding: str = "utf-8"
     """Encoding of the text, by any name that Python knows; not for parquet, which has none."""
+    where: RowFilter | None = None
+    """Which rows belong to a language, where a file holds several."""
     folder: str | None = None
-    """Where the files lie, absolute; filled in when the task file is read. Never part of a key."""
+    """Absolute path of the files' folder; xstilts sets it when it reads the task file. Never part of a key."""
     digest: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
-    """SHA-256 of the files' content, filled in with `folder`: files that change afterwards are refused."""
+    """SHA-256 of the files' content; xstilts sets it with `folder`. Files that change afterwards are an error."""
 
     @field_validator("files")
     @classmethod
-    def _some_files(cls, files: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    def _at_least_one_file(cls, files: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
         for split, names in files.items():
             if not names:
-                msg = f"split {split!r} has 0 files; name at least one, or leave the split out"
+                msg = f"split {split!r} has 0 files; name at least one file, or remove the split"
                 raise ValueError(msg)
         return files
 
     @field_validator("delimiter", mode="before")
     @classmethod
-    def _tab_as_written(cls, delimiter: object) -> object:
-        return "\t" if delimiter == r"\t" else delimiter  # what YAML makes of a tab that is not in double quotes
+    def _tab_from_escape(cls, delimiter: object) -> object:
+        return "\t" if delimiter == r"\t" else delimiter  # YAML reads `\t` outside double quotes as two characters
 
     @field_validator("delimiter")
     @classmethod
     def _no_quote_or_line_end(cls, delimiter: str) -> str:
         if delimiter in '"\r\n\0\ufeff':
-            msg = (
-                f"{delimiter!r} cannot stand between cells: it is a quote, a line's end, NUL or a mark; choose another"
-            )
+            rule = "a quote, a line end, NUL or a byte order mark cannot separate cells"
+            msg = f"{delimiter!r} cannot be the delimiter: {rule}; choose another character"
             raise ValueError(msg)
         return delimiter
 
@@ -147,113 +154,115 @@ class FileSource(FrozenModel):
     def _known_encoding(cls, encoding: str) -> str:
         try:
             name = codecs.lookup(encoding).name
-            is_text = name not in _NOT_OF_TEXTS and _SAMPLE.encode(name).decode(name) == _SAMPLE
+            is_text = name not in _NON_TEXT_ENCODINGS and _SAMPLE.encode(name).decode(name) == _SAMPLE
         except (LookupError, ValueError):
             is_text, name = False, ""
         if not is_text:
-            msg = f"{encoding!r} is no encoding of texts; write it like utf-8 or cp1252"
+            msg = f"{encoding!r} is not a text encoding that Python knows; write one such as utf-8 or cp1252"
             raise ValueError(msg)
         return "utf-8" if name in _UTF_8 else _USUAL_NAMES.get(name, name)
 
     @model_validator(mode="after")
     def _every_setting_has_an_effect(self) -> Self:
         if self.format != "csv" and self.delimiter != ",":
-            msg = f"delimiter has no effect on {self.format} files; leave it out"
+            msg = f"delimiter has no effect on {self.format} files; remove it"
             raise ValueError(msg)
         if self.format != "csv" and self.quoting is not None:
-            msg = f"quoting has no effect on {self.format} files; leave it out"
+            msg = f"quoting has no effect on {self.format} files; remove it"
             raise ValueError(msg)
         if self.format == "parquet" and self.encoding != "utf-8":
-            msg = "encoding has no effect on parquet files; leave it out"
+            msg = "encoding has no effect on parquet files; remove it"
             raise ValueError(msg)
         return self
 
     @model_serializer(mode="wrap")
-    def _without_idle_fields(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # Added later: it enters keys only where it says something (docs/decisions/0006).
-        return {name: value for name, value in dump(self).items() if value is not None or name != "quoting"}
+    def _without_unused_later_fields(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # These fields were added later, so they enter keys only where they are used (docs/decisions/0006).
+        return {
+            name: value for name, value in dump(self).items() if value is not None or name not in {"quoting", "where"}
+        }
 
 
 class CompositeSource(FrozenModel):
-    """Other tasks of the same kind and labels, one after the other."""
+    """The rows of other tasks with the same kind and labels, one task after the other."""
 
     type: Literal["composite"] = "composite"
     parts: tuple[str, ...] = Field(min_length=2)
-    """Names of the tasks. Each gives its split of our name; a key holds the identity of each."""
+    """Names of the tasks. Each contributes its split of the same name; a key holds the identity of each."""
 
 
 class CorpusSource(FrozenModel):
-    """A licensed corpus in a user's own folder, read by `trainables.tasks.supertags`."""
+    """A licensed corpus in a user's own folder; `trainables.tasks.supertags` reads it."""
 
     type: Literal["corpus"] = "corpus"
     variable: str
-    """Environment variable that names the folder. Its path is never part of a key, its content is."""
+    """Environment variable that holds the folder. The folder's content is part of keys, its path is not."""
 
 
 class MaskingPolicy(FrozenModel):
-    """Which tokens a masked-LM task hides."""
+    """Which tokens a masked-LM task masks."""
 
     mask_rate: float = Field(default=0.15, gt=0, lt=1)
     """Share of the tokens of a masked side that is predicted (Devlin et al. 2019: 0.15)."""
     one_side_probability: float = Field(default=0.0, ge=0, le=1)
-    """For pairs: chance that only one side, drawn at random, is masked, so that the other answers it."""
+    """For pairs: probability that only one side, drawn at random, is masked; the other side then holds the answer."""
     frequency_exponent: float = Field(default=0.0, ge=-2, le=2)
-    """A token's chance is proportional to its frequency in the task to this power (-0.5 favours rare words)."""
+    """A token is chosen with a probability proportional to its frequency to this power (-0.5 favours rare words)."""
 
 
 ControlName = Literal["shuffled", "captions_only", "captions_mlm", "equal_compute"]
-"""What a control takes away; `trainables/tasks/controls.py` says how."""
+"""What a control removes from its base task; `trainables/tasks/controls.py` describes each."""
 
 
 class Control(FrozenModel):
-    """That a task is a control, and of which other task."""
+    """Marks a task as a control, and names its base task."""
 
     kind: ControlName
-    """What it takes away."""
+    """What the control removes."""
     of: str
-    """Name of the task that it derives from."""
+    """Name of the base task."""
     seed: int = Field(default=0, ge=0, lt=2**31)
-    """Of the permutation; `shuffled` only."""
+    """Seed of the permutation; `shuffled` only."""
 
 
 _NAME = re.compile(r"[a-z0-9_]+(@[a-z0-9_]+)?")
 
 
-def _well_named(name: object) -> object:
+def _checked_name(name: object) -> object:
     if isinstance(name, str) and not _NAME.fullmatch(name):
         short = re.sub(r"[^a-z0-9_]+", "_", name.lower()).strip("_")[:40]
         near = f", such as {short!r}" if re.search("[a-z0-9]", short) else ""
-        msg = f"{name[:60]!r} is no name of a task; write it with small letters a to z, digits and `_`{near}"
+        msg = f"{name[:60]!r} is not a valid task name; use lower-case letters a to z, digits and `_`{near}"
         raise ValueError(msg)
     return name
 
 
 class TaskSpec(FrozenModel):
-    """A labelled data set with a format, columns, metric, licence and pinned source."""
+    """A task: a labelled data set with a format, columns, metric, licence and pinned source."""
 
-    name: Annotated[str, BeforeValidator(_well_named)]
-    """Name in configurations; `base@control` of a control, and only of one."""
+    name: Annotated[str, BeforeValidator(_checked_name)]
+    """Name in configurations. Only a control has a name of the form `base@control`."""
     kind: KindName
     """Format of its examples."""
-    source: HubSource | GeneratedSource | FileSource | CompositeSource | CorpusSource | TextsSource = Field(
-        discriminator="type"
+    source: HubSource | GeneratedSource | FileSource | CompositeSource | CorpusSource | TextsSource | BitextSource = (
+        Field(discriminator="type")
     )
     """Where its rows come from."""
     splits: dict[str, tuple[str, ...]]
-    """Our split (`train`, `validation`, `test`) -> the source's splits, concatenated in order.
+    """Split of the task (`train`, `validation`, `test`) -> splits of the source, concatenated in order.
 
-    `name?` is left out where the source lacks it, as excerpts do.
+    A split that is written `name?` is skipped where the source does not have it, for example in an excerpt.
     """
     columns: Mapping[str, str | Annotated[tuple[str, ...], Field(min_length=1)]]
-    """The kind's column -> the source's column (`a.b` is field b of struct a), or several, which make one list."""
+    """Column of the kind -> column of the source (`a.b` is field b of struct a), or several that make one list."""
     labels: tuple[str, ...] = ()
     """Names of the classes, in the order of their numbers, for kinds with labels."""
     label_values: tuple[str, ...] = ()
-    """The source's own label values in class order, where they are text; empty: the source holds class numbers."""
+    """How the source writes the labels, in the order of the classes; empty where it holds class numbers."""
     unlabelled: tuple[str, ...] = ("-", "-1", "")
-    """What stands where a row, or a word, has no label: such a row is left out. An empty text stands for null too."""
+    """Values that mean "no label" for a row or a word: such a row is left out. The empty text also means null."""
     languages: tuple[str, ...] = ("en",)
-    """Languages that the source offers."""
+    """Languages that the source has."""
     metric: Literal[
         "accuracy",
         "f1",
@@ -266,83 +275,96 @@ class TaskSpec(FrozenModel):
         "mining_f1",
         "map_at_20",
     ] = "accuracy"
-    """Score of the kind, between 0 and 1; `seqeval_f1`: of spans that IOB tags mark; `mlqa_f1`: by MLQA's script."""
+    """Metric, between 0 and 1. `seqeval_f1` is the F1 of spans of IOB tags; `mlqa_f1` is the F1 of MLQA's script."""
     unanswerable: bool = False
-    """For `span_qa`: whether some questions have no answer in their context, so that none may be given."""
+    """For `span_qa`: whether some questions have no answer in their context, so that a model can give no answer."""
     masking: MaskingPolicy | None = None
-    """For `masked_lm` only."""
+    """For `masked_lm` only: which tokens are masked."""
     num_answers: int | None = Field(default=None, ge=2)
-    """For `visual_question_answering` only: most answers that can be given, the commonest of the train split."""
+    """For `visual_question_answering` only: maximum size of the answer vocabulary, taken from the train split."""
+    opens_test: bool = False
+    """Whether the task can read a test split that the catalogue locks; its results are marked, and never confirmed."""
     control: Control | None = None
-    """What the task is a control of; None for a task in its own right."""
+    """Set for a control; None for every other task."""
     licence: str
     """Licence as the source states it."""
     citation: str
-    """Paper that introduced it."""
+    """Paper that introduced the task."""
     num_train_examples: int | None = Field(default=None, ge=1)
-    """Examples of the whole train split with a label; a mirror may hold fewer."""
+    """Labelled examples of the whole train split; a mirror can hold fewer."""
     notes: str = ""
-    """What a user should know: size, caveats, why a revision is not pinned."""
+    """Further information for users: size, caveats, why a revision is not pinned."""
     version: int = Field(default=1, ge=1)
-    """Raised by hand when the encoding of its examples changes; enters stage keys."""
+    """Increased by hand when the encoding of its examples changes; enters stage keys."""
 
     def identity(self) -> dict[str, object]:
-        """Return, as JSON, what decides its examples and scores: what keys hold of a task.
+        """Return, as JSON, the fields that decide the task's examples and scores; keys hold them.
 
-        Prose is left out: a corrected licence or note must not make every stage anew. So are fields that came later,
-        while they have the value that means "as before" (docs/decisions/0006).
+        Descriptive fields are left out: a corrected licence or note must not change a key. Fields that were added
+        later are left out while they have their default, which means "as before" (docs/decisions/0006).
         """
-        neutral = {name for name in _CAME_LATER if getattr(self, name) == type(self).model_fields[name].default}
-        # `standard` reads the rows that no quoting at all reads, and more files: it says nothing about the rows.
-        places = _PLACES | ({"quoting"} if getattr(self.source, "quoting", None) != "none" else set[str]())
-        excluded: dict[str, Any] = {**dict.fromkeys(_PROSE | neutral, True), "source": set(places)}
-        return self.model_dump(mode="json", exclude=excluded)
+        unused = {name for name in _LATER_FIELDS if getattr(self, name) == type(self).model_fields[name].default}
+        # Files that are read under both have the same rows with quoting left out and with `standard`.
+        locations = _LOCATION_FIELDS | ({"quoting"} if getattr(self.source, "quoting", None) != "none" else set[str]())
+        excluded: dict[str, Any] = {**dict.fromkeys(_DESCRIPTIVE_FIELDS | unused, True), "source": set(locations)}
+        # Spans of plain tags such as `NOUN`, and mined pairs, were scored otherwise once (among all candidates,
+        # not among 4 neighbours); those scores must not be found again.
+        is_newer = (self.metric == "seqeval_f1" and has_plain_tags(self.labels)) or self.metric == "mining_f1"
+        versions: dict[str, object] = {"metric_version": 2} if is_newer else {}
+        identity: dict[str, object] = self.model_dump(mode="json", exclude=excluded)
+        return identity | versions
+
+    @property
+    def scores_version(self) -> int:
+        """Version of an evaluation's scores: 2 where an earlier version computed one of them otherwise."""
+        squad = self.kind == "span_qa" and self.metric in {"f1", "exact_match"}
+        return 2 if squad or (self.kind == "tagging" and has_plain_tags(self.labels)) else 1
 
     @property
     def training_language(self) -> str:
-        """The language it is trained in: English where it offers it, else its first."""
+        """Language that the task is trained in: English where it has English, else its first language."""
         return "en" if "en" in self.languages else self.languages[0]
 
     @property
     def source_columns(self) -> tuple[str, ...]:
-        """Every column of the source that it names, once."""
+        """Every column of the source that the task names, once."""
         named = [(names,) if isinstance(names, str) else names for names in self.columns.values()]
         return tuple(dict.fromkeys(name for names in named for name in names))
 
     @property
     def has_images(self) -> bool:
-        """Whether its examples hold an image."""
+        """Whether the examples hold images."""
         return self.kind in IMAGE_COLUMNS
 
     @property
     def image_columns(self) -> tuple[str, ...]:
-        """The columns that hold an example's images, in their order; empty for a task without images."""
+        """The columns that hold an example's images, in order; empty for a task without images."""
         return IMAGE_COLUMNS.get(self.kind, ())
 
     @property
     def is_retrieval(self) -> bool:
-        """Whether the encoder is scored on it as it is, by the nearness of its mean states: no head, no training."""
+        """Whether the encoder is scored without training and without a head, by the similarity of its mean states."""
         return self.kind == "text_retrieval"
 
     @field_validator("unlabelled", mode="before")
     @classmethod
     def _as_texts(cls, values: Any) -> Any:
-        """Return values as texts: in YAML `-1` is a number, and nothing is null."""
+        """Return values as texts: YAML reads `-1` as a number and an empty value as null."""
         if not isinstance(values, list | tuple):
             return values
         return tuple(map(_as_text, values))
 
     @model_validator(mode="after")
-    def _silence_fits_kind(self) -> Self:
+    def _unanswerable_fits_kind(self) -> Self:
         if self.unanswerable and self.kind != "span_qa":
-            msg = f"leave out `unanswerable`: kind {self.kind} has no questions without an answer, only span_qa does"
+            msg = f"remove `unanswerable`: only span_qa has questions without an answer; this kind is {self.kind}"
             raise ValueError(msg)
         return self
 
     @model_validator(mode="after")
-    def _only_controls_are_named_so(self) -> Self:
+    def _at_sign_only_in_names_of_controls(self) -> Self:
         if ("@" in self.name) != (self.control is not None):
-            msg = f"name {self.name!r}: `@` stands in the names of controls, and only there; rename the task"
+            msg = f"name {self.name!r}: the name of a control has an `@`, and no other name does; rename the task"
             raise ValueError(msg)
         return self
 
@@ -350,9 +372,9 @@ class TaskSpec(FrozenModel):
     def _masking_fits_kind(self) -> Self:
         if (self.masking is not None) != (self.kind == "masked_lm"):
             msg = (
-                "give `masking`: kind masked_lm needs to know which words are masked"
+                "give `masking`: masked_lm needs to know which tokens it masks"
                 if self.masking is None
-                else f"leave out `masking`: kind {self.kind} masks nothing, only masked_lm does"
+                else f"remove `masking`: only masked_lm masks tokens; this kind is {self.kind}"
             )
             raise ValueError(msg)
         return self
@@ -363,7 +385,7 @@ class TaskSpec(FrozenModel):
             msg = (
                 "give `num_answers`: visual question answering needs the size of its answer vocabulary"
                 if self.num_answers is None
-                else f"leave out `num_answers`: kind {self.kind} has no answer vocabulary"
+                else f"remove `num_answers`: only visual question answering uses it; this kind is {self.kind}"
             )
             raise ValueError(msg)
         return self

@@ -1,56 +1,51 @@
-"""CCGbank's supertags from a user's own copy. No torch here.
+"""Reads CCGbank's supertags from a user's own copy. No torch here.
 
-The folder that the source's variable names is either CCGbank as LDC gives it (`data/AUTO/<section>/*.auto`; sections
-02-21 train, 00 validates, 23 tests: Clark and Curran 2007, section 9), or holds `train.txt`, `validation.txt` and, if
-there is one, `test.txt`: a sentence a line, its words separated by blanks and written `word|supertag` or, as the C&C
-tools do, `word|POS|supertag`.
+The environment variable of the source names a folder. The folder is CCGbank as LDC distributes it
+(`data/AUTO/<section>/*.auto`; sections 02-21 are train, 00 is validation, 23 is test: Clark and Curran 2007, section
+9). Or it holds `train.txt`, `validation.txt` and optionally `test.txt`: one sentence a line, words separated by spaces,
+each written `word|supertag` or, as the C&C tools do, `word|POS|supertag`.
 """
 
 from __future__ import annotations
 
 import codecs
 import hashlib
-import os
 import re
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
 from trainables.errors import TaskDataError, UnavailableError
+from trainables.names import folder_of_variable
 from trainables.tasks.spec import CorpusSource, TaskSpec
 
 Sentence = tuple[tuple[str, ...], tuple[str, ...]]
-"""Words, and as many supertags."""
+"""Words, and one supertag for each word."""
 
 UNSEEN = -2
-"""Number of a supertag that the train split lacks: it is never predicted, and counts as wrong."""
+"""Number of a supertag that is not in the train split: it is never predicted, and counts as wrong."""
 
 _SECTIONS = {"train": range(2, 22), "validation": range(1), "test": range(23, 24)}
 _LEAF = re.compile(r"<L (\S+) \S+ \S+ (\S+) \S+>")
 _FORMAT = (
-    "it must be CCGbank's folder (with data/AUTO), or hold train.txt and validation.txt with a sentence a line, "
-    "written word|supertag or word|POS|supertag"
+    "it must be the folder of CCGbank (with data/AUTO), or hold train.txt and validation.txt with one sentence a line, "
+    "each word written word|supertag or word|POS|supertag"
 )
 
 
 def corpus_folder(source: CorpusSource) -> Path | None:
-    """Return the folder that the source's variable names, or None where it is unset.
+    """Return the folder that the source's environment variable names, or None if the variable is not set.
 
     Raises:
-        UnavailableError: It names no folder.
+        UnavailableError: The variable does not name a folder.
     """
-    value = os.environ.get(source.variable, "")
-    if not value:
-        return None
-    folder = Path(value).expanduser().absolute()
-    if not folder.is_dir():
-        msg = f"cannot read the corpus: {source.variable} is {value!r}, which is no folder; {_FORMAT}; correct it"
-        raise UnavailableError(msg)
-    return folder
+    return folder_of_variable(source.variable, what="the corpus", step=f"{_FORMAT}; correct it")
 
 
 def with_supertags(spec: TaskSpec) -> TaskSpec:
-    """Return the task with the supertags of the user's train split as its labels; others, and without files, as it is.
+    """Return the task with the supertags of the user's train split as its labels.
+
+    A task with another source is returned unchanged, and so is a corpus whose folder is not set.
 
     Raises:
         InputError: The folder or its files cannot be read.
@@ -65,12 +60,12 @@ def read_sentences(spec: TaskSpec, *, split: str) -> tuple[Sentence, ...]:
     """Return a split's sentences in the files' order.
 
     Args:
-        spec: A task with a corpus as its source.
+        spec: A task whose source is a corpus.
         split: `train`, `validation` or `test`.
 
     Raises:
-        UnavailableError: The variable is unset, or the folder lacks the split; says what to do.
-        TaskDataError: A line is written otherwise.
+        UnavailableError: The variable is not set, or the folder does not have the split; the message says what to do.
+        TaskDataError: A line has another format.
     """
     files = _files(spec, split=split)
     return _read(files, tuple((path.stat().st_size, path.stat().st_mtime_ns) for path in files))
@@ -80,7 +75,7 @@ def corpus_fingerprint(spec: TaskSpec) -> str:
     """Return a hash of the content of every split's files.
 
     Raises:
-        UnavailableError: The variable is unset, or the folder lacks train or validation.
+        UnavailableError: The variable is not set, or the folder does not have train or validation.
     """
     digest = hashlib.sha256()
     for split in ("train", "validation"):
@@ -94,9 +89,9 @@ def _files(spec: TaskSpec, *, split: str) -> tuple[Path, ...]:
     folder = corpus_folder(spec.source)
     if folder is None:
         msg = (
-            f"cannot read task {spec.name!r}: it is licensed ({spec.licence}) and read from your own copy, and "
-            f"{spec.source.variable} is unset; set it to the copy's folder: {_FORMAT}; `xstilts tasks {spec.name}` "
-            "says where to get it"
+            f"cannot read task {spec.name!r}: its corpus is licensed ({spec.licence}) and read from your own copy, but "
+            f"{spec.source.variable} is not set; set it to the folder of your copy: {_FORMAT}; "
+            f"`xstilts tasks {spec.name}` says where to get it"
         )
         raise UnavailableError(msg)
     auto = next((path for path in (folder / "data" / "AUTO", folder / "AUTO") if path.is_dir()), None)
@@ -105,14 +100,14 @@ def _files(spec: TaskSpec, *, split: str) -> tuple[Path, ...]:
     else:
         files = [path for path in (folder / f"{split}.txt",) if path.is_file()]
     if not files:
-        msg = f"cannot read task {spec.name!r}: {str(folder)!r} holds no {split} split; {_FORMAT}; complete it"
+        msg = f"cannot read task {spec.name!r}: {str(folder)!r} has no {split} split; {_FORMAT}; add the missing files"
         raise UnavailableError(msg)
     return tuple(files)
 
 
 @lru_cache(maxsize=8)
 def _read(files: tuple[Path, ...], facts: tuple[tuple[int, int], ...]) -> tuple[Sentence, ...]:
-    """Return the files' sentences; sizes and times are arguments so that changed files are read again."""
+    """Return the sentences of files; sizes and times are arguments so that changed files are read again."""
     del facts
     return tuple(sentence for path in files for sentence in _sentences(path))
 
@@ -132,20 +127,20 @@ def _lines(path: Path) -> list[str]:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         byte = f"0x{content[error.start]:02x}"
-        msg = f"cannot read {str(path)!r}: line {line} holds byte {byte}, which is no UTF-8; save it as UTF-8"
+        msg = f"cannot read {str(path)!r}: line {line} holds byte {byte}, which is not UTF-8; save the file as UTF-8"
         raise TaskDataError(msg) from None
 
 
 def _words(line: str, *, path: Path, number: int) -> list[tuple[str, str]]:
     parts = [entry.split("|") for entry in line.split()]
-    wrong = next((one for one in parts if len(one) not in (2, 3) or not one[0] or not one[-1]), None)
+    wrong = next((part for part in parts if len(part) not in (2, 3) or not part[0] or not part[-1]), None)
     if wrong is not None:
         msg = (
             f"cannot read {str(path)!r}: line {number} holds {'|'.join(wrong)!r}; each word must be written "
-            "word|supertag or word|POS|supertag, with blanks between words; correct the line"
+            "word|supertag or word|POS|supertag, with spaces between words; correct the line"
         )
         raise TaskDataError(msg)
-    return [(one[0], one[-1]) for one in parts]
+    return [(part[0], part[-1]) for part in parts]
 
 
 def _sentence(pairs: Sequence[tuple[str, str]]) -> Sentence:

@@ -10,19 +10,19 @@ from trainables.config.frozen import FrozenModel
 
 
 class TextsSource(FrozenModel):
-    """Plain texts by language, read by `trainables.data.texts`: a folder of files, or a repository."""
+    """Plain texts by language, from a folder or a repository; `trainables.data.sources.texts` reads them."""
 
     type: Literal["texts"] = "texts"
     folder: str | None = None
     """Absolute path of a folder with `<language>.txt` or `<language>/*.txt`. Never part of a key."""
     repository: str | None = None
-    """`owner/name`, in place of a folder; its column `text` holds articles."""
+    """`owner/name`, instead of a folder; its column `text` holds articles."""
     config: str | None = None
-    """Configuration of a language in the repository; `{language}` is replaced."""
+    """Configuration of a language in the repository; `{language}` in it is replaced."""
     revision: str | None = None
-    """Pinned commit of the repository; None where the user names one of their own."""
+    """Pinned commit of the repository; None for a repository that the user chose."""
     num_texts: int = Field(ge=2)
-    """Texts of a language, the first ones."""
+    """Number of texts of each language: the first ones are read."""
 
     @property
     def place(self) -> str:
@@ -32,6 +32,6 @@ class TextsSource(FrozenModel):
     @model_validator(mode="after")
     def _one_place(self) -> Self:
         if (self.folder is None) == (self.repository is None):
-            msg = "texts come from one place; give exactly one of `folder` and `repository`"
+            msg = "texts are read from one place; give exactly one of `folder` and `repository`"
             raise ValueError(msg)
         return self

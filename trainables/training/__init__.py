@@ -1,1 +1,1 @@
-"""The training of one phase."""
+"""Trains one phase: steps, checkpoints and training state."""

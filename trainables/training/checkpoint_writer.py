@@ -1,8 +1,8 @@
-"""Checkpoints inside a stage: when one is due, and writing it while training goes on.
+"""Decides when a checkpoint inside a stage is due, and writes it while training continues.
 
-Rank 0 leaves each in a folder of its own under `places.checkpoints`, named by its step and complete once it has that
-name. The trial's process, which holds the stage's lease, moves them into the store (`trials/checkpoint_keeper.py`);
-it asks for a last one, and the end of training, by the file `stop`.
+Rank 0 writes each into its own folder under `places.checkpoints`. The folder gets its name, the step, when it is
+complete. The trial's process holds the stage's lease and moves the folders into the store
+(`trials/checkpoint_keeper.py`). It requests a last checkpoint and the end of training by the file `stop`.
 """
 
 from __future__ import annotations
@@ -21,44 +21,66 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STOP = "stop"
-"""Name of the file that asks the ranks to leave a checkpoint and to stop."""
+"""Name of the file that requests a last checkpoint and the end of training."""
 
-GO_ON, KEEP, STOP_NOW = 0.0, 1.0, 2.0
-"""What rank 0 wishes after a step: nothing, a checkpoint, or a checkpoint and the end."""
+CONTINUE, CHECKPOINT, STOP_NOW = 0.0, 1.0, 2.0
+"""Rank 0's request after a step: nothing, a checkpoint, or a checkpoint and the end."""
+
+
+USUAL_SECONDS = 180.0
+"""Time between two checkpoints where they are cheap."""
+
+LARGEST_SHARE = 0.02
+"""Largest share of the training time that checkpoints take where the time between them is not given."""
 
 
 class CheckpointWriter:
-    """Rank 0's side of it.
+    """Writes the checkpoints of rank 0.
+
+    A checkpoint costs the time in which training stands still while the state is copied, and the processor time of the
+    thread that writes it, which training on the CPU goes without.
 
     Args:
-        folder: Where checkpoints are left, or None for no checkpoints.
-        seconds: Time from one to the next.
+        folder: Folder for checkpoints, or None for no checkpoints.
+        seconds: Time between two checkpoints; None: 180 s, or longer where they would take more than 2 % of the time.
     """
 
-    def __init__(self, folder: Path | None, *, seconds: float) -> None:
+    def __init__(self, folder: Path | None, *, seconds: float | None) -> None:
         self._folder, self._seconds = folder, seconds
         self._last = time.monotonic()
         self._thread: threading.Thread | None = None
+        self.cost = 0.0
+        """Cost of the last checkpoint in seconds; of one that is being written, what is known of it."""
 
-    def wish(self) -> float:
-        """Return what should happen after this step."""
+    @property
+    def seconds(self) -> float:
+        """Time between two checkpoints, in seconds."""
+        return self._seconds if self._seconds is not None else max(USUAL_SECONDS, self.cost / LARGEST_SHARE)
+
+    def request(self) -> float:
+        """Return the request after this step: CONTINUE, CHECKPOINT or STOP_NOW."""
         if self._folder is None:
-            return GO_ON
+            return CONTINUE
         if (self._folder / STOP).exists():
             return STOP_NOW
         is_busy = self._thread is not None and self._thread.is_alive()
-        return KEEP if not is_busy and time.monotonic() - self._last >= self._seconds else GO_ON
+        return CHECKPOINT if not is_busy and time.monotonic() - self._last >= self.seconds else CONTINUE
 
-    def write(self, state: TrainingState, *, wait: bool) -> None:
-        """Write a checkpoint in the background; with `wait`, return when it is there.
+    def write(self, state: TrainingState, *, wait: bool, copy_seconds: float = 0.0) -> None:
+        """Write a checkpoint in the background; with `wait`, return when it is complete.
 
-        One that cannot be written in the background is named in a warning: training goes on without it.
+        If a write in the background fails, a warning names the checkpoint, and training continues.
+
+        Args:
+            state: A copy of the state.
+            wait: Whether to return when it is written.
+            copy_seconds: How long training stood still for the copy.
 
         Raises:
-            OSError, SafetensorError: It was to be waited for, and could not be written.
+            OSError, SafetensorError: With `wait`, the checkpoint could not be written.
         """
         self.finish()
-        self._last = time.monotonic()
+        self._last, self.cost = time.monotonic(), copy_seconds
         if wait:
             self._publish(state)
             return
@@ -66,7 +88,7 @@ class CheckpointWriter:
         self._thread.start()
 
     def finish(self) -> None:
-        """Return when nothing is being written any more."""
+        """Wait for the write in the background."""
         if self._thread is not None:
             self._thread.join()
 
@@ -74,14 +96,16 @@ class CheckpointWriter:
         try:
             self._publish(state)
         except (OSError, SafetensorError) as error:
-            log.warning("a checkpoint at step %d could not be written (%s); training goes on", state.step, error)
+            log.warning("a checkpoint at step %d could not be written (%s); training continues", state.step, error)
+        finally:
+            self.cost += time.thread_time()
 
     def _publish(self, state: TrainingState) -> None:
         from trainables.training.training_state import (
             write_state,  # needs torch, which the trial's process does without
         )
 
-        assert self._folder is not None  # noqa: S101  (else nothing is ever wished)
+        assert self._folder is not None  # noqa: S101  (otherwise no checkpoint is requested)
         part = self._folder / f".{state.step:09d}.part"
         part.mkdir(parents=True, exist_ok=True)
         write_state(state, part)

@@ -1,4 +1,4 @@
-"""What a phase did with each of its tasks: steps, examples, losses."""
+"""Counts the steps, examples and losses of each task of a phase."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from trainables.data.batching import Block
+from trainables.data.batch_plan import Block
 from trainables.results import TaskTraining
 
 SHARE_OF_ENDS = 0.1
-"""Share of a task's steps that its first and its last loss are the mean of."""
+"""A task's first and last loss are means over this share of its steps."""
 
 
 @dataclass(slots=True, kw_only=True)
 class TaskTally:
-    """One task: the steps that held examples of it, each with their number and mean loss."""
+    """One task: the steps that held its examples, with their number and mean loss."""
 
     steps: list[int] = field(default_factory=list[int])
     """Steps, counted from 0."""
@@ -25,10 +25,10 @@ class TaskTally:
     """Mean loss of these examples, in nats."""
 
     def training(self, *, weight: float, size: int, num_unreadable: int = 0) -> TaskTraining:
-        """Return the summary that a stage's facts keep.
+        """Return the summary for a stage's facts.
 
         Args:
-            weight: Share of the examples that the task was to have.
+            weight: The task's intended share of the examples.
             size: Examples of its encoded training split.
             num_unreadable: Examples that the split lacks because an image cannot be decoded.
         """
@@ -45,7 +45,7 @@ class TaskTally:
 
 
 class Tally:
-    """The tasks of a phase, step by step.
+    """The counts of all tasks of a phase.
 
     Args:
         tasks: Their names.
@@ -59,7 +59,7 @@ class Tally:
 
         Args:
             step: Its number.
-            blocks: What it held.
+            blocks: Its blocks.
             loss_sums: Task -> sum of its examples' losses, over all ranks.
         """
         counts: dict[str, int] = {}

@@ -1,8 +1,11 @@
-"""Training one phase on the ranks of a group.
+"""Trains one phase on the ranks of a group.
 
-The plan of a step is the same on any number of ranks (`trainables.data.batching`): each example's loss is divided by
+The plan of a step is the same on any number of ranks (`trainables.data.batch_plan`): each example's loss is divided by
 the step's number of examples, and sums run over micro-batches and ranks, so the step's gradient does not depend on how
 the step is split.
+
+A step never waits for its batch, nor Python for the device: batches are made and sent ahead (`passes.py`,
+`prefetcher.py`), and on a GPU a step's losses are read while the next step runs.
 """
 
 from __future__ import annotations
@@ -11,27 +14,31 @@ import math
 import random
 import time
 import zlib
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import nn
 
 from trainables.config import PhaseConfig
-from trainables.data.batching import BatchPlan, Block, TaskShape, num_steps_for_epochs, split_block
-from trainables.data.encoded import EncodedTask
+from trainables.data.batch_plan import BatchPlan, Block, TaskShape, num_steps_for_epochs
+from trainables.data.encoded_split import EncodedTask
+from trainables.data.shapes import few_shapes
 from trainables.engine import Engine, meet
 from trainables.errors import NonFiniteLossError, StoppedError
 from trainables.models.task_model import TaskModel
-from trainables.monitoring.liveness import goes_on
 from trainables.monitoring.progress import Progress, ProgressSink
+from trainables.monitoring.watchdog import send_heartbeat
 from trainables.plan.mixture import mixture_weights, num_examples_of_an_epoch
 from trainables.plan.schedule import learning_rate_factor
 from trainables.results import Phase, TaskTraining
 from trainables.tasks.spec import TaskSpec
-from trainables.training.checkpoint_writer import GO_ON, STOP_NOW, CheckpointWriter
+from trainables.training.checkpoint_writer import CONTINUE, STOP_NOW, CheckpointWriter
+from trainables.training.device_copies import DeviceCopies, copies_to
+from trainables.training.passes import Pass, PassMaker
+from trainables.training.prefetcher import Prefetcher
 from trainables.training.tally import Tally, TaskTally
 from trainables.training.training_state import TrainingState, capture, restore_generators
 
@@ -40,30 +47,30 @@ SECONDS_BETWEEN_REPORTS = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rank:
-    """Who this process is in its group."""
+    """A process's place in its group."""
 
     number: int
     """From 0."""
     num_ranks: int
     """Size of the group."""
     device: torch.device
-    """Where its tensors are."""
+    """Device of its tensors."""
     local_number: int = 0
     """From 0, among the ranks of its host."""
     spans_hosts: bool = False
-    """Whether the group has ranks on several hosts, so that a file that rank 0 wrote may not be here."""
+    """Whether the group has ranks on several hosts, so that files of rank 0 can be missing here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingData:
-    """What a phase trains on."""
+    """The data of a phase, with the plan of its steps."""
 
     work: PhaseConfig
     """The phase."""
     tasks: Mapping[str, EncodedTask]
     """Task name -> its encoded training split."""
     plan: BatchPlan
-    """Which examples each step holds."""
+    """The examples of each step."""
     num_steps: int
     """Steps of the phase."""
     weights: Mapping[str, float]
@@ -72,28 +79,28 @@ class TrainingData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stretch:
-    """Some of a phase's steps, one after another."""
+    """A range of a phase's steps."""
 
     state: TrainingState | None = None
-    """What was done before, its weights already in the model; None starts the phase."""
+    """State after the steps before; its weights are already in the model. None starts the phase."""
     end: int
-    """Steps of the phase that are done at its end."""
+    """Number of the phase's steps after it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingRun:
-    """What came of a stretch."""
+    """Result of a stretch."""
 
     losses: tuple[float, ...]
-    """Mean loss of each step since the phase began, over all ranks."""
+    """Mean loss over all ranks of each step since the start of the phase."""
     first_step: int
-    """Steps that were done before."""
+    """Number of steps before the stretch."""
     seconds_before: float
-    """Training time of the stage before."""
+    """Training time of the stage before the stretch."""
     tasks: dict[str, TaskTraining]
     """Task -> weight, counts and losses."""
     tallies: dict[str, TaskTally]
-    """Task -> its steps, one by one."""
+    """Task -> counts and losses of each step."""
 
 
 def training_data(work: PhaseConfig, tasks: Mapping[str, EncodedTask]) -> TrainingData:
@@ -111,51 +118,85 @@ def training_data(work: PhaseConfig, tasks: Mapping[str, EncodedTask]) -> Traini
     return TrainingData(work=work, tasks=tasks, plan=plan, num_steps=num_steps, weights=weights)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Taken:
+    """A step that the device has been given; its numbers are not read yet."""
+
+    step: int
+    """Its number."""
+    blocks: tuple[Block, ...]
+    """What it trained on."""
+    numbers: Callable[[], list[float]]
+    """Waits for the step; returns its mean loss, rank 0's request, and each task's sum of losses, over all ranks."""
+
+
 class Trainer:
     """Takes the steps of a phase on one rank.
 
     Args:
         engine: The phase's engine.
-        data: What to train on.
+        data: Data and plan of the phase.
         rank: This process.
         tokens_per_micro_batch: Bound on one forward pass, padding included.
+        copies: Copies to the rank's device; None: as the device needs them.
     """
 
-    def __init__(self, engine: Engine, *, data: TrainingData, rank: Rank, tokens_per_micro_batch: int) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        data: TrainingData,
+        rank: Rank,
+        tokens_per_micro_batch: int,
+        copies: DeviceCopies | None = None,
+    ) -> None:
         self._engine, self._data, self._rank = engine, data, rank
-        self._tokens_per_micro_batch = tokens_per_micro_batch
+        self._copies = copies or copies_to(rank.device)
+        self._passes = PassMaker(
+            work=data.work,
+            tasks=data.tasks,
+            plan=data.plan,
+            tokens_per_micro_batch=tokens_per_micro_batch,
+            rank=rank.number,
+            num_ranks=rank.num_ranks,
+            copies=self._copies,
+            shapes=few_shapes(self._copies.kind, max_length=data.work.max_length),
+        )
         self._started = time.monotonic()
         model: TaskModel = engine.module
         self._unused = unused_parameters(model, {name: task.spec for name, task in data.tasks.items()})
 
-    def run(self, stretch: Stretch, *, pace: Pace, checkpoints: CheckpointWriter) -> TrainingRun:
+    def run(self, stretch: Stretch, *, reporter: ProgressReporter, checkpoints: CheckpointWriter) -> TrainingRun:
         """Train a stretch of the phase's steps.
 
         Args:
-            stretch: Where it starts and ends.
-            pace: Told of progress, on rank 0.
-            checkpoints: Says when one is due, on rank 0, and writes it.
+            stretch: Start and end.
+            reporter: Reports progress, on rank 0.
+            checkpoints: Decides when a checkpoint is due, on rank 0, and writes it.
 
         Raises:
             NonFiniteLossError: A step's loss is NaN or infinite.
-            StoppedError: It was asked to stop; a checkpoint holds what was done.
+            StoppedError: Training was asked to stop; a checkpoint holds the finished steps.
         """
         before = stretch.state.seconds if stretch.state else 0.0
         self._started = time.monotonic() - before
         losses, tally = self._begin(stretch.state)
         first, end = len(losses), stretch.end
+        course = _Course(losses=losses, tally=tally, reporter=reporter, entries=self._entries)
         self._engine.train()
-        for step in range(first, end):
-            blocks = self._data.plan.step(step)
-            loss, loss_sums, wish = self._step(step, blocks, wish=checkpoints.wish())
-            losses.append(loss)
-            goes_on()
-            if not math.isfinite(loss):
-                raise NonFiniteLossError(step, losses[-2] if step else None)
-            tally.add(step, blocks=blocks, loss_sums=loss_sums)
-            pace.tell(step + 1, losses)
-            if wish != GO_ON and step + 1 < end:
-                self._keep(losses, tally, checkpoints=checkpoints, wish=wish)
+        with Prefetcher(self._passes.steps(range(first, end)), in_thread=self._copies.select_device) as passes:
+            unread: deque[_Taken] = deque()
+            for step in range(first, end):
+                unread.append(self._step(step, passes, request=checkpoints.request()))
+                request = CONTINUE
+                while len(unread) > self._copies.num_unread:
+                    request = max(request, course.note(unread.popleft()))
+                if request != CONTINUE and step + 1 < end:
+                    while unread:  # all ranks have read the same request, so all of them finish this step first
+                        request = max(request, course.note(unread.popleft()))
+                    self._keep(losses, tally, checkpoints=checkpoints, request=request)
+            while unread:
+                course.note(unread.popleft())
         return TrainingRun(
             losses=tuple(losses),
             first_step=first,
@@ -165,7 +206,7 @@ class Trainer:
         )
 
     def state(self, run: TrainingRun) -> TrainingState | None:
-        """Return what a later stretch continues from, on rank 0; None on the others. A collective."""
+        """Return the state from which a later stretch continues, on rank 0; None on the others. A collective."""
         return self._capture(run.losses, run.tallies, seconds=0.0)
 
     def _begin(self, state: TrainingState | None) -> tuple[list[float], Tally]:
@@ -185,12 +226,13 @@ class Trainer:
     ) -> TrainingState | None:
         return capture(self._engine, device=self._rank.device, losses=losses, tallies=tallies, seconds=seconds)
 
-    def _keep(self, losses: list[float], tally: Tally, *, checkpoints: CheckpointWriter, wish: float) -> None:
-        """Copy the state, on all ranks, and let rank 0 write it; stop when that is wished."""
-        state = self._capture(tuple(losses), tally.tasks, seconds=time.monotonic() - self._started)
+    def _keep(self, losses: list[float], tally: Tally, *, checkpoints: CheckpointWriter, request: float) -> None:
+        """Copy the state, on all ranks, and let rank 0 write it; stop if that is requested."""
+        start = time.monotonic()
+        state = self._capture(tuple(losses), tally.tasks, seconds=start - self._started)
         if state is not None:
-            checkpoints.write(state, wait=wish == STOP_NOW)
-        if wish == STOP_NOW:
+            checkpoints.write(state, wait=request == STOP_NOW, copy_seconds=time.monotonic() - start)
+        if request == STOP_NOW:
             meet()  # a rank that answers ends the group, and rank 0 would not have written it all
             raise StoppedError(len(losses))
 
@@ -203,49 +245,64 @@ class Trainer:
             for name, one in tally.tasks.items()
         }
 
-    def _step(self, step: int, blocks: tuple[Block, ...], *, wish: float) -> tuple[float, dict[str, float], float]:
-        """Take a step; return its mean loss, task -> sum of its examples' losses over all ranks, and rank 0's wish."""
-        num_examples = sum(len(block.indices) for block in blocks)
-        entry = {name: number for number, name in enumerate(self._data.tasks, start=2)}
-        sums = torch.zeros(2 + len(entry), device=self._rank.device)
-        sums[1] = wish if self._rank.number == 0 else 0.0  # it goes along, so that all ranks stop after one step
-        for number, block in enumerate(blocks):
-            generator = np.random.default_rng((self._data.work.seed, step, number))
-            for indices_by_rank in self._split(block):
-                share = self._share(block.task, indices_by_rank[self._rank.number], generator)
-                self._engine.backward(share / num_examples, unused=self._unused[block.task])
-                sums[0] += share.detach() / num_examples
-                sums[entry[block.task]] += share.detach()
+    @property
+    def _entries(self) -> dict[str, int]:
+        """Task -> its place among a step's numbers."""
+        return {name: number for number, name in enumerate(self._data.tasks, start=2)}
+
+    def _step(self, step: int, passes: Prefetcher[Pass], *, request: float) -> _Taken:
+        """Give the device a step, and start the sum of its numbers over all ranks."""
+        entries = self._entries
+        sums = torch.zeros(2 + len(entries), device=self._rank.device)
+        # Summed with the losses, so that all ranks stop after the same step.
+        sums[1] = request if self._rank.number == 0 else 0.0
+        while True:
+            one = next(passes)
+            num_examples = sum(len(block.indices) for block in one.blocks)
+            losses_B = self._engine.forward(one.task, self._copies.received(one.sent)).losses_B
+            share = losses_B.sum() * (0.0 if one.is_idle else 1.0)
+            self._engine.backward(share / num_examples, unused=self._unused[one.task])
+            sums[0] += share.detach() / num_examples
+            sums[entries[one.task]] += share.detach()
+            if one.ends_step:
+                break
         factor = learning_rate_factor(self._data.work.schedule, step=step, num_steps=self._data.num_steps)
         self._engine.step(self._data.work.learning_rate * factor)
         if self._rank.num_ranks > 1:
             dist.all_reduce(sums)
-        loss, agreed, *of_tasks = sums.tolist()
-        return loss, dict(zip(entry, of_tasks, strict=True)), agreed
+        return _Taken(step=step, blocks=one.blocks, numbers=self._copies.read(sums))
 
-    def _split(self, block: Block) -> list[list[np.ndarray]]:
-        task = self._data.tasks[block.task]
-        return split_block(
-            block,
-            lengths=task.lengths,
-            tokens_per_micro_batch=self._tokens_per_micro_batch,
-            num_ranks=self._rank.num_ranks,
-            couples_examples=task.kind.couples_examples,
-        )
 
-    def _share(self, task: str, indices: np.ndarray, generator: np.random.Generator) -> Tensor:
-        """Return the sum of this rank's losses; a rank without examples takes one along at weight 0.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Course:
+    """What is known of the steps of a stretch."""
 
-        Every rank must run every module the same number of times: ZeRO's gathers and reductions are collectives.
+    losses: list[float]
+    """Mean loss of each step."""
+    tally: Tally
+    """Counts of each task."""
+    reporter: ProgressReporter
+    """Reports progress."""
+    entries: Mapping[str, int]
+    """Task -> its place among a step's numbers."""
+
+    def note(self, taken: _Taken) -> float:
+        """Wait for a step, and note its losses; return rank 0's request.
+
+        Raises:
+            NonFiniteLossError: Its loss is NaN or infinite.
         """
-        idle = len(indices) == 0
-        batch = self._data.tasks[task].batch(np.zeros(1, dtype=np.int64) if idle else indices, generator=generator)
-        batch = {name: tensor.to(self._rank.device, non_blocking=True) for name, tensor in batch.items()}
-        losses_B = self._engine.forward(task, batch).losses_B
-        return losses_B.sum() * (0.0 if idle else 1.0)
+        loss, request, *of_tasks = taken.numbers()
+        send_heartbeat()
+        self.losses.append(loss)
+        if not math.isfinite(loss):
+            raise NonFiniteLossError(taken.step, self.losses[-2] if taken.step else None)
+        self.tally.add(taken.step, blocks=taken.blocks, loss_sums=dict(zip(self.entries, of_tasks, strict=True)))
+        self.reporter.report(taken.step + 1, self.losses)
+        return request
 
 
-class Pace:
+class ProgressReporter:
     """Reports progress at most twice a second, with an estimate of the time left."""
 
     def __init__(self, *, phase: Phase, num_steps: int, report: ProgressSink, first_step: int = 0) -> None:
@@ -255,11 +312,11 @@ class Pace:
         self._first_step = self._first = first_step
 
     def skip(self, step: int) -> None:
-        """Count steps as done before: they say nothing of the pace."""
+        """Count steps as done before; they do not count for the speed."""
         self._first_step = step
 
-    def tell(self, step: int, losses: list[float]) -> None:
-        """Report `step` steps done, if the last report is long enough ago or this is the end."""
+    def report(self, step: int, losses: list[float]) -> None:
+        """Report `step` finished steps, if the last report is long enough ago or this is the last step."""
         now = time.monotonic()
         if now - self._reported < SECONDS_BETWEEN_REPORTS and step < self._num_steps:
             return
@@ -271,7 +328,7 @@ class Pace:
 
 
 def seed_everything(seed: int, *, rank: int) -> None:
-    """Seed dropout and whatever else draws from global generators; ranks draw differently."""
+    """Seed dropout and other users of global generators; each rank draws other numbers."""
     mixed = zlib.crc32(f"{seed}/{rank}".encode())
     random.seed(mixed)
     torch.manual_seed(mixed)
@@ -289,5 +346,5 @@ def unused_parameters(model: TaskModel, specs: Mapping[str, TaskSpec]) -> dict[s
         idle: list[nn.Module] = [head for name, head in model.heads.items() if name != task]
         if model.vision is not None and not spec.has_images:
             idle.append(model.vision)
-        unused[task] = [one for module in idle for one in module.parameters() if one.requires_grad]
+        unused[task] = [weight for module in idle for weight in module.parameters() if weight.requires_grad]
     return unused

@@ -1,11 +1,11 @@
-"""Everything that training needs to go on as if it had not stopped, in a folder without sharding or pickle.
+"""Reads and writes the state that training needs to continue exactly, in a folder without sharding or pickle.
 
     state.safetensors   weights/<parameter>, exp_avg/<parameter>, exp_avg_sq/<parameter>, generator/<rank>
-    state.json          steps taken, losses, what was done with each task
+    state.json          steps taken, losses, steps of each task
 
-Trained parameters only: what is frozen comes from the phase's start. The position in the data and in the schedule is
-the step, of which both are pure functions. On one CPU rank the continuation is bit for bit the unbroken run; on another
-number of ranks dropout draws other numbers, as it would have from the start.
+It holds only trained parameters: frozen ones come from the start of the phase. The positions in the data and in the
+schedule are pure functions of the step. On one CPU rank the continued run is bit for bit the unbroken run; on another
+number of ranks dropout draws other numbers, as it would from the start.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class TrainingState:
     optimizer: OptimizerState
     """AdamW's moments and step."""
     generators: tuple[Tensor, ...]
-    """Rank -> state of torch's generator for its device, bytes."""
+    """Rank -> state of torch's generator for its device, as bytes."""
     losses: tuple[float, ...]
     """Mean loss of each step so far."""
     tallies: Mapping[str, TaskTally]
@@ -76,7 +76,7 @@ def capture(
 
     Args:
         engine: The phase's engine, after at least one step of its own.
-        device: This rank's.
+        device: This rank's device.
         losses: Mean loss of each step so far.
         tallies: Task -> its steps so far.
         seconds: Training time of the stage so far.
@@ -89,20 +89,20 @@ def capture(
     if optimizer is None:
         return None
     copies = {name: TaskTally(steps=[*t.steps], counts=[*t.counts], losses=[*t.losses]) for name, t in tallies.items()}
-    known = tuple(one for one in generators if one is not None)
+    known = tuple(state for state in generators if state is not None)
     return TrainingState(
         weights=weights, optimizer=optimizer, generators=known, losses=losses, tallies=copies, seconds=seconds
     )
 
 
 def put_weights(state: TrainingState, module: nn.Module) -> None:
-    """Give a module the state's weights, before its engine is built."""
+    """Load the state's weights into a module, before its engine is built."""
     _, unexpected = module.load_state_dict(dict(state.weights), strict=False)
     assert not unexpected, unexpected  # noqa: S101  (our own file, of the same phase)
 
 
 def restore_generators(state: TrainingState, *, rank: int, num_ranks: int, device: torch.device) -> bool:
-    """Continue this rank's random numbers; returns False when the state is of another number of ranks."""
+    """Restore this rank's random generator; return False if the state is from another number of ranks."""
     if len(state.generators) != num_ranks:
         return False
     if device.type == "cuda":
@@ -113,7 +113,7 @@ def restore_generators(state: TrainingState, *, rank: int, num_ranks: int, devic
 
 
 def write_state(state: TrainingState, folder: Path) -> None:
-    """Write a state into an existing folder; whoever publishes the folder makes it complete."""
+    """Write a state into an existing folder; the store publishes the folder."""
     tensors = {f"weights/{name}": tensor for name, tensor in state.weights.items()}
     for moment in MOMENTS:
         tensors |= {f"{moment}/{name}": tensor for name, tensor in state.optimizer.moments[moment].items()}
@@ -129,7 +129,7 @@ def read_state(folder: Path) -> TrainingState:
     """Return the state in a folder whose checksums its store has verified.
 
     Raises:
-        RunError: It is of another format.
+        RunError: It cannot be read, or has another format.
     """
     try:
         facts = _Facts.model_validate_json((folder / FACTS).read_bytes())

@@ -1,10 +1,10 @@
-"""Features of a frozen vision tower: computed once for a set of images, and read by every trial and rank.
+"""Computes the features of a frozen vision tower once for a set of images; every trial and rank reads them.
 
-A frozen tower says the same of an image in every step of every trial. What it says is kept in a folder named by
-content: the images (as a set: whatever text, tokenizer or length goes with them), the tower's weights, and what it
-expects of pixels. One file, a memory map, holds the features of all images in the order of their hashes; it is complete
-when its folder exists, for it is made under another name and renamed. A lock lets one process compute while others that
-want the same wait for it; the kernel frees the lock of a process that dies.
+A frozen tower has the same output for an image in every step of every trial. The outputs are kept in a folder named by
+content: the images (as a set, with any text, tokenizer or length), the tower's weights, and its pixel format. One file,
+a memory map, holds the features of all images in the order of their hashes. It is complete when its folder exists,
+because the folder is made under another name and then renamed; its checksums are checked before it is used. A lock lets
+one process compute while others wait for the same features; the kernel frees the lock of a process that dies.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ import torch
 from numpy.typing import NDArray
 
 from trainables.config.frozen import content_key
-from trainables.data.encoded import EncodedTask
+from trainables.data.encoded_split import EncodedTask
 from trainables.data.images import IndirectColumn
+from trainables.data.sealed_cache import check_made, is_whole, write_checksums
 from trainables.models.vision_shape import MAX_GRID
 from trainables.tasks.kinds.pixels import decode_square, normalised
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from trainables.models.vision import VisionTower
 
 FORMAT = 1
-"""Raised by hand when what a key stands for changes."""
+"""Raised by hand when the meaning of a key changes."""
 
 FILE = "features.npy"
 """Features in a cache's folder: float32, shape [num_images, K, V], ordered by the images' hashes."""
@@ -46,11 +47,11 @@ SECONDS_BETWEEN_TRIES = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrozenTower:
-    """A tower whose features can be kept.
+    """A frozen tower, with the folder for its features.
 
     Args:
         tower: On the device that computes; frozen.
-        identity: What identifies its weights: a hash of its files.
+        identity: Identity of its weights: a hash of its files.
         cache: Folder that holds the `vision` folder; made when missing.
     """
 
@@ -59,7 +60,7 @@ class FrozenTower:
     cache: Path
 
     def folder(self, task: EncodedTask) -> Path:
-        """Return where the features of a task's images are, or will be."""
+        """Return the folder for the features of a task's images."""
         hashes = sorted(map(bytes, task.image_hashes))
         key = content_key(
             {
@@ -74,32 +75,40 @@ class FrozenTower:
 
 
 def making_features(task: EncodedTask, *, frozen: FrozenTower) -> Generator[None]:
-    """Compute and publish the features of a task's images, unless they are there.
+    """Compute and publish the features of a task's images, unless they exist.
 
-    It yields after each batch, and while another process computes them: so that ranks that wait can be told that this
-    one is alive.
+    It yields after each batch, around the reading of checksums, and while another process computes them, so that the
+    caller can send heartbeats.
 
     Args:
         task: A task with images.
         frozen: The tower.
+
+    Raises:
+        OSError: The new folder is damaged: the disk does not keep what is written.
     """
     folder = frozen.folder(task)
-    if folder.is_dir():
+    yield
+    if is_whole(folder):
         return
+    yield
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_suffix(".lock").open("w") as lock:
         while not _locked(lock.fileno()):
             yield
             time.sleep(SECONDS_BETWEEN_TRIES)
-        if folder.is_dir():  # the process that was waited for has made it
+        if is_whole(folder):  # another process has made it meanwhile
             return
         with _part(folder) as part:
             yield from _compute(part / FILE, task=task, tower=frozen.tower)
+            write_checksums(part, key=folder.name)
             part.rename(folder)
+        yield
+        check_made(folder)
 
 
 def with_vision_features(task: EncodedTask, *, frozen: FrozenTower) -> EncodedTask:
-    """Return a task whose batches hold `image_features_BKV` in place of pixels, from features that are there."""
+    """Return a task whose batches hold `image_features_BKV` in place of pixels, from existing features."""
     features = np.load(frozen.folder(task) / FILE, mmap_mode="r", allow_pickle=False)
     positions = np.empty(len(features), dtype=np.int64)
     positions[_by_hash(task)] = np.arange(len(features))

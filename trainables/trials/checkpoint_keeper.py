@@ -1,4 +1,4 @@
-"""The trial's side of checkpoints: moves what rank 0 leaves into the store, and asks the ranks to stop."""
+"""Moves the checkpoints of rank 0 into the store, and asks the ranks to stop. Runs in the trial's process."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from trainables.training.checkpoint_writer import STOP
 
 log = logging.getLogger(__name__)
 
-SECONDS_BETWEEN_LOOKS = 0.5
+SECONDS_BETWEEN_CHECKS = 0.5
 
 
 class StopRequest:
-    """Asks a trial to stop. Signal handlers use it: nothing here blocks.
+    """A request to a trial to stop. Signal handlers use it, so nothing here blocks.
 
     Args:
-        file: Also asked by whoever makes this file; None is a request of this process alone.
+        file: Another process makes this file to request a stop; None: only this process can.
     """
 
     def __init__(self, file: Path | None = None) -> None:
         self._file, self._is_made = file, False
         self.can_be_kept = False
-        """Whether a stage trains now, which leaves a checkpoint before it stops."""
+        """Whether a stage is in training now, so that it can leave a checkpoint before it stops."""
 
     @property
     def is_made(self) -> bool:
-        """Whether it was asked to stop."""
+        """Whether a stop was requested."""
         return self._is_made or (self._file is not None and self._file.exists())
 
     def make(self) -> None:
-        """Ask it to stop.
+        """Request a stop.
 
         Raises:
-            KeyboardInterrupt: There is nothing to leave a checkpoint of, or it was asked before.
+            KeyboardInterrupt: No stage is in training, or a stop was requested before.
         """
         if self._is_made or not self.can_be_kept:
             raise KeyboardInterrupt
@@ -50,14 +50,14 @@ class StopRequest:
 def keeping_checkpoints(
     store: StageStore, *, key: str, made_from: Sequence[str], folder: Path, stop: StopRequest
 ) -> Generator[None]:
-    """Put checkpoints into the store while a stage is being made, and the last ones before returning.
+    """Move checkpoints into the store while a stage is being made; the last ones before this returns.
 
     Args:
         store: Holds the stage's lease.
         key: The stage's key.
-        made_from: Keys of the stages that its making starts from.
-        folder: Where rank 0 leaves them; made here and removed at the end.
-        stop: When it is made, the ranks are asked to leave a checkpoint and stop.
+        made_from: Keys of the stages that this stage is made from.
+        folder: Rank 0 writes them here; made and removed by this function.
+        stop: When it is made, the ranks leave a checkpoint and stop.
     """
     folder.mkdir()
     ended = threading.Event()
@@ -80,13 +80,13 @@ def keeping_checkpoints(
 
 def _keep(key: str, folder: Path, *, put: Callable[[], None], stop: StopRequest, ended: threading.Event) -> None:
     try:
-        while not ended.wait(SECONDS_BETWEEN_LOOKS):
+        while not ended.wait(SECONDS_BETWEEN_CHECKS):
             if stop.is_made:
                 (folder / STOP).touch()
             put()
         put()
     except LeaseLostError:
-        log.warning("stage %s: another process has taken it over; no more checkpoints are kept here", key[:12])
+        log.warning("stage %s: another process has taken over its lease; no more checkpoints are kept here", key[:12])
     except OSError as error:
-        # Training goes on: a crash would cost more of it, and the commit says what is wrong with the disk.
+        # Training continues: a crash would lose more, and the commit reports the disk's error.
         log.warning("stage %s: a checkpoint could not be stored (%s); none are kept until its end", key[:12], error)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from trainables.config import TrialConfig
 from trainables.config.locked import locked
-from trainables.data.readable import check_readable
+from trainables.data.sources.readable import check_readable
 from trainables.errors import ConfigError
 from trainables.results import TrialResult
 from trainables.tasks.registry import task
-from trainables.trials.stage_maker import Workplace
+from trainables.trials.stage_maker import TrialResources
 from trainables.trials.trial import run_trial
 
 
@@ -24,12 +24,12 @@ def check_has_test(config: TrialConfig) -> None:
         raise ConfigError("evaluation.task", f"{spec.name!r} has no test split; it has {has}; confirm with --no-test")
 
 
-def score_test(config: TrialConfig, *, workplace: Workplace) -> TrialResult:
+def score_test(config: TrialConfig, *, resources: TrialResources) -> TrialResult:
     """Return what a trial scores on the test split. Its training stages are taken from the store.
 
     Args:
         config: The trial, which has run.
-        workplace: Store and ranks.
+        resources: Store and ranks.
 
     Raises:
         InputError: The test split cannot be read.
@@ -41,4 +41,4 @@ def score_test(config: TrialConfig, *, workplace: Workplace) -> TrialResult:
     for language in evaluation.languages:
         check_readable(spec, split=evaluation.split, language=language)
     opened = config.model_copy(update={"evaluation": evaluation, "further": {}})
-    return run_trial(opened, workplace=workplace)
+    return run_trial(opened, resources=resources)

@@ -1,4 +1,7 @@
-"""Stages of one trial: taken from the store, or made there by the trial's ranks while it holds the stage's lease."""
+"""Finds or makes the stages of one trial.
+
+A stage that the store lacks is made by the trial's ranks, while the trial holds the stage's lease.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from trainables.config import EvaluationConfig, PhaseConfig, TrialConfig
-from trainables.data.left_out import tell_once, warnings_of
+from trainables.data.labels.left_out import tell_once, warnings_of
 from trainables.errors import (
     BugError,
     DeviceFaultError,
@@ -23,29 +26,30 @@ from trainables.errors import (
     StageBusyError,
     StoppedError,
 )
-from trainables.monitoring.liveness import Watch
+from trainables.monitoring.watchdog import Watch
 from trainables.plan.mixture import phase_tasks
 from trainables.plan.stage_plan import Provenance, Stage
 from trainables.plan.starting_weights import encoder_folder, vision_folder
 from trainables.ranks.jobs import EvaluateJob, Job, JobPlaces, JobResult, TrainJob
 from trainables.ranks.local_group import WorkerGroup
 from trainables.ranks.micro_batches import MemoryChange, MemoryKind, MicroBatches, tokens_of
-from trainables.results import StageRun
+from trainables.results import StageMeasurements, StageRun
 from trainables.stage_store import StageFacts, StageStore, StoredStage
 from trainables.trials.checkpoint_keeper import StopRequest, keeping_checkpoints
+from trainables.trials.combined_training import combined_training
 from trainables.trials.retries import Attempts, ignore_lost
 
 log = logging.getLogger(__name__)
 
 WATCHED = "watched"
-"""Name of the folder in a stage's work folder through which its ranks are watched; it does not become part of it."""
+"""Name of the folder in a stage's work folder that the watchdog uses; it does not become part of the stage."""
 
 _FULL_BYTES = 1 << 20
-"""A disk with less than this free counts as full where a rank ended without a word."""
+"""A disk with less free space than this counts as full when a rank ended without an error."""
 
 
-class _TriedAgainError(Exception):
-    """A stage's ranks ran out of memory, and it is tried again: in fresh ranks, or with a smaller pass."""
+class _TryAgainError(Exception):
+    """A stage's ranks ran out of memory; the stage is tried again in fresh ranks, or with a smaller pass."""
 
 
 def _ignore_stage(stage: StageRun) -> None:
@@ -57,30 +61,30 @@ def _ignore_memory(stage: str, change: MemoryChange) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Workplace:
-    """Where a trial works and who works for it."""
+class TrialResources:
+    """What a trial runs with: store, ranks and callbacks."""
 
     store: StageStore
     """Holds finished stages."""
     group: WorkerGroup
-    """Ranks; started only if a stage has to be made."""
+    """The ranks; they start only if a stage has to be made."""
     progress: Path | None = None
     """File that rank 0 keeps its progress in, or None."""
     stop: StopRequest = field(default_factory=StopRequest)
-    """Once made, a stage that trains leaves a checkpoint and ends with StoppedError."""
+    """When it is made, a stage in training leaves a checkpoint and ends with StoppedError."""
     on_stage: Callable[[StageRun], None] = _ignore_stage
-    """Told of every stage as soon as it is complete, so that a trial that dies later has its cost on record."""
+    """Called with each stage when it is complete: if the trial dies later, the stage's cost is on record."""
     on_lost: Callable[[str, RunError], None] = ignore_lost
-    """Told the stage and the reason whenever its ranks were lost, or did what may be a bug, and it is tried again from
-    its last checkpoint; and of every fault of a device."""
+    """Called with a stage's key and the error when its ranks were lost or met a possible bug, and the stage is tried
+    again from its last checkpoint; also called for every device fault."""
     on_memory: Callable[[str, MemoryChange], None] = _ignore_memory
-    """Told the stage, and what is done about it, whenever memory decides how it is tried next."""
+    """Called with a stage's key and the change when its ranks ran out of memory, or get a larger pass."""
     on_left_out: Callable[[str], None] = tell_once
-    """Told, in words, of each split that many rows were left out of, or whose texts spell special tokens."""
+    """Called with a warning for each split with many left-out rows, or with texts that spell special tokens."""
     waits: bool = True
-    """Whether it waits for a stage that another makes; else StageBusyError says which, and it can be run again."""
+    """Whether to wait for a stage that another trial makes; otherwise StageBusyError names the stage."""
     expired: str | None = None
-    """A lease that another process has seen expire (`StageStore.expired_lease`); only where it does not wait."""
+    """A lease that another process has seen expire (`StageStore.expired_lease`); only if it does not wait."""
 
     @property
     def cache(self) -> Path:
@@ -89,12 +93,12 @@ class Workplace:
 
     @property
     def micro_batches(self) -> MicroBatches:
-        """What is known of the memory of this host."""
+        """The sizes of passes that fit the memory of this host."""
         return MicroBatches(folder=self.cache / "micro_batches")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Obtained:
+class StageOutcome:
     """A complete stage, and whether this trial made it."""
 
     stage: Stage
@@ -103,7 +107,7 @@ class Obtained:
 
     @property
     def run(self) -> StageRun:
-        """What the trial's lineage says of it."""
+        """The stage as the trial's lineage lists it."""
         facts = self.stored.facts
         return StageRun(
             phase=facts.phase,
@@ -112,172 +116,178 @@ class Obtained:
             seconds=facts.seconds,
             reused=self.reused,
             further=self.stage.further,
-            is_trunk=self.stage.is_trunk,
+            is_trunk=self.stage.is_input,
             steps_before=facts.steps_before,
             seconds_before=facts.seconds_before,
         )
 
 
 class StageMaker:
-    """Obtains the stages of one trial.
+    """Finds or makes the stages of one trial.
 
     Args:
         config: The trial.
         provenance: What its inputs are.
         plan: All its stages.
-        workplace: Store, ranks, progress.
+        resources: Store, ranks, progress.
     """
 
     def __init__(
-        self, config: TrialConfig, *, provenance: Provenance, plan: Sequence[Stage], workplace: Workplace
+        self, config: TrialConfig, *, provenance: Provenance, plan: Sequence[Stage], resources: TrialResources
     ) -> None:
-        self._config, self._provenance, self._workplace = config, provenance, workplace
+        self._config, self._provenance, self._resources = config, provenance, resources
         self._plan = {stage.key: stage for stage in plan}
-        self._store = workplace.store
-        self.obtained: dict[str, Obtained] = {}
-        """Key -> stage, in the order in which they were obtained."""
+        self._store = resources.store
+        self.outcomes: dict[str, StageOutcome] = {}
+        """Key -> stage, in the order in which they were found or made."""
 
-    def obtain(self, stage: Stage) -> Obtained:
-        """Return a stage from the store, or make it there; its parent has been obtained.
+    def find_or_make(self, stage: Stage) -> StageOutcome:
+        """Return a stage from the store, or make it there; its parent was found or made before.
 
-        A trunk that it would continue is obtained first, but only if the stage itself is missing.
+        If the stage is missing, the trunk that it continues, or the parts that it combines, are found or made first.
 
         Raises:
             InputError: Data or checkpoint do not fit.
             RunError: It failed.
-            StageBusyError: Another makes it, and the workplace does not wait.
-            StoppedError: It was asked to stop; what was done is in the store.
+            StageBusyError: Another trial makes it, and `resources.waits` is False.
+            StoppedError: The trial was asked to stop; the finished work is in the store.
         """
-        one = self._found(stage)
-        if one is None:
-            if stage.continues and stage.continues not in self.obtained:
-                self.obtain(self._plan[stage.continues])
+        outcome = self._found(stage)
+        if outcome is None:
+            # In the order of the plan, which is also that in which the driver expects a trial to make its stages.
+            for key, part in self._plan.items():
+                if key in stage.made_of and key not in self.outcomes:
+                    self.find_or_make(part)
             with self._lease(stage.key):
                 # Another trial may have made it while this one waited.
-                one = self._found(stage) or self._make(stage)
-        self.obtained[stage.key] = one
-        self._workplace.on_stage(one.run)
-        _tell_left_out(one)
-        for warning in warnings_of(one.stored.facts.split_rows):
-            self._workplace.on_left_out(warning)
-        return one
+                outcome = self._found(stage) or self._make(stage)
+        self.outcomes[stage.key] = outcome
+        self._resources.on_stage(outcome.run)
+        _log_unreadable_images(outcome)
+        for warning in warnings_of(outcome.stored.facts.split_rows):
+            self._resources.on_left_out(warning)
+        return outcome
 
-    def _found(self, stage: Stage) -> Obtained | None:
+    def _found(self, stage: Stage) -> StageOutcome | None:
         found = self._store.find(stage.key)
-        return Obtained(stage=stage, stored=found, reused=True) if found else None
+        return StageOutcome(stage=stage, stored=found, reused=True) if found else None
 
     @contextlib.contextmanager
     def _lease(self, key: str) -> Generator[None]:
-        if self._workplace.waits:
+        if self._resources.waits:
             with self._store.lease(key):
                 yield
             return
-        lease = self._store.try_lease(key, expired=self._workplace.expired)
+        lease = self._store.try_lease(key, expired=self._resources.expired)
         if lease is None:
             raise StageBusyError(key)
         with lease:
             yield
 
-    def _make(self, stage: Stage) -> Obtained:
-        """Make a stage; when its ranks are lost, or run out of memory, again from its last checkpoint."""
-        attempts = Attempts(may_leave=not self._workplace.waits)
+    def _make(self, stage: Stage) -> StageOutcome:
+        """Make a stage; if its ranks are lost or run out of memory, try again from its last checkpoint."""
+        attempts = Attempts(may_leave=not self._resources.waits)
         while True:
-            if self._workplace.stop.is_made:
+            if self._resources.stop.is_made:
                 raise StoppedError(0)
             try:
                 return self._try_to_make(stage, attempts)
             except NonFiniteLossError as error:
                 error.stage = stage.key
                 raise
-            except _TriedAgainError:
+            except _TryAgainError:
                 continue
             except BugError as error:
-                attempts.suspect(error)
+                attempts.add(error, reached=self._reached(stage))
                 self._try_again(stage, error)
             except DeviceFaultError as error:
-                self._workplace.on_lost(stage.key, error)  # each counts against its device, the last one too
-                attempts.lose(error, reached=self._reached(stage))
+                self._resources.on_lost(stage.key, error)  # each fault counts against its device, also the last one
+                attempts.add(error, reached=self._reached(stage))
                 log.warning("%s; stage %s is tried again", error, stage.key[:12])
             except RankLostError as error:
-                if self._workplace.stop.is_made:  # whoever asked has ended the ranks
+                if self._resources.stop.is_made:  # the stop request has ended the ranks
                     raise StoppedError(0) from error
-                self._tell_if_full(error)
-                attempts.lose(error, reached=self._reached(stage))
+                self._raise_if_disk_full(error)
+                attempts.add(error, reached=self._reached(stage))
                 self._try_again(stage, error)
 
     def _try_again(self, stage: Stage, error: RunError) -> None:
         log.warning("%s; stage %s is tried again from step %d", error, stage.key[:12], self._reached(stage))
-        self._workplace.on_lost(stage.key, error)
+        self._resources.on_lost(stage.key, error)
 
     def _reached(self, stage: Stage) -> int:
         kept = self._store.newest_checkpoint(stage.key)
         return kept.step if kept else 0
 
-    def _tell_if_full(self, error: RankLostError) -> None:
-        """Say that the disk is full where that may have ended a rank: writing into a mapped file does."""
+    def _raise_if_disk_full(self, error: RankLostError) -> None:
+        """Raise DiskFullError if a full disk can have ended a rank: a write into a memory map ends the process."""
         if shutil.disk_usage(self._store.root).free < _FULL_BYTES:
             place = f"the store's disk, {str(self._store.root)!r}"
             raise DiskFullError(place, "less than 1 MiB is free") from error
 
-    def _try_to_make(self, stage: Stage, attempts: Attempts) -> Obtained:
+    def _try_to_make(self, stage: Stage, attempts: Attempts) -> StageOutcome:
         with self._store.work_folder(stage.key) as output:
             started = time.monotonic()
-            trunk = self.obtained[stage.continues] if stage.continues else None
+            trunk = self.outcomes[stage.continues] if stage.continues else None
             job = self._job(stage, places=self._places(stage, output=output))
             result = self._run_within_memory(job, stage=stage, trunk=trunk, attempts=attempts)
             seconds = result.seconds_before + time.monotonic() - started
-            facts = _facts(stage, result, seconds=seconds, trunk=trunk)
+            facts = self._facts(stage, result, seconds=seconds)
             shutil.rmtree(output / WATCHED)
             stored = self._store.commit(stage.key, folder=output, facts=facts)
             if job.places.predicted is not None:
                 shutil.rmtree(job.places.predicted, ignore_errors=True)
-        return Obtained(stage=stage, stored=stored, reused=False)
+        return StageOutcome(stage=stage, stored=stored, reused=False)
 
-    def _run_within_memory(self, asked: Job, *, stage: Stage, trunk: Obtained | None, attempts: Attempts) -> JobResult:
-        """Give a job to the ranks in passes that fit, or, when that is due, in larger ones.
+    def _run_within_memory(
+        self, asked: Job, *, stage: Stage, trunk: StageOutcome | None, attempts: Attempts
+    ) -> JobResult:
+        """Run a job on the ranks in passes that fit, or in larger passes when these are due.
 
         Raises:
-            _TriedAgainError: They did not fit; the job is to be given again.
-            MemoryExhaustedError: They did not fit, and nothing smaller is possible.
+            _TryAgainError: The passes did not fit; run the job again.
+            MemoryExhaustedError: The passes did not fit, and no smaller pass is possible.
         """
-        known = self._workplace.micro_batches
+        known = self._resources.micro_batches
+        if stage.combination is not None:  # it only scores: what fits there says nothing about training
+            return self._run(known.fitting(asked), stage=stage, trunk=None)
         fitting, larger = known.fitting(asked), known.larger(asked)
         if larger is not None:
-            self._tell_memory(stage, "enlarged", fitting, larger)
+            self._report_memory(stage, "enlarged", fitting, larger)
         try:
             result = self._run(larger or fitting, stage=stage, trunk=trunk)
         except MemoryExhaustedError as error:
             if larger is not None:
-                known.refuse(asked)
-                self._tell_memory(stage, "halved", larger, known.fitting(asked), said=error.said)
+                known.record_refusal(asked)
+                self._report_memory(stage, "halved", larger, known.fitting(asked), reason=error.reason)
             elif attempts.may_retry_memory():
-                self._tell_memory(stage, "memory_retry", fitting, fitting, said=error.said)
-            elif known.halve(fitting):
-                self._tell_memory(stage, "halved", fitting, known.fitting(asked), said=error.said)
+                self._report_memory(stage, "memory_retry", fitting, fitting, reason=error.reason)
+            elif kind := known.shrink(fitting):
+                self._report_memory(stage, kind, fitting, known.fitting(asked), reason=error.reason)
             else:
                 raise
-            raise _TriedAgainError from error
-        known.did(larger or fitting)
+            raise _TryAgainError from error
+        known.record_success(larger or fitting)
         return result
 
-    def _tell_memory(self, stage: Stage, kind: MemoryKind, before: Job, after: Job, *, said: str = "") -> None:
-        change = MemoryChange(kind=kind, tokens_before=tokens_of(before), tokens_after=tokens_of(after), said=said)
+    def _report_memory(self, stage: Stage, kind: MemoryKind, before: Job, after: Job, *, reason: str = "") -> None:
+        change = MemoryChange(kind=kind, tokens_before=tokens_of(before), tokens_after=tokens_of(after), reason=reason)
         log.warning("stage %s: %s", stage.key[:12], change)
-        self._workplace.on_memory(stage.key, change)
+        self._resources.on_memory(stage.key, change)
 
-    def _run(self, job: Job, *, stage: Stage, trunk: Obtained | None) -> JobResult:
-        """Give a job to the ranks; training continues from the stage's last checkpoint, and leaves new ones."""
-        group, store = self._workplace.group, self._store
+    def _run(self, job: Job, *, stage: Stage, trunk: StageOutcome | None) -> JobResult:
+        """Run a job on the ranks; training continues from the stage's last checkpoint, and leaves new ones."""
+        group, store = self._resources.group, self._store
         watch = self._watch(job)
         job = job.model_copy(update={"watch": watch})
-        if isinstance(job, EvaluateJob):
+        if isinstance(job, EvaluateJob) or job.combination is not None:
             return group.run(job)
         folder = job.places.output.with_name(f"{job.places.output.name}-checkpoints")
         before = store.newest_checkpoint(stage.key) or (trunk.stored if trunk else None)
         places = {"checkpoints": folder} | ({"state": before.folder} if before else {})
         job = job.model_copy(update={"places": job.places.model_copy(update=places)})
         made_from = [one for one in (stage.parent, stage.continues) if one]
-        stop = self._workplace.stop
+        stop = self._resources.stop
         with keeping_checkpoints(store, key=stage.key, made_from=made_from, folder=folder, stop=stop):
             return group.run(job)
 
@@ -291,13 +301,14 @@ class StageMaker:
         start = encoder_folder(encoder.name, revision=encoder.revision)
         vision = stage.work.vision if isinstance(stage.work, PhaseConfig) else None
         return JobPlaces(
-            encoder=self.obtained[stage.parent].stored.folder if stage.parent else start,
+            encoder=self.outcomes[stage.parent].stored.folder if stage.parent else start,
             tokenizer=start,
             output=output,
-            cache=self._workplace.cache,
-            progress=self._workplace.progress,
+            cache=self._resources.cache,
+            progress=self._resources.progress,
             vision=vision_folder(vision.tower) if vision else None,
-            predicted=None if isinstance(stage.work, PhaseConfig) else self._workplace.cache / "predicted" / stage.key,
+            predicted=None if isinstance(stage.work, PhaseConfig) else self._resources.cache / "predicted" / stage.key,
+            parts={key: self.outcomes[key].stored.folder for key in stage.made_of} if stage.combination else {},
         )
 
     def _job(self, stage: Stage, *, places: JobPlaces) -> Job:
@@ -315,37 +326,39 @@ class StageMaker:
             specs={name: specs[name] for name in phase_tasks(stage.work)},
             engine=self._config.engine,
             is_trunk=stage.is_trunk,
+            stop_share=stage.stop_share,
+            combination=stage.combination,
             places=places,
         )
 
+    def _facts(self, stage: Stage, result: JobResult, *, seconds: float) -> StageFacts:
+        before = [self.outcomes[key].stored.facts for key in stage.made_of]
+        # A checkpoint of an average continues another one of its parts, which is counted by itself.
+        firsts = [facts for facts in before if facts.trunk not in stage.made_of]
+        steps_before = sum(facts.steps for facts in before) + sum(facts.steps_before for facts in firsts)
+        measured = {name: getattr(result, name) for name in StageMeasurements.model_fields}
+        if stage.combination is not None:
+            measured |= combined_training(before, weights=list(stage.combination.weights.values()))
+        return StageFacts(
+            phase=stage.phase,
+            parent=stage.parent,
+            is_trunk=stage.is_trunk,
+            trunk=stage.continues,
+            parts=stage.made_of if stage.combination else (),
+            steps=0 if stage.combination else result.steps - steps_before,
+            seconds=seconds,
+            steps_before=steps_before,
+            seconds_before=sum(facts.seconds for facts in before) + sum(facts.seconds_before for facts in firsts),
+            **measured,
+        )
 
-def _facts(stage: Stage, result: JobResult, *, seconds: float, trunk: Obtained | None) -> StageFacts:
-    before = trunk.stored.facts if trunk else None
-    steps_before = before.steps_before + before.steps if before else 0
-    return StageFacts(
-        phase=stage.phase,
-        parent=stage.parent,
-        is_trunk=stage.is_trunk,
-        trunk=stage.continues,
-        steps=result.steps - steps_before,
-        seconds=seconds,
-        steps_before=steps_before,
-        seconds_before=before.seconds_before + before.seconds if before else 0.0,
-        scores=result.scores,
-        counts=result.counts,
-        tasks=result.tasks,
-        made_with=result.made_with,
-        metrics=result.metrics,
-        split_rows=result.split_rows,
-    )
 
-
-def _tell_left_out(one: Obtained) -> None:
-    facts = one.stored.facts
+def _log_unreadable_images(outcome: StageOutcome) -> None:
+    facts = outcome.stored.facts
     for name, training in facts.tasks.items():
         if training.num_unreadable:
             log.warning(
-                "%s phase: %d examples of %s are left out, an image of theirs cannot be decoded; %d are trained on",
+                "%s phase: %d examples of %s are left out: their images cannot be decoded; the other %d are used",
                 facts.phase,
                 training.num_unreadable,
                 name,

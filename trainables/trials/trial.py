@@ -1,10 +1,10 @@
-"""A trial: its phases, in order. Needs neither Ray nor Optuna.
+"""Runs a trial: its phases, in order. Needs neither Ray nor Optuna.
 
     pretraining (or none) -> intermediate (or none) -> target -> zero-shot evaluation
                                                     -> further targets, each with an evaluation of its own
 
-Each phase is a stage with a content key. A stage that the store holds is used as it is, whoever made it; one that it
-lacks is made by the trial's ranks while it holds the stage's lease.
+Each phase is a stage with a content key. If the store holds the stage, the trial uses it, even if another trial made
+it. If not, the trial's ranks make it while the trial holds the stage's lease.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from trainables.plan.provenance import read_provenance
 from trainables.plan.stage_plan import ONE_RUNG, Provenance, plan_stages
 from trainables.plan.starting_weights import with_absolute_folders
 from trainables.results import TrialResult
-from trainables.trials.stage_maker import Obtained, StageMaker, Workplace
+from trainables.trials.stage_maker import StageMaker, StageOutcome, TrialResources
 
-__all__ = ["Workplace", "run_trial"]
+__all__ = ["TrialResources", "run_trial"]
 
 
 def run_trial(
-    config: TrialConfig, *, workplace: Workplace, rungs: RungsConfig = ONE_RUNG, rung: int | None = None
+    config: TrialConfig, *, resources: TrialResources, rungs: RungsConfig = ONE_RUNG, rung: int | None = None
 ) -> TrialResult:
-    """Run a trial at a rung, or collect what is already there of it.
+    """Run a trial at a rung; stages that are complete are not made again.
 
     Args:
-        config: The trial, as it is at its last rung; `trainables.checks.trial.check_trial` has passed it.
-        workplace: Store, ranks, progress.
+        config: The trial at its last rung, checked by `trainables.checks.preflight.check_trial`.
+        resources: Store, ranks, progress.
         rungs: Its rungs.
         rung: The rung to run; None is the last.
 
@@ -41,24 +41,33 @@ def run_trial(
     Raises:
         InputError: Data or checkpoint do not fit.
         RunError: A stage failed.
-        StageBusyError: Another makes a stage, and the workplace does not wait.
-        StoppedError: It was asked to stop; what was done is in the store.
-        DiskError: A disk is full or cannot be used; run it again when it can.
+        StageBusyError: Another trial makes a stage, and `resources.waits` is False.
+        StoppedError: The trial was asked to stop; the finished work is in the store.
+        DiskError: A disk is full or cannot be used; run the trial again when it can.
     """
     config = with_absolute_folders(config)
     provenance = read_provenance(config)
     plan = plan_stages(config, provenance=provenance, rungs=rungs, rung=rung)
-    maker = StageMaker(config, provenance=provenance, plan=plan, workplace=workplace)
-    # Until the end nobody may free the space of a stage that this trial found.
-    with _telling_of_the_disk(workplace.store.url), workplace.store.using():
+    maker = StageMaker(config, provenance=provenance, plan=plan, resources=resources)
+    # Until the end, `stages gc` must not remove a stage that this trial found.
+    with raising_disk_errors(resources.store.url), resources.store.using():
         for stage in plan:
-            if not stage.is_trunk:
-                maker.obtain(stage)
-    return _result(list(maker.obtained.values()), provenance=provenance)
+            if not stage.is_input:
+                maker.find_or_make(stage)
+    return _result(list(maker.outcomes.values()), provenance=provenance)
 
 
 @contextlib.contextmanager
-def _telling_of_the_disk(store: str) -> Generator[None]:
+def raising_disk_errors(store: str) -> Generator[None]:
+    """Raise DiskError or DiskFullError in place of errors that a disk causes, also while the store is opened.
+
+    Args:
+        store: The store's place, for the message.
+
+    Raises:
+        DiskError: A disk cannot be used for now.
+        DiskFullError: A disk or a quota has no space left.
+    """
     try:
         yield
     except DiskError:
@@ -71,21 +80,23 @@ def _telling_of_the_disk(store: str) -> Generator[None]:
         raise
 
 
-def _result(done: Sequence[Obtained], *, provenance: Provenance) -> TrialResult:
-    phases = (one for one in done if one.stage.phase != "evaluation" and not one.stage.is_trunk)
-    # What the trial's own line says of a task stands, whatever a further target trains on it.
-    trained = sorted(phases, key=lambda one: not one.stage.further)
-    scored = {one.stage.work.task: one.stored.facts for one in done if isinstance(one.stage.work, EvaluationConfig)}
+def _result(done: Sequence[StageOutcome], *, provenance: Provenance) -> TrialResult:
+    phases = (outcome for outcome in done if outcome.stage.phase != "evaluation" and not outcome.stage.is_input)
+    # The values of the trial's own line count, also if a further target trains on the same task.
+    trained = sorted(phases, key=lambda outcome: not outcome.stage.further)
+    scored = {
+        work.task: outcome.stored.facts for outcome in done if isinstance(work := outcome.stage.work, EvaluationConfig)
+    }
     own = next(iter(scored.values()))
     return TrialResult(
         languages=own.scores,
         num_items=min(own.counts.values()),
-        task_scores={name: score for one in trained for name, score in one.stored.facts.scores.items()},
-        stages=tuple(one.run for one in done),
-        trained={one.stage.phase: one.stored.facts.tasks for one in trained if not one.stage.further},
-        # A stage that an older version made knows its task's own metric alone.
+        task_scores={name: score for outcome in trained for name, score in outcome.stored.facts.scores.items()},
+        stages=tuple(outcome.run for outcome in done),
+        trained={outcome.stage.phase: outcome.stored.facts.tasks for outcome in trained if not outcome.stage.further},
+        # A stage of an older version has only its task's own metric.
         evaluations={
             name: facts.metrics or {provenance.specs[name].metric: facts.scores} for name, facts in scored.items()
         },
-        split_rows=tuple(dict.fromkeys(rows for one in done for rows in one.stored.facts.split_rows)),
+        split_rows=tuple(dict.fromkeys(rows for outcome in done for rows in outcome.stored.facts.split_rows)),
     )

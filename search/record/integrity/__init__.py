@@ -1,1 +1,1 @@
-"""Whether a record's file is what was written: witness, audit, snapshots, and what restores it."""
+"""Checks that a record's file is what was written, and restores it: witness, audit, snapshots and recovery."""

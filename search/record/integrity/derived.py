@@ -1,7 +1,7 @@
-"""What the derived tables must hold, folded from the events of one sweep. Pure; `auditing` compares it with them.
+"""Computes the rows that the derived tables must have, from the events of one sweep. Pure; `audit` compares them.
 
-This says a second time, on purpose, what `writing` does: a record whose tables disagree with its events was damaged, or
-shows a bug in one of the two.
+This is on purpose a second implementation of what `row_writer` does: if tables and events of a record disagree, the
+record was damaged, or one of the two implementations has a bug.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, cast  # column values and payloads have no shared static type
 
 from search.record.lineage import merge, with_stage
+from search.record.row_writer import score_rows
 from search.record.rows import Objective, StageRow, score_of
-from search.record.writing import score_rows
 from trainables.config.frozen import canonical_json
 from trainables.results import StageRun, TrialResult
 
@@ -23,7 +23,7 @@ JSON_COLUMNS = ("assignment", "config", "sampler", "seen")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuredRows:
-    """What must stand in `measurements`, `scores` and `task_scores` for one trial and rung."""
+    """Expected values in `measurements`, `scores` and `task_scores` for one trial and rung."""
 
     score: float
     num_items: int
@@ -38,7 +38,7 @@ class MeasuredRows:
 
 @dataclass(slots=True, kw_only=True)
 class DerivedTrial:
-    """One trial's rows."""
+    """Expected rows of one trial."""
 
     columns: dict[str, Any]
     """Column of `trials` -> value; a digest for those of JSON."""
@@ -58,7 +58,7 @@ _Change = Callable[[DerivedTrial, dict[str, Any], float], None]
 
 @dataclass(slots=True, kw_only=True)
 class DerivedSweep:
-    """One sweep's rows, as its events make them one after the other."""
+    """Expected rows of one sweep, after the events applied so far."""
 
     columns: dict[str, Any] = field(default_factory=dict[str, Any])
     trials: dict[int, DerivedTrial] = field(default_factory=dict[int, DerivedTrial])
@@ -66,13 +66,13 @@ class DerivedSweep:
     """Fencing number of its last owner."""
 
     def apply(self, *, kind: str, trial: int | None, payload: str, time: float) -> None:
-        """Take the next event in.
+        """Apply the next event.
 
         Args:
-            kind: What happened.
-            trial: Number of the trial.
+            kind: Kind of the event.
+            trial: Number of the trial; None for an event of the sweep.
             payload: Its canonical JSON.
-            time: When it happened.
+            time: Its time, seconds since 1970.
         """
         if kind == "measured" and trial is not None:
             self._measure(self.trials[trial], payload=payload, time=time)
@@ -101,7 +101,7 @@ class DerivedSweep:
                 trial.columns["assignment"] = digest(canonical_json(assignment))
 
     def _measure(self, trial: DerivedTrial, *, payload: str, time: float) -> None:
-        # {"result":<as measurements has it>,"rung":<number>}: sliced, for parsing and writing it again takes longer.
+        # {"result":<as in measurements>,"rung":<number>}: sliced, because parsing and writing it again is slower.
         text, _, end = payload.removeprefix('{"result":').rpartition(',"rung":')
         result, rung = TrialResult.model_validate_json(text), int(end[:-1])
         score = score_of(result, cast("Objective", self.columns["objective"]))
@@ -122,7 +122,7 @@ class DerivedSweep:
 
 
 def digest(what: str | Iterable[tuple[Any, ...]]) -> int:
-    """Return a digest of a stored text, or of rows, that holds within this process: Python's own hash, 64 bits."""
+    """Return a digest of a stored text or of rows: Python's 64-bit hash, which is valid only within this process."""
     return hash(what if isinstance(what, str) else tuple(what))
 
 
@@ -131,12 +131,12 @@ def _proposed(number: int, *, payload: dict[str, Any], time: float) -> DerivedTr
     costs = dict.fromkeys(("attempts", "cost_paid_seconds", "cost_if_alone_seconds", "steps_paid", "steps_if_alone"), 0)
     texts = {name: digest(canonical_json(payload[name])) for name in JSON_COLUMNS if name in payload}
     known = {"number": number, "state": "proposed", "proposed_at": time}
-    said = {name: payload[name] for name in ("family", "seed")}
-    return DerivedTrial(columns={**columns, **costs, **known, **said, **texts})
+    copied = {name: payload[name] for name in ("family", "seed")}
+    return DerivedTrial(columns={**columns, **costs, **known, **copied, **texts})
 
 
 def _adopt(trial: DerivedTrial, payload: dict[str, Any], time: float) -> None:
-    """Take in what the events of schema 1 did not say."""
+    """Apply the data that the events of schema 1 did not hold."""
     del time
     for rung, measured_at in payload["measured_at"].items():
         old = trial.measured[int(rung)]
@@ -170,7 +170,7 @@ def _stage(trial: DerivedTrial, payload: dict[str, Any], time: float) -> None:
 
 
 def _note(trial: DerivedTrial, payload: dict[str, Any], time: float) -> None:
-    """Change nothing: the event itself is all there is to know."""
+    """Change nothing: such an event has no effect on the derived tables."""
     del trial, payload, time
 
 
@@ -194,6 +194,6 @@ _CHANGES: dict[str, _Change] = {
     "running": _run,
     "waiting": _wait,
     "stage": _stage,
-    **dict.fromkeys(("lost", "device_fault", "memory_retry", "halved", "enlarged", "left_out"), _note),
+    **dict.fromkeys(("lost", "device_fault", "memory_retry", "recompute", "halved", "enlarged", "left_out"), _note),
     **{state: _end(state) for state in ("finished", "pruned", "failed", "interrupted")},
 }

@@ -1,8 +1,8 @@
-"""Snapshots of an SQLite record: `<record>.snapshots/`, the last few, each with its checksum.
+"""Takes snapshots of an SQLite record: the last few are kept in `<record>.snapshots/`, each with its checksum.
 
-They stand beside the record, not in the store: a store may be a bucket that many records share, and what is restored
-must be found without it. A snapshot is complete when its `.sha256` file, in the format of sha256sum, is there; that is
-written last. Nobody trusts one before it was checked: see `restoring`.
+Snapshots are stored beside the record, not in the store: many records can share a store in a bucket, and a record must
+be restorable without it. A snapshot is complete when its `.sha256` file (in the format of sha256sum) exists, which is
+written last. A snapshot is checked before it is used: see `recovery`.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
-from search.record.integrity.auditing import head_of
+from search.record.integrity.audit import head_of
 
 log = logging.getLogger(__name__)
 
 NUM_KEPT = 3
-"""Snapshots that stay."""
+"""Number of snapshots that are kept."""
 SECONDS_BETWEEN = 5.0
-"""Least time between two snapshots."""
+"""Shortest time between two snapshots."""
 _SHARE = 20
-"""Times the last one's duration that passes before the next: a long record is copied a twentieth of the time."""
+"""Pause before the next snapshot, in multiples of the last one's duration: copying takes a twentieth of the time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +45,11 @@ class Snapshot:
 
     @property
     def made_at(self) -> float:
-        """When it was made, in seconds since 1970."""
+        """Time at which it was made, seconds since 1970."""
         return self.path.stat().st_mtime
 
     def is_whole(self) -> bool:
-        """Return whether the file is still what was written."""
+        """Return whether the file still has its checksum."""
         return _file_digest(self.path) == self.digest
 
 
@@ -70,13 +70,13 @@ def list_snapshots(path: Path) -> list[Snapshot]:
 
 
 def take_snapshot(path: Path, *, seconds_between: float = 0.0) -> bool:
-    """Return whether a new snapshot of the record was made.
+    """Take a snapshot of the record if one is due, and return whether it was taken.
 
-    None is made while another process makes one, when the newest is younger than asked, or has all events already.
+    None is taken while another process takes one, or if the newest is too young or has all events already.
 
     Args:
         path: The record's path.
-        seconds_between: Least age of the newest one.
+        seconds_between: Shortest age of the newest snapshot, in seconds.
 
     Raises:
         OSError: The folder cannot be written, or is full.
@@ -97,7 +97,7 @@ def take_snapshot(path: Path, *, seconds_between: float = 0.0) -> bool:
 
 
 class Snapshotter:
-    """Takes snapshots in a thread, one at a time and not too often, after it was asked to.
+    """Takes requested snapshots in a thread, one at a time and not too often.
 
     Args:
         path: The record's path.
@@ -109,14 +109,14 @@ class Snapshotter:
         self._thread: threading.Thread | None = None
 
     def ask(self) -> None:
-        """Have a snapshot taken soon."""
+        """Request a snapshot."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="snapshots of the record", daemon=True)
             self._thread.start()
         self._wanted.set()
 
     def close(self) -> None:
-        """Stop, after the snapshot that is being taken."""
+        """Stop the thread, after the current snapshot."""
         self._ended.set()
         self._wanted.set()
         if self._thread is not None:
@@ -136,16 +136,16 @@ class Snapshotter:
 
 
 def try_snapshot(path: Path, *, seconds_between: float = 0.0) -> None:
-    """Take a snapshot; one that cannot be made is a warning, for the record itself goes on."""
+    """Take a snapshot if one is due; log a warning if it cannot be made, because the record itself is intact."""
     try:
         take_snapshot(path, seconds_between=seconds_between)
     except (OSError, sqlite3.Error) as error:
-        log.warning("no snapshot of the record %s could be made (%s); the search goes on without", path, error)
+        log.warning("no snapshot of the record %s could be made (%s); the search continues without it", path, error)
 
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Generator[bool]:
-    """Say whether no other process makes a snapshot; a killed one's lock ends with it."""
+    """Lock the folder, and yield whether no other process takes a snapshot; a killed process releases its lock."""
     with (folder / "lock").open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,12 +1,12 @@
-"""The small file beside an SQLite record that says how far the record went, and in which state it was closed.
+"""The witness: a small file beside an SQLite record that holds its last event, and its state when it was closed.
 
-SQLite recovers what it can and says nothing: with its write-ahead log cut or gone it opens an earlier state as if
-nothing had been. So each commit is followed by a note of its last event, outside the database (`Witness.event`), and
-the last process to close the record adds what its files then were (`Seal`). A record behind its witness has lost
-something.
-The note follows the commit and is not forced to the disk: it may be behind the record, never ahead of it.
+SQLite recovers what it can without a message: if its write-ahead log is cut or missing, it opens an earlier state. So
+after each commit, the id of the last event is noted outside the database (`Witness.event`), and the last process that
+closes the record adds the state of its files (`Seal`). A record with fewer events than its witness has lost events.
+The note is written after the commit and is not forced to the disk: it can be behind the record, never ahead of it.
 
-The file is also the record's lock: whoever may write holds it shared, whoever checks or repairs holds it alone.
+The file is also the record's lock: processes that may write share the lock; a process that checks or repairs the record
+holds it exclusively.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from pydantic import Field, ValidationError
 from trainables.config.frozen import FrozenModel, canonical_json
 
 WITNESS = ".witness"
-"""What the file's name adds to the record's."""
+"""Ending of the file's name, after the record's name."""
 _SIZE = 1024
-"""Bytes of the file: one write, in place."""
+"""Size of the file in bytes: it is written in place, in one write."""
 _TICK_SECONDS = 0.02
-"""Longest step of the clock that file systems take times from; two changes within one step look like one."""
+"""Longest step of a file system's clock; two changes within one step get the same time."""
 
 
 class FileState(FrozenModel):
-    """A file as the file system has it: another one when anything has changed it."""
+    """Size, times and inode of a file: they differ after any change of the file."""
 
     size: int
     modified_ns: int
@@ -42,33 +42,33 @@ class FileState(FrozenModel):
 
 
 class Seal(FrozenModel):
-    """The record's files when nobody had it open for writing."""
+    """State of the record's files while no process had the record open for writing."""
 
     main: FileState
     log: FileState | None
-    """The write-ahead log; None when there is none, or an empty one."""
+    """The write-ahead log; None if it is missing or empty."""
     digest: str
     """SHA-256 of both files' bytes."""
 
 
 class Witness(FrozenModel):
-    """How far a record went."""
+    """The contents of a witness file."""
 
     event: int = Field(ge=0)
-    """Id of an event that was committed."""
+    """Id of the last committed event."""
     chain: str
     """Its chain value."""
     seal: Seal | None = None
-    """None while somebody may write, and after a process that wrote was killed."""
+    """None while a process may write, and after a writing process was killed."""
 
 
 class WitnessFile:
-    """The file, open and perhaps locked. See the module.
+    """An open witness file. See the module.
 
     Args:
         path: The record's path.
         descriptor: The open file.
-        is_writable: Whether it may be written.
+        is_writable: Whether the file can be written.
     """
 
     def __init__(self, path: Path, *, descriptor: int, is_writable: bool) -> None:
@@ -82,11 +82,11 @@ class WitnessFile:
 
     @classmethod
     def open(cls, path: Path, *, make: bool) -> WitnessFile | None:
-        """Return a record's witness file; None without one.
+        """Open a record's witness file and return it; None if it is missing and cannot be created.
 
         Args:
             path: The record's path.
-            make: Whether it is made where it is missing and the folder allows it.
+            make: Whether to create the file if it is missing and the folder can be written.
         """
         for flags in (os.O_RDWR | os.O_CREAT if make else os.O_RDWR, os.O_RDONLY):
             with contextlib.suppress(OSError):
@@ -95,11 +95,11 @@ class WitnessFile:
         return None
 
     def close(self) -> None:
-        """Close the file, and with it the lock."""
+        """Close the file, which also releases the lock."""
         os.close(self._descriptor)
 
     def lock_alone(self) -> bool:
-        """Return whether this process now has the record alone; a lock that it shared is lost otherwise."""
+        """Try to take the exclusive lock, and return whether this worked; if not, a shared lock is lost."""
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -107,11 +107,11 @@ class WitnessFile:
         return True
 
     def lock_shared(self) -> None:
-        """Hold the record with others, once nobody checks or repairs it."""
+        """Take the shared lock; wait until no process checks or repairs the record."""
         fcntl.flock(self._descriptor, fcntl.LOCK_SH)
 
     def read(self) -> Witness | None:
-        """Return what the file says; None when it says nothing, or was torn by a machine that lost power."""
+        """Return the file's contents; None if it is empty, or incomplete after a loss of power."""
         checksum, _, text = os.pread(self._descriptor, _SIZE, 0).rstrip(b" \0").partition(b" ")
         if not text or checksum != b"%08x" % zlib.crc32(text):
             return None
@@ -121,23 +121,24 @@ class WitnessFile:
             return None
 
     def write(self, witness: Witness) -> None:
-        """Say something else."""
+        """Replace the file's contents."""
         text = canonical_json(witness.model_dump(mode="json")).encode()
         self._put(text)
 
     def note(self, *, event: int, chain: str) -> None:
-        """Say that an event was committed: `write` for every commit, without building a model."""
+        """Note a committed event: a faster `write`, which builds no model."""
         self._put(json.dumps({"chain": chain, "event": event, "seal": None}).encode())
 
     def seal(self, *, event: int, chain: str) -> None:
-        """Say what the record's files are, while this process has it alone."""
+        """Write the state of the record's files; this process must hold the exclusive lock."""
         before = states(self.record)
         if before is None:
             return
         digest = files_digest(self.record)
-        # A change within the same tick of the clock would not show.
+        # A change within the same step of the clock would not be visible. If the clock was set back since, a change
+        # would get an earlier time, which is visible: to wait for the clock could take days.
         newest = max(state.changed_ns for state in before if state is not None)
-        while time.time_ns() - newest < _TICK_SECONDS * 1e9:
+        while 0 <= time.time_ns() - newest < _TICK_SECONDS * 1e9:
             time.sleep(_TICK_SECONDS / 4)
         if states(self.record) == before:
             self.write(Witness(event=event, chain=chain, seal=Seal(main=before[0], log=before[1], digest=digest)))
@@ -147,17 +148,17 @@ class WitnessFile:
 
 
 def is_untouched(seal: Seal, path: Path) -> bool:
-    """Return whether nothing has changed a record's files, as far as the file system knows."""
+    """Return whether a record's files have the sealed sizes, times and inodes."""
     return states(path) == (seal.main, seal.log)
 
 
 def has_same_bytes(seal: Seal, path: Path) -> bool:
-    """Return whether a record's files hold what they held: a copy of them does."""
+    """Return whether a record's files have the sealed bytes, which is also true for a copy."""
     return path.exists() and files_digest(path) == seal.digest
 
 
 def states(path: Path) -> tuple[FileState, FileState | None] | None:
-    """Return the states of a record's file and write-ahead log, or None when the file is not there."""
+    """Return the states of a record's file and write-ahead log, or None if the file is missing."""
     main, log = _state(path), _state(log_of(path))
     return None if main is None else (main, log if log is not None and log.size else None)
 

@@ -1,1 +1,1 @@
-"""The sampler that weighs expected improvement against the steps that are still to be taken."""
+"""The stage-aware sampler: expected improvement per optimiser step that is still to be trained."""

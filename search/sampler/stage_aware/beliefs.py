@@ -1,4 +1,4 @@
-"""What priors expect of configurations, as numbers that the stage model can weigh."""
+"""The effects that priors expect, as numbers that the stage model uses."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import numpy as np
 
 from search.sampler.stage_aware.points import is_of_target
 from spaces.priors import PriorsConfig, effects_of
-from spaces.tree import Assignment, Space, every_parameter
+from spaces.space.tree import Assignment, Space, every_parameter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beliefs:
-    """The arms' priors in standard deviations of their numbers; 0 of what none of them names.
+    """The arms' priors in standard deviations of their numbers; 0 for a configuration that no prior names.
 
     Args:
         space: The space.
-        priors: What is believed of it.
+        priors: The user's priors of it.
     """
 
     space: Space
@@ -40,7 +40,7 @@ class Beliefs:
         return self._in_deviations(*_added([effects_of(one, priors=self.priors) for one in assignments]))
 
     def of_pairs(self, before: Sequence[Assignment], target: Sequence[Assignment]) -> np.ndarray:
-        """Return expected_FT of every beginning with every target; see `StageModel.predict_pairs`."""
+        """Return expected_FT of every intermediate configuration with every target; see `StageModel.predict_pairs`."""
         sums_F, named_F = _added([self._part(one, is_target=False) for one in before])
         sums_T, named_T = _added([self._part(one, is_target=True) for one in target])
         return self._in_deviations(sums_F[:, None] + sums_T[None], named_F[:, None] | named_T[None])

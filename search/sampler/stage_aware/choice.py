@@ -1,4 +1,8 @@
-"""One stage-aware proposal: candidates before the target and in it, and which pair is worth its steps."""
+"""One stage-aware proposal: draws candidates, and takes the pair with the highest acquisition value.
+
+A pair is an intermediate configuration and a target configuration. Its acquisition value is its expected improvement
+per optimiser step.
+"""
 
 from __future__ import annotations
 
@@ -13,45 +17,48 @@ from pydantic import JsonValue
 from search.sampler.contract import PastTrial
 from search.sampler.stage_aware.beliefs import Beliefs
 from search.sampler.stage_aware.costs import StepCosts
+from search.sampler.stage_aware.labels import IntermediateKey, Labels, text_of
+from search.sampler.stage_aware.merge_parts import MergeParts
 from search.sampler.stage_aware.model import StageModel, expected_improvement
 from search.sampler.stage_aware.points import Encoder, active, is_of_target
-from spaces.conditions import violated
-from spaces.drawing import draw, draw_value, near_value
-from spaces.tree import Assignment, Parameter, Space
-from spaces.walk import walk
+from spaces.space.conditions import violated
+from spaces.space.enumeration import draw, draw_value, near_value
+from spaces.space.tree import Assignment, Parameter, Space
+from spaces.space.walk import walk
 
 NUM_DRAWN, NUM_NEAR, NUM_TARGETS = 80, 48, 40
-"""Candidates of a proposal: beginnings drawn anywhere, beginnings near the best ones, targets of both kinds."""
+"""Candidates of a proposal: new intermediate configurations drawn at random, others near the best trials, and targets
+of both kinds."""
 
-MOST_KNOWN = 48
-"""Known beginnings that further targets are weighed for, the best first."""
+MAX_KNOWN = 48
+"""Intermediate configurations of earlier trials for which further targets are candidates, the best first."""
 
 SLACK = 2.0
-"""Factor by which the mean number of targets under a beginning may differ from what it deserves, without correction."""
+"""Factor by which the mean number of targets of an intermediate configuration can differ from the two-stage allocation
+before acquisition values are corrected."""
 
 NUM_BEST = 8
-"""Trials around which candidates are sought."""
-
-Before = tuple[tuple[str, str], ...]
-"""What a configuration is before its target phase, its beginning: path -> value, as text."""
+"""Number of best trials near which candidates are drawn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Best:
-    """The best of fresh beginnings, or of further targets."""
+class _Candidate:
+    """The best candidate among new intermediate configurations, or among further targets of known ones."""
 
     assignment: Assignment
-    worth: float
-    """Expected improvement per step."""
-    before_steps: float
+    acquisition: float
+    """Acquisition value: expected improvement per optimiser step."""
+    intermediate_steps: float
+    """Optimiser steps before the target phase."""
     target_steps: float
     variance: float
-    """Posterior variance between beginnings under its target, or between targets under its beginning."""
+    """Posterior variance between intermediate configurations with its target, or between targets with its intermediate
+    configuration."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Choice:
-    """One proposal in the making."""
+    """The computation of one proposal."""
 
     space: Space
     encoder: Encoder
@@ -60,10 +67,18 @@ class Choice:
     last_rung: int
     model: StageModel
     seen: Sequence[PastTrial]
-    """Trials that the model has learnt from."""
+    """Trials that the model is fitted to."""
     tried: Sequence[PastTrial]
-    """All that count, by number."""
+    """All trials that count, by number."""
     generator: random.Random
+    labels: Labels
+    """What identifies the trials."""
+    merge_parts: MergeParts
+    """Which parts of merges the trials have trained."""
+    wants_gain: bool = False
+    """Whether `largest_gain` is computed; it draws random numbers, so other proposals do without."""
+    largest_gain: float = 0.0
+    """After `best`: the largest expected improvement of an untried candidate, in the unit of the scores."""
 
     def best(self) -> Assignment:
         """Return the configuration to try next."""
@@ -74,96 +89,110 @@ class Choice:
         goal = self._goal(means)
         known = self._known(by_mean)
         targets = self._targets(by_mean)
-        fresh = [one for one in self._fresh(by_mean) if self._before(one) not in known]
-        under = list(known.values())[:MOST_KNOWN]
-        best_fresh = self._weighed(fresh, targets, goal=goal, is_fresh=True)
-        best_under = self._weighed(under, targets, goal=goal, is_fresh=False)
-        if best_fresh is None or best_under is None:
-            found = best_fresh or best_under
+        new = [one for one in self._new_candidates(by_mean) if self.labels.intermediate_key(one) not in known]
+        further = list(known.values())[:MAX_KNOWN]
+        tried = self._tried()
+        best_new = self._best_pair(new, targets, goal=goal, is_new=True, tried=tried)
+        best_known = self._best_pair(further, targets, goal=goal, is_new=False, tried=tried)
+        if best_new is None or best_known is None:
+            found = best_new or best_known
             return found.assignment if found else draw(self.space, generator=self.generator)
-        share = self._share(best_fresh, best_under, known=len(known))
-        return (best_fresh if best_fresh.worth * share > best_under.worth else best_under).assignment
+        correction = self._correction(best_new, best_known, num_known=len(known))
+        return (best_new if best_new.acquisition * correction > best_known.acquisition else best_known).assignment
 
-    def _share(self, fresh: _Best, under: _Best, *, known: int) -> float:
-        """Return what a fresh beginning's worth is multiplied by: 1 while the two-stage allocation is kept within 2."""
-        deserved = math.sqrt(max(fresh.before_steps, 1.0) / under.target_steps * under.variance / fresh.variance)
-        had = len(self.tried) / known
-        share = had / max(deserved, 1.0)
-        return min(1.0, SLACK * share) if share < 1 else max(1.0, share / SLACK)
+    def _correction(self, new: _Candidate, further: _Candidate, *, num_known: int) -> float:
+        """Return the factor of the acquisition value of a new intermediate configuration.
+
+        It is 1 while the mean number of targets of an intermediate configuration is within a factor of `SLACK` of the
+        number that the two-stage allocation expects.
+        """
+        cost_ratio = max(new.intermediate_steps, 1.0) / further.target_steps
+        expected_targets = math.sqrt(cost_ratio * further.variance / new.variance)
+        mean_targets = len(self.tried) / num_known
+        ratio = mean_targets / max(expected_targets, 1.0)
+        return min(1.0, SLACK * ratio) if ratio < 1 else max(1.0, ratio / SLACK)
 
     def _goal(self, means: np.ndarray) -> float:
-        """Return the score to improve on: the best of those measured at the last rung, as the model sees them."""
+        """Return the score to improve on: the best predicted mean of the trials that were measured at the last rung."""
         last = [mean for mean, one in zip(means, self.seen, strict=True) if one.rung == self.last_rung]
         return float(max(last)) if last else float(max(means))
 
-    def _weighed(
-        self, bases: Sequence[Assignment], targets: Sequence[Assignment], *, goal: float, is_fresh: bool
-    ) -> _Best | None:
-        """Return the new configuration with the highest expected improvement per step."""
+    def _best_pair(
+        self, bases: Sequence[Assignment], targets: Sequence[Assignment], *, goal: float, is_new: bool, tried: set[str]
+    ) -> _Candidate | None:
+        """Return the untried configuration with the highest acquisition value, or None where there is none."""
         if not bases:
             return None
         encoder, costs = self.encoder, self.costs
         mean_FT, deviation_FT = self.model.predict_pairs(
             encoder.points(bases), encoder.points(targets), expected_FT=self.beliefs.of_pairs(bases, targets)
         )
-        gain_FT = expected_improvement(mean_FT, deviation_FT, best=goal)
-        before_F = np.array([costs.parts(one)[0] if is_fresh else 0.0 for one in bases])
-        target_T = np.array([costs.parts(one)[1] for one in targets])
-        worth_FT = gain_FT / (before_F[:, None] + target_T[None])
-        tried = self._tried()
-        for place in np.argsort(-worth_FT, axis=None, kind="stable")[: len(tried) + 1]:
-            row, column = np.unravel_index(place, worth_FT.shape)
+        improvement_FT = expected_improvement(mean_FT, deviation_FT, best=goal)
+        trained = self.merge_parts.trained(self.tried)
+        steps_F = np.array([self._steps_before(one, trained=trained) if is_new else 0.0 for one in bases])
+        target_steps_T = np.array([costs.parts(one)[1] for one in targets])
+        acquisition_FT = improvement_FT / (steps_F[:, None] + target_steps_T[None])
+        if self.wants_gain:
+            self._note_gain(improvement_FT, bases, targets, tried=tried)
+        for place in np.argsort(-acquisition_FT, axis=None, kind="stable")[: len(tried) + 1]:
+            row, column = np.unravel_index(place, acquisition_FT.shape)
             joined = self._joined(bases[int(row)], targets[int(column)])
-            if _text(joined) not in tried and violated(self.space, joined) is None:
-                line = deviation_FT[:, int(column)] if is_fresh else deviation_FT[int(row)]
-                return _Best(
+            if text_of(joined) not in tried and violated(self.space, joined) is None:
+                line = deviation_FT[:, int(column)] if is_new else deviation_FT[int(row)]
+                return _Candidate(
                     assignment=joined,
-                    worth=float(worth_FT[row, column]),
-                    before_steps=float(before_F[row]),
-                    target_steps=float(target_T[column]),
+                    acquisition=float(acquisition_FT[row, column]),
+                    intermediate_steps=float(steps_F[row]),
+                    target_steps=float(target_steps_T[column]),
                     variance=float(np.mean(line**2)),
                 )
         return None
 
+    def _steps_before(self, base: Assignment, *, trained: frozenset[str]) -> float:
+        return self.costs.parts(base)[0] + self.merge_parts.new_steps(base, trained=trained)
+
+    def _note_gain(
+        self, improvement_FT: np.ndarray, bases: Sequence[Assignment], targets: Sequence[Assignment], *, tried: set[str]
+    ) -> None:
+        for place in np.argsort(-improvement_FT, axis=None, kind="stable")[: len(tried) + 1]:
+            row, column = np.unravel_index(place, improvement_FT.shape)
+            joined = self._joined(bases[int(row)], targets[int(column)])
+            if text_of(joined) not in tried and violated(self.space, joined) is None:
+                self.largest_gain = max(self.largest_gain, float(improvement_FT[row, column]))
+                return
+
     def _tried(self) -> set[str]:
-        """Return the configurations that are not proposed; what was pruned gets another chance at twice the trials."""
+        """Return the configurations that are not proposed again; a pruned one can be after twice as many trials."""
         num = len(self.tried)
         return {
-            _text(one.assignment)
+            self.labels.of_trial(one).text
             for place, one in enumerate(self.tried)
             if one.state != "pruned" or num < 2 * (place + 1)
         }
 
-    def _known(self, by_mean: Sequence[Assignment]) -> dict[Before, Assignment]:
-        """Return the intermediate phases that are made or being made, the most promising first."""
-        found = {self._before(one): one for one in reversed(by_mean)}
+    def _known(self, by_mean: Sequence[Assignment]) -> dict[IntermediateKey, Assignment]:
+        """Return the intermediate configurations of earlier trials, those with the highest predicted mean first."""
+        found = {self.labels.intermediate_key(one): one for one in reversed(by_mean)}
         found = dict(reversed(found.items()))
         for one in self.tried:
-            found.setdefault(self._before(one.assignment), one.assignment)
+            found.setdefault(self.labels.of_trial(one).intermediate, one.assignment)
         return found
 
-    def _before(self, assignment: Assignment) -> Before:
-        return tuple(
-            (parameter.path, str(value))
-            for parameter, value in active(self.space, assignment)
-            if not is_of_target(parameter)
-        )
-
     def _targets(self, by_mean: Sequence[Assignment]) -> list[Assignment]:
-        """Return configurations whose target part is worth a look: the best so far, changes of them, and draws."""
+        """Return candidates for the target part: the best trials, changes of them, and random draws."""
         best = list(by_mean[:NUM_BEST])
         near = [self._changed(self.generator.choice(best), of_target=True) for _ in range(NUM_TARGETS // 2)]
         return best + near + [draw(self.space, generator=self.generator) for _ in range(NUM_TARGETS // 2)]
 
-    def _fresh(self, by_mean: Sequence[Assignment]) -> list[Assignment]:
-        """Return configurations whose beginning is worth a look: draws, and changes of the best so far."""
+    def _new_candidates(self, by_mean: Sequence[Assignment]) -> list[Assignment]:
+        """Return candidates for the intermediate configuration: random draws, and changes of the best trials."""
         drawn = [draw(self.space, generator=self.generator) for _ in range(NUM_DRAWN)]
         best = by_mean[:NUM_BEST]
         near = [self._changed(self.generator.choice(best), of_target=False) for _ in range(NUM_NEAR)]
-        return list({self._before(one): one for one in drawn + near}.values())
+        return list({self.labels.intermediate_key(one): one for one in drawn + near}.values())
 
     def _joined(self, base: Assignment, target: Assignment) -> Assignment:
-        """Return a configuration with one's beginning and another's target."""
+        """Return the configuration with the intermediate configuration of `base` and the target part of `target`."""
 
         def ask(parameter: Parameter) -> JsonValue:
             first, second = (target, base) if is_of_target(parameter) else (base, target)
@@ -173,7 +202,7 @@ class Choice:
         return walk(self.space, ask)
 
     def _changed(self, base: Assignment, *, of_target: bool) -> Assignment:
-        """Return a configuration with one parameter of a part drawn anew; numbers near where they were."""
+        """Return a configuration with one parameter of a part drawn again, a number near its old value."""
         names = [parameter.path for parameter, _ in active(self.space, base) if is_of_target(parameter) == of_target]
         changed = self.generator.choice(names) if names else ""
         other = draw(self.space, generator=self.generator)
@@ -188,7 +217,3 @@ class Choice:
 
     def _drawn(self, parameter: Parameter) -> JsonValue:
         return draw_value(parameter, generator=self.generator)
-
-
-def _text(assignment: Assignment) -> str:
-    return repr(sorted(assignment.items()))

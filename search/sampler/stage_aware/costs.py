@@ -1,16 +1,16 @@
-"""What a configuration costs in optimiser steps: before its target phase, and in it as far as it is likely to climb."""
+"""Computes what a configuration costs in optimiser steps: before its target phase, and expected in it with pruning."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from spaces.binding import bind
-from spaces.tree import Assignment, ChoiceParameter, Space, every_parameter
+from spaces.space.binder import bind
+from spaces.space.tree import Assignment, ChoiceParameter, Space, every_parameter
 from trainables.config import PhaseConfig, RungsConfig
 from trainables.plan.schedule import has_trunk, trunk_end
 
 STEPS_OF_EPOCHS = 1000
-"""Steps that an epoch is taken for: how long it is, only its data tells."""
+"""Steps that are assumed for one epoch; its real number depends on the data, which is not read here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +20,7 @@ class StepCosts:
     Args:
         space: The space.
         rungs: Rungs of the sweep.
-        prunes: Whether one in `rungs.eta` climbs; else all do.
+        prunes: Whether one trial in `rungs.eta` is promoted. Otherwise all are.
     """
 
     space: Space
@@ -30,10 +30,10 @@ class StepCosts:
         default_factory=dict[tuple[object, ...], tuple[float, float]], repr=False, compare=False
     )
     _deciding: frozenset[str] = field(init=False, repr=False, compare=False)
-    """Paths that steps may hang on; numbers other than these are left out, or every draw would be a case of its own."""
+    """Paths on which the steps can depend. Other numbers are not part of the cache key, for every draw has new ones."""
 
     def __post_init__(self) -> None:
-        decides = ("steps", "epochs", "batch_size", "num_examples")
+        decides = ("steps", "epochs", "batch_size", "num_examples", "seeds", "merge")
         paths = {
             one.path
             for one in every_parameter(self.space.root)
@@ -42,7 +42,9 @@ class StepCosts:
         object.__setattr__(self, "_deciding", frozenset(paths))
 
     def parts(self, assignment: Assignment) -> tuple[float, float]:
-        """Return the steps before the target phase, and the expected steps of the target phase; none is below 1.
+        """Return the steps before the target phase, and the expected steps of the target phase, which are at least 1.
+
+        A merge takes no steps; those of its parts are counted in `merge_parts`.
 
         Raises:
             ConfigError: The assignment is not in the space.
@@ -54,17 +56,20 @@ class StepCosts:
 
     def _parts(self, assignment: Assignment) -> tuple[float, float]:
         config = bind(self.space, assignment)
-        before = sum(_steps(phase) for phase in (config.pretraining, config.intermediate) if phase is not None)
+        trained = [phase for phase in (config.pretraining, config.intermediate) if phase is not None]
+        before = sum(num_steps(phase) for phase in trained if phase.merge is None)
         share = 1 / self.rungs.eta if self.prunes else 1.0
         expected, trunk = 0.0, 0
         for rung in range(self.rungs.num):
             work = self.rungs.at(rung, config=config).target
-            steps = _steps(work)
+            steps = num_steps(work)
             expected += share**rung * (steps - trunk)
             if rung < self.rungs.last and has_trunk(work.schedule):
                 trunk = trunk_end(work.schedule, num_steps=steps)
-        return float(before), max(expected, 1.0)
+        num_runs = config.target.average.num_runs if config.target.average else 1
+        return float(before), num_runs * max(expected, 1.0)
 
 
-def _steps(phase: PhaseConfig) -> int:
+def num_steps(phase: PhaseConfig) -> int:
+    """Return the optimiser steps of a phase; the number is assumed where the phase is given in epochs."""
     return phase.steps if phase.steps is not None else round((phase.epochs or 1.0) * STEPS_OF_EPOCHS)

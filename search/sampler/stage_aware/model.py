@@ -1,22 +1,23 @@
-"""What the scores so far say of a configuration: a Gaussian process over two parts, before the target and the target.
+"""A Gaussian process that predicts scores from the two parts of a configuration: before the target phase, and in it.
 
     score at a rung = level of the rung + f(before) + g(target) + h(before, target) + k_rung(target) + slope e + noise
 
-f, g and h have a variance each, so that what lies between intermediate phases is told from what target configurations
-do under one of them; k is what short rungs mistake, and is nothing at the last. Kernels: squared exponential over
+f, g and h have a variance each, which separates the variance between intermediate configurations from that between
+target configurations. k is the error of short rungs, and is 0 at the last rung. Kernels: squared exponential over
 numbers, a constant correlation between unequal choices; a parameter that one of two configurations does not have counts
 as unequal (Rasmussen and Williams 2006; additive kernels: Duvenaud et al. 2011, arXiv 1112.4394). Hyperparameters
 maximise the posterior over a fixed set of points, so that the model is a pure function of the trials.
 
-e is what priors expect of a configuration. The slope says how far they are right: it has a normal prior with a mean
-above zero, is learnt with all else (Rasmussen and Williams 2006, section 2.7), and turns negative where scores
-contradict them; what f, g and h learn of an arm itself comes on top.
+e is the effect that priors expect of a configuration. The slope is the weight of the priors: it has a normal prior with
+a mean above zero, is learnt with all else (Rasmussen and Williams 2006, section 2.7), and becomes negative where scores
+contradict the priors. What f, g and h learn of an arm is added to it.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from scipy.linalg import cho_solve, cholesky, solve_triangular
@@ -110,7 +111,8 @@ class StageModel:
         scores_N: Scores, in any unit.
         last_rung: Number of the last rung.
         expected_N: What priors expect of each, in deviations; None where there are none.
-        like: A model whose hyperparameters and units are taken; None fits them.
+        like: A model whose hyperparameters and units are taken; `fitted` fits the hyperparameters to the scores,
+            `expected` takes those that are expected before any score.
     """
 
     def __init__(
@@ -121,18 +123,26 @@ class StageModel:
         scores_N: np.ndarray,
         last_rung: int,
         expected_N: np.ndarray | None = None,
-        like: StageModel | None = None,
+        like: StageModel | Literal["fitted", "expected"] = "fitted",
     ) -> None:
         self._points, self._rungs, self._scores, self._last = points, rungs_N, scores_N, last_rung
         self._expected = np.zeros(len(scores_N)) if expected_N is None else expected_N
-        self.mean = float(np.mean(scores_N)) if like is None else like.mean
-        self.scale = (float(np.std(scores_N)) or 1.0) if like is None else like.scale
+        self.mean = like.mean if isinstance(like, StageModel) else float(np.mean(scores_N))
+        self.scale = like.scale if isinstance(like, StageModel) else (float(np.std(scores_N)) or 1.0)
         self._y = (scores_N - self.mean) / self.scale
         self._distances = _Distances.between(points, points)
+        same_NN = rungs_N[:, None] == rungs_N[None, :]
+        self._short_NN = same_NN & (rungs_N[:, None] < last_rung)
+        self._levels_NN = _LEVEL * same_NN
         self._slope_NN = _SLOPE_DEVIATION**2 * np.outer(self._expected, self._expected)
-        self.variances = self._fit() if like is None else like.variances
+        self.variances = self._start(like)
         self._factor = cholesky(self._covariance(self.variances), lower=True)
         self._weights = cho_solve((self._factor, True), self._unexpected(self.variances))
+
+    def _start(self, like: StageModel | Literal["fitted", "expected"]) -> Variances:
+        if isinstance(like, StageModel):
+            return like.variances
+        return self._fit() if like == "fitted" else _CENTRE
 
     def predict(self, points: Points, *, expected_M: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and standard deviation of M configurations' scores at the last rung, without noise.
@@ -148,11 +158,11 @@ class StageModel:
     def predict_pairs(
         self, before: Points, target: Points, *, expected_FT: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return mean_FT and standard deviation_FT of every beginning with every target, at the last rung.
+        """Return mean_FT and standard deviation_FT of all pairs of intermediate and target parts, at the last rung.
 
         Args:
-            before: F configurations whose beginnings are taken.
-            target: T configurations whose target parts are taken.
+            before: F configurations, of which the part before the target phase is used.
+            target: T configurations, of which the target part is used.
             expected_FT: What priors expect of each pair, in deviations; None where there are none.
         """
         found = self.variances
@@ -178,7 +188,7 @@ class StageModel:
         return self.mean + self.scale * mean_P, self.scale * deviation_P
 
     def with_believed(self, points: Points, *, expected_M: np.ndarray | None = None) -> StageModel:
-        """Return the model as if configurations that run had scored what it expects: it is then less curious there."""
+        """Return the model as if running configurations had scored their predicted means; this lowers deviations."""
         mean_M, _ = self.predict(points, expected_M=expected_M)
         return StageModel(
             _joined(self._points, points),
@@ -190,11 +200,13 @@ class StageModel:
         )
 
     def _covariance(self, given: Variances) -> np.ndarray:
-        same_NN = self._rungs[:, None] == self._rungs[None, :]
-        short_NN = same_NN & (self._rungs[:, None] < self._last)
-        k_NN = self._distances.shared(given) + _LEVEL * same_NN
-        k_NN = k_NN + given.rung * short_NN * self._distances.target(given)
-        k_NN = k_NN + given.before * self._slope_NN
+        before_NN, target_NN = self._distances.before(given), self._distances.target(given)
+        k_NN = given.before * before_NN + given.target * target_NN + given.both * before_NN * target_NN
+        k_NN += self._levels_NN
+        if self._short_NN.any():
+            k_NN += given.rung * self._short_NN * target_NN
+        if self._expected.any():
+            k_NN += given.before * self._slope_NN
         k_NN[np.diag_indices_from(k_NN)] += given.noise + _JITTER
         return k_NN
 

@@ -9,9 +9,9 @@ import numpy as np
 from pydantic import JsonValue
 
 from search.sampler.stage_aware.model import Points
-from spaces.parameters import FloatParameter, IntParameter, SimplexParameter
-from spaces.tree import Assignment, ChoiceParameter, Parameter, Space, every_parameter
-from spaces.walk import answers, walk
+from spaces.space.parameters import FloatParameter, IntParameter, SimplexParameter
+from spaces.space.tree import Assignment, ChoiceParameter, Parameter, Space, every_parameter
+from spaces.space.walk import answers, walk
 
 
 def is_of_target(parameter: Parameter) -> bool:

@@ -1,14 +1,17 @@
-"""Proposals that know what is cheap: a further target under a finished intermediate phase, or a fresh one.
+"""The stage-aware sampler: proposes a further target for a known intermediate configuration, or a new one.
 
 Each proposal takes the configuration with the highest expected improvement per optimiser step (Snoek et al. 2012,
-arXiv 1206.2944) under a Gaussian process of two parts (`model`). A fresh intermediate phase pays for itself and
-its first target, a known one for the target alone. How many targets an intermediate phase deserves on average follows
-the two-stage allocation sqrt((c1 / c2) (v2 / v1)) (Cochran 1977, section 10.6), with c the steps and v the variances
-of both levels as the model sees them now; docs/decisions/0019 derives it and says what it is held against.
+arXiv 1206.2944) under a Gaussian process of two parts (`model`). A new intermediate configuration costs its own steps
+and those of its first target; a known one costs the steps of the target alone. The expected number of targets of an
+intermediate configuration is the two-stage allocation sqrt((c1 / c2) (v2 / v1)) (Cochran 1977, section 10.6), with c
+the steps and v the variances of both levels in the model's posterior; docs/decisions/0019 derives it and lists what it
+was compared with.
 """
 
 from __future__ import annotations
 
+import heapq
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,30 +21,41 @@ from pydantic import JsonValue
 
 from search.sampler.contract import PastTrial, Proposal, proposal_seed
 from search.sampler.distributions import coordinates_of
-from search.sampler.priors import FirstTrials
+from search.sampler.prior_trials import FirstTrials
 from search.sampler.stage_aware.beliefs import Beliefs
 from search.sampler.stage_aware.choice import Choice
 from search.sampler.stage_aware.costs import StepCosts
+from search.sampler.stage_aware.labels import Labels
+from search.sampler.stage_aware.merge_parts import MergeParts
 from search.sampler.stage_aware.model import StageModel
 from search.sampler.stage_aware.points import Encoder
-from spaces.drawing import draw
 from spaces.priors import PriorsConfig
-from spaces.tree import Assignment, Space
+from spaces.space.enumeration import draw
+from spaces.space.tree import Assignment, Space
 
-MOST_SEEN = 240
+POINTS = 100.0
+"""Points of a score of 1."""
+
+MIN_FOR_GAIN = 10
+"""Finished trials before a sweep can stop by the expected gain: the spread of fewer scores can be small by chance."""
+
+MAX_FITTED = 240
 """Trials that the model is fitted to: its time grows with their cube."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageAwareSampler:
-    """Weighs expected improvement against the steps that are still to be taken for it.
+    """Ranks candidates by expected improvement per optimiser step that is still to be trained.
 
     Args:
         space: The space.
         sweep_seed: Seed of the sweep.
         last_rung: Number of the last rung.
-        costs: Tells the steps of a configuration.
-        priors: What is believed of the space.
+        costs: Computes the steps of a configuration.
+        priors: The user's priors of the space.
+        least_gain: Expected gain in points below which the sweep needs no further trial; None: it has no such bound.
+        is_fitted: Whether the model's hyperparameters are fitted to the scores. In a forecast with random scores they
+            have the values that are expected beforehand, and a proposal takes half of the time.
     """
 
     space: Space
@@ -49,41 +63,57 @@ class StageAwareSampler:
     last_rung: int
     costs: StepCosts
     priors: PriorsConfig = field(default_factory=PriorsConfig)
+    least_gain: float | None = None
+    is_fitted: bool = True
     _encoder: Encoder = field(init=False, repr=False, compare=False)
     _beliefs: Beliefs = field(init=False, repr=False, compare=False)
+    _labels: Labels = field(init=False, repr=False, compare=False)
+    _merge_parts: MergeParts = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_encoder", Encoder(self.space))
+        object.__setattr__(self, "_labels", Labels(space=self.space))
+        object.__setattr__(self, "_merge_parts", MergeParts(space=self.space))
         object.__setattr__(self, "_beliefs", Beliefs(space=self.space, priors=self.priors))
 
     def propose(self, number: int, *, history: Sequence[PastTrial]) -> Proposal:
         """Return the proposal for a trial; see `Sampler.propose`."""
         seed = proposal_seed(self.sweep_seed, number=number)
         first = FirstTrials(self.space, priors=self.priors)
-        chosen = first.at(number, history=history)
+        chosen, gain = first.at(number, history=history), math.inf
         if chosen is None:
             seen = [*first.earlier(history), *history]
-            chosen = self._chosen(seen, generator=random.Random(seed))  # noqa: S311  (proposals are no secrets)
+            chosen, gain = self._chosen(seen, generator=random.Random(seed))  # noqa: S311  (proposals are no secrets)
         attributes: dict[str, JsonValue] = {"coordinates": coordinates_of(self.space, chosen), "system": {}}
-        return Proposal(assignment=chosen, seed=seed, attributes=attributes)
+        reason = self._reason_to_stop(gain)
+        return Proposal(assignment=chosen, seed=seed, attributes=attributes, reason_to_stop=reason)
 
-    def _chosen(self, history: Sequence[PastTrial], *, generator: random.Random) -> Assignment:
+    def _reason_to_stop(self, gain: float) -> str:
+        if self.least_gain is None or gain >= self.least_gain:
+            return ""
+        return (
+            f"a further trial is expected to gain {gain:.2g} points, less than stop.expected_gain {self.least_gain:g}"
+        )
+
+    def _chosen(self, history: Sequence[PastTrial], *, generator: random.Random) -> tuple[Assignment, float]:
+        """Return the configuration to try, and the most points that any is expected to gain (infinite if unknown)."""
         ordered = sorted((one for one in history if one.state != "failed"), key=lambda one: one.number)
         scored = [one for one in ordered if one.state in {"finished", "pruned"} and one.score is not None]
-        seen = _seen(scored)
-        if len({one.score for one in seen}) < 2:  # noqa: PLR2004  nothing to tell apart
-            return draw(self.space, generator=generator)
+        seen = _fitted(scored)
+        if len({one.score for one in seen}) < 2:  # noqa: PLR2004  equal scores rank nothing
+            return draw(self.space, generator=generator), math.inf
         model = StageModel(
             self._encoder.points([one.assignment for one in seen]),
             rungs_N=np.array([one.rung for one in seen]),
             scores_N=np.array([one.score for one in seen]),
             last_rung=self.last_rung,
             expected_N=self._beliefs.of([one.assignment for one in seen]),
+            like="fitted" if self.is_fitted else "expected",
         )
         running = [one.assignment for one in ordered if one.state not in {"finished", "pruned"}]
         if running:
             model = model.with_believed(self._encoder.points(running), expected_M=self._beliefs.of(running))
-        return Choice(
+        choice = Choice(
             space=self.space,
             encoder=self._encoder,
             beliefs=self._beliefs,
@@ -93,13 +123,19 @@ class StageAwareSampler:
             seen=seen,
             tried=ordered,
             generator=generator,
-        ).best()
+            labels=self._labels,
+            merge_parts=self._merge_parts,
+            wants_gain=self.least_gain is not None,
+        )
+        chosen = choice.best()
+        num_full = sum(one.rung == self.last_rung and one.number >= 0 for one in scored)
+        return chosen, POINTS * choice.largest_gain if num_full >= MIN_FOR_GAIN else math.inf
 
 
-def _seen(scored: Sequence[PastTrial]) -> list[PastTrial]:
+def _fitted(scored: Sequence[PastTrial]) -> list[PastTrial]:
     """Return the trials to learn from: all of a short history, the best and the last of a long one."""
-    if len(scored) <= MOST_SEEN:
+    if len(scored) <= MAX_FITTED:
         return list(scored)
-    best = sorted(scored, key=lambda one: (one.rung, one.score or 0.0, -one.number), reverse=True)[: MOST_SEEN // 2]
-    kept = {one.number: one for one in [*best, *scored[-MOST_SEEN // 2 :]]}
+    best = heapq.nlargest(MAX_FITTED // 2, scored, key=lambda one: (one.rung, one.score or 0.0, -one.number))
+    kept = {one.number: one for one in [*best, *scored[-MAX_FITTED // 2 :]]}
     return [kept[number] for number in sorted(kept)]

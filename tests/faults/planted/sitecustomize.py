@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any
 
 _PLANTED = os.environ.get("XSTILTS_PLANTED", "")
-_MODULE = "trainables.ranks.run_job"
+_MODULE = "trainables.ranks.job_runner"
 
 
 class _Loader(importlib.abc.Loader):

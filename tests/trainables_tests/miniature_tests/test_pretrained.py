@@ -33,6 +33,7 @@ def test_special_tokens_and_pairs_are_those_of_xlm_r() -> None:
     assert (tokenizer.pad_token_id, tokenizer.unk_token_id, tokenizer.mask_token_id) == (1, 3, len(tokenizer) - 1)
 
 
+@pytest.mark.slow
 def test_the_shipped_tokenizer_is_what_its_builder_writes(tmp_path: Path) -> None:
     write_tokenizer(tmp_path)
     for name in ("tokenizer.json", "tokenizer_config.json"):

@@ -66,6 +66,7 @@ def test_item_i_is_the_same_item_in_every_language() -> None:
     assert mentions == [[word in text for text in told["de"]["hypothesis"]] for word in german_words.values()]
 
 
+@pytest.mark.slow
 def test_the_rows_do_not_depend_on_the_process() -> None:
     assert digest_under("1") == digest_under("2")
 

@@ -1,4 +1,4 @@
-"""One file of a user's task: what is said about it, and whether it has the columns that the task names."""
+"""One data file of a user's task: its error messages, and the check of its columns."""
 
 from __future__ import annotations
 
@@ -11,47 +11,47 @@ from trainables.errors import TaskDataError, near_matches
 from trainables.tasks.spec import FileSource, TaskSpec
 
 MAX_SHOWN_CHARACTERS = 60
-"""Longest name or value that a message repeats."""
+"""Longest name or value that a message shows."""
 
 MAX_SHOWN_COLUMNS = 30
-"""Columns of a file that a message lists."""
+"""Most columns of a file that a message lists."""
 
 Row = tuple[str, dict[str, Any]]
-"""Where a row stands, such as `train.csv, line 12`, and its cells by column."""
+"""Position of a row, such as `train.csv, line 12`, and its cells by column."""
 
 
-class Refusal(Protocol):
-    """What makes the error that says what is wrong with a file."""
+class ErrorFactory(Protocol):
+    """A function that makes the errors of a file."""
 
     def __call__(self, problem: str, *, where: str = "") -> TaskDataError:
-        """Return the error; `where` is a line or a row."""
+        """Return the error about a problem; `where` is a line or a row."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextFile:
-    """A file of text, whoever reads it.
+    """A text file.
 
     Args:
         path: The file.
         encoding: Its encoding, by any name that Python knows.
-        what: What it must be, such as `csv`, for messages.
-        wrong: What makes its errors.
+        what: Its format, such as `csv`, for messages.
+        error: Makes the errors of the file.
     """
 
     path: Path
     encoding: str
     what: str
-    wrong: Refusal
+    error: ErrorFactory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataFile:
-    """A file and the task that reads it.
+    """A data file and the task that reads it.
 
     Args:
         path: The file.
-        spec: The task; its source are files.
+        spec: The task; its source is a `FileSource`.
     """
 
     path: Path
@@ -66,32 +66,32 @@ class DataFile:
     @property
     def text(self) -> TextFile:
         """The file as text."""
-        return TextFile(path=self.path, encoding=self.source.encoding, what=self.source.format, wrong=self.wrong)
+        return TextFile(path=self.path, encoding=self.source.encoding, what=self.source.format, error=self.error)
 
     def place(self, where: str) -> str:
-        """Return what a message calls a row: `train.csv, line 12`."""
+        """Return the position of a row for messages: `train.csv, line 12`."""
         return f"{self.path.name}, {where}"
 
-    def wrong(self, problem: str, *, where: str = "") -> TaskDataError:
-        """Return the error that says what is wrong with the file, and in which line or row."""
+    def error(self, problem: str, *, where: str = "") -> TaskDataError:
+        """Return the error about a problem with the file, or with one of its lines or rows."""
         place = self.place(where) if where else self.path.name
         return TaskDataError(f"cannot read task {self.spec.name!r}: source.files: {place}: {problem}")
 
-    def wrong_cell(self, problem: str, *, where: str, ours: str, theirs: str) -> TaskDataError:
-        """Return the error that says what is wrong with a cell.
+    def cell_error(self, problem: str, *, where: str, ours: str, theirs: str) -> TaskDataError:
+        """Return the error about a problem with a cell.
 
         Args:
             problem: What is wrong, the rule, and the next step.
-            where: Its line or row.
-            ours: The kind's column.
-            theirs: The file's column.
+            where: Line or row of the cell.
+            ours: Column of the kind.
+            theirs: Column of the file.
         """
         return TaskDataError(
             f"cannot read task {self.spec.name!r}: {self.place(where)}: column {theirs!r} (columns.{ours}) {problem}"
         )
 
     def named_columns(self) -> list[tuple[str, str]]:
-        """Return the columns that the task names: the kind's column and the file's, joined ones one by one."""
+        """Return the columns that the task names, as pairs of the kind's column and the file's column."""
         return [
             (ours, name)
             for ours, theirs in self.spec.columns.items()
@@ -99,73 +99,73 @@ class DataFile:
         ]
 
     def check_columns(self, found: Sequence[str], *, where: str) -> None:
-        """Return when a file has every column that the task names, each once; others may stand there twice.
+        """Check that a file has every column that the task names exactly once. Other columns can occur twice.
 
         Args:
             found: Names of the file's columns.
-            where: Line or row that names them.
+            where: Line or row that holds the names.
 
         Raises:
-            TaskDataError: One is missing, or is there twice.
+            TaskDataError: A column is missing, or occurs twice.
         """
         for ours, name in self.named_columns():
             column = top_column(name, found)
             if column not in found:
                 raise self._no_column(name, ours=ours, found=found, where=where)
             if found.count(column) > 1:
-                problem = f"names column {column!r} twice, and columns.{ours} reads it; rename one"
-                raise self.wrong(problem, where=where)
+                problem = f"has two columns {column!r}, but columns.{ours} needs one; rename one of them in the file"
+                raise self.error(problem, where=where)
 
     def _no_column(self, name: str, *, ours: str, found: Sequence[str], where: str) -> TaskDataError:
         short = [other for other in found if len(other) <= MAX_SHOWN_CHARACTERS]
-        # A header's line is no news; each JSON object has keys of its own.
+        # The line is shown only for JSON, where each object has its own keys; a header is always the first line.
         place = f"{self.place(where)}:" if self.source.format.startswith("json") else self.path.name
         return TaskDataError(
             f"cannot read task {self.spec.name!r}: columns.{ours}: {place} has no column {name!r}"
-            f"{near_matches(name, short)}; it has {shown_names(found)}; {self._step(name, ours=ours, found=found)}"
+            f"{near_matches(name, short)}; it has {shown_names(found)}; {self._next_step(name, ours=ours, found=found)}"
         )
 
-    def _step(self, name: str, *, ours: str, found: Sequence[str]) -> str:
-        single = next((mark for mark in ";\t|," if len(found) == 1 and mark in found[0]), None)
-        if single:
-            return f"set source.delimiter: {yaml_text(single)}"
+    def _next_step(self, name: str, *, ours: str, found: Sequence[str]) -> str:
+        delimiter = next((mark for mark in ";\t|," if len(found) == 1 and mark in found[0]), None)
+        if delimiter:
+            return f"set source.delimiter: {yaml_text(delimiter)}"
         if f'"{name}"' in found:
-            return "its names are in quotes: set source.quoting: standard"
-        first = ", or put a line with the columns' names first" if self.source.format == "csv" else ""
-        return f"correct columns.{ours}{first}"
+            return "the file's column names are in quotes: set source.quoting: standard"
+        header = ", or add a first line with the column names" if self.source.format == "csv" else ""
+        return f"correct columns.{ours}{header}"
 
 
 def top_column(name: str, found: Container[str]) -> str:
-    """Return the column that a name is looked up in: `choices.text` lies in `choices`, unless it is a column itself."""
+    """Return the column that holds a name: `choices` for `choices.text`, unless `choices.text` is a column itself."""
     return name if name in found else name.partition(".")[0]
 
 
-def half_a_character(text: str) -> str | None:
-    """Return what is wrong with a text that holds half a surrogate pair, which no tokenizer takes, or None."""
+def surrogate_problem(text: str) -> str | None:
+    """Return what is wrong with a text that holds half of a surrogate pair, or None. Tokenizers reject such texts."""
     if text.isascii():
         return None
     try:
         text.encode()
     except UnicodeEncodeError as error:
         code = f"\\u{ord(text[error.start]):04x}"
-        return f"holds half a character ({code} at character {error.start}, half of a pair); remove or complete it"
+        return f"holds half of a surrogate pair ({code} at character {error.start}); remove or complete the character"
     return None
 
 
 def yaml_text(character: str) -> str:
-    """Return a character as a YAML file has it: in quotes, and a tab by its escape."""
+    """Return a character as it is written in YAML: in quotes, a tab as its escape."""
     return '"\\t"' if character == "\t" else f"{character!r}"
 
 
 def shown(value: Any) -> str:
-    """Return a value for a message: on one line, and not too long."""
+    """Return a value as a message shows it: on one line, and not too long."""
     text = repr(value)
     return text if len(text) <= MAX_SHOWN_CHARACTERS else f"{text[: MAX_SHOWN_CHARACTERS - 1]}…"
 
 
 def shown_names(names: Sequence[str]) -> str:
-    """Return names of columns for a message; in quotes where they hold what cannot be seen."""
-    seen = [name if name and name.isprintable() and name == name.strip() else repr(name) for name in names]
-    short = [name if len(name) <= MAX_SHOWN_CHARACTERS else f"{name[: MAX_SHOWN_CHARACTERS - 1]}…" for name in seen]
+    """Return names of columns as a message shows them; in quotes where they hold invisible characters."""
+    visible = [name if name and name.isprintable() and name == name.strip() else repr(name) for name in names]
+    short = [name if len(name) <= MAX_SHOWN_CHARACTERS else f"{name[: MAX_SHOWN_CHARACTERS - 1]}…" for name in visible]
     more = f" and {len(names) - MAX_SHOWN_COLUMNS} more" if len(names) > MAX_SHOWN_COLUMNS else ""
     return ", ".join(short[:MAX_SHOWN_COLUMNS]) + more

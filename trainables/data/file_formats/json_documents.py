@@ -1,4 +1,4 @@
-"""Rows of JSON: a row a line, or one list of rows."""
+"""Reads rows from JSON files: one row a line (jsonl), or one list of rows (json)."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast  # Any: what a document holds
 
 from trainables.data.file_formats.data_file import MAX_SHOWN_CHARACTERS, DataFile, Row, shown
-from trainables.data.file_formats.text import text_lines
+from trainables.data.file_formats.decoded_text import text_lines
 from trainables.data.file_formats.values import MAX_DIGITS, Doubled, LongNumber, WrittenFloat, value_checks
 from trainables.errors import TaskDataError
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
-_TO_LIST = 'write it as a list, or a line, of rows such as {"premise": "..."}'
+_TO_LIST = 'write a list of rows such as {"premise": "..."}, or one row a line'
 _NESTED = (
-    "SQuAD's nested articles (`data`, `paragraphs`, `qas`); write a row for each question: its context, question and "
-    "answers"
+    "SQuAD's nested articles (`data`, `paragraphs`, `qas`); write one row for each question, with its context, "
+    "question and answers"
 )
-_TOO_DEEP = "nests lists and objects too deep to be read; flatten it"
+_TOO_DEEP = "has lists and objects that are nested too deeply; flatten it"
 
 
 def jsonl_rows(file: DataFile) -> Iterator[Row]:
-    """Yield the rows of a file with a JSON object a line; empty lines are left out.
+    """Yield the rows of a file with one JSON object a line; empty lines are skipped.
 
     Args:
         file: The file.
 
     Raises:
-        TaskDataError: A line is no JSON object, or a value cannot be encoded; names file and line.
+        TaskDataError: A line is not a JSON object, or a value cannot be encoded; the message names file and line.
     """
     check, first = value_checks(file), True
     for number, line in enumerate(text_lines(file.text), 1):
@@ -53,12 +53,12 @@ def json_rows(file: DataFile) -> Iterator[Row]:
         file: The file.
 
     Raises:
-        TaskDataError: It is no such list, or a value cannot be encoded; names file and row.
+        TaskDataError: It is not such a list, or a value cannot be encoded; the message names file and row.
     """
     text = "".join(text_lines(file.text))
     start = _after_space(text, 0)
     if text[start : start + 1] != "[":
-        raise _no_list(text, start=start, file=file)
+        raise _not_a_list(text, start=start, file=file)
     check, number, position = value_checks(file), 0, _after_space(text, start + 1)
     while text[position : position + 1] != "]" or number > 0:
         number += 1
@@ -71,16 +71,16 @@ def json_rows(file: DataFile) -> Iterator[Row]:
         if text[position : position + 1] == "]":
             break
         if text[position : position + 1] != ",":
-            raise _no_json("',' or ']' is missing after the row", text=text, position=position, file=file, where=where)
+            raise _not_json("',' or ']' is missing after the row", text=text, position=position, file=file, where=where)
         position = _after_space(text, position + 1)
     rest = _after_space(text, position + 1)
     if rest < len(text):
-        raise _no_json("text follows the list", text=text, position=rest, file=file, where=f"row {number}")
+        raise _not_json("text follows the list", text=text, position=rest, file=file, where=f"row {number}")
 
 
 def _columns(row: Any, *, file: DataFile, where: str, first: bool) -> dict[str, Any]:
     if not isinstance(row, dict):
-        raise file.wrong(f"holds {shown(row)}, not an object of columns; correct it", where=where)
+        raise file.error(f"holds {shown(row)}, but a row must be an object of columns; correct it", where=where)
     columns = cast("dict[str, Any]", row)
     if first:
         _check_first(columns, file=file, where=where)
@@ -92,7 +92,7 @@ def _check_first(columns: Mapping[str, Any], *, file: DataFile, where: str) -> N
         file.check_columns(list(columns), where=where)
     except TaskDataError:
         if layout := _layout(columns):
-            raise file.wrong(f"holds {layout}", where=where) from None
+            raise file.error(f"holds {layout}", where=where) from None
         raise
 
 
@@ -100,63 +100,63 @@ def _parsed_line(line: str, *, file: DataFile, where: str) -> Any:
     try:
         return _DECODER.decode(line)
     except RecursionError:
-        raise file.wrong(_TOO_DEEP, where=where) from None
+        raise file.error(_TOO_DEEP, where=where) from None
     except json.JSONDecodeError as error:
         step = "correct it"
         if line.strip() in {"{", "["}:
-            step = "write each row on one line, or all as one list with source.format: json"
-        raise file.wrong(f"is no JSON ({error.msg} at character {error.colno}); {step}", where=where) from None
+            step = "write each row on one line, or write all rows as one list and set source.format: json"
+        raise file.error(f"is not valid JSON ({error.msg} at character {error.colno}); {step}", where=where) from None
 
 
 def _parsed(text: str, position: int, *, file: DataFile, where: str) -> tuple[Any, int]:
     try:
         return _DECODER.raw_decode(text, position)
     except RecursionError:
-        raise file.wrong(_TOO_DEEP, where=where) from None
+        raise file.error(_TOO_DEEP, where=where) from None
     except json.JSONDecodeError as error:
-        raise _no_json(error.msg, text=text, position=error.pos, file=file, where=where) from None
+        raise _not_json(error.msg, text=text, position=error.pos, file=file, where=where) from None
 
 
-def _no_json(problem: str, *, text: str, position: int, file: DataFile, where: str) -> TaskDataError:
+def _not_json(problem: str, *, text: str, position: int, file: DataFile, where: str) -> TaskDataError:
     line = 1 + len(_LINE_END.findall(text, 0, position))
-    end = "; its end is missing" if position >= len(text) else ""
-    return file.wrong(f"is no JSON in line {line} ({problem}{end}); correct it", where=where)
+    end = "; the end of the file is missing" if position >= len(text) else ""
+    return file.error(f"is not valid JSON in line {line} ({problem}{end}); correct it", where=where)
 
 
 def _list_in_lines(line: str, *, file: DataFile, where: str) -> TaskDataError:
     text = line.strip()[:MAX_SHOWN_CHARACTERS]
-    seen = text if text.isprintable() else repr(text)
-    return file.wrong(f"holds {seen}, a list and not a row; set source.format: json", where=where)
+    shown_text = text if text.isprintable() else repr(text)
+    return file.error(f"holds {shown_text}, which is a list and not a row; set source.format: json", where=where)
 
 
-def _no_list(text: str, *, start: int, file: DataFile) -> TaskDataError:
-    """Return the error for a document that is no list: what it is, and what to do with it."""
+def _not_a_list(text: str, *, start: int, file: DataFile) -> TaskDataError:
+    """Return the error for a document that is not a list: what it is, and the next step."""
     if start == len(text):
-        return file.wrong("is empty, it needs a list of rows; fill it")
+        return file.error("is empty; it must hold a list of rows; add rows")
     value, end = _parsed(text, start, file=file, where="")
     if _after_space(text, end) < len(text):
-        problem = "is no JSON (text follows its first value)"
-        lines = isinstance(value, dict) and text[_after_space(text, end) :][:1] == "{"
-        return file.wrong(
-            f"{problem}; for a row a line set source.format: jsonl" if lines else f"{problem}; correct it"
+        problem = "is not valid JSON (text follows its first value)"
+        is_jsonl = isinstance(value, dict) and text[_after_space(text, end) :][:1] == "{"
+        return file.error(
+            f"{problem}; if it holds one row a line, set source.format: jsonl" if is_jsonl else f"{problem}; correct it"
         )
     layout = _layout(cast("dict[str, Any]", value)) if isinstance(value, dict) else None
-    return file.wrong(f"holds a {type(value).__name__}, not a list of rows: {layout or f'{shown(value)}; {_TO_LIST}'}")
+    return file.error(f"holds a {type(value).__name__}, not a list of rows: {layout or f'{shown(value)}; {_TO_LIST}'}")
 
 
 def _layout(document: Mapping[str, Any]) -> str | None:
-    """Return what a document's or first row's layout is, where it is a known one that holds rows within."""
+    """Return a description of a known layout with nested rows, and the next step; None for other layouts."""
     rows = document.get("data")
     if isinstance(rows, list):
         first: Any = rows[0] if rows else None
         if isinstance(first, dict) and "paragraphs" in first:
             return _NESTED
-        return "its rows in `data`; write that list alone"
+        return "its rows in `data`; write only that list"
     inner = [name for name, value in document.items() if isinstance(value, list) and _are_objects(value)]
     if len(inner) == 1 and len(document) == 1:
-        return f"its rows in {inner[0]!r}; write that list alone"
+        return f"its rows in {inner[0]!r}; write only that list"
     if len(document) > 1 and all(isinstance(value, dict) and _are_numbered(value) for value in document.values()):
-        return "columns of numbered cells, as pandas writes them; write rows: `to_json(orient='records')`"
+        return "columns of numbered cells, as pandas writes them; write rows instead: `to_json(orient='records')`"
     return None
 
 

@@ -1,4 +1,4 @@
-"""Rows of Parquet files. A door to pyarrow, which is imported late."""
+"""Reads the rows of Parquet files. One of the few modules that import pyarrow; it imports it late."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from collections.abc import Iterator
 from typing import Any  # Any: a cell holds what the user's file holds, and pyarrow is untyped
 
 from trainables.data.file_formats.data_file import DataFile, Row, top_column
+from trainables.data.file_formats.decoded_text import file_signature
 from trainables.data.file_formats.signatures import GZIP, PARQUET, PARQUET_FILE
-from trainables.data.file_formats.text import file_signature
 from trainables.errors import TaskDataError
 
 ROWS_PER_BATCH = 1000
-"""Rows that are in memory at a time."""
+"""Rows that are in memory at the same time."""
 
 
 def parquet_rows(file: DataFile) -> Iterator[Row]:
-    """Yield the rows of a Parquet file; of its columns those that the task names.
+    """Yield the rows of a Parquet file, with only the columns that the task names.
 
     Args:
         file: The file.
 
     Raises:
-        TaskDataError: It is no Parquet file, is damaged, lacks a column, or holds a value that cannot be encoded.
+        TaskDataError: The file is not Parquet or damaged, a column is missing, or a value cannot be encoded.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -38,16 +38,17 @@ def parquet_rows(file: DataFile) -> Iterator[Row]:
                     number += 1
                     yield file.place(f"row {number}"), row
             if number != opened.metadata.num_rows:
-                raise file.wrong(f"says that it has {opened.metadata.num_rows} rows and holds {number}; write it anew")
+                counts = f"its metadata counts {opened.metadata.num_rows} rows, but it holds {number}"
+                raise file.error(f"is damaged ({counts}); write it again")
     except TaskDataError:
-        raise  # it is a ValueError too
+        raise  # it is also a ValueError
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         where = f"row {number + 1}" if number else ""
-        raise file.wrong(f"is no parquet ({_one_line(error)}); write it anew", where=where) from None
+        raise file.error(f"is not valid parquet ({_one_line(error)}); write it again", where=where) from None
 
 
 def _rows(batch: Any, *, file: DataFile, start: int) -> list[dict[str, Any]]:
-    """Return a batch's rows; where a value cannot become one of Python's, says which."""
+    """Return the rows of a batch. If a value cannot be converted to Python, the error names its row and column."""
     try:
         return batch.to_pylist()
     except (ValueError, OverflowError):
@@ -61,19 +62,19 @@ def _check_cell(batch: Any, *, number: int, column: str, file: DataFile, where: 
         batch.column(column)[number].as_py()
     except (ValueError, OverflowError) as error:
         ours = next(ours for ours, theirs in file.named_columns() if top_column(theirs, batch.schema.names) == column)
-        problem = f"holds what cannot be read ({_one_line(error)}); write it anew"
-        raise file.wrong_cell(problem, where=where, ours=ours, theirs=column) from None
+        problem = f"holds a value that cannot be read ({_one_line(error)}); write the file again"
+        raise file.cell_error(problem, where=where, ours=ours, theirs=column) from None
 
 
 def _check_signature(file: DataFile) -> None:
-    """Return when a file begins as Parquet does, or as nothing that is known."""
+    """Check that the signature of a file is that of Parquet, or is unknown."""
     with file.path.open("rb") as raw:
         head = raw.read(len(PARQUET))
     if head.startswith(GZIP):
-        raise file.wrong("is packed with gzip, which Parquet does by itself; unpack it (gunzip)")
+        raise file.error("is packed with gzip, but Parquet files are read only unpacked; unpack it (gunzip)")
     found = file_signature(file.path)
     if found is not None and found is not PARQUET_FILE:
-        raise file.wrong(f"is {found.name}, not parquet; {found.step}")
+        raise file.error(f"is {found.name}, not parquet; {found.step}")
 
 
 def _one_line(error: Exception) -> str:

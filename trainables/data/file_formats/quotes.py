@@ -1,4 +1,4 @@
-"""Where the quoted cells of a csv record open and close: what Python's csv does not tell. Pure."""
+"""Finds where the quoted cells of a csv record start and end, which Python's csv module does not report. Pure."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ QUOTE = '"'
 
 
 class QuotedCell(NamedTuple):
-    """A cell that begins with a quote."""
+    """A cell that starts with a quote."""
 
     number: int
-    """Of the cell in its record, from 0."""
+    """Number of the cell in its record, from 0."""
     opens: int
-    """Line of the record, from 0, where the quote opens."""
+    """Line of the record with the opening quote, from 0."""
     closes: int | None
-    """Line where it closes; None for never."""
+    """Line of the record with the closing quote; None if there is none."""
     text: str
-    """What stands between the quotes, as it is written."""
+    """Text between the quotes, as it is written in the file."""
     is_followed: bool
-    """Whether something other than a delimiter or a line's end follows the closing quote."""
+    """Whether something other than a delimiter or a line end follows the closing quote."""
 
     @property
     def has_line_break(self) -> bool:
-        """Whether it goes over a line's end."""
+        """Whether the cell holds a line break."""
         return "\n" in self.text or "\r" in self.text
 
 
 def quoted_cells(lines: Sequence[str], *, delimiter: str) -> list[QuotedCell]:
-    """Return the quoted cells of one record, in order, up to the first that breaks the rules.
+    """Return the quoted cells of one record, in order, up to the first that is not valid.
 
     Args:
-        lines: The record's lines with their ends; a doubled quote within quotes is a quote, as in RFC 4180.
-        delimiter: What stands between two cells.
+        lines: The record's lines with their ends; a doubled quote inside quotes is one quote, as in RFC 4180.
+        delimiter: Character between two cells.
     """
     text, ends = "".join(lines), list(accumulate(map(len, lines)))
     stop = re.compile(f"[{re.escape(delimiter)}\r\n]")
@@ -67,10 +67,10 @@ def quoted_cells(lines: Sequence[str], *, delimiter: str) -> list[QuotedCell]:
 
 
 def is_surely_quoted(cell: str) -> bool:
-    """Return whether a cell, as it is written, can hardly be other than quoted.
+    """Return whether a cell, as it is written in the file, is almost certainly quoted.
 
-    It stands between quotes, and has quotes between them that are all doubled. Programs that quote only where they must
-    (Python's csv, pandas) write every text with a quote in it so; a text that looks so by itself is rare.
+    It is enclosed in quotes, and all quotes inside it are doubled. Programs that quote only where they must (Python's
+    csv, pandas) write every text with a quote in this way; a text that looks so without quoting is rare.
     """
     inner = cell[1:-1]
     is_enclosed = len(cell) > 1 and cell[0] == cell[-1] == QUOTE
@@ -78,7 +78,7 @@ def is_surely_quoted(cell: str) -> bool:
 
 
 def _closing_quote(text: str, start: int) -> int:
-    """Return where the quote is that closes a cell, or -1."""
+    """Return the position of a cell's closing quote, or -1."""
     position = text.find(QUOTE, start)
     while position >= 0 and text[position + 1 : position + 2] == QUOTE:
         position = text.find(QUOTE, position + 2)

@@ -1,4 +1,4 @@
-"""What a file is by its first bytes, whatever its name says. Pure.
+"""Recognises the format of a file by its first bytes, whatever its name. Pure.
 
 Sources: the formats' own specifications, and the `magic` files of file(1).
 """
@@ -9,31 +9,31 @@ from typing import NamedTuple
 
 
 class Signature(NamedTuple):
-    """What a file is, and what to do with it."""
+    """The format of a file, and the next step for its user."""
 
     name: str
-    """With its article: `an Excel workbook`."""
+    """Name of the format with its article: `an Excel workbook`."""
     step: str
-    """What the user does."""
+    """Next step of the user."""
 
 
 HEAD_BYTES = 4096
-"""Bytes of a file's beginning that tell what it is; a tar archive is known by bytes 257 to 261."""
+"""Bytes at the start of a file that are examined; a tar archive is recognised by bytes 257 to 261."""
 
 TAIL_BYTES = 65_536
-"""Bytes of its end that are looked at as well: a zip archive lists its files there."""
+"""Bytes at the end of a file that are examined: a zip archive lists its files there."""
 
 GZIP = b"\x1f\x8b"
 PARQUET = b"PAR1"
 
 _SHEET = "save the sheet as CSV (in Excel: `CSV UTF-8`) and name that file"
-_UNPACK = "unpack it, or pack it with gzip, which is read"
+_UNPACK = "unpack it, or pack it with gzip"
 _NO_TABLE = "name a csv, tsv, json, jsonl or parquet file"
 
 EXCEL = Signature("an Excel workbook", _SHEET)
-GZIPPED_TWICE = Signature("gzip within gzip", "unpack it once")
+GZIPPED_TWICE = Signature("a gzip file", "unpack it once")
 PARQUET_FILE = Signature("a Parquet file", "set source.format: parquet")
-PICKLE = Signature("a pickle", "a pickle can run code and is not read: write the table as Parquet or CSV")
+PICKLE = Signature("a pickle", "a pickle can run code, so it is never read: write the table as Parquet or CSV")
 ZIP = Signature("a zip archive", "unzip it and name the file in it")
 
 _SIGNATURES: tuple[tuple[bytes, Signature], ...] = (
@@ -53,9 +53,9 @@ _SIGNATURES: tuple[tuple[bytes, Signature], ...] = (
     (b"\x89HDF\r\n\x1a\n", Signature("an HDF5 file", "write the table as Parquet")),
     (b"\x93NUMPY", Signature("a NumPy array", "write the table as Parquet")),
     (b"%PDF-", Signature("a PDF", _NO_TABLE)),
-    (b"\x89PNG\r\n\x1a\n", Signature("a PNG image", "images stand in a Parquet file, as `datasets` writes it")),
-    (b"\xff\xd8\xff", Signature("a JPEG image", "images stand in a Parquet file, as `datasets` writes it")),
-    (b"version https://git-lfs", Signature("a pointer of Git LFS, not the file", "fetch the file: `git lfs pull`")),
+    (b"\x89PNG\r\n\x1a\n", Signature("a PNG image", "put the images into a Parquet file, as `datasets` writes it")),
+    (b"\xff\xd8\xff", Signature("a JPEG image", "put the images into a Parquet file, as `datasets` writes it")),
+    (b"version https://git-lfs", Signature("a Git LFS pointer to the file", "fetch the file: `git lfs pull`")),
     (b"(lp0\n", PICKLE),
     (b"(dp0\n", PICKLE),
 )
@@ -84,19 +84,19 @@ ENDINGS: dict[str, Signature] = {
     "zip": ZIP,
     "zst": Signature("a zstd file", _UNPACK),
 }
-"""Endings of files that are not read -> what they are. The file's own bytes decide once a format is named."""
+"""File name ending of formats that are not supported -> the format. If `source.format` is set, the bytes decide."""
 
 _PICKLE_PROTOCOLS = range(2, 6)
 _WEB_PAGES = (b"<!doctype html", b"<html")
-_WEB_PAGE = Signature("a web page", "its download went wrong, or needs a login: fetch the file itself")
+_WEB_PAGE = Signature("a web page", "the download failed or needs a login: download the file itself")
 
 
 def signature(head: bytes, *, tail: bytes = b"") -> Signature | None:
-    """Return what a file is by its first bytes, or None for text and what is not known.
+    """Return the format of a file from its first bytes, or None for text and for unknown formats.
 
     Args:
-        head: Its first bytes, up to HEAD_BYTES, unpacked where they were packed with gzip.
-        tail: Its last bytes, up to TAIL_BYTES.
+        head: The first bytes, up to HEAD_BYTES; of a gzip file, those of its unpacked content.
+        tail: The last bytes, up to TAIL_BYTES.
     """
     found = next((known for first, known in _SIGNATURES if head.startswith(first)), None)
     if found is ZIP:
@@ -105,7 +105,7 @@ def signature(head: bytes, *, tail: bytes = b"") -> Signature | None:
 
 
 def _by_more_than_a_prefix(head: bytes, tail: bytes) -> Signature | None:
-    """Return what a file is whose first bytes a text could have too, so that more is looked at."""
+    """Return the format of a file whose first bytes could also start a text; further bytes decide."""
     version = int.from_bytes(head[1:2])
     tests: tuple[tuple[bool, Signature], ...] = (
         (head[:2] == GZIP, GZIPPED_TWICE),
@@ -113,7 +113,7 @@ def _by_more_than_a_prefix(head: bytes, tail: bytes) -> Signature | None:
         (head[:3] == tail[-4:-1] == b"ORC", Signature("an ORC file", "write the table as Parquet")),
         (head[:3] == b"BZh" and head[4:10] == b"1AY&SY", Signature("a bzip2 file", _UNPACK)),
         (head[257:262] == b"ustar", Signature("a tar archive", "unpack it and name the file in it")),
-        # As cp1252 0x80 is the euro sign; no text goes on with the control character of a protocol.
+        # 0x80 is the euro sign in cp1252, but in a text no control character with a protocol's number follows it.
         (head[:1] == b"\x80" and version in _PICKLE_PROTOCOLS, PICKLE),
         (head.lstrip()[:20].lower().startswith(_WEB_PAGES), _WEB_PAGE),
     )

@@ -1,7 +1,6 @@
-"""Values that no encoder takes: half a character, numbers of thousands of digits, objects in objects in objects.
+"""Rejects values that cannot be read: half of a surrogate pair, numbers with many digits, deeply nested objects.
 
-They are looked for only in the columns that a task names. Whether a value fits its column is for
-`trainables.data.cells`.
+Only the columns that a task names are checked. `trainables.data.sources.cells` checks whether a value fits its column.
 """
 
 from __future__ import annotations
@@ -10,32 +9,32 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self, cast  # Any: a cell holds what the user's file holds
 
-from trainables.data.file_formats.data_file import DataFile, half_a_character, top_column
+from trainables.data.file_formats.data_file import DataFile, surrogate_problem, top_column
 from trainables.tasks.formats import FORMATS
 
 MAX_DIGITS = 100
-"""Longest whole number that is read as one. No label, character or number of a tag has as many digits."""
+"""Most digits of a whole number. No label, position or tag number has so many."""
 
 MAX_DEPTH = 32
-"""Lists and objects within each other that a cell may hold; the kinds need 2."""
+"""Most levels of nested lists and objects in a cell; the kinds need 2."""
 
 _NUMBERS = {"class", "classes", "choice"}
-"""Contents of columns whose texts are read as whole numbers."""
+"""Contents of columns whose texts can be read as whole numbers."""
 
 
 class LongNumber(str):
-    """A whole number as it is written, of more than MAX_DIGITS digits."""
+    """A whole number of more than MAX_DIGITS digits, as it is written."""
 
     __slots__ = ()
 
 
 class WrittenFloat(float):
-    """A number that is no finite float, such as 1e400, shown as it is written."""
+    """A number that is not a finite float, such as 1e400, with the text as it is written."""
 
     _written: str
 
     def __new__(cls, written: str) -> Self:
-        """Return the float that a text stands for; it remembers the text."""
+        """Return the float of a text; it keeps the text."""
         number = super().__new__(cls, written)
         number._written = written
         return number
@@ -45,19 +44,19 @@ class WrittenFloat(float):
 
 
 class Doubled(dict[str, Any]):
-    """A JSON object that names some of its columns twice; it holds the last of each."""
+    """A JSON object in which some names occur twice; it holds the last value of each."""
 
     def __init__(self, pairs: Sequence[tuple[str, Any]]) -> None:
         super().__init__(pairs)
         counts = Counter(name for name, _ in pairs)
         self.twins = frozenset(name for name, count in counts.items() if count > 1)
-        """Names that stand there twice."""
+        """Names that occur twice."""
 
 
 def value_checks(file: DataFile) -> Callable[[Mapping[str, Any], str], None]:
-    """Return what refuses a row of JSON whose named columns hold what cannot be read at all.
+    """Return a function that checks the values in a JSON row's named columns.
 
-    It takes the row and its place, and raises TaskDataError, which names file, line or row, and column.
+    The function gets the row and its position. It raises TaskDataError, which names file, line or row, and column.
 
     Args:
         file: The file.
@@ -69,23 +68,23 @@ def value_checks(file: DataFile) -> Callable[[Mapping[str, Any], str], None]:
             column = theirs if theirs in row else top
             value = row.get(column)
             if isinstance(row, Doubled) and column in row.twins:
-                problem = "stands twice in this object; remove one"
+                problem = "occurs twice in this object; remove one of the two"
             elif isinstance(value, str) and value.isascii() and not isinstance(value, LongNumber):
                 continue
             else:
                 problem = _problem(value, depth=0)
             if problem:
-                raise file.wrong_cell(problem, where=where, ours=ours, theirs=theirs)
+                raise file.cell_error(problem, where=where, ours=ours, theirs=theirs)
 
     return check
 
 
 def number_checks(file: DataFile, header: Sequence[str]) -> Callable[[Sequence[str], str], None]:
-    """Return what refuses texts of a csv row that stand for a number that is too long.
+    """Return a function that checks a csv row for numbers with too many digits; arguments as in `value_checks`.
 
     Args:
         file: The file.
-        header: Its columns.
+        header: Columns of the file.
     """
     contents = FORMATS[file.spec.kind].columns
     named = [
@@ -98,31 +97,31 @@ def number_checks(file: DataFile, header: Sequence[str]) -> Callable[[Sequence[s
         for ours, theirs, number in named:
             cell = cells[number]
             if len(cell) > MAX_DIGITS and (problem := _too_long(cell)):
-                raise file.wrong_cell(problem, where=where, ours=ours, theirs=theirs)
+                raise file.cell_error(problem, where=where, ours=ours, theirs=theirs)
 
     return check
 
 
 def _too_long(cell: str) -> str | None:
     longest = max((len(word) for word in cell.split() if word.isdigit()), default=0)
-    return _digits(longest) if longest > MAX_DIGITS else None
+    return _digits_problem(longest) if longest > MAX_DIGITS else None
 
 
-def _digits(number: int) -> str:
-    return f"holds a number of {number:,} digits, and {MAX_DIGITS} are the most that are read; correct it"
+def _digits_problem(number: int) -> str:
+    return f"holds a number with {number:,} digits, but at most {MAX_DIGITS} digits are read; correct it"
 
 
 def _problem(value: Any, *, depth: int) -> str | None:
     """Return what is wrong with a value, or None."""
     if isinstance(value, LongNumber):
-        return _digits(len(value.lstrip("-")))
+        return _digits_problem(len(value.lstrip("-")))
     if isinstance(value, str):
-        return half_a_character(value)
+        return surrogate_problem(value)
     if not isinstance(value, Mapping | list):
         return None
     if depth == MAX_DEPTH:
-        return f"nests lists and objects more than {MAX_DEPTH} deep, and kinds need 2; flatten it"
+        return f"has more than {MAX_DEPTH} levels of nested lists and objects, but kinds need only 2; flatten it"
     if isinstance(value, Doubled):
-        return f"holds an object that names {min(value.twins)!r} twice; remove one"
+        return f"holds an object in which {min(value.twins)!r} occurs twice; remove one of the two"
     parts = cast("list[Any]", [*value, *value.values()] if isinstance(value, Mapping) else value)
     return next((problem for part in parts if (problem := _problem(part, depth=depth + 1))), None)

@@ -18,10 +18,10 @@ __all__ = ["LANGUAGES", "Form", "Language", "language_of", "sentence", "text", "
 
 
 def language_of(code: str) -> Language:
-    """The language with this code.
+    """Return the language with this code.
 
     Raises:
-        ValueError: the miniature does not speak it.
+        ValueError: The miniature does not have it.
     """
     if code not in _BY_CODE:
         raise ValueError(f"the miniature has no language {code!r}; it has {', '.join(LANGUAGES)}")
@@ -30,21 +30,21 @@ def language_of(code: str) -> Language:
 
 @cache
 def sentence(statement: Statement, *, language: str) -> str:
-    """The statement as a sentence, with its stop."""
+    """Return the statement as a sentence, with its full stop."""
     spoken = language_of(language)
-    told = spoken.separator.join(spoken.words(statement)) + spoken.stop
-    # XLM-R's tokenizer class, when named itself, drops the normaliser that AutoTokenizer keeps; so both get NFKC.
-    return unicodedata.normalize("NFKC", told)
+    written = spoken.separator.join(spoken.words(statement)) + spoken.stop
+    # XLM-R's own tokenizer class drops the normaliser that AutoTokenizer keeps, so the texts themselves are NFKC.
+    return unicodedata.normalize("NFKC", written)
 
 
 def text(statements: Iterable[Statement], *, language: str) -> str:
-    """The statements as one text."""
+    """Return the statements as one text."""
     separator = language_of(language).separator
     return separator.join(sentence(statement, language=language) for statement in statements).strip()
 
 
 def words(statements: Iterable[Statement], *, language: str) -> list[str]:
-    """The words and stops of the text: what a tokenizer is trained on, Thai and Chinese included."""
+    """Return the words and full stops of the text, on which the tokenizer is trained, also for Thai and Chinese."""
     spoken = language_of(language)
     found: list[str] = []
     for statement in statements:

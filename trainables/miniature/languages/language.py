@@ -1,7 +1,7 @@
-"""The contract of a language: sentence patterns, and how it builds a noun phrase.
+"""The definition of a language: sentence patterns, and functions that build phrases.
 
 A pattern is written with spaces between words, also for Thai and Chinese, whose `separator` is empty: the spaces then
-only mark the words for the tokenizer's training. No sentence starts with a capital, so that a word has one form.
+only mark the words for the training of the tokenizer. No sentence starts with a capital, so that a word has one form.
 """
 
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from typing import Literal, Protocol
 from trainables.miniature.world import Statement, Thing
 
 Form = Literal["indefinite", "definite", "complement"]
-"""How a noun phrase stands: introduced, known, or after a relation (with its case and preposition)."""
+"""Form of a noun phrase: introduced, known, or after a relation (with its case and preposition)."""
 
 
 class Phrase(Protocol):
     """Builds the noun phrase of a thing."""
 
     def __call__(self, thing: Thing, *, form: Form) -> str:
-        """The words of the phrase, with spaces between them."""
+        """Return the words of the phrase, with spaces between them."""
         ...
 
 
@@ -25,7 +25,7 @@ class Predicate(Protocol):
     """Builds the predicate that gives a shape a colour or a size."""
 
     def __call__(self, value: str, *, shape: str) -> str:
-        """The words of the predicate, agreeing with the shape's noun."""
+        """Return the words of the predicate, which agrees with the noun of the shape."""
         ...
 
 
@@ -56,12 +56,12 @@ class Language:
     at: dict[str, str] | None = None
     """The locative verb for each shape, in languages where it agrees with the noun."""
     separator: str = " "
-    """What stands between words and between sentences."""
+    """Text between words and between sentences."""
     stop: str = "."
-    """What ends a sentence."""
+    """Full stop of a sentence."""
 
     def words(self, statement: Statement) -> list[str]:
-        """The words of the statement, without the stop."""
+        """Return the words of the statement, without the full stop."""
         thing, other = statement.subject, statement.other
         if statement.kind == "exists":
             return self.exists[thing.count > 1].format(thing=self.phrase(thing, form="indefinite")).split()

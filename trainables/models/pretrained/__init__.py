@@ -1,1 +1,1 @@
-"""The files of a pretrained checkpoint, checked without loading them: no torch, no transformers."""
+"""Checks the files of a pretrained checkpoint without loading them: no torch, no transformers."""

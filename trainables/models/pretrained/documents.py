@@ -1,4 +1,4 @@
-"""JSON files of a checkpoint, read as strictly as the loaders that come later."""
+"""Reads the JSON files of a checkpoint, as strictly as the loaders that read them later."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import Any, cast  # Any: JSON
 from trainables.errors import CheckpointError
 
 LFS_POINTER = b"version https://git-lfs"
-"""How the file begins that Git LFS leaves where the real one was not fetched."""
+"""First bytes of a pointer file of Git LFS, which replaces a file that was not fetched."""
 
 _MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """Return the JSON object that a file holds. It is not to be changed: it is kept.
+    """Return the JSON object in a file. It is cached, so callers must not change it.
 
     Raises:
-        CheckpointError: It is no JSON object in UTF-8, or begins with a byte order mark.
+        CheckpointError: The file is not a JSON object in UTF-8, or starts with a byte order mark.
     """
     facts = path.stat()
     return _read(path, facts.st_size, facts.st_mtime_ns)
@@ -31,27 +31,27 @@ def _read(path: Path, size: int, mtime_ns: int) -> dict[str, Any]:
     del size, mtime_ns  # they are arguments so that a changed file is read again
     content = _content(path)
     if content.startswith(LFS_POINTER):
-        raise unreadable(path, "is a pointer of Git LFS, not the file itself", "fetch it with `git lfs pull`")
+        raise unreadable(path, "is a Git LFS pointer, not the file itself", "fetch the file with `git lfs pull`")
     if content.startswith(_MARKS):
         raise unreadable(
-            path, "begins with a byte order mark, which JSON does not have", "save it as UTF-8 without the mark"
+            path, "starts with a byte order mark, which JSON must not have", "save it as UTF-8 without the mark"
         )
     try:
         value = json.loads(content.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise unreadable(path, f"is not UTF-8 (byte {error.start})", "save it as UTF-8") from None
     except ValueError as error:
-        raise unreadable(path, f"is no JSON ({error})", "copy the checkpoint anew") from None
+        raise unreadable(path, f"is not valid JSON ({error})", "copy the checkpoint again") from None
     except RecursionError:
-        raise unreadable(path, "is no JSON that can be read: it is nested too deep", "copy it anew") from None
+        raise unreadable(path, "is nested too deeply to be read", "copy the checkpoint again") from None
     if not isinstance(value, dict):
         kind = {list: "a list", str: "a text", type(None): "null"}.get(type(value), "a number")
-        raise unreadable(path, f"holds {kind}, and an object is needed", "copy the checkpoint anew")
+        raise unreadable(path, f"holds {kind}, but must hold an object", "copy the checkpoint again")
     return cast("dict[str, Any]", value)
 
 
 def unreadable(path: Path, problem: str, remedy: str) -> CheckpointError:
-    """Return the error of a file that cannot be used."""
+    """Return the error about a file that cannot be used, with its problem and the next step (`remedy`)."""
     return CheckpointError(
         f"cannot load a checkpoint from {str(path.parent)!r}: {path.name} {problem}; {remedy}",
         folder=path.parent,

@@ -1,279 +1,284 @@
-"""Whether a folder holds an encoder that can be trained: its configuration, weights and tokenizer, and their fit.
+"""Checks that a folder holds an encoder that can be trained: configuration, weights, tokenizer, and that they fit.
 
-What is wrong in a download or a hand-made checkpoint shows here, before anything is started, by the file and the field.
-Nothing is loaded and nobody's code runs.
+So an error in a download or in a hand-made checkpoint is found before a trial starts, with its file and field. Nothing
+is loaded, and no code of the checkpoint runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any  # Any: JSON
 
 from trainables.errors import CheckpointError
+from trainables.models.families.by_name import FAMILIES, PAGE, family_of
+from trainables.models.families.family import EncoderFamily, length
 from trainables.models.pretrained.documents import read_object, unreadable
 from trainables.models.pretrained.header import FILE, INDEX, Tensor, read_tensors
 from trainables.models.pretrained.vocabulary import TOKENIZER, check_tokenizer
 from trainables.models.text_towers import KNOWN, OPEN_CLIP_CONFIG, is_image_text, read_text_tower
 
-ENCODER_FAMILIES = ("xlm-roberta", "bert")
-"""Values of `model_type` in config.json that an encoder can have."""
-
 TRAINED_TYPES = ("F32", "F16", "BF16", "F64")
-"""Types that weights are read from. Quantised ones mean nothing without their scales."""
+"""Types of weights that can be read. Quantised weights cannot be used without their scales."""
 
 CONFIG = "config.json"
+CONFIGS = (CONFIG, OPEN_CLIP_CONFIG)
+"""Files of which an encoder's folder must hold one; they name its architecture."""
 
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
-_PREFIXES = {"xlm-roberta": ("", "roberta."), "bert": ("", "bert.")}
-_WORDS = "embeddings.word_embeddings.weight"
-_DEFAULTS = {
-    "vocab_size": 30522,
-    "hidden_size": 768,
-    "num_hidden_layers": 12,
-    "num_attention_heads": 12,
-    "intermediate_size": 3072,
-    "max_position_embeddings": 512,
-    "type_vocab_size": 2,
-}
-"""What transformers takes of both families where config.json leaves a field out."""
+TOKENIZERS = (TOKENIZER, "sentencepiece.bpe.model")
+"""Files of which an encoder's folder must hold one."""
 
 ACTIVATIONS = (
     *("gelu", "gelu_10", "gelu_accurate", "gelu_fast", "gelu_new", "gelu_python", "gelu_python_tanh"),
     *("gelu_pytorch_tanh", "hardswish", "laplace", "leaky_relu", "linear", "mish", "quick_gelu", "relu", "relu2"),
     *("relu6", "sigmoid", "silu", "swish", "tanh"),
 )
-"""Values of `hidden_act`: those of transformers' functions that have no weights."""
+"""Allowed values of `hidden_act`: the functions of transformers that have no weights."""
 
 _DTYPES = frozenset({None, "auto", "float64", "float32", "float16", "bfloat16"})
 
-_PADDING = {"xlm-roberta": 1, "bert": 0}
-"""The same of `pad_token_id`."""
-
 _OLD_NAMES = {"LayerNorm.weight": "LayerNorm.gamma", "LayerNorm.bias": "LayerNorm.beta"}
-"""What BERT's first checkpoints, which TensorFlow wrote, call them."""
+"""Tensor name -> name in BERT's first checkpoints, which TensorFlow wrote."""
 
 
 def check_encoder_folder(path: Path) -> None:
-    """Check that a folder holds an encoder that can be loaded without running anyone's code, and trained.
+    """Check that a folder holds an encoder that can be trained, and loaded without running code of the checkpoint.
 
     Args:
         path: The folder.
 
     Raises:
-        CheckpointError: A file is missing, damaged or of a kind that is not loaded, or two do not fit; names which.
+        CheckpointError: A file is missing, damaged or of a wrong type, or two files do not fit together; the message
+            names the file.
     """
     if not path.is_dir():
-        msg = f"cannot load an encoder from {str(path)!r}: it is no folder; give a checkpoint's folder"
+        msg = f"cannot load an encoder from {str(path)!r}: it is not a folder; give the folder of a checkpoint"
         raise CheckpointError(msg, folder=path)
-    _require(path, (CONFIG, OPEN_CLIP_CONFIG), "its configuration")
+    check_architecture(path)
     check_not_pickled(path)
     if is_image_text(path):
         _check_text_tower(path)
         return
-    _require(path, (FILE, INDEX), "its weights")
-    _require(path, (TOKENIZER, "sentencepiece.bpe.model"), "its tokenizer")
+    _check_has_file(path, (FILE, INDEX), "weights", " (where they are pickled, run `xstilts encoders convert` once)")
+    _check_has_file(path, TOKENIZERS, "tokenizer")
     config = encoder_config(path)
-    weights = _named(path, family=str(config["model_type"]))
+    weights = _named(path, family=family_of(config["model_type"]))
     check_types(path, weights)
     _check_shapes(path, config=config, weights=weights)
     check_padding(path, config=config)
-    check_tokenizer(path, num_embeddings=config["vocab_size"], padding=_counted_from(config))
+    check_tokenizer(path, num_embeddings=config["vocab_size"], padding=_padding_before_positions(config))
+
+
+def check_architecture(path: Path) -> None:
+    """Check that a folder's configuration is that of an encoder; no other file is needed.
+
+    Raises:
+        CheckpointError: It has no configuration, or one of an architecture that is no family.
+    """
+    _check_has_file(path, CONFIGS, "configuration")
+    if not is_image_text(path):
+        family_in(path)
 
 
 def check_not_pickled(path: Path) -> None:
-    """Check that a checkpoint does not have its weights as pickles only.
+    """Check that a checkpoint has weights in safetensors files, and not only as pickles.
 
     Raises:
-        CheckpointError: It has.
+        CheckpointError: It has only pickled weights.
     """
     pickled = sorted(file for pattern in _PICKLES for file in path.glob(pattern))
     if pickled and not any(path.glob("*.safetensors")):
         msg = (
-            f"cannot load an encoder from {str(path)!r}: its weights are pickled ({pickled[0].name}), and a pickle can "
-            "run any code when it is read, so only safetensors are; convert them with save_pretrained, or take a "
-            "revision of the repository that has them (a pull request's is refs/pr/N)"
+            f"cannot load an encoder from {str(path)!r}: its weights are pickled ({pickled[0].name}); a pickle can run "
+            "any code, so only safetensors files are read; convert the weights once with `xstilts encoders convert` (a "
+            "vision tower: with save_pretrained), or use a revision of the repository that has safetensors "
+            "(refs/pr/N for a pull request)"
         )
         raise CheckpointError(msg, folder=path, field=pickled[0].name)
 
 
 def encoder_config(path: Path) -> Mapping[str, Any]:
-    """Return the configuration of an encoder's folder, with what transformers takes for fields that it leaves out.
+    """Return the configuration of an encoder's folder, with the defaults of transformers for missing fields.
 
     Raises:
-        CheckpointError: It is no JSON, of another family, or a field is no number that can be.
+        CheckpointError: It is not JSON, is of another family, or a field has a value that is not allowed.
     """
-    config = read_object(path / CONFIG)
-    family = config.get("model_type")
-    if family not in ENCODER_FAMILIES:
-        msg = (
-            f"cannot load an encoder from {str(path)!r}: its model_type is {family!r}; an encoder is one of "
-            f"{', '.join(ENCODER_FAMILIES)}, or the XLM-R text tower of one of {', '.join(KNOWN)}; choose such a "
-            "checkpoint"
-        )
-        raise CheckpointError(msg, folder=path, field="model_type")
+    config, family = read_object(path / CONFIG), family_in(path)
     if config.get("quantization_config") is not None:
-        remedy = "take the checkpoint that it was made from"
-        raise unfit(path, "quantization_config", "is set, and quantised weights are not trained", remedy)
-    config = {**_DEFAULTS, "pad_token_id": _PADDING[str(family)], **config}
-    for field in _DEFAULTS:
+        remedy = "use the original checkpoint, which is not quantised"
+        raise unfit(path, "quantization_config", "is set, but quantised weights cannot be trained", remedy)
+    config = {**family.defaults, "pad_token_id": family.padding, **config}
+    for field in family.defaults:
         _check_whole(path, field, config[field])
     _check_settings(path, config)
     if config["hidden_size"] % config["num_attention_heads"]:
-        problem = f"{config['num_attention_heads']} does not divide hidden_size, {config['hidden_size']}"
-        raise unfit(path, "num_attention_heads", problem, "copy config.json anew")
+        problem = f"is {config['num_attention_heads']}, which does not divide hidden_size {config['hidden_size']}"
+        raise unfit(path, "num_attention_heads", problem, "copy config.json again")
     return config
 
 
-def encoder_shape(path: Path) -> Mapping[str, Any]:
-    """Return the configuration of the encoder that a folder holds, whichever type of checkpoint it is.
+def family_in(path: Path) -> EncoderFamily:
+    """Return the family that the config.json of a folder names; only this file is read.
 
     Raises:
-        CheckpointError: As `check_encoder_folder`.
+        CheckpointError: It is not JSON, or names an architecture that is no family.
+    """
+    named = read_object(path / CONFIG).get("model_type")
+    if isinstance(named, str) and named in FAMILIES:
+        return FAMILIES[named]
+    msg = (
+        f"cannot load an encoder from {str(path)!r}: its model_type is {named!r}, but an encoder must be one of "
+        f"{', '.join(FAMILIES)}, or the XLM-R text tower of one of {', '.join(KNOWN)}; choose such a checkpoint, or "
+        f"add the architecture ({PAGE})"
+    )
+    raise CheckpointError(msg, folder=path, field="model_type")
+
+
+def max_tokens(path: Path) -> int:
+    """Return the maximum number of tokens of an input of the encoder in a folder, image tokens included.
+
+    Raises:
+        CheckpointError: For the reasons in `check_encoder_folder`.
+    """
+    shape = encoder_shape(path)
+    return family_of(shape["model_type"]).max_tokens(shape)
+
+
+def encoder_shape(path: Path) -> Mapping[str, Any]:
+    """Return the configuration of the encoder in a folder, for every supported type of checkpoint.
+
+    Raises:
+        CheckpointError: For the reasons in `check_encoder_folder`.
     """
     tower = read_text_tower(path)
     return tower.config if tower is not None else encoder_config(path)
 
 
 def check_padding(path: Path, *, config: Mapping[str, Any]) -> None:
-    """Check the token that fills texts up: XLM-R counts positions from it.
+    """Check the id of the padding token; XLM-R and XLM-R XL count positions from it.
 
     Raises:
-        CheckpointError: It is no token of the vocabulary.
+        CheckpointError: It is not a token of the vocabulary, or leaves no positions.
     """
     number, last = config["pad_token_id"], config["vocab_size"] - 1
-    usual = _PADDING[str(config["model_type"])]
-    if number is None and config["model_type"] != "xlm-roberta":
+    family = family_of(config["model_type"])
+    if number is None and not family.starts_after_padding:
         return
     if type(number) is not int or not 0 <= number <= last:
         shown = "null" if number is None else repr(number)
-        problem = f"is {shown}, and it must be a token of the vocabulary, 0 to {last}"
-        raise unfit(path, "pad_token_id", problem, f"set it to the padding's number in the tokenizer (usually {usual})")
-    if config["model_type"] == "xlm-roberta" and number + 1 >= config["max_position_embeddings"]:
-        problem = f"is {number}, and XLM-R's positions begin behind it, of which there are "
-        problem += f"{config['max_position_embeddings']} (max_position_embeddings)"
-        raise unfit(path, "pad_token_id", problem, "copy config.json anew")
+        problem = f"is {shown}, but must be a token of the vocabulary, 0 to {last}"
+        remedy = f"set it to the id of the tokenizer's padding token (usually {family.padding})"
+        raise unfit(path, "pad_token_id", problem, remedy)
+    if family.starts_after_padding and number + 1 >= config["max_position_embeddings"]:
+        problem = f"is {number}, and XLM-R's positions start after it, but there are only "
+        problem += f"{config['max_position_embeddings']} positions (max_position_embeddings)"
+        raise unfit(path, "pad_token_id", problem, "copy config.json again")
 
 
 def check_types(path: Path, weights: Mapping[str, Tensor]) -> None:
-    """Check that weights are stored as numbers that can be trained.
+    """Check that weights are stored in a type that can be trained.
 
     Raises:
-        CheckpointError: One is quantised.
+        CheckpointError: A tensor has another type, for example a quantised one.
     """
     odd = next((name for name, tensor in weights.items() if tensor.dtype not in TRAINED_TYPES), None)
     if odd is not None:
         msg = (
-            f"cannot load weights from {str(path)!r}: {odd!r} is stored as {weights[odd].dtype}; they are read as "
-            f"{', '.join(TRAINED_TYPES)}; take the checkpoint before it was quantised"
+            f"cannot load weights from {str(path)!r}: {odd!r} has the type {weights[odd].dtype}, but must be one of "
+            f"{', '.join(TRAINED_TYPES)}; use the original checkpoint, which is not quantised"
         )
         raise CheckpointError(msg, folder=path, field=odd)
 
 
 def unfit(path: Path, field: str, problem: str, remedy: str) -> CheckpointError:
-    """Return the error of a field of config.json."""
+    """Return the error about a field of config.json, with its problem and the next step (`remedy`)."""
     msg = f"cannot load a checkpoint from {str(path)!r}: {field} of {CONFIG} {problem}; {remedy}"
     return CheckpointError(msg, folder=path, field=field)
 
 
 def _check_text_tower(path: Path) -> None:
     tower = read_text_tower(path)
-    assert tower is not None  # noqa: S101  (it is of a known type)
-    _require(path, (TOKENIZER, "sentencepiece.bpe.model"), "its tokenizer")
+    assert tower is not None  # noqa: S101  (the caller has checked the type)
+    _check_has_file(path, TOKENIZERS, "tokenizer")
     check_padding(path, config=tower.config)
-    check_tokenizer(path, num_embeddings=tower.config["vocab_size"], padding=_counted_from(tower.config))
+    check_tokenizer(path, num_embeddings=tower.config["vocab_size"], padding=_padding_before_positions(tower.config))
 
 
 def _check_settings(path: Path, config: Mapping[str, Any]) -> None:
-    """Check the fields that are no sizes."""
-    activation, epsilon = config.get("hidden_act", "gelu"), config.get("layer_norm_eps", 1e-12)
+    """Check the fields that are not sizes."""
+    family = family_of(config["model_type"])
+    activation, epsilon = config.get(family.activation_field, "gelu"), config.get(family.epsilon_field, 1e-12)
     if activation not in ACTIVATIONS:
-        problem = f"is {activation!r}, and it must be one of {', '.join(ACTIVATIONS)}"
-        raise unfit(path, "hidden_act", problem, "copy config.json anew")
+        problem = f"is {activation!r}, but must be one of {', '.join(ACTIVATIONS)}"
+        raise unfit(path, family.activation_field, problem, "copy config.json again")
     if type(epsilon) is not float or not 0 < epsilon < 1:
-        problem = f"is {epsilon!r}, and it must be a number between 0 and 1, such as 1e-05"
-        raise unfit(path, "layer_norm_eps", problem, "copy config.json anew")
+        problem = f"is {epsilon!r}, but must be a number between 0 and 1, such as 1e-05"
+        raise unfit(path, family.epsilon_field, problem, "copy config.json again")
     for field in ("dtype", "torch_dtype"):
         if isinstance(config.get(field), list | dict) or config.get(field) not in _DTYPES:
-            problem = f"is {config[field]!r}, and weights are loaded as {', '.join(sorted(filter(None, _DTYPES)))}"
-            raise unfit(path, field, problem, "copy config.json anew")
+            problem = f"is {config[field]!r}, but must be one of {', '.join(sorted(filter(None, _DTYPES)))}"
+            raise unfit(path, field, problem, "copy config.json again")
 
 
-def _counted_from(config: Mapping[str, Any]) -> int | None:
-    """Return the padding that an XLM-R counts its positions from; None for BERT, whose positions begin at 0."""
-    return config["pad_token_id"] if config["model_type"] == "xlm-roberta" else None
+def _padding_before_positions(config: Mapping[str, Any]) -> int | None:
+    """Return the padding id after which positions start; None for families whose positions start at 0."""
+    return config["pad_token_id"] if family_of(config["model_type"]).starts_after_padding else None
 
 
 def _check_whole(path: Path, field: str, value: object) -> None:
     if type(value) is not int or value < 1:
-        raise unfit(path, field, f"is {value!r}, and it must be a whole number above 0", "copy config.json anew")
+        raise unfit(path, field, f"is {value!r}, but must be a whole number above 0", "copy config.json again")
 
 
-def _named(path: Path, *, family: str) -> Mapping[str, Tensor]:
-    """Return the tensors of an encoder by their names without the prefix that a head's model gives them."""
+def _named(path: Path, *, family: EncoderFamily) -> Mapping[str, Tensor]:
+    """Return the tensors of an encoder by name, without the prefix that a model with a head adds."""
     tensors = read_tensors(path)
-    prefix = next((prefix for prefix in _PREFIXES[family] if prefix + _WORDS in tensors), None)
+    prefix = next((prefix for prefix in ("", family.prefix) if prefix + family.words in tensors), None)
     if prefix is None:
         msg = (
-            f"cannot load weights from {str(path)!r}: no tensor is named {_WORDS}, and config.json says {family}; "
-            "copy the checkpoint anew"
+            f"cannot load weights from {str(path)!r}: no tensor has the name {family.words}, which model_type "
+            f"{family.model_type} of config.json needs; copy the checkpoint again"
         )
-        raise CheckpointError(msg, folder=path, field=_WORDS)
+        raise CheckpointError(msg, folder=path, field=family.words)
     named = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-    weights = {name: tensor for name, tensor in named.items() if name.startswith(("embeddings.", "encoder."))}
+    weights = {name: tensor for name, tensor in named.items() if name.startswith(family.parts)}
     weights.pop("embeddings.position_ids", None)
     return weights
 
 
 def _check_shapes(path: Path, *, config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None:
-    for name, fields in _expected(config["num_hidden_layers"]):
+    for name, sizes in family_of(config["model_type"]).tensors(config):
         tensor = weights.get(name) or weights.get(_old_name(name))
         if tensor is None:
             msg = (
-                f"cannot load weights from {str(path)!r}: the tensor {name!r} is missing, and config.json tells of "
-                f"{config['num_hidden_layers']} layers (num_hidden_layers); copy the checkpoint anew"
+                f"cannot load weights from {str(path)!r}: the tensor {name!r} is missing, but config.json has "
+                f"{config['num_hidden_layers']} layers (num_hidden_layers); copy the checkpoint again"
             )
             raise CheckpointError(msg, folder=path, field=name)
-        has = tensor.shape if len(tensor.shape) == len(fields) else (None,) * len(fields)
-        differing = [field for field, size in zip(fields, has, strict=True) if config[field] != size]
+        has = tensor.shape if len(tensor.shape) == len(sizes) else (None,) * len(sizes)
+        differing = [field for field, size in zip(sizes, has, strict=True) if length(field, config) != size]
         if differing:
+            field = differing[0] if isinstance(differing[0], str) else differing[0][1]
             shape = " x ".join(map(str, tensor.shape))
-            is_there = differing[0] in read_object(path / CONFIG)
-            said = f"is {config[differing[0]]}" if is_there else f"is missing, which means {config[differing[0]]}"
-            problem = f"{said}, and the weights have another shape: {name} is {shape}"
-            raise unfit(path, differing[0], problem, "take config.json and weights of one checkpoint")
+            is_there = field in read_object(path / CONFIG)
+            value = f"is {config[field]}" if is_there else f"is missing (default {config[field]})"
+            problem = f"{value}, but the weights have another shape: {name} is {shape}"
+            raise unfit(path, field, problem, "use config.json and weights of the same checkpoint")
 
 
 def _old_name(name: str) -> str:
     return next((name.removesuffix(new) + old for new, old in _OLD_NAMES.items() if name.endswith(new)), name)
 
 
-def _expected(num_layers: int) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Return the name of each of an encoder's tensors, and the fields that give its shape."""
-    hidden, wide = "hidden_size", "intermediate_size"
-    yield _WORDS, ("vocab_size", hidden)
-    yield "embeddings.position_embeddings.weight", ("max_position_embeddings", hidden)
-    yield "embeddings.token_type_embeddings.weight", ("type_vocab_size", hidden)
-    yield from _both("embeddings.LayerNorm", hidden)
-    for layer in (f"encoder.layer.{number}" for number in range(num_layers)):
-        for part in ("attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense"):
-            yield from _both(f"{layer}.{part}", hidden, hidden)
-        yield from _both(f"{layer}.attention.output.LayerNorm", hidden)
-        yield from _both(f"{layer}.intermediate.dense", wide, hidden)
-        yield from _both(f"{layer}.output.dense", hidden, wide)
-        yield from _both(f"{layer}.output.LayerNorm", hidden)
-
-
-def _both(name: str, *fields: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-    yield f"{name}.weight", fields
-    yield f"{name}.bias", fields[:1]
-
-
-def _require(path: Path, names: tuple[str, ...], what: str) -> None:
+def _check_has_file(path: Path, names: tuple[str, ...], what: str, hint: str = "") -> None:
     if any((path / name).is_file() for name in names):
         return
     dangling = next((name for name in names if (path / name).is_symlink()), None)
     if dangling is not None:
-        raise unreadable(path / dangling, "is a link to a file that is not there", "fetch the checkpoint anew")
-    msg = f"cannot load an encoder from {str(path)!r}: it lacks {what}; it needs {' or '.join(names)}; add it"
+        raise unreadable(path / dangling, "is a link to a file that does not exist", "fetch the checkpoint again")
+    msg = (
+        f"cannot load an encoder from {str(path)!r}: it has no {what}; it must hold {' or '.join(names)}; add the file"
+        f"{hint}"
+    )
     raise CheckpointError(msg, folder=path, field=names[0])

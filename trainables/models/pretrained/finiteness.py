@@ -1,7 +1,7 @@
-"""A file's hash and, where it holds weights, whether they are finite: both in one pass over its bytes.
+"""Computes the hash of a file and, for weights, checks that they are finite, in one pass over its bytes.
 
-A stage's key needs the hash of every file of a checkpoint, so its weights are read in any case. A weight that is not a
-number makes every score one; here it is found before anything has been started.
+A stage's key needs the hash of every file of a checkpoint, so the weights are read in any case. A single NaN among the
+weights makes every score NaN; this check finds it before a trial starts.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from trainables.errors import CheckpointError
 from trainables.models.pretrained.header import Tensor, read_header
 
 PIECE_BYTES = 1 << 21
-"""Bytes that are read, hashed and looked at together: they stay in a core's cache."""
+"""Bytes that are read, hashed and checked together: they fit into the cache of a core."""
 
 
 _FLOATS = {"F64": "<f8", "F32": "<f4"}
 _EXPONENTS = {"F16": 0x7C00, "BF16": 0x7F80}
-"""Type of two bytes -> its largest exponent, in place."""
+"""16-bit type -> bits of its largest exponent, which infinite numbers and NaN have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileFacts:
-    """What a pass over a file has found."""
+    """Hash and finiteness of a file."""
 
     sha256: str
     not_finite: str | None
@@ -35,7 +35,7 @@ class FileFacts:
 
 
 def file_facts(path: Path) -> FileFacts:
-    """Return a file's facts; it is read again only when it has changed."""
+    """Return the hash and finiteness of a file; it is read again only if it has changed."""
     facts = path.stat()
     return _read(path, facts.st_size, facts.st_mtime_ns)
 
@@ -58,14 +58,14 @@ def _read(path: Path, size: int, mtime_ns: int) -> FileFacts:
 
 
 class _Reading:
-    """Reads a file from its beginning, and hashes what is read."""
+    """Reads a file from the start, and hashes the bytes that are read."""
 
     def __init__(self, file: BufferedReader) -> None:
         self.digest = hashlib.sha256()
         self._file, self._buffer, self._here = file, memoryview(bytearray(PIECE_BYTES)), 0
 
     def pieces(self, *, end: int | None = None) -> Generator[memoryview]:
-        """Yield what comes next, up to a place or the end of the file; a piece holds until the next is asked for."""
+        """Yield the next bytes, up to a position or the end of the file. A piece is valid until the next is read."""
         while end is None or self._here < end:
             wanted = PIECE_BYTES if end is None else min(PIECE_BYTES, end - self._here)
             num_read = self._file.readinto(self._buffer[:wanted])
@@ -78,27 +78,27 @@ class _Reading:
 
 
 def _are_finite(piece: memoryview, *, dtype: str) -> bool:
-    import numpy as np  # late: commands that only ask start without it
+    import numpy as np  # imported late: some commands do not need it, and start faster
 
     if dtype in _EXPONENTS:
-        # As whole numbers: processors have no fast way for halves. Infinite and NaN are those of the largest exponent.
+        # As whole numbers, because processors are slow with 16-bit floats. The largest exponent means infinite or NaN.
         return int((np.frombuffer(piece, "<u2") & 0x7FFF).max()) < _EXPONENTS[dtype]
     values = np.frombuffer(piece, _FLOATS[dtype])
-    # A NaN goes through both. Neither makes an array as long as the values, as isfinite does.
+    # Both return NaN if there is a NaN. Unlike isfinite of all values, neither allocates an array of their length.
     return bool(np.isfinite(values.max()) and np.isfinite(values.min()))
 
 
 def _weights(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a file whose numbers are looked at; a file of another kind, or a torn one, has none."""
+    """Return the tensors of a file that are checked; none for a file of another type or a damaged one."""
     if path.suffix != ".safetensors":
         return {}
     try:
         tensors = read_header(path)
     except CheckpointError:
-        return {}  # the check of its folder says so; here its bytes are what identifies it
+        return {}  # the check of the folder reports the damage; here only the hash of the bytes is needed
     return {name: tensor for name, tensor in tensors.items() if _is_weight(name, tensor)}
 
 
 def _is_weight(name: str, tensor: Tensor) -> bool:
-    # Masks of attention are stored beside the weights by some, and are infinite on purpose.
+    # Some checkpoints store attention masks with the weights; these are infinite on purpose.
     return tensor.dtype in {*_FLOATS, *_EXPONENTS} and not name.endswith(("mask", "masked_bias"))

@@ -1,7 +1,7 @@
-"""What a safetensors file says it holds, checked against its size: a file that was cut is found without reading it.
+"""Reads the header of a safetensors file and checks it against the file's size: this finds truncated files quickly.
 
 The format: 8 bytes, little-endian, give the length of a JSON header: name -> dtype, shape, and a range of the bytes
-behind it. The ranges cover the rest of the file without a hole (safetensors' README).
+after the header. The ranges cover the rest of the file without gaps (safetensors' README).
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from typing import Any, cast  # Any: JSON
 
 from trainables.errors import CheckpointError
 from trainables.models.pretrained.documents import LFS_POINTER, read_object, unreadable
+from trainables.names import problem_of_name
 
 FILE, INDEX = "model.safetensors", "model.safetensors.index.json"
 
 MAX_HEADER_BYTES = 100_000_000
-"""More than safetensors itself reads."""
+"""Largest header, in bytes; safetensors itself reads less."""
 
 _LENGTH_BYTES = 8
 _BITS = {
@@ -36,22 +37,22 @@ _BITS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tensor:
-    """Where a tensor lies in its file."""
+    """A tensor's type, shape and position in its file."""
 
     dtype: str
-    """safetensors' name of its type."""
+    """Type, as safetensors names it."""
     shape: tuple[int, ...]
     start: int
-    """Byte of the file at which it begins."""
+    """Position of its first byte in the file."""
     end: int
-    """Byte behind its last one."""
+    """Position after its last byte."""
 
 
 def read_header(path: Path) -> Mapping[str, Tensor]:
-    """Return the tensors of a safetensors file by name, in the order in which they lie there.
+    """Return the tensors of a safetensors file by name, in the order of the file.
 
     Raises:
-        CheckpointError: It is no safetensors file, or not a whole one.
+        CheckpointError: The file is not a safetensors file, or is damaged.
     """
     try:
         facts = path.stat()
@@ -61,10 +62,10 @@ def read_header(path: Path) -> Mapping[str, Tensor]:
 
 
 def read_tensors(folder: Path) -> Mapping[str, Tensor]:
-    """Return the tensors of a checkpoint by name, whether it is one file or several with an index.
+    """Return the tensors of a checkpoint by name, from one file or from several files with an index.
 
     Raises:
-        CheckpointError: There are none, a file is not whole, or the index names what is not there.
+        CheckpointError: There are no files, a file is damaged, or a file or tensor of the index is missing.
     """
     if (folder / FILE).is_file():
         return read_header(folder / FILE)
@@ -74,28 +75,34 @@ def read_tensors(folder: Path) -> Mapping[str, Tensor]:
     files = _files(index)
     missing = sorted({file for file in files.values() if not (folder / file).is_file()})
     if missing:
-        problem = f"names {missing[0]}, which is not there ({len(missing)} of {len(set(files.values()))} files missing)"
-        raise unreadable(index, problem, "copy the checkpoint anew")
+        counts = f"{len(missing)} of {len(set(files.values()))} files are missing"
+        raise unreadable(index, f"names {missing[0]}, which does not exist ({counts})", "copy the checkpoint again")
     found: dict[str, Tensor] = {}
     for file in sorted(set(files.values())):
         found |= read_header(folder / file)
     lost = sorted(files.keys() - found.keys())
     if lost:
         problem = f"names the tensor {lost[0]!r}, which {files[lost[0]]} lacks"
-        raise unreadable(index, problem, "copy the checkpoint anew")
+        raise unreadable(index, problem, "copy the checkpoint again")
     return found
 
 
 def _files(index: Path) -> dict[str, str]:
-    """Return tensor -> file, as an index has it."""
+    """Return tensor -> file, from an index."""
     named = read_object(index).get("weight_map")
     if not isinstance(named, dict) or not named:
-        raise unreadable(index, "has no weight_map, which names a file for each tensor", "copy the checkpoint anew")
+        problem = "has no weight_map, which must name a file for each tensor"
+        raise unreadable(index, problem, "copy the checkpoint again")
     files = cast("dict[str, object]", named)
-    odd = next((file for file in files.values() if not isinstance(file, str) or Path(file).name != file), None)
+    odd = next((file for file in files.values() if not _is_beside(file)), None)
     if odd is not None:
-        raise unreadable(index, f"names the file {odd!r}, and a file lies beside it", "copy the checkpoint anew")
+        problem = f"names the file {str(odd)[:80]!r}, but files must be in the same folder"
+        raise unreadable(index, problem, "copy the checkpoint again")
     return cast("dict[str, str]", files)
+
+
+def _is_beside(file: object) -> bool:
+    return isinstance(file, str) and "/" not in file and problem_of_name(file) is None
 
 
 @lru_cache(maxsize=64)
@@ -104,17 +111,17 @@ def _read(path: Path, size: int, mtime_ns: int) -> Mapping[str, Tensor]:
     with path.open("rb") as file:
         first = file.read(len(LFS_POINTER))
         if first == LFS_POINTER:
-            raise unreadable(path, "is a pointer of Git LFS, not the weights", "fetch them with `git lfs pull`")
+            raise unreadable(path, "is a Git LFS pointer, not the weights", "fetch the weights with `git lfs pull`")
         length = int.from_bytes(first[:_LENGTH_BYTES], "little")
         file.seek(_LENGTH_BYTES)
         header = file.read(length) if length <= min(MAX_HEADER_BYTES, size - _LENGTH_BYTES) else b""
     if not header.startswith(b"{"):
-        raise _torn(path, f"it has {size:,} bytes and no header that fits them")
+        raise _damaged(path, f"it has {size:,} bytes, but no header that fits this size")
     begin = _LENGTH_BYTES + length
     tensors = _tensors(header, begin=begin, path=path)
     end = max((tensor.end for tensor in tensors.values()), default=begin)
     if end != size:
-        raise _torn(path, f"its header tells of {end:,} bytes, and it has {size:,}")
+        raise _damaged(path, f"it must have {end:,} bytes by its header, but has {size:,}")
     return tensors
 
 
@@ -123,13 +130,13 @@ def _tensors(header: bytes, *, begin: int, path: Path) -> Mapping[str, Tensor]:
         entries: dict[str, dict[str, Any]] = json.loads(header.decode("utf-8"))
         placed = [_placed(name, entry, begin=begin) for name, entry in entries.items() if name != "__metadata__"]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise _torn(path, "its header is damaged") from None
+        raise _damaged(path, "its header cannot be read") from None
     placed.sort(key=lambda pair: (pair[1].start, pair[1].end))
-    here = begin
+    position = begin
     for name, tensor in placed:
-        if tensor.start != here or tensor.end - here != _num_bytes(tensor):
-            raise _torn(path, f"its header gives {name!r} a place that does not fit its shape")
-        here = tensor.end
+        if tensor.start != position or tensor.end - position != _num_bytes(tensor):
+            raise _damaged(path, f"its header gives {name!r} a position that does not fit its shape")
+        position = tensor.end
     return dict(placed)
 
 
@@ -146,6 +153,6 @@ def _num_bytes(tensor: Tensor) -> int:
     return math.prod(tensor.shape) * _BITS[tensor.dtype] // 8
 
 
-def _torn(path: Path, why: str) -> CheckpointError:
-    msg = f"cannot load weights from {str(path)!r}: it is no whole safetensors file ({why}); copy the checkpoint anew"
+def _damaged(path: Path, why: str) -> CheckpointError:
+    msg = f"cannot load weights from {str(path)!r}: the safetensors file is damaged ({why}); copy the checkpoint again"
     return CheckpointError(msg, folder=path.parent, field=path.name)

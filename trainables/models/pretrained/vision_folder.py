@@ -1,4 +1,4 @@
-"""Whether a folder holds a vision tower that can be loaded: its configuration, its weights, and their fit."""
+"""Checks that a folder holds a vision tower that can be loaded: configuration, weights, and that they fit."""
 
 from __future__ import annotations
 
@@ -14,24 +14,26 @@ from trainables.models.pretrained.header import FILE, INDEX, Tensor, read_tensor
 PREPROCESSOR = "preprocessor_config.json"
 
 _PATCHES = ("patch_embeddings.projection.weight", "patch_embedding.weight")
-"""How the names of the tensor end that makes vectors of patches: [hidden size, channels, patch size, patch size]."""
+"""Endings of the name of the patch embedding, whose shape is [hidden size, channels, patch size, patch size]."""
 
 _NUM_CHANNELS = 3
 
 
 def check_vision_folder(path: Path) -> None:
-    """Check that a folder holds a vision tower that can be loaded without running anyone's code.
+    """Check that a folder holds a vision tower that can be loaded without running code of the checkpoint.
 
     Args:
         path: The folder; it has a config.json.
 
     Raises:
-        CheckpointError: A file is missing, damaged or of a kind that is not loaded, or two do not fit; names which.
+        CheckpointError: A file is missing, damaged or of a wrong type, or two files do not fit together; the message
+            names the file.
     """
     config = vision_config(path)
     check_not_pickled(path)
     if not (path / FILE).is_file() and not (path / INDEX).is_file():
-        msg = f"cannot load a vision tower from {str(path)!r}: it lacks its weights; it needs {FILE} or {INDEX}; add it"
+        rule = f"it has no weights; it must hold {FILE} or {INDEX}"
+        msg = f"cannot load a vision tower from {str(path)!r}: {rule}; add the file"
         raise CheckpointError(msg, folder=path, field=FILE)
     weights = {name: tensor for name, tensor in read_tensors(path).items() if name.endswith((".weight", ".bias"))}
     check_types(path, weights)
@@ -40,23 +42,25 @@ def check_vision_folder(path: Path) -> None:
 
 
 def vision_config(path: Path) -> Mapping[str, Any]:
-    """Return the part of a checkpoint's configuration that is about images.
+    """Return the part of a checkpoint's configuration that describes the vision tower.
 
     Raises:
-        CheckpointError: It is no JSON, or its images or patches are no squares of a size.
+        CheckpointError: It is not JSON, or the size of its images or patches is not one whole number.
     """
     whole = read_object(path / CONFIG)
     if not isinstance(whole.get("model_type"), str):
-        problem = f"is {whole.get('model_type')!r}, and a vision tower is a ViT, CLIP, SigLIP or DINOv2"
+        problem = f"is {whole.get('model_type')!r}, but a vision tower must be a ViT, CLIP, SigLIP or DINOv2"
         raise unfit(path, "model_type", problem, "choose such a checkpoint")
     config = cast("dict[str, Any]", whole.get("vision_config") or whole)
     for field in ("image_size", "patch_size", "hidden_size"):
         value = config.get(field)
         if value is not None and (type(value) is not int or value < 1):
-            raise unfit(path, field, f"is {value!r}, and it must be a whole number above 0", "take a ViT-like tower")
+            problem = f"is {value!r}, but must be a whole number above 0"
+            raise unfit(path, field, problem, "choose a ViT, CLIP, SigLIP or DINOv2 checkpoint")
     image, patch = config.get("image_size"), config.get("patch_size")
     if image is not None and patch is not None and patch > image:
-        raise unfit(path, "patch_size", f"is {patch}, and images have {image} pixels", "copy config.json anew")
+        problem = f"is {patch}, but must be at most image_size, which is {image}"
+        raise unfit(path, "patch_size", problem, "copy config.json again")
     return config
 
 
@@ -64,7 +68,7 @@ def _check_patches(path: Path, *, config: Mapping[str, Any], weights: Mapping[st
     name = next((name for name in weights if name.endswith(_PATCHES)), None)
     if name is None:
         msg = (
-            f"cannot load a vision tower from {str(path)!r}: no tensor is named like {_PATCHES[0]}; choose a ViT, "
+            f"cannot load a vision tower from {str(path)!r}: no tensor has a name such as {_PATCHES[0]}; choose a ViT, "
             "CLIP, SigLIP or DINOv2 checkpoint"
         )
         raise CheckpointError(msg, folder=path, field=_PATCHES[0])
@@ -73,8 +77,8 @@ def _check_patches(path: Path, *, config: Mapping[str, Any], weights: Mapping[st
     has = shape if len(shape) == len(fields) else (None,) * len(fields)
     for field, size in zip(fields, has, strict=True):
         if config.get(field, size) != size:
-            problem = f"is {config[field]}, and the weights have another shape: {name} is {' x '.join(map(str, shape))}"
-            raise unfit(path, field, problem, "take config.json and weights of one checkpoint")
+            problem = f"is {config[field]}, but the weights have another shape: {name} is {' x '.join(map(str, shape))}"
+            raise unfit(path, field, problem, "use config.json and weights of the same checkpoint")
 
 
 def _check_preprocessor(path: Path) -> None:
@@ -85,9 +89,8 @@ def _check_preprocessor(path: Path) -> None:
     for field in ("image_mean", "image_std"):
         value = preprocessor.get(field)
         if value and not _are_channels(value):
-            raise unreadable(
-                file, f"has {value!r} as {field}, which needs a number for red, green and blue", "correct it"
-            )
+            problem = f"has {field} {value!r}, but it must be a list of three numbers (red, green, blue)"
+            raise unreadable(file, problem, "correct it")
 
 
 def _are_channels(value: object) -> bool:

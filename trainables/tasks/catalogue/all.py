@@ -1,7 +1,7 @@
-"""The tasks that ship, group by group.
+"""The catalogue: all tasks that ship, group by group.
 
-Revisions are the commits that the hub served as `main` when this was written; where none could be verified, it is
-None and the notes say so.
+Each revision is the commit that the hub served as `main` when this was written. Where it could not be verified, the
+revision is None and the notes say so.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["CATALOGUE", "NLI_LABELS"]
 
 
 def _miniature(task: str, **fields: Any) -> TaskSpec:
-    """Return a generated task; only inference has a test split, because only it is a target."""
+    """Return a generated task. Only inference has a test split, because only inference is a target task."""
     splits = STANDARD_SPLITS if task == "nli" else {"train": ("train",), "validation": ("validation",)}
     return TaskSpec(
         name=f"miniature_{task}",
@@ -31,7 +31,7 @@ def _miniature(task: str, **fields: Any) -> TaskSpec:
     )
 
 
-def _same(*columns: str) -> dict[str, str]:
+def _equal_names(*columns: str) -> dict[str, str]:
     return {column: column for column in columns}
 
 
@@ -43,27 +43,27 @@ _MINIATURE = (
         labels=NLI_LABELS,
         languages=XNLI_LANGUAGES,
         num_train_examples=21_000,
-        notes="Generated scenes told in 15 languages. Scores are not XNLI scores.",
+        notes="Generated scenes described in 15 languages. Scores are not XNLI scores.",
     ),
     _miniature(
         "qa",
         kind="span_qa",
-        columns=_same("context", "question", "answers"),
+        columns=_equal_names("context", "question", "answers"),
         metric="f1",
         num_train_examples=6_000,
-        notes="Generated questions whose answers stand in a description of a scene.",
+        notes="Generated questions whose answers are spans of a description of a scene.",
     ),
     _miniature(
         "choice",
         kind="multiple_choice",
-        columns=_same("question", "choices", "label"),
+        columns=_equal_names("question", "choices", "label"),
         num_train_examples=6_000,
         notes="Generated questions, each with the same number of answers.",
     ),
     _miniature(
         "entailment",
         kind="image_classification",
-        columns=_same("image", "hypothesis", "label"),
+        columns=_equal_names("image", "hypothesis", "label"),
         labels=NLI_LABELS,
         num_train_examples=9_000,
         notes="A drawn scene as the premise of a sentence.",
@@ -71,7 +71,7 @@ _MINIATURE = (
     _miniature(
         "retrieval",
         kind="image_text_retrieval",
-        columns=_same("image", "caption"),
+        columns=_equal_names("image", "caption"),
         metric="recall_at_1",
         num_train_examples=6_000,
         notes="Drawn scenes and their captions.",
@@ -79,16 +79,16 @@ _MINIATURE = (
     _miniature(
         "parallel",
         kind="masked_lm",
-        columns=_same("text", "text_pair"),
+        columns=_equal_names("text", "text_pair"),
         metric="masked_accuracy",
         masking=MaskingPolicy(mask_rate=0.45, one_side_probability=0.85, frequency_exponent=-0.5),
         num_train_examples=448_000,
-        notes="Facts told twice, in two of 15 languages; one side is masked so that the other answers it.",
+        notes="The same facts in two of 15 languages; one side is masked, and the other side holds the answer.",
     ),
     _miniature(
         "text",
         kind="masked_lm",
-        columns=_same("text"),
+        columns=_equal_names("text"),
         metric="masked_accuracy",
         masking=MaskingPolicy(),
         num_train_examples=30_000,
@@ -97,4 +97,4 @@ _MINIATURE = (
 )
 
 CATALOGUE: tuple[TaskSpec, ...] = (*INFERENCE, *QUESTIONS, *SENTENCES, *MULTIMODAL, *EVALUATION_TASKS, *_MINIATURE)
-"""Every shipped task: real ones first."""
+"""Every task that ships, the real ones first."""

@@ -1,6 +1,6 @@
-"""Tasks of XTREME and XTREME-R whose rows no data set holds: named, described, and refused with the reason.
+"""Tasks of XTREME and XTREME-R whose rows are not on the hub as a data set: a description of each, and the reason.
 
-A user's own copy takes such a name by a task file or an entry point; it is then a task like any other.
+A user can bring a copy under such a name, in a task file or by an entry point. It is then a task like any other.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from trainables.tasks.spec import KindName
 
 
 class DeclaredTask(FrozenModel):
-    """What is known of a task that cannot be had."""
+    """Description of a task that is not on the hub as a data set."""
 
     name: str
-    """Name in the literature, and of a task file that brings a copy."""
+    """Name in the literature; a task file with a copy has the same name."""
     kind: KindName
-    """Format that a copy has."""
+    """Kind that a copy must have."""
     metric: str
-    """Score of the benchmark, which a task file may name."""
+    """Metric of the benchmark, which a task file can name."""
     languages: tuple[str, ...]
     """Languages that the benchmark scores."""
     licence: str
@@ -29,7 +29,7 @@ class DeclaredTask(FrozenModel):
     citation: str
     """Paper that introduced it."""
     reason: str
-    """Why it cannot be had."""
+    """Why no data set of the hub can be used."""
 
 
 def _declared(name: str, *, kind: KindName, metric: str, licence: str, citation: str) -> DeclaredTask:
@@ -46,16 +46,6 @@ def _declared(name: str, *, kind: KindName, metric: str, licence: str, citation:
 
 DECLARED: Mapping[str, DeclaredTask] = MappingProxyType(
     {
-        "bucc": _declared(
-            "bucc",
-            kind="text_retrieval",
-            metric="mining_f1",
-            licence="Unknown; Wikipedia's and News Commentary's texts",
-            citation="Zweigenbaum et al. 2018, 11th Workshop on Building and Using Comparable Corpora",
-        ),
-        "tydiqa": _declared(
-            "tydiqa", kind="span_qa", metric="f1", licence="Apache-2.0", citation="Clark et al. 2020, arXiv 2003.05002"
-        ),
         "lareqa": _declared(
             "lareqa",
             kind="text_retrieval",

@@ -1,12 +1,14 @@
-"""The evaluation tasks of XTREME and XTREME-R that the hub has as data sets. XNLI stands in the catalogue itself.
+"""The evaluation tasks of XTREME and XTREME-R that the hub has as data sets. XNLI is in `inference.py`.
 
-A search sees dev data only: `validation` here. Where a benchmark has one public split for a language, it is that one,
-and the notes say that nothing is left to confirm on.
+A search sees only dev data: the split `validation` here. Where a benchmark has only one public split, that split is
+`validation`, and the notes say that no split is left for a confirmation.
 """
 
 from __future__ import annotations
 
 from trainables.config.literature import LITERATURE
+from trainables.tasks.bitext_source import BitextSource
+from trainables.tasks.row_filter import RowFilter
 from trainables.tasks.spec import HubSource, TaskSpec
 
 _ISO_639_3 = (
@@ -19,13 +21,14 @@ _UD_NAMES = (  # `Afrikans` is the repository's spelling
     "Hungarian Indonesian Italian Japanese Korean Marathi Dutch Portuguese Russian Tamil Telugu Turkish Urdu "
     "Vietnamese Chinese"
 )
+_TYDI_NAMES = "arabic bengali english finnish indonesian korean russian swahili telugu"
 _UD_TAGS = (
     *("ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM"),
     *("PART", "PRON", "PROPN", "PUNCT", "SCONJ", "SYM", "VERB", "X"),
 )
 _CAUSES = {"context": "premise", "question": "question", "choices": ("choice1", "choice2"), "label": "label"}
 _UNPINNED = "Revision not pinned: the commit could not be verified when the catalogue was written."
-_ONE_SPLIT = "It has one public split, which the search sees: nothing is left to confirm on."
+_ONE_SPLIT = "It has one public split, which the search sees: no split is left for a confirmation."
 
 EVALUATION_TASKS: tuple[TaskSpec, ...] = (
     TaskSpec(
@@ -79,7 +82,7 @@ EVALUATION_TASKS: tuple[TaskSpec, ...] = (
         licence="CC BY 4.0",
         citation="Ponti et al. 2020, arXiv 2005.00333",
         notes="100 dev and 500 test premises in 11 languages; after each the model reads `cause` or `effect`. English "
-        "is COPA's own, in mirrors alone: the hub's repository has none.",
+        "is COPA's, and only in mirrors: the hub's repository has no English.",
     ),
     TaskSpec(
         name="mlqa",
@@ -92,6 +95,25 @@ EVALUATION_TASKS: tuple[TaskSpec, ...] = (
         licence="CC BY-SA 3.0",
         citation="Lewis et al. 2020, arXiv 1910.07475",
         notes=f"Question and context in one language, 500 to 1,150 dev questions in each of 7. {_UNPINNED}",
+    ),
+    TaskSpec(
+        name="tydiqa",
+        kind="span_qa",
+        source=HubSource(
+            repository="google-research-datasets/tydiqa",
+            config="secondary_task",
+            language_names=dict(zip(LITERATURE["tydiqa"].languages, _TYDI_NAMES.split(), strict=True)),
+            where=RowFilter(column="id", prefix="{language}-"),
+        ),
+        splits={"train": ("train",), "validation": ("validation",)},
+        columns={"context": "context", "question": "question", "answers": "answers", "id": "id"},
+        languages=LITERATURE["tydiqa"].languages,
+        metric="f1",
+        num_train_examples=3_696,
+        licence="Apache-2.0",
+        citation="Clark et al. 2020, arXiv 2003.05002",
+        notes="TyDiQA-GoldP: questions asked in each of 9 languages, not translated; targets train on English. "
+        f"The language of a row is the first word of its `id`. {_ONE_SPLIT} {_UNPINNED}",
     ),
     TaskSpec(
         name="panx",
@@ -121,8 +143,23 @@ EVALUATION_TASKS: tuple[TaskSpec, ...] = (
         languages=LITERATURE["udpos"].languages,
         licence="the treebanks' own (Universal Dependencies v2.5)",
         citation="Nivre et al. 2020, arXiv 2004.10643",
-        notes="Parts of speech; targets train on English. Scored by accuracy over words: XTREME's figure is seqeval's "
-        f"F1, which takes plain tags for spans and joins equal neighbours. {_UNPINNED}",
+        notes="Parts of speech; targets train on English. Scored by accuracy over words. XTREME reports seqeval's F1, "
+        f"which reads plain tags as spans and joins equal neighbours. {_UNPINNED}",
+    ),
+    TaskSpec(
+        name="bucc",
+        kind="text_retrieval",
+        source=BitextSource(variable="XSTILTS_BUCC"),
+        splits={"validation": ("dev",), "test": ("test",)},
+        columns={"query": "query", "candidate": "candidate", "link": "link", "id": "id"},
+        languages=LITERATURE["bucc"].languages,
+        metric="mining_f1",
+        licence="research use; Wikipedia's and News Commentary's texts",
+        citation="Zweigenbaum et al. 2018, 11th Workshop on Building and Using Comparable Corpora",
+        notes="Finds the translations among all sentences of two comparable corpora, in 4 languages with English; the "
+        "threshold is that of the best F1. The copies on the hub hold only the gold pairs, so it is read from your own "
+        "copy: set XSTILTS_BUCC to a folder with XTREME's files (de-en.dev.de, de-en.dev.en, de-en.dev.gold, and so "
+        "on). Revision not pinned: your files are identified by their content.",
     ),
     TaskSpec(
         name="tatoeba",
@@ -134,7 +171,7 @@ EVALUATION_TASKS: tuple[TaskSpec, ...] = (
             language_names={pair[:2]: pair[3:] for pair in _ISO_639_3.split()},
         ),
         splits={"validation": ("test",)},
-        # XTREME's script looks for the foreign sentence of each English one.
+        # XTREME's script searches the sentence of the other language for each English one.
         columns={"query": "sentence2", "candidate": "sentence1"},
         languages=LITERATURE["tatoeba"].languages,
         licence="CC BY 2.0",
@@ -142,4 +179,4 @@ EVALUATION_TASKS: tuple[TaskSpec, ...] = (
         notes=f"Up to 1,000 sentences in each of 36 languages with English. {_ONE_SPLIT}",
     ),
 )
-"""Every one of them that can be had; `trainables.config.literature.OUT_OF_REACH` says why the others cannot."""
+"""Those that the hub has as data sets; `trainables.config.literature.OUT_OF_REACH` gives the reasons for the others."""

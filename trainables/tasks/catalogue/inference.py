@@ -1,4 +1,4 @@
-"""Tasks of natural language inference that ship. Class numbers are 0 entailment, 1 neutral, 2 contradiction."""
+"""The catalogue's tasks of natural language inference. Classes are 0 entailment, 1 neutral, 2 contradiction."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ NLI_LABELS = ("entailment", "neutral", "contradiction")
 """Class names of natural language inference in the order of their numbers, the same in every task."""
 
 PAIR = {"premise": "premise", "hypothesis": "hypothesis", "label": "label"}
-"""Columns of a source that names them as the kind does."""
+"""Columns of a source that has the kind's own column names."""
 
 STANDARD_SPLITS = {"train": ("train",), "validation": ("validation",), "test": ("test",)}
-"""Splits of a source that names them as we do."""
+"""Splits of a source that has the names `train`, `validation` and `test`."""
 
 INFERENCE: tuple[TaskSpec, ...] = (
     TaskSpec(
@@ -98,4 +98,4 @@ INFERENCE: tuple[TaskSpec, ...] = (
         notes="English pairs in two classes. The test labels are secret, so there is no test split.",
     ),
 )
-"""Inference, the paper's combination of three data sets among it."""
+"""Tasks of inference, including the combination of three data sets of Phang et al. 2020."""

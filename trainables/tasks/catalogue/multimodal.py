@@ -1,8 +1,8 @@
-"""The real tasks with images. Each repository holds its rows and images as Parquet: none needs a loading script.
+"""The catalogue's tasks with images, except the miniature's. Repositories hold Parquet: none needs a loading script.
 
-What stands here of repositories was read in public copies of their cards and of programs that load them; none of them
-could be downloaded where the catalogue was written. Revisions are those that such a program pins; where none was found
-the revision is None and the notes say so.
+The descriptions of the repositories come from public copies of their cards and of programs that load them; none could
+be downloaded where the catalogue was written. A revision is one that such a program pins. Where none was found, the
+revision is None and the notes say so.
 """
 
 from __future__ import annotations
@@ -106,9 +106,9 @@ MULTIMODAL: tuple[TaskSpec, ...] = (
         num_train_examples=443_757,
         licence="CC BY 4.0 (questions and answers); COCO's photographs under Flickr's terms",
         citation="Goyal et al. 2017, arXiv 1612.00837",
-        notes="443,757 and 214,354 English questions with ten answers each. The 3,129 answers that can be given are as "
-        "many as in Anderson et al. 2018 (arXiv 1707.07998), and here the commonest of the train split. Columns and "
+        notes="443,757 and 214,354 English questions with ten answers each. The answer vocabulary is the 3,129 most "
+        "frequent answers of the train split, as many as in Anderson et al. 2018 (arXiv 1707.07998). Columns and "
         f"splits are those of public programs that load it; its rows were not loaded here. {_UNPINNED}",
     ),
 )
-"""Every shipped task with images but the miniature's."""
+"""Every task with images, except the miniature's."""

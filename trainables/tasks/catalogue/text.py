@@ -1,4 +1,4 @@
-"""Text tasks beside inference that ship: question answering, multiple choice, paraphrase and tagging."""
+"""The catalogue's text tasks other than inference: question answering, multiple choice, paraphrase and tagging."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ _SECRET_TEST = {"train": ("train",), "validation": ("validation",)}
 _GLUE = "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c"
 _SPAN = {"context": "context", "question": "question", "answers": "answers"}
 _PARQUET = (
-    "The repository's main branch holds a loading script, which `datasets` no longer runs, so the revision is the "
-    "hub's own conversion to Parquet of what the script gives; that it loads could not be tried when this was written."
+    "The repository's main branch holds a loading script, which `datasets` no longer runs. So the revision is the "
+    "hub's own conversion of the script's output to Parquet; loading it could not be tried when this was written."
 )
 
 QUESTIONS: tuple[TaskSpec, ...] = (
@@ -38,7 +38,7 @@ QUESTIONS: tuple[TaskSpec, ...] = (
         num_train_examples=130_319,
         licence="CC BY-SA 4.0",
         citation="Rajpurkar et al. 2018, arXiv 1806.03822",
-        notes="SQuAD with 43,498 train questions that their context does not answer; saying nothing is then right.",
+        notes="SQuAD with 43,498 train questions that have no answer in their context; then no answer is right.",
     ),
     TaskSpec(
         name="hellaswag",
@@ -153,9 +153,9 @@ SENTENCES: tuple[TaskSpec, ...] = (
         citation="Hockenmaier and Steedman 2007, ACL J07-3004; splits of Clark and Curran 2007, ACL J07-4004",
         notes="A supertag (lexical category) for each word of sections 02-21, 00 and 23 of the Wall Street Journal. "
         "CCGbank is licensed, so it is read from your own copy: set XSTILTS_CCG to its folder (with data/AUTO), or to "
-        "a folder of train.txt, validation.txt and test.txt with a sentence a line, written word|supertag or "
-        "word|POS|supertag with blanks between. The labels are the supertags of your train split. Revision not pinned: "
-        "your files are identified by their content.",
+        "a folder with train.txt, validation.txt and test.txt: one sentence a line, words written word|supertag or "
+        "word|POS|supertag, spaces between words. The labels are the supertags of your train split. Revision not "
+        "pinned: your files are identified by their content.",
     ),
 )
 """Paraphrase, yes-or-no questions and supertagging."""

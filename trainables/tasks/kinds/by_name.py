@@ -1,4 +1,4 @@
-"""The kinds by name. Importing this imports torch; `trainables.tasks.registry` does not."""
+"""Looks up a kind by its name. Importing a kind imports torch; `trainables.tasks.registry` does not."""
 
 from __future__ import annotations
 
@@ -24,6 +24,6 @@ _CLASSES: dict[KindName, str] = {
 
 @cache
 def kind(name: KindName) -> Kind:
-    """Return the kind of a name: one stateless instance, shared by all tasks."""
+    """Return the kind with a name: one stateless instance that all tasks share."""
     module = importlib.import_module(f"trainables.tasks.kinds.{name}")
     return getattr(module, _CLASSES[name])()

@@ -1,4 +1,4 @@
-"""An image, a text and a class: visual entailment, true or false of an image."""
+"""Kind `image_classification`: an image, a text and a class, such as visual entailment."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from trainables.tasks.kinds.pixels import image_files, image_tensors
-from trainables.tasks.kinds.text import accuracy, checked_texts, encode_texts, labelled, padded, scalars
+from trainables.tasks.kinds.text_batches import accuracy, checked_texts, encode_texts, labelled, padded, scalars
 
 if TYPE_CHECKING:
     from trainables.tasks.kinds.kind import CollateContext, Columns, EncodingContext
@@ -27,7 +27,7 @@ class ImageClassification:
         """Return `input_ids`, `length` (text tokens), `image` (a file's bytes), `label`, `row`.
 
         Raises:
-            TaskDataError: A text is not text, a label no class number, or an image no image.
+            TaskDataError: A text, label or image is not valid.
         """
         kept = labelled(rows, context=context)
         input_ids = encode_texts(checked_texts(kept, column="hypothesis", context=context), context=context)

@@ -1,4 +1,4 @@
-"""Two images, a text and a class: true or false of a pair of photographs."""
+"""Kind `image_pair_classification`: two images, a text and a class, such as true or false for a pair of photographs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from trainables.tasks.kinds.pixels import image_files, image_tensors
-from trainables.tasks.kinds.text import accuracy, checked_texts, encode_texts, labelled, padded, scalars
+from trainables.tasks.kinds.text_batches import accuracy, checked_texts, encode_texts, labelled, padded, scalars
 from trainables.tasks.spec import IMAGE_COLUMNS
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class ImagePairClassification:
         """Return `input_ids`, `length` (text tokens), `image` and `second_image` (files' bytes), `label`, `row`.
 
         Raises:
-            TaskDataError: A text is not text, a label no class number, or an image no image.
+            TaskDataError: A text, label or image is not valid.
         """
         kept = labelled(rows, context=context)
         input_ids = encode_texts(checked_texts(kept, column="hypothesis", context=context), context=context)

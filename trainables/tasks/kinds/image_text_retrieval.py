@@ -1,4 +1,4 @@
-"""An image and its caption: which of many images does a caption describe."""
+"""Kind `image_text_retrieval`: images and captions; a caption is matched with the image that it describes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 
 from trainables.errors import TaskDataError
 from trainables.tasks.kinds.pixels import image_files, image_tensors
-from trainables.tasks.kinds.text import checked_texts, encode_texts, padded, with_row_numbers
+from trainables.tasks.kinds.text_batches import checked_texts, encode_texts, padded, with_row_numbers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from trainables.tasks.spec import KindName, TaskSpec
 
 NUM_CANDIDATES = 100
-"""Images that a caption chooses among, at most; a split is scored in blocks of as many, in its own order."""
+"""Most images that a caption is compared with. A split is scored in blocks of this size, in its own order."""
 
 
 class ImageTextRetrieval:
     """Kind of a task whose rows are `image`, `caption`; scored by recall@1 of image retrieval in blocks of 100.
 
-    A caption is a text or a list of them (Flickr30k and COCO have five for an image). An example is an image: it is
-    trained with one of its captions, drawn anew each time, so that a batch never holds an image twice, where its own
-    other caption would count as wrong; it is scored with its first caption.
+    A caption is a text or a list of texts (Flickr30k and COCO have five for an image). An example is an image. It is
+    trained with one of its captions, drawn again each time; so a batch never holds an image twice, and another caption
+    of the same image never counts as wrong. It is scored with its first caption.
     """
 
     name: KindName = "image_text_retrieval"
@@ -36,12 +36,12 @@ class ImageTextRetrieval:
     couples_examples: bool = True
 
     def encode(self, rows: Columns, context: EncodingContext) -> dict[str, list[Any]]:
-        """Return `input_ids` (captions on end), `caption_lengths`, `length` (tokens of the longest), `image`, `row`.
+        """Return `input_ids` (concatenated captions), `caption_lengths`, `length` (of the longest), `image`, `row`.
 
-        Rows without any caption are dropped.
+        Lengths are in tokens. Rows without captions are dropped.
 
         Raises:
-            TaskDataError: A caption is not text, or an image no image.
+            TaskDataError: A caption or image is not valid.
         """
         captioned = _captioned(with_row_numbers(rows), only_first=context.split != "train")
         flat = {"caption": [text for texts in captioned["caption"] for text in texts]}
@@ -66,16 +66,16 @@ class ImageTextRetrieval:
         return {**padded(captions, context=context), **image_tensors(examples, context=context)}
 
     def score(self, outputs: Mapping[str, np.ndarray], examples: Columns, *, spec: TaskSpec) -> float:
-        """Return recall@1 (0..1) of `texts` against `images` (both B x E): the caption's own image is the nearest.
+        """Return recall@1 (0..1) of `texts` against `images` (both B x E): how often the own image is the nearest.
 
-        Images that tie share the point, so that a collapsed model scores chance.
+        Images with equal similarity share the point, so a collapsed model scores at chance level.
 
         Raises:
             TaskDataError: There is nothing to score.
         """
         del spec  # one metric
         if len(examples["length"]) == 0:
-            msg = "cannot score retrieval: there are 0 examples, at least 1 is needed; score a split that has some"
+            msg = "cannot score retrieval: there are 0 examples, at least 1 is needed; score a split that has examples"
             raise TaskDataError(msg)
         texts_BE, images_BE = outputs["texts"], outputs["images"]
         blocks = range(0, len(texts_BE), NUM_CANDIDATES)
@@ -86,7 +86,7 @@ class ImageTextRetrieval:
 
 
 def _captioned(rows: Columns, *, only_first: bool) -> dict[str, list[Any]]:
-    """Return the rows that have a caption, with a list of captions in each."""
+    """Return the rows that have a caption, each with a list of captions."""
     lists = [[texts] if isinstance(texts, str) else list(texts or ()) for texts in rows["caption"]]
     kept = [number for number, texts in enumerate(lists) if texts]
     columns = {name: [values[number] for number in kept] for name, values in rows.items()}
@@ -94,7 +94,7 @@ def _captioned(rows: Columns, *, only_first: bool) -> dict[str, list[Any]]:
 
 
 def _caption(example: Mapping[str, Any], *, drawn: float) -> NDArray[np.integer]:
-    """Return the caption of an example that a number from 0 to 1 falls on."""
+    """Return one caption of an example, selected by a number from 0 to 1."""
     ends = np.cumsum(example["caption_lengths"])
     number = int(drawn * len(ends))
     return example["input_ids"][0 if number == 0 else ends[number - 1] : ends[number]]

@@ -1,8 +1,8 @@
-"""A text, or a pair of texts, whose hidden tokens are predicted.
+"""Kind `masked_lm`: a text, or a pair of texts, whose masked tokens are predicted.
 
-What is hidden changes with every batch (Liu et al. 2019, RoBERTa, section 4.1). Of the tokens chosen, 80 % become the
-mask token, 10 % a random one, 10 % stay (Devlin et al. 2019, section 3.1). Pairs in two languages make it translation
-language modelling (Lample and Conneau 2019, arXiv 1901.07291, section 3.3).
+Other tokens are masked in every batch (Liu et al. 2019, RoBERTa, section 4.1). Of the chosen tokens, 80 % become the
+mask token, 10 % become a random token, and 10 % stay (Devlin et al. 2019, section 3.1). With pairs in two languages
+this is translation language modelling (Lample and Conneau 2019, arXiv 1901.07291, section 3.3).
 
 Shapes: B examples, T tokens.
 """
@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from trainables.errors import TaskDataError
-from trainables.tasks.kinds.text import checked_texts, encode_texts, padded, with_row_numbers
+from trainables.tasks.kinds.text_batches import checked_texts, encode_texts, padded, with_row_numbers
 from trainables.tasks.spec import MaskingPolicy
 
 if TYPE_CHECKING:
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
     from trainables.tasks.spec import KindName, TaskSpec
 
 NOT_PREDICTED = -100
-"""Target of a token that is not predicted: what torch's cross-entropy ignores."""
+"""Target of a token that is not predicted; torch's cross-entropy ignores it."""
 
 MASKED_SHARE, RANDOM_SHARE = 0.8, 0.1
-"""Of the chosen tokens, those that become the mask token, and a random one (Devlin et al. 2019, section 3.1)."""
+"""Shares of the chosen tokens that become the mask token, and a random token (Devlin et al. 2019, section 3.1)."""
 
 
 class MaskedLm:
-    """Kind of a task whose rows are `text` and, if the task names it, `text_pair`; scored by masked accuracy.
+    """Kind of a task whose rows are `text` and, optionally, `text_pair`; scored by masked accuracy.
 
-    A row without pair may hold a list of texts, such as an image's captions: each is an example.
+    A row without a pair can hold a list of texts, such as the captions of an image: each text is an example.
     """
 
     name: KindName = "masked_lm"
@@ -43,10 +43,10 @@ class MaskedLm:
     couples_examples: bool = False
 
     def encode(self, rows: Columns, context: EncodingContext) -> dict[str, list[Any]]:
-        """Return `input_ids`, `length`, `second_start` (where the second side begins; the length without one), `row`.
+        """Return `input_ids`, `length`, `second_start` (position of the second side; `length` without one), `row`.
 
         Raises:
-            TaskDataError: A text is not text.
+            TaskDataError: A value is not a text.
         """
         rows = _one_text_a_row(with_row_numbers(rows))
         texts = checked_texts(rows, column="text", context=context)
@@ -58,7 +58,7 @@ class MaskedLm:
         return {"input_ids": input_ids, "length": lengths, "second_start": starts, "row": list(rows["row"])}
 
     def collate(self, examples: Sequence[Mapping[str, Any]], context: CollateContext) -> dict[str, torch.Tensor]:
-        """Return `input_ids_BT` with tokens hidden, `attention_mask_BT`, and `targets_BT`."""
+        """Return `input_ids_BT` with masked tokens, `attention_mask_BT`, and `targets_BT`."""
         text = padded([example["input_ids"] for example in examples], context=context)
         input_ids_BT = text["input_ids_BT"].numpy()
         second_start_B = np.array([example["second_start"] for example in examples])
@@ -68,21 +68,21 @@ class MaskedLm:
         usable_BT = one_side_BT & ~_special_tokens(context)[input_ids_BT]
         chosen_BT = choose(usable_BT, weights_BT=_weights(input_ids_BT, context=context), context=context)
         targets_BT = np.where(chosen_BT, input_ids_BT, NOT_PREDICTED)
-        hidden_BT = _hide(input_ids_BT, chosen_BT=chosen_BT, context=context)
-        return {**text, "input_ids_BT": torch.from_numpy(hidden_BT), "targets_BT": torch.from_numpy(targets_BT)}
+        masked_BT = _mask(input_ids_BT, chosen_BT=chosen_BT, context=context)
+        return {**text, "input_ids_BT": torch.from_numpy(masked_BT), "targets_BT": torch.from_numpy(targets_BT)}
 
     def score(self, outputs: Mapping[str, np.ndarray], examples: Columns, *, spec: TaskSpec) -> float:
-        """Return the share (0..1) of hidden tokens that are predicted: `correct` over `total` (B each, tokens).
+        """Return the share (0..1) of masked tokens that are predicted: `correct` over `total` (B each, tokens).
 
         Raises:
-            TaskDataError: No token was hidden.
+            TaskDataError: No token was masked.
         """
         del spec  # one metric
         total = int(outputs["total"].sum())
         if total == 0:
             msg = (
-                f"cannot score masked tokens: 0 were hidden in {len(examples['length'])} examples, at least 1 must be; "
-                "check that the texts are not empty"
+                f"cannot score masked tokens: {len(examples['length'])} examples have 0 masked tokens, at least 1 is "
+                "needed; check that the texts are not empty"
             )
             raise TaskDataError(msg)
         return float(outputs["correct"].sum() / total)
@@ -93,22 +93,22 @@ def _one_text_a_row(rows: Columns) -> Columns:
     if "text_pair" in rows or not any(isinstance(value, list) for value in texts):
         return rows
     pairs = zip(texts, rows["row"], strict=True)
-    apart = [(text, row) for value, row in pairs for text in (value if isinstance(value, list) else [value])]
-    return {"text": [text for text, _ in apart], "row": [row for _, row in apart]}
+    flat = [(text, row) for value, row in pairs for text in (value if isinstance(value, list) else [value])]
+    return {"text": [text for text, _ in flat], "row": [row for _, row in flat]}
 
 
 def choose(
     usable_BT: NDArray[np.bool_], *, weights_BT: NDArray[np.float64], context: CollateContext
 ) -> NDArray[np.bool_]:
-    """Return which tokens are predicted: of each example's usable ones the policy's share, at least one.
+    """Return which tokens are predicted: in each example, the policy's share of its usable tokens, and at least one.
 
-    They are drawn without replacement, each draw proportional to the weights (Efraimidis and Spirakis 2006: the
-    smallest of exponential variates divided by the weights).
+    They are drawn without replacement, each with a probability proportional to its weight (Efraimidis and Spirakis
+    2006: the smallest of exponential variates divided by the weights).
 
     Args:
-        usable_BT: Tokens that may be hidden.
-        weights_BT: Above 0.
-        context: Random numbers and the policy.
+        usable_BT: Tokens that can be masked.
+        weights_BT: Weights, all above 0.
+        context: Random numbers and the masking policy.
     """
     policy = context.spec.masking or MaskingPolicy()
     num_usable_B = usable_BT.sum(axis=1)
@@ -122,12 +122,12 @@ def choose(
 def _one_side(
     second_start_B: NDArray[np.int64], *, lengths_B: NDArray[np.int64], context: CollateContext
 ) -> NDArray[np.bool_]:
-    """Return the tokens on sides that are masked: of a share of the pairs one side, drawn at random; else all."""
+    """Return the tokens on sides that are masked: one side, drawn at random, in a share of the pairs; else both."""
     policy = context.spec.masking or MaskingPolicy()
     in_second_BT = np.arange(lengths_B.max()) >= second_start_B[:, None]
     draws_B, sides_B = context.generator.random((2, len(lengths_B)))
-    alone_B = (draws_B < policy.one_side_probability) & (second_start_B < lengths_B)
-    return (in_second_BT == (sides_B < 0.5)[:, None]) | ~alone_B[:, None]  # noqa: PLR2004  (a fair coin)
+    one_side_B = (draws_B < policy.one_side_probability) & (second_start_B < lengths_B)
+    return (in_second_BT == (sides_B < 0.5)[:, None]) | ~one_side_B[:, None]  # noqa: PLR2004  (equal probability)
 
 
 def _special_tokens(context: CollateContext) -> NDArray[np.bool_]:
@@ -143,12 +143,12 @@ def _weights(input_ids_BT: NDArray[np.int64], *, context: CollateContext) -> NDA
     return np.maximum(context.token_counts[input_ids_BT], 1).astype(np.float64) ** exponent
 
 
-def _hide(
+def _mask(
     input_ids_BT: NDArray[np.int64], *, chosen_BT: NDArray[np.bool_], context: CollateContext
 ) -> NDArray[np.int64]:
     mask_id: Any = context.tokenizer.mask_token_id
     draws_BT = context.generator.random(input_ids_BT.shape)
     ordinary = np.flatnonzero(~_special_tokens(context))
     random_BT = ordinary[context.generator.integers(0, len(ordinary), input_ids_BT.shape)]
-    hidden_BT = np.where(chosen_BT & (draws_BT < MASKED_SHARE), mask_id, input_ids_BT)
-    return np.where(chosen_BT & (draws_BT >= 1 - RANDOM_SHARE), random_BT, hidden_BT)
+    masked_BT = np.where(chosen_BT & (draws_BT < MASKED_SHARE), mask_id, input_ids_BT)
+    return np.where(chosen_BT & (draws_BT >= 1 - RANDOM_SHARE), random_BT, masked_BT)

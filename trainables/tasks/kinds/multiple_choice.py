@@ -1,4 +1,4 @@
-"""A question and some choices, one of them right."""
+"""Kind `multiple_choice`: a question with several choices, one of which is right."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from trainables.errors import TaskDataError
-from trainables.tasks.kinds.text import accuracy, checked_texts, encode_texts, labelled, padded_runs, scalars
+from trainables.tasks.kinds.text_batches import accuracy, checked_texts, encode_texts, labelled, padded_runs, scalars
 
 if TYPE_CHECKING:
     from trainables.tasks.kinds.kind import CollateContext, Columns, EncodingContext
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 class MultipleChoice:
     """Kind of a task whose rows are `question`, `choices` (texts), `label` (a choice's number); scored by accuracy.
 
-    A task may also name `context`, a text that is read before the question.
+    A task can also have `context`, a text that is read before the question.
 
-    Every example of a task has the same number of choices, so that examples stack.
+    Every example of a task has the same number of choices, so that examples can be stacked.
     """
 
     name: KindName = "multiple_choice"
@@ -29,10 +29,10 @@ class MultipleChoice:
     couples_examples: bool = False
 
     def encode(self, rows: Columns, context: EncodingContext) -> dict[str, list[Any]]:
-        """Return `input_ids` (choices on end), `choice_lengths`, `length` (choices x the longest), `label`, `row`.
+        """Return `input_ids` (concatenated choices), `choice_lengths`, `length` (choices x longest), `label`, `row`.
 
         Raises:
-            TaskDataError: A text is not text, a label no choice's number, or the number of choices varies.
+            TaskDataError: A text or label is not valid, or rows have different numbers of choices.
         """
         choices: list[list[str]] = [list(texts) for texts in rows["choices"]]
         num_choices = _num_choices(choices, context=context)
@@ -57,11 +57,11 @@ class MultipleChoice:
         """Return `input_ids_BCT`, `attention_mask_BCT`, `labels_B`.
 
         Raises:
-            TaskDataError: The number of choices varies.
+            TaskDataError: Examples have different numbers of choices.
         """
         lengths = [example["choice_lengths"] for example in examples]
         if len({len(choice_lengths) for choice_lengths in lengths}) != 1:
-            raise _varying({len(choice_lengths) for choice_lengths in lengths}, task=context.spec.name)
+            raise _uneven_choices({len(choice_lengths) for choice_lengths in lengths}, task=context.spec.name)
         tokens = np.concatenate([example["input_ids"] for example in examples])
         text = padded_runs(tokens, lengths_B=np.concatenate(lengths), context=context)
         shape = (len(examples), len(lengths[0]), -1)
@@ -92,12 +92,12 @@ def _questions(rows: Columns, *, context: EncodingContext) -> list[str]:
 def _num_choices(choices: Sequence[Sequence[str]], *, context: EncodingContext) -> int:
     counts = {len(texts) for texts in choices}
     if len(counts) > 1 or 0 in counts:
-        raise _varying(counts, task=context.spec.name)
+        raise _uneven_choices(counts, task=context.spec.name)
     return next(iter(counts), 1)
 
 
-def _varying(counts: set[int], *, task: str) -> TaskDataError:
+def _uneven_choices(counts: set[int], *, task: str) -> TaskDataError:
     return TaskDataError(
         f"cannot read task {task!r}: its rows have {' and '.join(map(str, sorted(counts)))} choices; every row must "
-        "have the same number, at least 1; drop or complete the others"
+        "have the same number of choices, at least 1; remove or complete the other rows"
     )

@@ -1,4 +1,4 @@
-"""Two texts and a class: natural language inference, paraphrase."""
+"""Kind `sentence_pair`: two texts and a class, such as natural language inference or paraphrase."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any  # Any: a raw row's values are the data se
 import numpy as np
 import torch
 
-from trainables.tasks.kinds.text import accuracy, checked_texts, encode_texts, labelled, padded, scalars
+from trainables.tasks.kinds.text_batches import accuracy, checked_texts, encode_texts, labelled, padded, scalars
 
 if TYPE_CHECKING:
     from trainables.tasks.kinds.kind import CollateContext, Columns, EncodingContext
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class SentencePair:
     """Kind of a task whose rows are `premise`, `hypothesis`, `label`; scored by accuracy.
 
-    A control may have the premise alone.
+    A control can have only the premise.
     """
 
     name: KindName = "sentence_pair"
@@ -29,7 +29,7 @@ class SentencePair:
         """Return `input_ids`, `length`, `label`, `row`; rows without a label are dropped.
 
         Raises:
-            TaskDataError: A text is not text, or a label no class number.
+            TaskDataError: A text or label is not valid.
         """
         kept = labelled(rows, context=context)
         premises = checked_texts(kept, column="premise", context=context)

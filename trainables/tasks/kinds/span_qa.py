@@ -1,4 +1,4 @@
-"""A question whose answer is a span of a context. Long contexts are read in windows.
+"""Kind `span_qa`: a question whose answer is a span of a context. Long contexts are read in windows.
 
 Shapes: B windows, T tokens.
 """
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from trainables.errors import TaskDataError
-from trainables.tasks.kinds.text import checked_texts, padded, scalars, with_row_numbers
+from trainables.tasks.kinds.text_batches import checked_texts, padded, scalars, with_row_numbers
 from trainables.tasks.metrics.squad_f1 import best_exact_match, best_f1
 
 if TYPE_CHECKING:
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from trainables.tasks.spec import KindName, TaskSpec
 
 STRIDE = 128
-"""Tokens that neighbouring windows share (Devlin et al. 2019's SQuAD script), at most a third of the longest text."""
+"""Tokens that neighbouring windows share (SQuAD script of Devlin et al. 2019), at most a third of `max_length`."""
 
 NO_ANSWER = 0
-"""Position that start and end have in a window without the answer: the first token, `<s>`."""
+"""Start and end position in a window without the answer: the first token, `<s>`."""
 
 
 class SpanQa:
     """Kind of a task whose rows are `context`, `question`, `answers`; scored by SQuAD's F1 or exact match.
 
-    `answers` holds `text` (texts) and `answer_start` (characters), as in SQuAD; both are empty for a question that its
-    context does not answer. An example is a window; `row` says which question it belongs to. A window without the
-    answer trains towards `<s>`; when answers are given `<s>` counts only in tasks that are `unanswerable`.
+    `answers` holds `text` (texts) and `answer_start` (characters), as in SQuAD; both are empty for a question without
+    an answer in its context. An example is a window; `row` is the number of its question. The target of a window
+    without the answer is `<s>`. A prediction can be `<s>` (no answer) only in tasks that are `unanswerable`.
     """
 
     name: KindName = "span_qa"
@@ -43,11 +43,11 @@ class SpanQa:
     def encode(self, rows: Columns, context: EncodingContext) -> dict[str, list[Any]]:
         """Return for each window `input_ids`, `length`, `context_start` (its first context token), `start`, `end`.
 
-        And for scoring: `row`, `answers` (accepted texts), `text` (the context that the window sees), `text_starts`
-        and `text_ends` (characters of that text where each context token starts and ends).
+        Further columns are for scoring: `row`, `answers` (accepted texts), `text` (the window's part of the context),
+        `text_starts` and `text_ends` (characters of `text` where each context token starts and ends).
 
         Raises:
-            TaskDataError: A text is not text, or an answer stands elsewhere than its source says.
+            TaskDataError: A value is not a text, or an answer is not at the position that the source gives.
         """
         rows = with_row_numbers(rows)
         if not rows["row"]:
@@ -60,7 +60,7 @@ class SpanQa:
         """Return `input_ids_BT`, `attention_mask_BT`, `span_mask_BT` (1: context and `<s>`), `starts_B`, `ends_B`."""
         text = padded([example["input_ids"] for example in examples], context=context)
         firsts_B = np.array([example["context_start"] for example in examples])
-        # The template ends with one special token after the context.
+        # The tokenizer's template adds one special token after the context.
         ends_B = np.array([example["length"] for example in examples]) - 1
         places = np.arange(text["input_ids_BT"].shape[1])
         span_mask_BT = (places >= firsts_B[:, None]) & (places < ends_B[:, None])
@@ -76,44 +76,46 @@ class SpanQa:
         """Return the mean over questions of SQuAD's F1 (0..1), or of its exact match with `metric: exact_match`.
 
         Args:
-            outputs: As `answers_given` reads them.
+            outputs: Outputs of the head, as `answers_given` reads them.
             examples: The encoded columns.
-            spec: Its metric, and whether some of its questions have no answer.
+            spec: The task, for its metric and `unanswerable`.
 
         Raises:
             TaskDataError: There is nothing to score.
         """
         given = answers_given(outputs, examples, unanswerable=spec.unanswerable)
         if not given:
-            msg = "cannot score span_qa: there are 0 questions, at least 1 is needed; score a split that has some"
+            msg = "cannot score span_qa: there are 0 questions, at least 1 is needed; score a split that has questions"
             raise TaskDataError(msg)
         measure = best_exact_match if spec.metric == "exact_match" else best_f1
-        return float(np.mean([measure(one.text, answers=one.accepted) for one in given]))
+        each = [measure(one.text, answers=one.accepted, unanswerable=spec.unanswerable) for one in given]
+        return float(np.mean(each))
 
 
 class GivenAnswer(NamedTuple):
-    """What was answered to a question."""
+    """The predicted answer to a question."""
 
     row: int
     """Number of the question in its source."""
     text: str
-    """The answer; empty for none."""
+    """The answer; empty for no answer."""
     accepted: list[str]
-    """Accepted answers; empty where the context holds none."""
+    """Accepted answers; empty for a question without an answer."""
     no_answer_margin: float
-    """Logits by which no answer beats the best span; negative where the span wins."""
+    """Logit of no answer minus logit of the best span; negative where the span is better."""
 
 
 def answers_given(
     outputs: Mapping[str, np.ndarray], examples: Columns, *, unanswerable: bool = False
 ) -> list[GivenAnswer]:
-    """Return the answer to each question, in the source's order: the best span of its best window.
+    """Return the predicted answer to each question, in the source's order: the best span of its best window.
 
     Args:
         outputs: `starts`, `ends` (token positions, inclusive), `span_logits` and `null_logits`, B each.
         examples: The encoded columns.
-        unanswerable: Whether no answer is given where the lowest `null_logits` among the question's windows is above
-            the best span's logits: SQuAD v2's rule with a threshold of 0 (Devlin et al. 2019, section 4.3).
+        unanswerable: Whether a prediction can be "no answer". It is so where the lowest `null_logits` among the
+            question's windows is above the best span's logits: SQuAD v2's rule with a threshold of 0 (Devlin et al.
+            2019, section 4.3).
     """
     windows: dict[int, list[int]] = {}
     for number, row in enumerate(examples["row"]):
@@ -144,9 +146,9 @@ _ENCODED = (
 
 
 def _windows(rows: Columns, context: EncodingContext) -> Any:
-    """Return the tokenizer's windows; a question may take half of the longest text, and is cut to it."""
+    """Return the tokenizer's windows. A question is truncated to half of the maximum length."""
     questions = checked_texts(rows, column="question", context=context)
-    questions = _cut([question.strip() for question in questions], context=context)
+    questions = _truncated([question.strip() for question in questions], context=context)
     return context.tokenizer(
         questions,
         checked_texts(rows, column="context", context=context),
@@ -160,7 +162,7 @@ def _windows(rows: Columns, context: EncodingContext) -> Any:
     )
 
 
-def _cut(questions: list[str], *, context: EncodingContext) -> list[str]:
+def _truncated(questions: list[str], *, context: EncodingContext) -> list[str]:
     most = context.max_length // 2 - 4
     tokens: Any = context.tokenizer(questions, add_special_tokens=False, return_offsets_mapping=True)
     return [
@@ -195,15 +197,15 @@ def _window(encoded: Any, number: int, *, rows: Columns, context: EncodingContex
 def _span(
     offsets: NDArray[np.int64], *, answers: Mapping[str, Any], rows: Columns, source: int, context: EncodingContext
 ) -> tuple[int, int]:
-    """Return the first answer's first and last token among a window's context tokens, or (-1, -1)."""
+    """Return the first and last token of the first answer among a window's context tokens, or (-1, -1)."""
     if not len(answers["text"]):
         return -1, -1
     text, low = answers["text"][0], int(answers["answer_start"][0])
     high = low + len(text)
     if rows["context"][source][low:high] != text:
         msg = (
-            f"cannot encode task {context.spec.name!r}: answer {text!r} does not stand at character {low} of its "
-            f"context (row {rows['row'][source]}); answer_start counts characters from 0; correct the data"
+            f"cannot encode task {context.spec.name!r}: answer {text!r} is not at character {low} of its context "
+            f"(row {rows['row'][source]}); answer_start counts characters from 0; correct the data"
         )
         raise TaskDataError(msg)
     if not len(offsets) or low < offsets[0, 0] or high > offsets[-1, 1] or high == low:

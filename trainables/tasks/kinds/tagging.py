@@ -1,7 +1,7 @@
-"""A sentence in words, and a tag for each word: parts of speech, named entities, supertags.
+"""Kind `tagging`: a sentence as words, and a tag for each word: parts of speech, named entities, supertags.
 
-A word's tag is predicted at its first subword (Devlin et al. 2019, section 5.3). A sentence that is too long is read in
-pieces that break between words, so that every word is predicted and scored.
+A word's tag is predicted at its first subword (Devlin et al. 2019, section 5.3). A sentence that is too long is split
+between words into several pieces, so that every word is predicted and scored.
 
 Shapes: B pieces, T tokens.
 """
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from trainables.errors import TaskDataError
-from trainables.tasks.kinds.text import UNLABELLED, accuracy, padded, with_row_numbers
+from trainables.tasks.kinds.text_batches import UNLABELLED, accuracy, padded, with_row_numbers
 from trainables.tasks.metrics.spans_f1 import spans_f1
 from trainables.tasks.supertags import UNSEEN
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from trainables.tasks.spec import KindName, TaskSpec
 
 NOT_PREDICTED = -100
-"""Target of a token that is no first subword, or whose word has no tag: what torch's cross-entropy ignores."""
+"""Target of a token that is not a first subword, or whose word has no tag; torch's cross-entropy ignores it."""
 
 
 class TaggedSentence(NamedTuple):
-    """A sentence's tags by name, words without a gold tag left out."""
+    """A sentence's tags by name, without words that have no gold tag."""
 
     row: int
     """Number of the sentence in its source."""
     gold: list[str]
-    """Right tags; `<unseen>` stands for one that the task's labels do not name."""
+    """Gold tags; `<unseen>` replaces a tag that is not among the task's labels."""
     predicted: list[str]
     """Predicted tags."""
 
@@ -42,7 +42,7 @@ class Tagging:
     """Kind of a task whose rows are `tokens` (words) and `tags` (class numbers), one for each word.
 
     Scored by accuracy over words, or with `metric: seqeval_f1` by the F1 of the spans that IOB tags mark. An example is
-    a piece of a sentence; `row` says which sentence it belongs to. A sentence without words has no example.
+    a piece of a sentence; `row` is the number of its sentence. A sentence without words makes no example.
     """
 
     name: KindName = "tagging"
@@ -52,10 +52,10 @@ class Tagging:
     def encode(self, rows: Columns, context: EncodingContext) -> dict[str, list[Any]]:
         """Return for each piece `input_ids`, `length`, `word_starts` (each word's first subword), `tags`, `row`.
 
-        Sentences without tags (None) are dropped; a word whose tag is None or -1 is read but not scored.
+        Sentences without tags (None) are dropped. A word whose tag is None or -1 is read but not scored.
 
         Raises:
-            TaskDataError: A word is not text, a tag no class number, or a sentence has more or fewer tags than words.
+            TaskDataError: A word or tag is not valid, or a sentence does not have one tag for each word.
         """
         rows = with_row_numbers(rows)
         given = [number for number, tags in enumerate(rows["tags"]) if tags is not None]
@@ -85,18 +85,19 @@ class Tagging:
             TaskDataError: There is nothing to score.
         """
         sentences = tagged_sentences(outputs, examples, labels=spec.labels)
-        gold = [one.gold for one in sentences]
-        predicted = [one.predicted for one in sentences]
+        gold = [sentence.gold for sentence in sentences]
+        predicted = [sentence.predicted for sentence in sentences]
         if spec.metric == "seqeval_f1":
             return spans_f1(gold, predicted=predicted)
-        hits = [tag == guess for one in sentences for tag, guess in zip(one.gold, one.predicted, strict=True)]
+        pairs = [pair for sentence in sentences for pair in zip(sentence.gold, sentence.predicted, strict=True)]
+        hits = [tag == guess for tag, guess in pairs]
         return accuracy(np.array(hits, dtype=np.int64), labels=[1] * len(hits))
 
 
 def tagged_sentences(
     outputs: Mapping[str, np.ndarray], examples: Columns, *, labels: Sequence[str]
 ) -> list[TaggedSentence]:
-    """Return the sentences of a split with right and predicted tags, their pieces joined, in the source's order.
+    """Return the sentences of a split with gold and predicted tags, in the source's order; their pieces are joined.
 
     Args:
         outputs: `tags`, B x T.
@@ -124,7 +125,7 @@ def _words(rows: Columns, number: int, *, context: EncodingContext) -> list[str]
         if not isinstance(word, str):
             msg = (
                 f"cannot encode task {context.spec.name!r}: column 'tokens' holds {word!r} in row "
-                f"{rows['row'][number]}, and each entry must be a word; check the task's `columns`"
+                f"{rows['row'][number]}, but each entry must be a word; correct the task's `columns` or the data"
             )
             raise TaskDataError(msg)
     return words
@@ -134,20 +135,20 @@ def _tags(rows: Columns, number: int, *, num_words: int, context: EncodingContex
     tags, limit = list(rows["tags"][number]), len(context.spec.labels)
     where = f"cannot encode task {context.spec.name!r}: row {rows['row'][number]}"
     if len(tags) != num_words:
-        msg = f"{where} has {num_words} tokens and {len(tags)} tags; each token needs one tag; correct the data"
+        msg = f"{where} has {num_words} words and {len(tags)} tags; each word needs one tag; correct the data"
         raise TaskDataError(msg)
     for tag in tags:
         if tag not in (None, UNLABELLED, UNSEEN) and not (isinstance(tag, int | np.integer) and 0 <= tag < limit):
             msg = (
-                f"{where} has tag {tag!r}, which is not a class number from 0 to {limit - 1}; give every tag in the "
-                "task's `labels` (and `label_values` where the source holds other names)"
+                f"{where} has tag {tag!r}, which is not a class number from 0 to {limit - 1}; list every tag in the "
+                "task's `labels` (and in `label_values` where the source uses other names)"
             )
             raise TaskDataError(msg)
     return [NOT_PREDICTED if tag in (None, UNLABELLED) else int(tag) for tag in tags]
 
 
 def _subwords(words: set[str], *, context: EncodingContext) -> dict[str, list[int]]:
-    """Return each word's token ids: at least one, the unknown token for a word of blanks, and what fits a piece."""
+    """Return each word's token ids: at least one (the unknown token for spaces), and no more than fit into a piece."""
     if not words:
         return {}
     unknown: Any = context.tokenizer.unk_token_id
@@ -158,7 +159,7 @@ def _subwords(words: set[str], *, context: EncodingContext) -> dict[str, list[in
 
 
 def _template(context: EncodingContext) -> list[int]:
-    """Return the special tokens around a text: one before it, the others behind it."""
+    """Return the special tokens around a text: one before the text, the others after it."""
     encoded: Any = context.tokenizer("")
     return encoded["input_ids"]
 
@@ -166,7 +167,7 @@ def _template(context: EncodingContext) -> list[int]:
 def _pieces(
     subwords: Sequence[list[int]], *, tags: Sequence[int], context: EncodingContext
 ) -> list[tuple[list[int], int, list[int], list[int]]]:
-    """Return a sentence's pieces, as `_ENCODED` names their parts, the row left out."""
+    """Return the pieces of a sentence, with the parts that `_ENCODED` names, except the row."""
     first, *last = _template(context)
     pieces: list[tuple[list[int], list[int], list[int]]] = []
     for ids, tag in zip(subwords, tags, strict=True):

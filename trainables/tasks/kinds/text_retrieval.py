@@ -1,4 +1,4 @@
-"""Queries and candidates: which candidate belongs to a query, told by the nearness of the encoder's states."""
+"""Kind `text_retrieval`: queries and candidates, matched by the similarity of the encoder's states."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any  # Any: a raw row's values are the data se
 
 import numpy as np
 
-from trainables.tasks.kinds.text import accuracy, checked_texts, encode_texts, padded, with_row_numbers
-from trainables.tasks.metrics.nearest import ranked, similarities
+from trainables.tasks.kinds.text_batches import accuracy, checked_texts, encode_texts, padded, with_row_numbers
+from trainables.tasks.metrics.nearest import nearest
 
 if TYPE_CHECKING:
     import torch
@@ -30,23 +30,27 @@ class Pool:
     """Numbers of the queries among the examples, Q."""
     candidates: NDArray[np.int64]
     """Numbers of the candidates, C."""
-    right_QC: NDArray[np.bool_]
-    """Whether a candidate answers a query: they have one link."""
+    right: Sequence[Sequence[int]]
+    """For each query, the numbers of the right candidates among the candidates: those with the query's link."""
 
     @classmethod
     def of(cls, examples: Columns) -> Pool:
         """Return the pool of encoded columns."""
-        sides, links = np.asarray(examples["side"]), np.array([str(link) for link in examples["link"]])
+        sides, links = np.asarray(examples["side"]), [str(link) for link in examples["link"]]
         queries, candidates = np.flatnonzero(sides == QUERY), np.flatnonzero(sides == CANDIDATE)
-        right_QC = links[queries][:, None] == links[candidates][None, :]
-        return cls(queries=queries, candidates=candidates, right_QC=right_QC)
+        by_link: dict[str, list[int]] = {}
+        for number, example in enumerate(candidates):
+            by_link.setdefault(links[example], []).append(number)
+        right = [by_link.get(links[example], []) for example in queries]
+        return cls(queries=queries, candidates=candidates, right=right)
 
 
 class TextRetrieval:
     """Kind of a task whose rows are `query`, `candidate`; scored by the accuracy of the nearest candidate.
 
-    A row with both is a gold pair; one with a query or a candidate alone (the other is null) is in the pool without a
-    partner. With a column `link`, every query is answered by all candidates with its link. An example is one text.
+    A row with both is a gold pair. A row with only a query or only a candidate (the other is null) adds a text without
+    a partner to the pool. With a column `link`, all candidates with the link of a query are right for it. An example is
+    one text.
     """
 
     name: KindName = "text_retrieval"
@@ -57,7 +61,7 @@ class TextRetrieval:
         """Return for each text `input_ids`, `length`, `side`, `link` (a text that partners share), `row`.
 
         Raises:
-            TaskDataError: A text is not text.
+            TaskDataError: A value is not a text.
         """
         rows = with_row_numbers(rows)
         links = rows.get("link", rows["row"])
@@ -77,20 +81,22 @@ class TextRetrieval:
         return padded([example["input_ids"] for example in examples], context=context)
 
     def score(self, outputs: Mapping[str, np.ndarray], examples: Columns, *, spec: TaskSpec) -> float:
-        """Return the share (0..1) of answerable queries whose nearest candidate by cosine answers them.
+        """Return the share (0..1) of queries whose nearest candidate by cosine is right.
+
+        Queries without a right candidate in the pool are not counted.
 
         Args:
             outputs: `vectors` (B x D).
             examples: The encoded columns.
-            spec: Not read: other metrics are an evaluation's (`trainables/evaluation/scoring.py`).
+            spec: Not used: `trainables/evaluation/scores.py` computes the other metrics.
 
         Raises:
             TaskDataError: There is nothing to score.
         """
         del spec
         pool = Pool.of(examples)
-        answerable = pool.right_QC.any(axis=1)
+        answerable = [query for query, candidates in enumerate(pool.right) if candidates]
         vectors = outputs["vectors"]
-        near_QC = similarities(vectors[pool.queries[answerable]], candidates_CD=vectors[pool.candidates], kind="cosine")
-        right = np.take_along_axis(pool.right_QC[answerable], ranked(near_QC)[:, :1], axis=1)[:, 0]
-        return accuracy(right.astype(np.int64), labels=[1] * len(right))
+        near = nearest(vectors[pool.queries[answerable]], candidates_CD=vectors[pool.candidates], kind="cosine", num=1)
+        hits = [int(near.numbers_QK[number, 0]) in pool.right[query] for number, query in enumerate(answerable)]
+        return accuracy(np.array(hits, dtype=np.int64), labels=[1] * len(hits))

@@ -1,4 +1,7 @@
-"""An image and a question; the answer is one of the commonest of the train split (VQA v2, arXiv 1612.00837)."""
+"""Kind `visual_question_answering`: an image and a question (VQA v2, arXiv 1612.00837).
+
+The answer is one of the most frequent answers of the train split.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,8 @@ import torch
 
 from trainables.errors import TaskDataError
 from trainables.tasks.kinds.pixels import image_files, image_tensors
-from trainables.tasks.kinds.text import checked_texts, encode_texts, padded, with_row_numbers
-from trainables.tasks.metrics.answers import FULL_CREDIT, answers_of, people_of
+from trainables.tasks.kinds.text_batches import checked_texts, encode_texts, padded, with_row_numbers
+from trainables.tasks.metrics.vqa_answers import FULL_CREDIT, answers_of, people_of
 
 if TYPE_CHECKING:
     from trainables.tasks.kinds.kind import CollateContext, Columns, EncodingContext
@@ -21,9 +24,9 @@ if TYPE_CHECKING:
 class VisualQuestionAnswering:
     """Kind of a task whose rows are `image`, `question`, `answers`; scored by soft accuracy.
 
-    Several people answered each question. An answer's credit is min(people / 3, 1) (Antol et al. 2015, arXiv
-    1505.00468, section 3); the official script averages this over subsets of nine of ten people and strips articles
-    and punctuation, which is left out here.
+    Several people answered each question. The credit of an answer is min(people / 3, 1) (Antol et al. 2015, arXiv
+    1505.00468, section 3). The official script also averages over subsets of nine of ten people and removes articles
+    and punctuation; this kind does not.
     """
 
     name: KindName = "visual_question_answering"
@@ -33,15 +36,16 @@ class VisualQuestionAnswering:
     def encode(self, rows: Columns, context: EncodingContext) -> dict[str, list[Any]]:
         """Return `input_ids`, `length` (text tokens), `image` (a file's bytes), `answers`, `people`, `row`.
 
-        `answers` are numbers in `context.answers`, `people` how many gave each, up to those for full credit. A
-        question none of whose answers can be given stays: it earns nothing. One without any answer is dropped.
+        `answers` are numbers in `context.answers`; `people` is how many people gave each, up to the number for full
+        credit. A question whose answers are all outside the vocabulary is kept, and scores 0. A question without any
+        answer is dropped.
 
         Raises:
-            TaskDataError: A question is not text, answers are no answers, or an image no image.
+            TaskDataError: A question, its answers or an image are not valid.
         """
         rows = with_row_numbers(rows)
         given = [answers_of(value, task=context.spec.name) for value in rows["answers"]]
-        kept = {name: [one for one, texts in zip(rows[name], given, strict=True) if texts] for name in rows}
+        kept = {name: [value for value, texts in zip(rows[name], given, strict=True) if texts] for name in rows}
         input_ids = encode_texts(checked_texts(kept, column="question", context=context), context=context)
         numbers = {answer: number for number, answer in enumerate(context.answers)}
         people = [_numbered(people_of(texts), numbers) for texts in given if texts]
@@ -75,7 +79,7 @@ class VisualQuestionAnswering:
         """
         del spec
         if len(examples["length"]) == 0:
-            msg = "cannot score answers: there are 0 questions, at least 1 is needed; score a split that has some"
+            msg = "cannot score answers: there are 0 questions, at least 1 is needed; score a split that has questions"
             raise TaskDataError(msg)
         pairs = zip(examples["answers"], examples["people"], strict=True)
         known = [dict(zip(answers, people, strict=True)) for answers, people in pairs]
@@ -84,5 +88,5 @@ class VisualQuestionAnswering:
 
 
 def _numbered(people: Mapping[str, int], numbers: Mapping[str, int]) -> dict[int, int]:
-    """Return the number of each answer that can be given -> people who gave it."""
+    """Return number of the answer -> number of people who gave it, for the answers in the vocabulary."""
     return {numbers[answer]: count for answer, count in people.items() if answer in numbers}

@@ -1,8 +1,8 @@
-"""MLQA's F1 and exact match, with each language's articles and, for Chinese, characters as words.
+"""MLQA's F1 and exact match, with the articles of each language and, for Chinese, characters as words.
 
-Lewis et al. 2020 (arXiv 1910.07475, section 4) and their script `mlqa_evaluation_v1.py`. Against SQuAD's: punctuation
-is all of Unicode's, articles are the language's own, and two answers without any word in common score 0 even when both
-are empty. The script refuses other languages than MLQA's seven; so does this.
+Sources: Lewis et al. 2020 (arXiv 1910.07475, section 4) and their script `mlqa_evaluation_v1.py`. The differences from
+SQuAD's metrics: punctuation is all Unicode punctuation, articles are those of the language, and two answers without a
+common word score 0 even when both are empty. The script supports only the seven languages of MLQA, and so does this.
 """
 
 from __future__ import annotations
@@ -33,17 +33,18 @@ _HAN = re.compile("[\u4e00-\u9fa5]")
 
 
 def normalise_answer(text: str, *, language: str) -> list[str]:
-    """Return an answer's words in lower case, without punctuation and the language's articles.
+    """Return the words of an answer in lower case, without punctuation and without the articles of the language.
 
     Args:
         text: The answer.
         language: One of MLQA's seven codes.
 
     Raises:
-        TaskDataError: MLQA has no rule for the language.
+        TaskDataError: MLQA has no rules for the language.
     """
     if language not in _ARTICLES:
-        msg = f"MLQA's normalisation has no language {language!r}; it has {' '.join(_ARTICLES)}; use metric f1 for it"
+        rule = f"MLQA has no rules for language {language!r}, only for {' '.join(_ARTICLES)}"
+        msg = f"cannot score with mlqa_f1: {rule}; use metric f1 for this language"
         raise TaskDataError(msg)
     kept = "".join(letter for letter in text.lower() if letter not in _punctuation())
     articles = _ARTICLES[language]
@@ -53,7 +54,7 @@ def normalise_answer(text: str, *, language: str) -> list[str]:
 
 
 def best_f1(prediction: str, *, answers: Sequence[str], language: str) -> float:
-    """Return the F1 over words (0..1) with the answer that fits best."""
+    """Return the highest F1 over words (0..1) with any accepted answer."""
     return max((_f1(prediction, answer=answer, language=language) for answer in answers), default=0.0)
 
 
@@ -71,6 +72,7 @@ def _f1(prediction: str, *, answer: str, language: str) -> float:
 
 @cache
 def _punctuation() -> frozenset[str]:
-    # A tenth of a second, and only MLQA needs it.
+    # Computed when needed: it takes a tenth of a second, and only MLQA uses it.
     letters = map(chr, range(sys.maxunicode))
-    return frozenset(string.punctuation).union(one for one in letters if unicodedata.category(one).startswith("P"))
+    found = (letter for letter in letters if unicodedata.category(letter).startswith("P"))
+    return frozenset(string.punctuation).union(found)

@@ -1,29 +1,31 @@
-"""F1 of the spans that IOB tags mark, as conlleval and the `seqeval` package's default mode compute it.
+"""F1 of the spans that tags mark, as the `seqeval` package's default mode computes it.
 
-`B-X` begins a span of type X, `I-X` continues one of the same type (and begins one where there is none to continue),
-any other tag is outside. A predicted span is right when its type, first and last word are (Tjong Kim Sang and De
-Meulder 2003, arXiv cs/0306050, section 2.4). Precision and recall are over all spans of all sentences. `E-X`, `S-X`
-(IOBES) are read too.
+The first letter of a tag is its mark, the rest its type: `B-X` starts a span of type X, `I-X` continues a span of the
+same type, or starts one if there is none to continue. `E-X` and `S-X` (IOBES) are supported too; `O` is outside. A
+predicted span is right when its type, first word and last word are right (Tjong Kim Sang and De Meulder 2003, arXiv
+cs/0306050, section 2.4). Precision and recall are over all spans of all sentences.
+
+Tags without marks, such as `NOUN`, are read by the same rule, as XTREME does for parts of speech: mark `N`, type `OUN`.
+Equal neighbours are then one span.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 from trainables.errors import TaskDataError
 
-_MARKS = frozenset("BIES")
-
-Span = tuple[int, str, int, int]
-"""Sentence, type, first word, last word."""
+Span = tuple[str, int, int]
+"""Type, first word, last word."""
 
 
 def spans_f1(gold: Sequence[Sequence[str]], *, predicted: Sequence[Sequence[str]]) -> float:
-    """Return the F1 (0..1) over spans; 0 where neither side has any.
+    """Return the F1 (0..1) over spans; 0 where neither side has spans.
 
     Args:
-        gold: Right tags of each sentence.
-        predicted: As many predicted tags.
+        gold: Gold tags of each sentence.
+        predicted: Predicted tags of each sentence, as many as gold tags.
 
     Raises:
         TaskDataError: There is nothing to score.
@@ -31,25 +33,31 @@ def spans_f1(gold: Sequence[Sequence[str]], *, predicted: Sequence[Sequence[str]
     if not any(gold):
         msg = "cannot score spans: there are 0 tagged words, at least 1 is needed; score a split that has tags"
         raise TaskDataError(msg)
-    right = {span for number, tags in enumerate(gold) for span in spans_of(tags, sentence=number)}
-    found = {span for number, tags in enumerate(predicted) for span in spans_of(tags, sentence=number)}
+    # As in seqeval, all sentences are one sequence with a word outside after each.
+    right, found = (set(spans_of([*chain(*((*tags, "O") for tags in side))])) for side in (gold, predicted))
     return 2 * len(right & found) / (len(right) + len(found)) if right or found else 0.0
 
 
-def spans_of(tags: Sequence[str], *, sentence: int = 0) -> list[Span]:
-    """Return the spans of one sentence, in order.
+def has_plain_tags(labels: Sequence[str]) -> bool:
+    """Return whether tags have no mark of IOBES, such as `NOUN`, or `L-PER` of BILOU.
+
+    Earlier versions counted such tags as outside every span.
+    """
+    return any(tag[:1] not in {"", "O"} and (tag[0] not in "BIES" or tag[1:2] not in {"", "-"}) for tag in labels)
+
+
+def spans_of(tags: Sequence[str]) -> list[Span]:
+    """Return the spans of a sequence of words, in order.
 
     Args:
-        tags: One for each word, such as `B-PER` or `O`.
-        sentence: Its number, the first entry of each span.
+        tags: One tag for each word, such as `B-PER` or `O`.
     """
     spans: list[Span] = []
     open_at, before, open_type = 0, "O", ""
     for word, tag in enumerate([*tags, "O"]):
-        mark, _, kind = tag.partition("-") if tag[:1] in _MARKS else ("O", "", "")
-        kind = kind or "_"
-        if before != "O" and _ends(before, mark, same_type=kind == open_type):
-            spans.append((sentence, open_type, open_at, word - 1))
+        mark, kind = tag[:1] or "O", tag[1:].split("-", maxsplit=1)[-1] or "_"
+        if _ends(before, mark, same_type=kind == open_type):
+            spans.append((open_type, open_at, word - 1))
         if _starts(before, mark, same_type=kind == open_type):
             open_at = word
         before, open_type = mark, kind
@@ -57,10 +65,12 @@ def spans_of(tags: Sequence[str], *, sentence: int = 0) -> list[Span]:
 
 
 def _ends(before: str, mark: str, *, same_type: bool) -> bool:
-    return before in {"E", "S"} or mark in {"B", "S", "O"} or not same_type
+    if before in {"E", "S"} or (before in {"B", "I"} and mark in {"B", "S", "O"}):
+        return True
+    return before not in {"O", "."} and not same_type
 
 
 def _starts(before: str, mark: str, *, same_type: bool) -> bool:
-    if mark in {"B", "S"}:
+    if mark in {"B", "S"} or (mark in {"E", "I"} and before in {"E", "S", "O"}):
         return True
-    return mark in {"E", "I"} and (before in {"E", "S", "O"} or not same_type)
+    return mark not in {"O", "."} and not same_type

@@ -1,0 +1,1 @@
+"""The checks that `xstilts doctor` makes of a machine."""

@@ -1,0 +1,182 @@
+"""Reads the runs of a sweep's trials from the record, and the scores of their items from the store."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from search.compare.luck import seeds_of, shared_luck
+from search.compare.runs import Run
+from search.query import best
+from search.record import Record, TrialRow
+from trainables.config.frozen import content_key
+from trainables.errors import StoreUnusableError
+from trainables.results import TrialResult
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from trainables.stage_store import StageStore
+
+_EXACT = 1e-9
+"""Largest difference between a score and the mean of its items, from rounding."""
+
+
+class RunReader:
+    """Reads the finished trials of one sweep.
+
+    Args:
+        record: Holds the sweep.
+        sweep: Its name.
+        metric: `average`, `english`, `worst`, or a language code.
+        store: Folder of the store, or URL of its bucket; one that is missing is not asked for items.
+        downloads: Folder for downloads from a bucket; None: a folder in the user's cache.
+    """
+
+    def __init__(
+        self, record: Record, *, sweep: str, metric: str, store: str | None, downloads: Path | None = None
+    ) -> None:
+        self._record, self._sweep, self._metric = record, sweep, metric
+        self.why_no_items = ""
+        """Why the items of a trial are not known: the first reason that was met; empty where all are known."""
+        self._store = self._open_store(store, downloads=downloads)
+        self._files: dict[str, Path | None] = {}
+        finished = record.trials(sweep, states=("finished",))
+        self.trials = {trial.number: trial for trial in finished if trial.set_aside is None}
+        """Number -> trial, of those that finished and are not excluded."""
+        self._luck = {
+            phase: shared_luck(seeds_of(trial.trial_config, phase=phase) for trial in self.trials.values())
+            for phase in ("intermediate", "target")
+        }
+        at_rung = {(measured.trial, measured.rung): measured for measured in record.measurements(sweep)}
+        self._results = {number: at_rung[number, trial.rung or 0] for number, trial in self.trials.items()}
+
+    def runs(self, *, where: str | None = None) -> dict[int, Run]:
+        """Return number -> run of the finished trials that meet an expression.
+
+        Raises:
+            FilterError: The metric or the expression is wrong.
+        """
+        top = max(1, len(self.trials))
+        found = best(self._record, sweep=self._sweep, top=top, metric=self._metric, where=where)
+        counting = [trial for trial in found if not trial.set_aside]
+        return {trial.trial: self._run(self.trials[trial.trial], score=trial.score) for trial in counting}
+
+    def _run(self, trial: TrialRow, *, score: float) -> Run:
+        result = self._results[trial.number].trial_result
+        own = {stage.phase: stage.key for stage in result.stages if not stage.further and not stage.is_trunk}
+        lineage = own.get("evaluation", f"trial {trial.number}")
+        target_seed = self._luck["target"].get(_seed(trial, "target") or 0, 0)
+        seed = _seed(trial, "intermediate")
+        intermediate_seed = None if seed is None else self._luck["intermediate"].get(seed, seed)
+        is_baseline = intermediate_seed is None
+        shared = own.get("intermediate") or content_key({"intermediate": trial.config["intermediate"]})
+        alone = own["target"] if "evaluation" in own and "target" in own else f"trial {trial.number}"
+        run = Run(
+            trial=trial.number,
+            checkpoint=alone if is_baseline else shared,
+            lineage=lineage,
+            intermediate_seed=target_seed if is_baseline else intermediate_seed,
+            target_seed=target_seed,
+            score=score,
+        )
+        return self.scored(run, result=result, key=lineage, score=score)
+
+    def scored(self, run: Run, *, result: TrialResult, key: str, score: float) -> Run:
+        """Return a run with what it scored, with its items where the store can tell them.
+
+        Args:
+            run: The run.
+            result: What was scored.
+            key: Of its evaluation stage.
+            score: The metric, that the items have to add up to.
+        """
+        languages = _languages_of(self._metric, result.languages)
+        num_scored = result.num_items * max(1, len(languages))
+        items_N, units_N = self._items(key, languages=languages, score=score)
+        return replace(run, lineage=key, score=score, items_N=items_N, units_N=units_N, num_scored=num_scored)
+
+    def _items(
+        self, key: str, *, languages: Sequence[str], score: float
+    ) -> tuple[NDArray[np.float64] | None, NDArray[np.int64] | None]:
+        """Return the mean over languages of whether each item was right, and its unit; None where nothing tells."""
+        if not languages:
+            self._miss(f"the metric {self._metric!r} is not a mean over items")
+            return None, None
+        path = self._file(key)
+        if path is None:
+            return None, None
+        from trainables.evaluation.correctness import read_correctness, read_units
+
+        found = read_correctness(path, languages=languages)
+        if found is None or abs(float(found.mean()) - score) >= _EXACT:
+            self._miss("the languages' items are not parallel, or the score is not the share of right items")
+            return None, None
+        units_N = read_units(path, language=languages[0])
+        return found, units_N
+
+    def _file(self, key: str) -> Path | None:
+        """Return the file of an evaluation's predictions, from a bucket once; None where the store has none."""
+        if key not in self._files:
+            self._files[key] = self._find(key)
+        return self._files[key]
+
+    def _find(self, key: str) -> Path | None:
+        from trainables.evaluation.correctness import FILE
+
+        if self._store is None:
+            return None
+        if key.startswith("trial"):
+            self._miss("the record does not name the evaluation stage of every trial")
+            return None
+        try:
+            stage = self._store.find(key)
+        except StoreUnusableError as error:  # said in the comparison; the next trial would wait as long for nothing
+            self._miss(str(error))
+            self._store = None
+            return None
+        path = None if stage is None else stage.folder / FILE
+        if path is None or not path.is_file():
+            self._miss(f"the store {self._store.url!r} does not have the predictions of every trial")
+            return None
+        return path
+
+    def _open_store(self, store: str | None, *, downloads: Path | None) -> StageStore | None:
+        if store is None:
+            self._miss("no store is given")
+            return None
+        from trainables.stage_store import StageStore, is_there
+
+        if not is_there(store):
+            self._miss(f"there is no store at {store!r}")
+            return None
+        try:
+            return StageStore(store, cache=downloads, read_only=True)
+        except StoreUnusableError as error:  # said in the comparison, which the record is enough for
+            self._miss(str(error))
+            return None
+
+    def _miss(self, why: str) -> None:
+        self.why_no_items = self.why_no_items or why
+
+
+def _languages_of(metric: str, known: Mapping[str, float]) -> Sequence[str]:
+    """Return the languages that a metric is the mean of; none for `worst`, which is not a mean of items."""
+    if metric == "average":
+        return tuple(known)
+    language = "en" if metric == "english" else metric
+    return (language,) if language in known else ()
+
+
+def _seed(trial: TrialRow, phase: str) -> int | None:
+    work = trial.config.get(phase)
+    seed = work.get("seed", 0) if isinstance(work, dict) else None
+    return seed if isinstance(seed, int) else None
+
+
+def tasks_name(names: Collection[str]) -> str:
+    """Return the name of a set of intermediate tasks."""
+    return " + ".join(sorted(names)) or "none"

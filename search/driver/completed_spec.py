@@ -1,0 +1,60 @@
+"""Completes a spec before its sweep starts: a new sweep gets defaults, a sweep on record keeps what it has."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+
+from search.driver.device_plan import sweep_precision
+from search.errors import RecordMissingError, UnknownSweepError
+from search.home import Home
+from search.record import open_record
+from spaces.fast_defaults import Completed, named_fields, rung_cost_note, with_fast_defaults
+from spaces.sweep_spec import SweepSpec, make_sweep_spec, shipped_specs
+from trainables.errors import InputError
+
+
+def complete_spec(
+    spec: SweepSpec, *, source: str, written: SweepSpec, settings: Sequence[str], name: str, home: Home
+) -> Completed:
+    """Return a spec with every default written out.
+
+    Args:
+        spec: The spec with its settings.
+        source: What the user typed for the spec.
+        written: The spec as it is in its file, which says what the user names.
+        settings: The settings, as texts.
+        name: Name of the sweep.
+        home: Has the record, in which the sweep may be.
+
+    Raises:
+        ConfigError: The completed spec is wrong.
+    """
+    known = _known(name, home)
+    is_shipped = source in shipped_specs()
+    named = named_fields(None if is_shipped and known is not None else written, settings)
+    return with_fast_defaults(
+        spec, named=named, known=known, is_shipped=is_shipped, precision=lambda: sweep_precision(spec)
+    )
+
+
+def lines_of(completed: Completed) -> list[str]:
+    """Return what a user has to know of a new sweep's spec: which defaults it has, and what its rungs cost."""
+    lines: list[str] = []
+    if completed.fields:
+        lines.append("The spec leaves these to xstilts (docs/how-to/rungs.md); the record has them:")
+        lines += [f"  {field}" for field in completed.fields]
+    note = rung_cost_note(completed.spec)
+    return lines if note is None else [*lines, note]
+
+
+def _known(name: str, home: Home) -> SweepSpec | None:
+    """Return the spec of a sweep on record; None if there is none, or this version cannot read it."""
+    with (
+        contextlib.suppress(RecordMissingError, UnknownSweepError),
+        open_record(home.record, read_only=True) as record,
+    ):
+        row = record.sweep(name)
+        with contextlib.suppress(InputError):
+            return make_sweep_spec(row.spec)
+    return None

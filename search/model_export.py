@@ -1,0 +1,105 @@
+"""Writes the model of a finished trial as a folder that transformers loads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from search.errors import InputError, RunError
+from search.publication.card_facts import read_card_facts
+from search.publication.licences import TaskLicence
+from search.publication.model_card import card_body, card_metadata
+from search.record import Record, TrialRow
+from spaces.own_tasks import adopt_tasks
+from trainables.ranks.jobs import HEADS
+from trainables.stage_store import StageStore, StoredStage, is_there, why_not_writable
+from trainables.tasks.registry import task
+
+
+class NotFinishedError(InputError):
+    """The trial has no trained model yet."""
+
+
+class StageMissingError(RunError):
+    """The target stage of a finished trial is not in this store."""
+
+
+def export_trial(record: Record, *, sweep: str, number: int, folder: Path, store: str) -> None:
+    """Write the classifier of a finished trial, with its pooling, as a folder for `from_pretrained`.
+
+    Args:
+        record: Record with the sweep.
+        sweep: Name of the sweep.
+        number: Number of the trial.
+        folder: Folder to write; created with its parents. It must not hold files.
+        store: Path or URL of the store with the trial's stages.
+
+    Raises:
+        InputError: There is no such sweep or trial, the trial has not finished, its target is not a classification
+            task of sentence pairs, or the folder holds files or cannot be written.
+        RunError: The store does not have the trial's target stage.
+    """
+    trial = record.trial(sweep, number=number)
+    if folder.is_dir() and any(folder.iterdir()):
+        msg = f"cannot export to {str(folder)!r}: it already holds files; give a new folder"
+        raise InputError(msg)
+    if problem := why_not_writable(folder):
+        msg = f"cannot export to {str(folder)!r}: {problem}; give another folder"
+        raise InputError(msg)
+    _check_finished(trial)
+    adopt_tasks(record.sweep(sweep).own_tasks)
+    target = task(next(iter(trial.trial_config.target.mixture)))
+    if target.kind != "sentence_pair":
+        msg = (
+            f"cannot export trial {number} of {sweep!r}: its target {target.name!r} is {target.kind}, and only a "
+            "sentence_pair target is a classifier; its encoder is in the store (`xstilts show` prints the stage's key)"
+        )
+        raise InputError(msg)
+    stage = _target_stage(record, trial, store=store)
+    facts = read_card_facts(record, trial)
+    # Importing torch takes seconds, so it comes after all checks.
+    from trainables.models.hugging_face_folder import CardParts, export_classifier
+    from trainables.models.task_model import head_state
+    from trainables.models.weights import read_weights
+
+    export_classifier(
+        stage.folder,
+        head=head_state(read_weights(stage.folder / HEADS), task=target.name),
+        pooling=trial.trial_config.target.pooling,
+        labels=target.labels,
+        folder=folder,
+        card=CardParts(metadata=card_metadata(facts), sections=card_body(facts)),
+    )
+
+
+def training_licences(record: Record, *, sweep: str, number: int) -> tuple[TaskLicence, ...]:
+    """Return the licence of each task that a finished trial was trained on.
+
+    Raises:
+        InputError: There is no such sweep or trial, it has not finished, or a task is not known here.
+    """
+    trial = record.trial(sweep, number=number)
+    _check_finished(trial)
+    adopt_tasks(record.sweep(sweep).own_tasks)
+    return read_card_facts(record, trial).licences
+
+
+def _check_finished(trial: TrialRow) -> None:
+    if trial.state != "finished":
+        msg = (
+            f"trial {trial.number} of {trial.sweep!r} is {trial.state}, and only a finished trial has a model; "
+            f"`xstilts best {trial.sweep}` lists finished trials"
+        )
+        raise NotFinishedError(msg)
+
+
+def _target_stage(record: Record, trial: TrialRow, *, store: str) -> StoredStage:
+    lineage = record.measurements(trial.sweep, number=trial.number)[-1].trial_result.stages
+    key = next(stage.key for stage in lineage if stage.phase == "target" and not stage.further and not stage.is_trunk)
+    found = StageStore(store, read_only=True).find(key) if is_there(store) else None
+    if found is None:
+        msg = (
+            f"the store {store!r} does not have stage {key[:12]} of trial {trial.number}; give the sweep's store with "
+            "--store, or make the stage again: `xstilts run` with the configuration that `xstilts show` prints"
+        )
+        raise StageMissingError(msg)
+    return found

@@ -1,0 +1,151 @@
+"""A trial's results as XTREME and XTREME-R report them: a figure for each task, averages of groups, and the average.
+
+A figure is computed as `evaluate.py` of google-research/xtreme does: the mean over languages of accuracy or F1; for
+question answering the mean of the two means of F1 and exact match; for tagging seqeval's F1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from types import MappingProxyType
+
+from search.errors import InputError
+from search.query.query_results import QueryResult, TrialReport
+from trainables.config.literature import GROUPS
+from trainables.errors import near_matches
+
+_TASK_GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "classification": ("xnli", "paws_x", "xcopa"),
+        "structured prediction": ("udpos", "panx"),
+        "question answering": ("xquad", "mlqa", "tydiqa"),
+        "retrieval": ("bucc", "mewsli_x", "lareqa", "tatoeba"),
+    }
+)
+"""Group -> its tasks in XTREME (Hu et al. 2020, table 1) and XTREME-R (Ruder et al. 2021, table 1)."""
+
+PUBLISHED: Mapping[str, Mapping[str, float]] = MappingProxyType(
+    {
+        "mBERT": {"xnli": 65.4, "paws_x": 81.9, "panx": 62.2, "xquad": 64.5, "mlqa": 61.4, "tydiqa": 59.7},
+        "XLM-R": {"xnli": 79.2, "paws_x": 86.4, "panx": 65.4, "xquad": 76.6, "mlqa": 71.6, "tydiqa": 65.1},
+        "X-STILTs": {"xnli": 80.4, "paws_x": 87.7, "panx": 64.7, "xquad": 77.2, "mlqa": 72.3, "tydiqa": 76.0},
+    }
+)
+"""Model -> task -> published figure on the test split, in %: accuracy, or F1 (also for question answering).
+
+XLM-R is the Large model. Source: the table of results in the README of google-research/multilingual-t5.
+"""
+
+_METRICS: tuple[tuple[str, ...], ...] = (
+    ("f1", "exact_match"),
+    ("mlqa_f1", "exact_match"),
+    ("mining_f1",),
+    ("map_at_20",),
+    ("seqeval_f1",),
+    ("accuracy",),
+)
+"""What a figure is the mean of; the first entry applies whose metrics are all there."""
+_RANKED = frozenset({"lareqa", "mewsli_x"})
+"""Retrieval tasks that are reported as mAP@20; Tatoeba is reported as accuracy."""
+
+
+class BenchmarkTask(QueryResult):
+    """One task of a benchmark."""
+
+    task: str
+    """Its name here."""
+    group: str
+    """Its group in the benchmark."""
+    metrics: dict[str, float]
+    """Metric -> mean over the languages, 0..1; empty where the trial was not scored on the task."""
+    figure: float | None
+    """Mean of the metrics, 0..1, which the averages are made of; None where the trial was not scored on the task."""
+    num_languages: int
+    """Languages that were scored."""
+    published: dict[str, float]
+    """Model -> published figure on the test split, in %: accuracy or F1."""
+
+
+class BenchmarkTable(QueryResult):
+    """The results of one trial on a benchmark."""
+
+    sweep: str
+    """Name of the sweep."""
+    trial: int
+    """Number of the trial."""
+    benchmark: str
+    """`xtreme` or `xtreme_r`."""
+    tasks: tuple[BenchmarkTask, ...]
+    """All tasks of the benchmark, by group."""
+    groups: dict[str, float]
+    """Group -> mean of its tasks' figures; a group is left out while one of its tasks is missing."""
+    average: float | None
+    """Mean of all tasks' figures; None while a task is missing."""
+    average_of_scored: float | None
+    """Mean of the figures of the tasks that were scored."""
+    missing: tuple[str, ...]
+    """Tasks that the trial was not scored on."""
+
+
+def benchmark_table(report: TrialReport, *, benchmark: str) -> BenchmarkTable:
+    """Return the results of a trial on a benchmark.
+
+    Args:
+        report: The trial.
+        benchmark: `xtreme` or `xtreme_r`.
+
+    Raises:
+        InputError: There is no such benchmark, or the trial has no scores.
+    """
+    if benchmark not in GROUPS:
+        near = near_matches(benchmark, GROUPS)
+        raise InputError(f"{benchmark!r} is not a benchmark{near}; choose one of {', '.join(GROUPS)}")
+    if not report.rungs:
+        state = f"trial {report.trial} of {report.sweep!r} is {report.state} and has no scores"
+        raise InputError(f"{state}; `xstilts best {report.sweep}` lists the trials that have")
+    evaluations = report.rungs[-1].evaluations
+    tasks = tuple(
+        _task(name, group=group, evaluations=evaluations.get(name, {}))
+        for group, names in _TASK_GROUPS.items()
+        for name in names
+        if name in GROUPS[benchmark]
+    )
+    figures = {one.task: one.figure for one in tasks if one.figure is not None}
+    missing = tuple(one.task for one in tasks if one.figure is None)
+    groups = {group: [one.task for one in tasks if one.group == group] for group in _TASK_GROUPS}
+    return BenchmarkTable(
+        sweep=report.sweep,
+        trial=report.trial,
+        benchmark=benchmark,
+        tasks=tasks,
+        groups={
+            group: fmean(figures[name] for name in names)
+            for group, names in groups.items()
+            if names and figures.keys() >= set(names)
+        },
+        average=None if missing else fmean(figures.values()),
+        average_of_scored=fmean(figures.values()) if figures else None,
+        missing=missing,
+    )
+
+
+def _task(name: str, *, group: str, evaluations: Mapping[str, Mapping[str, float]]) -> BenchmarkTask:
+    means = {metric: fmean(languages.values()) for metric, languages in evaluations.items() if languages}
+    metrics = {metric: means[metric] for metric in _reported(name, means=list(means))}
+    return BenchmarkTask(
+        task=name,
+        group=group,
+        metrics=metrics,
+        figure=fmean(metrics.values()) if metrics else None,
+        num_languages=max((len(languages) for languages in evaluations.values()), default=0),
+        published={model: figures[name] for model, figures in PUBLISHED.items() if name in figures},
+    )
+
+
+def _reported(name: str, *, means: Sequence[str]) -> tuple[str, ...]:
+    """Return the metrics that the benchmark reports of a task, out of those that were measured."""
+    wanted = [metrics for metrics in _METRICS if set(metrics) <= set(means)]
+    if name not in _RANKED:
+        wanted = [metrics for metrics in wanted if metrics != ("map_at_20",)]
+    return wanted[0] if wanted else ()

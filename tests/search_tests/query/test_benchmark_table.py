@@ -1,0 +1,96 @@
+"""A trial's results as XTREME's evaluate.py would report them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from search.cli.main import exit_code
+from search.errors import InputError
+from search.query import report_trial
+from search.query.benchmark_table import benchmark_table
+from search.record import Record
+from tests.search_tests.building import proposal, result
+
+SCORES = {
+    "xnli": {"accuracy": {"en": 0.8, "de": 0.7}},
+    "udpos": {"seqeval_f1": {"en": 0.9, "de": 0.7}, "accuracy": {"en": 0.95, "de": 0.75}},
+    "panx": {"seqeval_f1": {"en": 0.6}, "accuracy": {"en": 0.9}},
+    "tydiqa": {"f1": {"en": 0.6, "sw": 0.4}, "exact_match": {"en": 0.3, "sw": 0.1}},
+    "mlqa": {"mlqa_f1": {"en": 0.7}, "exact_match": {"en": 0.5}},
+    "tatoeba": {"accuracy": {"de": 0.9, "sw": 0.3}, "map_at_20": {"de": 0.95, "sw": 0.5}},
+    "bucc": {"mining_f1": {"zh": 0.25}},
+}
+
+
+@pytest.fixture
+def measured(record: Record) -> Record:
+    record.put_sweep("sweep", spec={}, objective="average", planned_trials=2)
+    for _ in range(2):
+        record.propose("sweep", proposal=proposal())
+    record.start("sweep", number=0)
+    record.finish("sweep", number=0, result=result().model_copy(update={"evaluations": SCORES}))
+    return record
+
+
+def figures(record: Record, benchmark: str) -> dict[str, float | None]:
+    table = benchmark_table(report_trial(record, sweep="sweep", number=0), benchmark=benchmark)
+    return {one.task: one.figure for one in table.tasks}
+
+
+def test_each_task_has_the_figure_that_evaluate_py_computes(measured: Record) -> None:
+    assert figures(measured, "xtreme") == {
+        "xnli": pytest.approx(0.75),
+        "paws_x": None,
+        "udpos": pytest.approx(0.8),
+        "panx": pytest.approx(0.6),
+        "xquad": None,
+        "mlqa": pytest.approx(0.6),
+        "tydiqa": pytest.approx((0.5 + 0.2) / 2),
+        "bucc": pytest.approx(0.25),
+        "tatoeba": pytest.approx(0.6),
+    }
+    assert set(figures(measured, "xtreme_r")) >= {"xcopa", "lareqa", "mewsli_x"}
+
+
+def test_averages_are_of_whole_groups_and_a_missing_task_is_named(measured: Record) -> None:
+    table = benchmark_table(report_trial(measured, sweep="sweep", number=0), benchmark="xtreme")
+
+    assert table.groups == {"structured prediction": pytest.approx(0.7), "retrieval": pytest.approx(0.425)}
+    assert (table.average, table.missing) == (None, ("paws_x", "xquad"))
+    assert table.average_of_scored == pytest.approx((0.75 + 0.8 + 0.6 + 0.6 + 0.35 + 0.25 + 0.6) / 7)
+
+
+def test_the_average_is_there_when_every_task_is(record: Record) -> None:
+    scores = SCORES | {"paws_x": {"accuracy": {"en": 0.9}}, "xquad": {"f1": {"en": 0.7}, "exact_match": {"en": 0.5}}}
+    record.put_sweep("sweep", spec={}, objective="average", planned_trials=1)
+    record.propose("sweep", proposal=proposal())
+    record.start("sweep", number=0)
+    record.finish("sweep", number=0, result=result().model_copy(update={"evaluations": scores}))
+
+    table = benchmark_table(report_trial(record, sweep="sweep", number=0), benchmark="xtreme")
+
+    assert table.missing == ()
+    assert table.average == pytest.approx((0.75 + 0.8 + 0.6 + 0.6 + 0.35 + 0.25 + 0.6 + 0.9 + 0.6) / 9)
+    assert set(table.groups) == {"classification", "structured prediction", "question answering", "retrieval"}
+
+
+def test_the_command_prints_lines_of_80_columns_and_json(measured: Record, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["xtreme", "sweep", "0", "--record", str(measured.where), "--benchmark", "xtreme"]
+    assert exit_code(words) == 0
+    said = capsys.readouterr().out
+    assert exit_code([*words, "--json"]) == 0
+    table = json.loads(capsys.readouterr().out)
+
+    assert max(map(len, said.splitlines())) <= 80
+    assert "50.0/20.0" in said
+    assert "Not scored: paws_x, xquad" in said
+    assert table["missing"] == ["paws_x", "xquad"]
+
+
+def test_what_has_no_scores_and_what_is_no_benchmark_are_refused(measured: Record) -> None:
+    with pytest.raises(InputError, match="'xtrem' is not a benchmark; did you mean 'xtreme'"):
+        benchmark_table(report_trial(measured, sweep="sweep", number=0), benchmark="xtrem")
+    with pytest.raises(InputError, match="trial 1 of 'sweep' is proposed and has no scores"):
+        benchmark_table(report_trial(measured, sweep="sweep", number=1), benchmark="xtreme")

@@ -1,0 +1,1 @@
+"""Reads a task's rows from their source: files, a mirror, the hub, or the miniature."""

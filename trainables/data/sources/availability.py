@@ -1,0 +1,91 @@
+"""Finds where a task's rows would be read from on this machine, from folders only: no network, no slow import."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, get_args
+
+from trainables.data.sources.bitexts import bitext_folder
+from trainables.data.sources.files import files_digest
+from trainables.data.sources.locator import dataset_place
+from trainables.errors import TaskDataError
+from trainables.tasks.bitext_source import BitextSource
+from trainables.tasks.registry import task
+from trainables.tasks.spec import (
+    CompositeSource,
+    CorpusSource,
+    FileSource,
+    GeneratedSource,
+    HubSource,
+    TaskSpec,
+    TextsSource,
+)
+from trainables.tasks.supertags import corpus_folder
+
+Availability = Literal["generated", "files", "mirror", "cache", "hub", "missing"]
+"""`hub`: must be downloaded, and this machine is not set offline. `missing`: this machine can read it nowhere."""
+
+_FARTHEST: tuple[Availability, ...] = get_args(Availability)
+
+
+def availability(spec: TaskSpec) -> Availability:
+    """Return where a task's rows would be read from.
+
+    Raises:
+        UnavailableError: `XSTILTS_MIRROR` does not name a folder.
+    """
+    match spec.source:
+        case HubSource():
+            return dataset_place(spec.source.repository)
+        case FileSource():
+            return _files(spec)
+        case CorpusSource() | BitextSource():
+            return "files" if _own_folder(spec.source) else "missing"
+        case CompositeSource():
+            parts: list[Availability] = [availability(task(name)) for name in spec.source.parts]
+            return max(parts, key=_FARTHEST.index)
+        case TextsSource():
+            return "files"
+        case GeneratedSource():
+            return "generated"
+
+
+def _own_folder(source: CorpusSource | BitextSource) -> Path | None:
+    return corpus_folder(source) if isinstance(source, CorpusSource) else bitext_folder(source)
+
+
+def why_missing(spec: TaskSpec) -> str | None:
+    """Return why a task's rows are missing, and the next step; None if they are available.
+
+    Raises:
+        UnavailableError: `XSTILTS_MIRROR` does not name a folder.
+    """
+    if availability(spec) != "missing":
+        return None
+    match spec.source:
+        case CorpusSource():
+            return f"it is licensed and read from your own copy; set {spec.source.variable} to the folder of your copy"
+        case BitextSource():
+            return f"no data set of the hub holds its rows; set {spec.source.variable} to the folder of your copy"
+        case CompositeSource():
+            parts = {name: why_missing(task(name)) for name in spec.source.parts}
+            return "; ".join(f"its part {name}: {reason}" for name, reason in parts.items() if reason)
+        case FileSource():
+            return _missing_file(spec)
+        case _:
+            return (
+                "neither a mirror nor the Hugging Face cache has it, and HF_HUB_OFFLINE is set; set XSTILTS_MIRROR to "
+                "a folder that has it, or go online and unset HF_HUB_OFFLINE"
+            )
+
+
+def _missing_file(spec: TaskSpec) -> str | None:
+    try:
+        files_digest(spec)
+    except TaskDataError as error:
+        return str(error)
+    return None
+
+
+def _files(spec: TaskSpec) -> Availability:
+    return "missing" if _missing_file(spec) else "files"

@@ -1,0 +1,1 @@
+"""Converts pickled weights to safetensors, once, in a process of its own."""

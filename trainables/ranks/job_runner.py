@@ -1,0 +1,276 @@
+"""Runs a job on one rank: trains a phase, or scores an evaluation. It runs in the rank's process, in a joined group.
+
+Every rank runs the same job; only rank 0 writes output, and only rank 0's result is used.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import psutil
+import torch
+
+from trainables.data.encoded_split import (
+    EncodedRequest,
+    EncodedTask,
+    open_encoded_task,
+)
+from trainables.data.joined_splits import JoinedTask
+from trainables.engine import Engine, EngineRequest, in_turns, meet, release_memory
+from trainables.errors import ConfigError
+from trainables.evaluation.items import Item, items_of
+from trainables.evaluation.kept_outputs import KeptOutputs
+from trainables.evaluation.predictions import PREDICTIONS, write_predictions
+from trainables.evaluation.predictor import Course, predict
+from trainables.evaluation.scores import score_items
+from trainables.models.compiled_layers import compile_layers, compiles
+from trainables.models.encoder import kept_bytes, load_encoder, save_encoder
+from trainables.models.task_model import TaskModel, encoder_state, parameter_groups
+from trainables.models.text_heads import MeanStateHead
+from trainables.models.weights import write_weights
+from trainables.monitoring.progress import ProgressFile, ProgressSink, ignore_progress
+from trainables.monitoring.watchdog import sending_heartbeats
+from trainables.plan.schedule import stop_step, trunk_end, warmup_length
+from trainables.ranks.combining import combine
+from trainables.ranks.jobs import HEADS, LOSSES, TASK_LOSSES, EvaluateJob, Job, JobPlaces, JobResult, TrainJob
+from trainables.ranks.phase_models import build_model, dev_scores, left_out_rows, load_model, open_tasks, tokenizer_of
+from trainables.ranks.shared_files import forget_folder, share_folders
+from trainables.training.checkpoint_writer import CheckpointWriter
+from trainables.training.trainer import ProgressReporter, Rank, Stretch, Trainer, TrainingRun, training_data
+from trainables.training.training_state import put_weights, read_state, write_state
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SECONDS_BETWEEN_KEPT = 10.0
+"""Largest part of an evaluation that an interruption costs, in seconds."""
+
+
+def run_job(job: Job, *, rank: Rank) -> JobResult:
+    """Do a job on this rank, together with the group's other ranks.
+
+    Raises:
+        RunError: Training failed.
+        InputError: Data or checkpoint do not fit.
+    """
+    with sending_heartbeats(job.watch, rank=rank.number):
+        places = job.places
+        share_folders([places.encoder, places.tokenizer, places.vision], rank=rank)
+        share_folders([places.state], rank=rank, may_change=True)
+        result = _done(job, rank=rank)
+    release_memory(rank.device)
+    return result.model_copy(update=_memory(rank.device))
+
+
+def _done(job: Job, *, rank: Rank) -> JobResult:
+    if isinstance(job, EvaluateJob):
+        return _evaluate(job, rank=rank)
+    if job.combination is None:
+        return _train(job, rank=rank)
+    combined = combine(job, combination=job.combination, rank=rank)
+    return combined.model_copy(update={"made_with": _made_with(job, rank=rank) | combined.made_with})
+
+
+def _memory(device: torch.device) -> dict[str, int]:
+    """Return the memory that this rank holds between two jobs, in the fields of a JobResult."""
+    host = psutil.Process().memory_info().rss - kept_bytes()
+    if device.type != "cuda":
+        return {"memory_bytes": host, "host_memory_bytes": host}
+    return {
+        "memory_bytes": torch.cuda.memory_reserved(device),
+        "host_memory_bytes": host,
+        "device_capacity_bytes": int(
+            torch.cuda.get_device_properties(device).total_memory * torch.cuda.get_per_process_memory_fraction(device)
+        ),
+    }
+
+
+def _train(job: TrainJob, *, rank: Rank) -> JobResult:
+    engine = job.engine.model_copy(update={"gradient_checkpointing": job.recomputes})
+    job = job.model_copy(update={"engine": engine})
+    encoder = load_encoder(job.places.encoder, dropout=job.work.dropout, gradient_checkpointing=job.recomputes)
+    if compiles(job.engine, device_kind=rank.device.type):
+        compile_layers(encoder)
+    model = build_model(job.work, specs=job.specs, encoder=encoder, places=job.places).to(rank.device)
+    tasks = open_tasks(job, split="train", model=model)
+    run = _train_and_save(job, model=model, tasks=tasks, rank=rank)
+    del model  # its engine has emptied it; free the rest before another model is loaded
+    meet()  # wait until rank 0 has written the files that the others read now
+    share_folders([job.places.output], rank=rank, may_change=True)
+    scores, dev_tasks = dev_scores(job, rank=rank) if not job.is_trunk else ({}, ())
+    meet()
+    forget_folder(job.places.output, rank=rank)
+    if rank.number == 0 and not job.is_trunk and job.phase != "target":
+        (job.places.output / HEADS).unlink()
+    return JobResult(
+        steps=len(run.losses),
+        first_step=run.first_step,
+        seconds_before=run.seconds_before,
+        losses=run.losses,
+        scores=scores,
+        counts={name: task.num_examples for name, task in run.tasks.items()},
+        tasks=run.tasks,
+        made_with=_made_with(job, rank=rank),
+        split_rows=left_out_rows([*tasks.values(), *dev_tasks]),
+    )
+
+
+def _train_and_save(job: TrainJob, *, model: TaskModel, tasks: Mapping[str, EncodedTask], rank: Rank) -> TrainingRun:
+    state = read_state(job.places.state) if job.places.state else None
+    if state is not None:
+        put_weights(state, model)
+    request = EngineRequest(
+        module=model,
+        parameter_groups=parameter_groups(model, weight_decay=job.work.weight_decay),
+        phase=job.work,
+        config=job.engine,
+        device=rank.device,
+    )
+    engine = Engine(request)
+    try:
+        data = training_data(job.work, tasks)
+        trainer = Trainer(engine, data=data, rank=rank, tokens_per_micro_batch=job.engine.tokens_per_micro_batch)
+        end = _end(job, num_steps=data.num_steps, first=state.step if state else 0)
+        run = _run(job, trainer=trainer, stretch=Stretch(state=state, end=end), rank=rank)
+        kept = trainer.state(run) if job.is_trunk else None
+        holds_model = not job.is_trunk or job.stop_share is not None
+        weights = engine.weights() if holds_model else {}
+    finally:
+        engine.destroy()
+    if kept is not None:
+        write_state(kept, job.places.output)
+    if holds_model and rank.number == 0:
+        _save(weights, job.places, dtype=getattr(torch, job.engine.stored_weights))
+        (job.places.output / LOSSES).write_text(json.dumps(run.losses))
+        of_tasks = {name: asdict(tally) for name, tally in run.tallies.items()}
+        (job.places.output / TASK_LOSSES).write_text(json.dumps(of_tasks))
+    return run
+
+
+def _end(job: TrainJob, *, num_steps: int, first: int) -> int:
+    """Return the step at which a job ends; it starts at step `first` of the phase's `num_steps`."""
+    if job.stop_share is not None:
+        return _checked_stop(job, stop_step(job.stop_share, num_steps=num_steps), num_steps=num_steps, first=first)
+    return _trunk_end(job, num_steps=num_steps) if job.is_trunk else num_steps
+
+
+def _trunk_end(job: TrainJob, *, num_steps: int) -> int:
+    schedule = job.work.schedule
+    if warmup_length(schedule, num_steps=num_steps) < (schedule.warmup_steps or 0):
+        msg = f"{schedule.warmup_steps} warm-up steps do not fit the {num_steps} steps of a rung, so no higher rung"
+        raise ConfigError(
+            f"{job.phase}.schedule.warmup_steps", f"{msg} can continue it; lower the warm-up, or use fewer rungs"
+        )
+    return trunk_end(schedule, num_steps=num_steps)
+
+
+def _checked_stop(job: TrainJob, stop: int, *, num_steps: int, first: int) -> int:
+    if not first < stop < num_steps:
+        msg = f"the {num_steps} steps of the phase are too few for as many checkpoints"
+        raise ConfigError(f"{job.phase}.average.last", f"{msg}; lower last, raise every, or train more steps")
+    return stop
+
+
+def _run(job: TrainJob, *, trainer: Trainer, stretch: Stretch, rank: Rank) -> TrainingRun:
+    first = stretch.state.step if stretch.state is not None else 0
+    reporter = ProgressReporter(
+        phase=job.phase, num_steps=stretch.end, report=_report(job.places, rank=rank), first_step=first
+    )
+    folder = job.places.checkpoints if rank.number == 0 else None
+    given = job.engine.checkpoint_seconds
+    checkpoints = CheckpointWriter(folder, seconds=None if given == "auto" else given)
+    try:
+        return trainer.run(stretch, reporter=reporter, checkpoints=checkpoints)
+    finally:
+        checkpoints.finish()
+
+
+def _save(weights: Mapping[str, Tensor], places: JobPlaces, *, dtype: torch.dtype) -> None:
+    of_encoder = encoder_state(weights)
+    save_encoder(of_encoder, source_folder=places.encoder, folder=places.output, dtype=dtype)
+    rest = {name: tensor for name, tensor in weights.items() if not name.startswith("encoder.")}
+    write_weights(rest, places.output / HEADS)
+
+
+def _evaluate(job: EvaluateJob, *, rank: Rank) -> JobResult:
+    model = _scored_model(job).to(rank.device)
+    tasks = in_turns(lambda: {language: _open_language(job, language) for language in job.work.languages})
+    # One stream: sorted by length over all languages, batches need little padding and ranks have equal work.
+    stream = JoinedTask(tasks)
+    outputs = predict(
+        model,
+        stream,
+        head=job.head_spec.name,
+        rank=rank,
+        tokens_per_micro_batch=job.work.tokens_per_micro_batch,
+        course=Course(
+            reporter=ProgressReporter(
+                phase="evaluation", num_steps=len(stream.lengths), report=_report(job.places, rank=rank)
+            ),
+            kept=_kept(job.places, stream),
+        ),
+    )
+    items: dict[str, list[Item]] = {}
+    metrics: dict[str, dict[str, float]] = {}
+    for language, of_language in stream.split(outputs).items():
+        items[language] = items_of(tasks[language], outputs=of_language, similarity=job.work.similarity)
+        for metric, score in score_items(items[language], spec=job.spec, language=language).items():
+            metrics.setdefault(metric, {})[language] = score
+    if rank.number == 0:
+        write_predictions(items, job.places.output / PREDICTIONS)
+    return JobResult(
+        scores=next(iter(metrics.values())),
+        metrics=metrics,
+        counts={language: len(of_language) for language, of_language in items.items()},
+        made_with=_made_with(job, rank=rank),
+        split_rows=left_out_rows(tasks.values()),
+    )
+
+
+def _kept(places: JobPlaces, stream: JoinedTask) -> KeptOutputs | None:
+    if places.predicted is None:
+        return None
+    return KeptOutputs(places.predicted, lengths=stream.lengths, seconds=SECONDS_BETWEEN_KEPT)
+
+
+def _scored_model(job: EvaluateJob) -> TaskModel:
+    if job.target is not None:
+        specs = {job.head_spec.name: job.head_spec}
+        return load_model(job.target, specs=specs, places=job.places, folder=job.places.encoder)
+    encoder = load_encoder(job.places.encoder, dropout=0.0)
+    return TaskModel(encoder, heads={job.spec.name: MeanStateHead(job.work.layer)}, vision=None).eval()
+
+
+def _open_language(job: EvaluateJob, language: str) -> EncodedTask:
+    return open_encoded_task(
+        EncodedRequest(
+            spec=job.spec,
+            split=job.work.split,
+            language=language,
+            tokenizer=tokenizer_of(job.places),
+            max_length=job.work.max_length,
+            num_examples=job.work.num_items,
+            cache=job.places.cache,
+        )
+    )
+
+
+def _report(places: JobPlaces, *, rank: Rank) -> ProgressSink:
+    return ProgressFile(places.progress) if places.progress and rank.number == 0 else ignore_progress
+
+
+def _made_with(job: Job, *, rank: Rank) -> dict[str, str]:
+    facts = {"ranks": str(rank.num_ranks), "threads": str(torch.get_num_threads()), "device": rank.device.type}
+    facts |= {package: version(package) for package in ("deepspeed", "torch", "transformers")}
+    if isinstance(job, EvaluateJob):
+        return facts
+    engine = job.engine
+    return facts | {
+        "zero_stage": str(engine.zero_stage),
+        "reduction": engine.reduction,
+        "tokens_per_micro_batch": str(engine.tokens_per_micro_batch),
+    }
