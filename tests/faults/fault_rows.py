@@ -20,6 +20,7 @@ from search.record import open_record
 from tests.end_to_end.drivers import Driver
 from tests.faults.fault_bench import NAME, Bench, process_of, wait_for
 from tests.faults.killing import arm
+from tests.faults.remounting import make_read_only
 from trainables.training.checkpoint_writer import STOP
 
 THREE_DAYS = 3 * 86_400
@@ -107,9 +108,7 @@ def read_only_disk(bench: Bench) -> None:
         driver = bench.start()
         with bench.at("training", driver=driver):
             pass
-        # Not while a file is open for writing: that the kernel refuses.
-        while subprocess.run(["mount", "-o", "remount,ro", str(folder)], capture_output=True, check=False).returncode:
-            time.sleep(0.02)
+        make_read_only(folder, while_true=lambda: driver.poll() is None)
         wait_for_pause(bench, driver=driver)
         subprocess.run(["mount", "-o", "remount,rw", str(folder)], check=True)
         bench.finish(driver, exits=(0,))

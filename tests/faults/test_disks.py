@@ -17,6 +17,7 @@ from search.record import Record
 from search.record.integrity.audit import audit
 from tests.end_to_end.drivers import Driver
 from tests.faults.killing import arm, faults, outcome_of
+from tests.faults.remounting import make_read_only
 from trainables.stage_store import StageStore
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tiny_world")]
@@ -150,7 +151,7 @@ def test_a_disk_that_becomes_read_only_pauses_the_sweep_and_fails_no_trial(
     command = ["search", str(write_spec(tmp_path, tiny_encoder)), "--store", str(store)]
     driver = Driver(home, *command, sweep=NAME)
     driver.wait_until(has_a_result)
-    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=False)
+    make_read_only(small_disk, while_true=lambda: driver.poll() is None)
     driver.wait_until(is_paused)
     subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
     ended = driver.end()
