@@ -70,6 +70,11 @@ class RecordReader:
         with self.engine.begin() as connection:
             return row_reader.read_measurements(connection, sweep, number=number)
 
+    def last_measurements(self, sweep: str) -> dict[int, Measurement]:
+        """Return number -> measurement at the highest rung, of the sweep's measured trials by number."""
+        with self.engine.begin() as connection:
+            return row_reader.read_last_measurements(connection, sweep)
+
     def stages(self, sweep: str, *, number: int | None = None) -> tuple[StageRow, ...]:
         """Return the lineages of the sweep's trials, or of one, ordered by trial, rung and position."""
         with self.engine.begin() as connection:
