@@ -71,7 +71,7 @@ def scores(
         score = _score(row, metric)
         counting = (*_counting(row, score, where, ("finished",)), trials.set_aside.is_(None))
         rows = connection.execute(select(trials.number, score).where(*counting).order_by(score.desc(), trials.number))
-        return dict(rows.tuples().all())
+        return {row[0]: row[1] for row in rows}
 
 
 def best_of_families(

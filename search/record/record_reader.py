@@ -80,10 +80,10 @@ class RecordReader:
         with self.engine.begin() as connection:
             return row_reader.read_stages(connection, sweep, number=number)
 
-    def events(self, sweep: str, *, after: int = 0) -> tuple[Event, ...]:
-        """Return the sweep's events with an id above `after`, in order of id."""
+    def events(self, sweep: str, *, after: int = 0, limit: int | None = None) -> tuple[Event, ...]:
+        """Return the sweep's events with an id above `after`, in order of id; with a limit only the first of them."""
         with self.engine.begin() as connection:
-            return row_reader.read_events(connection, sweep, after=after)
+            return row_reader.read_events(connection, sweep, after=after, limit=limit)
 
     def curves(self, sweep: str, *, last_rung: int, with_languages: bool = False) -> tuple[Curve, ...]:
         """Return the scores of the sweep's trials at their rungs, ordered by number, without trials that have no score.

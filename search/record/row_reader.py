@@ -183,10 +183,11 @@ def read_stages(connection: Connection, sweep: str, *, number: int | None = None
     return tuple(StageRow(**fields) for fields in _fields(rows))
 
 
-def read_events(connection: Connection, sweep: str, *, after: int = 0) -> tuple[Event, ...]:
-    """Return the sweep's events with an id above `after`, in order."""
+def read_events(connection: Connection, sweep: str, *, after: int = 0, limit: int | None = None) -> tuple[Event, ...]:
+    """Return the sweep's events with an id above `after`, in order; with a limit only the first of them."""
     table = schema.events
-    rows = connection.execute(select(table).where(table.c.sweep == sweep, table.c.id > after).order_by(table.c.id))
+    query = select(table).where(table.c.sweep == sweep, table.c.id > after).order_by(table.c.id)
+    rows = connection.execute(query.limit(limit))
     return tuple(Event(**row) for row in rows.mappings())
 
 
