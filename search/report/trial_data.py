@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
+from pydantic import JsonValue
+
 from search.record import JsonObject, StageRow
 from search.report.listed_trials import ListedTrial
 
@@ -67,7 +69,7 @@ def _fields(trials: Sequence[ListedTrial]) -> list[JsonObject]:
     return found
 
 
-def _walk(section: JsonObject, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
+def _walk(section: JsonObject, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], JsonValue]]:
     """Yield path and value of each field that is no mapping, and of empty mappings."""
     for name, value in section.items():
         if isinstance(value, dict) and value:
