@@ -140,11 +140,12 @@ concurrency: null      # as many trials at the same time as there are devices fo
 # sampler, rungs and pruner: if they are not here, a new sweep gets the defaults that save most steps
 # budget: {{gpu_hours: 10}}           # other bounds: steps, hours, dollars
 # track: [{{tensorboard: runs}}]      # or mlflow, wandb, webhook: docs/how-to/track.md
+# tasks: [mine.task.yaml]           # your own tasks, as files beside this one: docs/how-to/own-task.md
 """
 
 _REAL_TRIAL = """# Settings of every trial. A field that is not here has the default of docs/api.md.
 trial:
-  encoder: {{name: {encoder}}}   # any encoder of `xstilts encoders`
+  encoder: {{name: {encoder}}}   # any of `xstilts encoders`, or a folder with one
   intermediate: {{batch_size: 32, max_length: 128}}   # for every family but `none`
   target:
     mixture: {{{target}: 1.0}}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from search.compare.luck import seeds_of, shared_luck
 from search.compare.runs import Run
-from search.query import best
+from search.query import scores
 from search.record import Record, TrialRow
 from trainables.config.frozen import content_key
 from trainables.errors import StoreUnusableError
@@ -47,12 +47,12 @@ class RunReader:
         finished = record.trials(sweep, states=("finished",))
         self.trials = {trial.number: trial for trial in finished if trial.set_aside is None}
         """Number -> trial, of those that finished and are not excluded."""
+        configs = [trial.trial_config for trial in self.trials.values()]
         self._luck = {
-            phase: shared_luck(seeds_of(trial.trial_config, phase=phase) for trial in self.trials.values())
+            phase: shared_luck(seeds_of(config, phase=phase) for config in configs)
             for phase in ("intermediate", "target")
         }
-        at_rung = {(measured.trial, measured.rung): measured for measured in record.measurements(sweep)}
-        self._results = {number: at_rung[number, trial.rung or 0] for number, trial in self.trials.items()}
+        self._results = record.last_measurements(sweep)
 
     def runs(self, *, where: str | None = None) -> dict[int, Run]:
         """Return number -> run of the finished trials that meet an expression.
@@ -60,10 +60,9 @@ class RunReader:
         Raises:
             FilterError: The metric or the expression is wrong.
         """
-        top = max(1, len(self.trials))
-        found = best(self._record, sweep=self._sweep, top=top, metric=self._metric, where=where)
-        counting = [trial for trial in found if not trial.set_aside]
-        return {trial.trial: self._run(self.trials[trial.trial], score=trial.score) for trial in counting}
+        found = scores(self._record, sweep=self._sweep, metric=self._metric, where=where)
+        known = self.trials.keys() & found.keys()  # a trial may have finished since the trials were read
+        return {number: self._run(self.trials[number], score=found[number]) for number in found if number in known}
 
     def _run(self, trial: TrialRow, *, score: float) -> Run:
         result = self._results[trial.number].trial_result

@@ -1,6 +1,6 @@
 """Queries of the record: the best configurations, the progress of a sweep, and everything about one trial."""
 
-from search.query.best import best, best_at_rung, best_of_families, pareto, pareto_goals
+from search.query.best import best, best_at_rung, best_of_families, pareto, pareto_goals, scores
 from search.query.filters import describe_columns
 from search.query.query_results import (
     BestOfFamily,
@@ -31,6 +31,7 @@ __all__ = [
     "pareto_goals",
     "quarantined_places",
     "report_trial",
+    "scores",
     "sweep_status",
     "sweep_statuses",
     "trial_table",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, func, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, func, or_, select
 
 from search.query.filters import compile_filter, score_column
 from search.query.query_results import BestOfFamily, BestTrial, tasks_of
@@ -49,6 +49,29 @@ def best(
         if len(found) < top and count_set_aside(connection, sweep):
             found += connection.execute(query.where(set_aside.is_not(None)).limit(top - len(found))).mappings()
         return _answers(connection, found, metric=metric or row.objective)
+
+
+def scores(
+    record: Record, *, sweep: str, metric: str | None = None, where: str | Sequence[str] | None = None
+) -> dict[int, float]:
+    """Return number -> metric of a sweep's finished trials, the best first, without excluded trials.
+
+    Args:
+        record: Record with the sweep.
+        sweep: Name of the sweep.
+        metric: As in `best`.
+        where: As in `best`.
+
+    Raises:
+        UnknownSweepError: There is no such sweep.
+        FilterError: The metric or an expression is wrong.
+    """
+    with record.engine.begin() as connection:
+        row, trials = read_sweep(connection, sweep), schema.trials.c
+        score = _score(row, metric)
+        counting = (*_counting(row, score, where, ("finished",)), trials.set_aside.is_(None))
+        rows = connection.execute(select(trials.number, score).where(*counting).order_by(score.desc(), trials.number))
+        return {row[0]: row[1] for row in rows}
 
 
 def best_of_families(
@@ -212,6 +235,9 @@ def _answer(row: RowMapping, measured: RowMapping, *, metric: str) -> BestTrial:
 
 
 def _measured(connection: Connection, sweep: str, *, rungs: dict[int, int]) -> dict[int, RowMapping]:
-    table = schema.measurements
-    rows = connection.execute(select(table).where(table.c.sweep == sweep, table.c.trial.in_(rungs))).mappings()
-    return {row["trial"]: row for row in rows if row["rung"] == rungs[row["trial"]]}
+    table, at_rung = schema.measurements, dict[int, list[int]]()
+    for number, rung in rungs.items():
+        at_rung.setdefault(rung, []).append(number)
+    of_trials = or_(*((table.c.rung == rung) & table.c.trial.in_(numbers) for rung, numbers in at_rung.items()))
+    rows = connection.execute(select(table).where(table.c.sweep == sweep, of_trials)).mappings()
+    return {row["trial"]: row for row in rows}

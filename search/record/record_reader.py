@@ -70,15 +70,20 @@ class RecordReader:
         with self.engine.begin() as connection:
             return row_reader.read_measurements(connection, sweep, number=number)
 
+    def last_measurements(self, sweep: str) -> dict[int, Measurement]:
+        """Return number -> measurement at the highest rung, of the sweep's measured trials by number."""
+        with self.engine.begin() as connection:
+            return row_reader.read_last_measurements(connection, sweep)
+
     def stages(self, sweep: str, *, number: int | None = None) -> tuple[StageRow, ...]:
         """Return the lineages of the sweep's trials, or of one, ordered by trial, rung and position."""
         with self.engine.begin() as connection:
             return row_reader.read_stages(connection, sweep, number=number)
 
-    def events(self, sweep: str, *, after: int = 0) -> tuple[Event, ...]:
-        """Return the sweep's events with an id above `after`, in order of id."""
+    def events(self, sweep: str, *, after: int = 0, limit: int | None = None) -> tuple[Event, ...]:
+        """Return the sweep's events with an id above `after`, in order of id; with a limit only the first of them."""
         with self.engine.begin() as connection:
-            return row_reader.read_events(connection, sweep, after=after)
+            return row_reader.read_events(connection, sweep, after=after, limit=limit)
 
     def curves(self, sweep: str, *, last_rung: int, with_languages: bool = False) -> tuple[Curve, ...]:
         """Return the scores of the sweep's trials at their rungs, ordered by number, without trials that have no score.

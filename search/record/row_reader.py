@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any  # a row class's fields are the columns of its table
 
-from sqlalchemy import Connection, RowMapping, Select, Table, bindparam, func, select
+from sqlalchemy import Column, Connection, CursorResult, Select, Table, bindparam, func, select
 
 from search.errors import UnknownSweepError, UnknownTrialError
 from search.record import schema
@@ -20,8 +20,16 @@ _TRIAL = select(schema.trials).where(
 _NEXT_NUMBER = select(func.max(schema.trials.c.number)).where(schema.trials.c.sweep == bindparam("sweep"))
 
 
+def _without_sweep(table: Table) -> tuple[Column[Any], ...]:
+    return tuple(column for column in table.columns if column.name != "sweep")
+
+
+_MEASURED, _STAGE = _without_sweep(schema.measurements), _without_sweep(schema.stages)
+
+
 def _of_trial(table: Table) -> Select[Any]:
-    return select(table).where(table.c.sweep == bindparam("sweep"), table.c.trial == bindparam("number"))
+    of_trial = (table.c.sweep == bindparam("sweep"), table.c.trial == bindparam("number"))
+    return select(*_without_sweep(table)).where(*of_trial)
 
 
 _MEASURED_AT_RUNG = _of_trial(schema.measurements).where(schema.measurements.c.rung == bindparam("at_rung"))
@@ -106,11 +114,20 @@ def next_number(connection: Connection, sweep: str) -> int:
 def read_measurements(connection: Connection, sweep: str, *, number: int | None = None) -> tuple[Measurement, ...]:
     """Return the measurements of the sweep's trials, or of one trial, ordered by trial and rung."""
     table = schema.measurements
-    query = select(table).where(table.c.sweep == sweep)
+    query = select(*_MEASURED).where(table.c.sweep == sweep)
     if number is not None:
         query = query.where(table.c.trial == number)
     rows = connection.execute(query.order_by(table.c.trial, table.c.rung))
-    return tuple(Measurement(**_without_sweep(row)) for row in rows.mappings())
+    return tuple(Measurement(**fields) for fields in _fields(rows))
+
+
+def read_last_measurements(connection: Connection, sweep: str) -> dict[int, Measurement]:
+    """Return number -> measurement at the highest rung, of the sweep's measured trials by number."""
+    table, trials = schema.measurements.c, schema.trials.c
+    is_last = (trials.sweep == table.sweep) & (trials.number == table.trial) & (trials.rung == table.rung)
+    query = select(*_MEASURED).join(schema.trials, is_last).where(table.sweep == sweep).order_by(table.trial)
+    found = (Measurement(**fields) for fields in _fields(connection.execute(query)))
+    return {measured.trial: measured for measured in found}
 
 
 def read_curves(
@@ -152,24 +169,25 @@ def read_measurement(connection: Connection, sweep: str, *, number: int, rung: i
     """Return a trial's measurement at a rung, or None if it was not measured there."""
     key = {"sweep": sweep, "number": number, "at_rung": rung}
     row = connection.execute(_MEASURED_AT_RUNG, key).mappings().one_or_none()
-    return Measurement(**_without_sweep(row)) if row is not None else None
+    return Measurement(**row) if row is not None else None
 
 
 def read_stages(connection: Connection, sweep: str, *, number: int | None = None) -> tuple[StageRow, ...]:
     """Return the stages of the sweep's trials, or of one, ordered by trial, rung and position."""
     table = schema.stages
-    query = select(table).where(table.c.sweep == sweep).order_by(table.c.trial, table.c.rung, table.c.position)
+    query = select(*_STAGE).where(table.c.sweep == sweep).order_by(table.c.trial, table.c.rung, table.c.position)
     if number is None:
         rows = connection.execute(query)
     else:
         rows = connection.execute(_STAGES_OF_TRIAL, {"sweep": sweep, "number": number})
-    return tuple(StageRow(**_without_sweep(row)) for row in rows.mappings())
+    return tuple(StageRow(**fields) for fields in _fields(rows))
 
 
-def read_events(connection: Connection, sweep: str, *, after: int = 0) -> tuple[Event, ...]:
-    """Return the sweep's events with an id above `after`, in order."""
+def read_events(connection: Connection, sweep: str, *, after: int = 0, limit: int | None = None) -> tuple[Event, ...]:
+    """Return the sweep's events with an id above `after`, in order; with a limit only the first of them."""
     table = schema.events
-    rows = connection.execute(select(table).where(table.c.sweep == sweep, table.c.id > after).order_by(table.c.id))
+    query = select(table).where(table.c.sweep == sweep, table.c.id > after).order_by(table.c.id)
+    rows = connection.execute(query.limit(limit))
     return tuple(Event(**row) for row in rows.mappings())
 
 
@@ -200,5 +218,7 @@ def read_hopeless_stages(connection: Connection, sweep: str) -> dict[str, str]:
     return {payload["stage"]: payload["error"] for payload in payloads if payload.get("stage")}
 
 
-def _without_sweep(row: RowMapping) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if name != "sweep"}
+def _fields(rows: CursorResult[Any]) -> Iterator[dict[str, Any]]:
+    """Yield the columns of each row by name. A RowMapping looks each column up, which takes longer than reading it."""
+    names = tuple(rows.keys())
+    return (dict(zip(names, row, strict=True)) for row in rows)

@@ -6,6 +6,7 @@ import importlib.metadata
 import platform
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from search.compare.comparison import SUFFIX, Question, compare
@@ -14,7 +15,7 @@ from search.errors import InputError
 from search.query import BestTrial, SweepStatus, best, sweep_status
 from search.query.opened_tests import tasks_that_open_tests, warning
 from search.query.query_results import tasks_of
-from search.record import JsonObject, Measurement, Record, StageRow, SweepRow, TrialRow
+from search.record import JsonObject, Record, StageRow, SweepRow, TrialRow
 from search.report.listed_trials import ListedTrial, list_trials, numbers_of
 
 PACKAGES = ("xstilts", "torch", "transformers", "datasets", "deepspeed", "ray", "optuna", "numpy")
@@ -90,13 +91,14 @@ def read_contents(record: Record, *, sweep: str, store: str | None = None) -> Co
     """
     row = record.sweep(sweep)
     opening = tasks_that_open_tests(record, sweep=sweep)
-    rows, measurements, stages = record.trials(sweep), record.measurements(sweep), record.stages(sweep)
-    trials = _finished_trials(rows, measurements)
+    rows, stages = record.trials(sweep), record.stages(sweep)
+    results = {number: measured.result for number, measured in record.last_measurements(sweep).items()}
+    trials = _finished_trials(rows, results)
     return Contents(
         sweep=row,
         status=sweep_status(record, sweep=sweep),
         trials=trials,
-        listed=list_trials(rows, measurements=measurements, stages=stages),
+        listed=list_trials(rows, results=results, stages=stages),
         comparisons=tuple(_comparisons(record, trials, sweep=sweep, store=store)),
         best=best(record, sweep=sweep, top=5),
         stages=stages,
@@ -107,12 +109,11 @@ def read_contents(record: Record, *, sweep: str, store: str | None = None) -> Co
     )
 
 
-def _finished_trials(rows: Sequence[TrialRow], measurements: Sequence[Measurement]) -> tuple[FinishedTrial, ...]:
-    results = {(measured.trial, measured.rung): measured.result for measured in measurements}
+def _finished_trials(rows: Sequence[TrialRow], results: Mapping[int, JsonObject]) -> tuple[FinishedTrial, ...]:
     return tuple(
-        _finished_trial(row, score=row.score, result=results[row.number, row.rung])
+        _finished_trial(row, score=row.score, result=results[row.number])
         for row in rows
-        if row.state == "finished" and row.set_aside is None and row.score is not None and row.rung is not None
+        if row.state == "finished" and row.set_aside is None and row.score is not None
     )
 
 
@@ -165,6 +166,8 @@ def _tasks(row: SweepRow, trials: tuple[FinishedTrial, ...]) -> tuple[JsonObject
 
 def _versions() -> dict[str, str]:
     found = {"Python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
-    packages = importlib.metadata.distributions()
-    installed = {package.name.lower(): package.version for package in packages if package.name}
-    return found | {name: installed[name] for name in PACKAGES if name in installed}
+    for name in PACKAGES:
+        # One lookup each: the list of all distributions parses the metadata of every package.
+        with suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found

@@ -71,7 +71,7 @@ def _plot_means(found: Comparison, *, name: str, title: str) -> Plot | None:
 
 def _interval(canvas: Canvas, arm: GroupComparison, *, scale: Scale, y: float) -> None:
     indent = 14 if arm.control_of else 0
-    canvas.text(_LEFT + indent, y + 14, _short(arm.group, most=30))
+    canvas.text(_LEFT + indent, y + 14, _short(arm.group, most=30), kind="label over")
     numbers = f"{arm.effect or 0.0:+.2f}"
     if arm.low is not None and arm.high is not None:
         canvas.line([(scale(arm.low), y + 27), (scale(arm.high), y + 27)], kind="interval")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from search.query.query_results import tasks_of
-from search.record import JsonObject, Measurement, StageRow, TrialRow
+from search.record import JsonObject, StageRow, TrialRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,23 +40,22 @@ class ListedTrial:
 
 
 def list_trials(
-    rows: Sequence[TrialRow], *, measurements: Sequence[Measurement], stages: Sequence[StageRow]
+    rows: Sequence[TrialRow], *, results: Mapping[int, JsonObject], stages: Sequence[StageRow]
 ) -> tuple[ListedTrial, ...]:
     """Return all trials of a sweep by number.
 
     Args:
         rows: The sweep's trials.
-        measurements: Their results at all rungs.
+        results: Number -> result at the highest rung, of those that were measured.
         stages: Their lineages at all rungs.
     """
-    results = {(measured.trial, measured.rung): measured.result for measured in measurements}
     lineages: dict[int, list[StageRow]] = {}
     for stage in stages:
         lineages.setdefault(stage.trial, []).append(stage)
     return tuple(
         _listed(
             row,
-            result={} if row.rung is None else results.get((row.number, row.rung), {}),
+            result=results.get(row.number, {}),
             stages=_highest(lineages.get(row.number, [])),
         )
         for row in sorted(rows, key=lambda row: row.number)

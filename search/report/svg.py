@@ -14,6 +14,9 @@ from html import escape
 NARROW, WIDE = 400, 720
 """Width of a plot in units: a phone shows a narrow plot as a whole and scrolls a wide one. Text is 13 units high."""
 
+_TICK_CHARACTER = 6.8
+"""Width of a character of a tick, in units."""
+
 FAMILIES = ("none", "text", "multimodal", "multitask", "control", "merged")
 """Families; each has its own colour and mark."""
 
@@ -150,7 +153,8 @@ class Canvas:
         for value in scale.ticks():
             x = scale(value)
             self.line([(x, top), (x, y)], kind="grid")
-            self.text(x, y + 17, number(value), anchor="middle", kind="tick")
+            half = _TICK_CHARACTER * len(number(value)) / 2
+            self.text(min(max(x, half), self.width - half), y + 17, number(value), anchor="middle", kind="tick")
         self.text((scale.start + scale.end) / 2, y + 36, title, anchor="middle", kind="tick")
 
     def bar(self, scale: Scale, *, y: float, label: str, ends: Sequence[float], kinds: Sequence[str]) -> None:
@@ -175,7 +179,7 @@ class Canvas:
         for family in families:
             self.dots([(x, y - 4)], kind=f"f-{family}")
             self.text(x + 8, y, family, kind="tick")
-            x += 26 + 6.8 * len(family)
+            x += 26 + _TICK_CHARACTER * len(family)
 
     def svg(self, *, title: str, description: str) -> str:
         """Return the <svg> element, with a label for screen readers."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
+from pydantic import JsonValue
+
 from search.record import JsonObject, StageRow
 from search.report.listed_trials import ListedTrial
 
@@ -56,16 +58,18 @@ def _fields(trials: Sequence[ListedTrial]) -> list[JsonObject]:
     paths = dict.fromkeys(path for fields in flat for path in fields)
     found: list[JsonObject] = []
     for path in paths:
-        texts = [json.dumps(fields[path]) if path in fields else None for fields in flat]
-        distinct = {text: place for place, text in enumerate(dict.fromkeys(filter(None, texts)))}
-        field: JsonObject = {"path": list(path), "values": [json.loads(text) for text in distinct]}
-        if len(distinct) > 1 or None in texts:
-            field["of"] = [-1 if text is None else distinct[text] for text in texts]
+        # By `repr`: it tells 1, 1.0 and True apart, and is faster than JSON.
+        texts = [repr(fields[path]) if path in fields else "" for fields in flat]
+        values = {text: fields[path] for text, fields in zip(texts, flat, strict=True) if text}
+        places = {text: place for place, text in enumerate(values)} | {"": -1}
+        field: JsonObject = {"path": list(path), "values": list(values.values())}
+        if len(values) > 1 or "" in texts:
+            field["of"] = [places[text] for text in texts]
         found.append(field)
     return found
 
 
-def _walk(section: JsonObject, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
+def _walk(section: JsonObject, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], JsonValue]]:
     """Yield path and value of each field that is no mapping, and of empty mappings."""
     for name, value in section.items():
         if isinstance(value, dict) and value:

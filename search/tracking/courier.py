@@ -79,7 +79,7 @@ class Route:
         """Return whether a sink lacks an event or a loss."""
         position = self.position()
         size = self.losses.stat().st_size if self.losses.exists() else 0
-        return position.losses < size or bool(record.events(self.sweep, after=position.event))
+        return position.losses < size or bool(record.events(self.sweep, after=position.event, limit=1))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -118,7 +118,7 @@ class Courier:
     def _deliver(self) -> bool:
         """Deliver one batch, and return whether there was one."""
         position = self.route.position()
-        events = self.record.events(self.route.sweep, after=position.event)[:BATCH]
+        events = self.record.events(self.route.sweep, after=position.event, limit=BATCH)
         losses, end = read_losses(self.route.losses, start=position.losses)
         if not events and end == position.losses:
             return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import threading
 from collections.abc import Sequence
 
 from search.errors import InputError
@@ -43,6 +44,15 @@ def make_sink(config: SinkConfig, *, place: SinkPlace) -> Sink:
     Raises:
         Exception: The library's, or a ConnectionError that says what the environment lacks.
     """
+    with _IMPORTS:
+        return _make_sink(config, place=place)
+
+
+_IMPORTS = threading.Lock()
+"""Held by the thread that imports a sink's library: TensorBoard's is imported while torch is hidden."""
+
+
+def _make_sink(config: SinkConfig, *, place: SinkPlace) -> Sink:
     match config.kind:
         case "mlflow":
             from search.tracking.mlflow_sink import MlflowSink

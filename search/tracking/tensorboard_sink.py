@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from search.tracking.messages import Message
 from search.tracking.sink import SinkPlace
 from search.tracking.trial_updates import TrialUpdate, update_of
+
+if TYPE_CHECKING:
+    from tensorboardX import SummaryWriter
 
 MAX_OPEN = 16
 """Runs whose files are open at the same time; the least recently used one is closed."""
@@ -22,9 +27,7 @@ class TensorBoardSink:
     """
 
     def __init__(self, place: SinkPlace) -> None:
-        from tensorboardX import SummaryWriter
-
-        self._make = SummaryWriter
+        self._make = _writer_class()
         self._folder = Path(place.target) / place.sweep
         self._writers: dict[int, SummaryWriter] = {}
 
@@ -56,7 +59,7 @@ class TensorBoardSink:
             writer.close()
             del self._writers[update.trial]
 
-    def _writer(self, trial: int):  # noqa: ANN202  the class is imported late
+    def _writer(self, trial: int) -> SummaryWriter:
         writer = self._writers.pop(trial, None)
         if writer is None:
             # Names of files have seconds only: without a suffix, a file that is made again at once would be replaced.
@@ -67,3 +70,20 @@ class TensorBoardSink:
             oldest = next(iter(self._writers))
             self._writers.pop(oldest).close()
         return writer
+
+
+def _writer_class() -> type[SummaryWriter]:
+    """Return tensorboardX's writer, without importing torch.
+
+    tensorboardX imports torch wherever it is installed, to write tensors. Here it writes numbers and text, and torch
+    would be most of what the tracking process costs: seconds, and hundreds of MB.
+    """
+    is_hidden = "torch" not in sys.modules
+    if is_hidden:
+        sys.modules["torch"] = None  # pyright: ignore[reportArgumentType]  as Python documents it: not importable
+    try:
+        from tensorboardX import SummaryWriter
+    finally:
+        if is_hidden:
+            del sys.modules["torch"]
+    return SummaryWriter

@@ -11,10 +11,11 @@ import shlex
 import shutil
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 
-from search.cli.main import exit_code
+from search.cli.main import cli, exit_code
 from spaces.sweep_spec import load_sweep_spec
 
 ROOT = Path(__file__).parents[2]
@@ -59,6 +60,17 @@ def test_the_faq_has_twenty_questions_each_with_a_command() -> None:
 
     assert len(parts) == 20
     assert all("```\nxstilts " in part for part in parts)
+
+
+@pytest.mark.parametrize("page", ["docs/faq.md", "README.md"])
+def test_commands_in_sentences_are_understood(page: str) -> None:
+    named = re.findall(r"`xstilts ([a-z][^`]*)`", (ROOT / page).read_text(encoding="utf-8"))
+
+    assert named
+    for words in map(shlex.split, named):
+        command = cli.get_command(click.Context(cli), words[0])
+        assert command is not None, words
+        command.make_context(words[0], words[1:]).close()  # reads its arguments and options, and runs nothing
 
 
 def test_commands_that_run_elsewhere_have_a_place() -> None:

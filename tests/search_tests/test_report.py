@@ -17,9 +17,11 @@ from playwright.sync_api import sync_playwright
 from search.cli.main import exit_code
 from search.record import StageRow, open_record
 from search.report.contents import FinishedTrial
+from search.report.listed_trials import ListedTrial
 from search.report.live_server import LivePage, make_server
 from search.report.parameter_plots import importances, plot_importance, plot_parallel
 from search.report.stage_plots import plot_stages
+from search.report.trial_data import trial_data
 from search.report.trial_plots import best_so_far, pareto
 from tests.browser import chromium_path
 from tests.search_tests.building import proposal, result
@@ -204,6 +206,45 @@ def scored(number: int, *, rate: float, luck: float, score: float) -> FinishedTr
         assignment={"rate": rate, "luck": luck},
         paid_seconds=1.0,
         alone_seconds=1.0,
+    )
+
+
+def test_the_script_gets_each_configuration_as_it_is_and_shared_values_once() -> None:
+    values = [1, 1.0, True, "1", None, "None", -0.0, 0.0, [1, 2.5], {}, {"b": {"c": "<x>"}}]
+    configs = [{"same": {"deep": 7}, "a": value} for value in values] + [{"same": {"deep": 7}}]
+    fields = json.loads(trial_data([listed(number, config) for number, config in enumerate(configs)]))["fields"]
+
+    assert [json.dumps(rebuilt(fields, place)) for place in range(len(configs))] == list(map(json.dumps, configs))
+    assert [field["values"] for field in fields if field["path"] == ["same", "deep"]] == [[7]]
+
+
+def rebuilt(fields: list[dict], place: int) -> dict:
+    config: dict = {}
+    for field in fields:
+        index = field["of"][place] if "of" in field else 0
+        if index >= 0:
+            section = config
+            for name in field["path"][:-1]:
+                section = section.setdefault(name, {})
+            section[field["path"][-1]] = field["values"][index]
+    return config
+
+
+def listed(number: int, config: dict) -> ListedTrial:
+    return ListedTrial(
+        number=number,
+        family="text",
+        state="proposed",
+        problem="",
+        rung=None,
+        score=None,
+        tasks=(),
+        languages={},
+        assignment={},
+        config=config,
+        seconds=0.0,
+        alone_seconds=0.0,
+        stages=(),
     )
 
 

@@ -173,6 +173,43 @@ def test_axe_finds_nothing_in_an_opened_trial(browser: Browser, place: Path, wid
     assert wide <= width
 
 
+OUTSIDE = """width => [...document.querySelectorAll("body *")]
+  .filter(one => getComputedStyle(one).visibility === "visible" && !one.closest(".skip, .heard"))
+  .filter(one => one.getBoundingClientRect().right > width + 1 || one.getBoundingClientRect().left < -1)
+  .map(one => one.outerHTML.slice(0, 80))"""
+"""Elements that paper of a width would cut off."""
+
+
+@pytest.mark.parametrize("width", [390, 718, 1280])
+def test_paper_cuts_nothing_off_and_breaks_no_number(browser: Browser, place: Path, width: int) -> None:
+    opened = browser.new_page(viewport={"width": width, "height": 900})
+    opened.goto(place.as_uri())
+    opened.evaluate("report.open(20)")
+    opened.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    opened.emulate_media(media="print")
+    outside = opened.evaluate(OUTSIDE, width)
+    heights = opened.evaluate(
+        "[...document.querySelectorAll('#trial-table > tbody > tr > td:nth-child(3)')]"
+        ".map(one => one.getBoundingClientRect().height)"
+    )
+    opened.close()
+    assert outside == []
+    assert max(heights) < 40, "a score is on one line"
+
+
+def test_a_phone_scrolls_wide_plots_and_tables_and_never_the_page(browser: Browser, place: Path) -> None:
+    opened = browser.new_page(viewport={"width": 390, "height": 900})
+    opened.goto(place.as_uri())
+    opened.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    wide = opened.evaluate("document.documentElement.scrollWidth")
+    cut = opened.evaluate(
+        "[...document.querySelectorAll('body *')].filter(one => !one.closest('.wide, pre, .skip, .heard'))"
+        ".filter(one => one.getBoundingClientRect().right > 391).map(one => one.outerHTML.slice(0, 80))"
+    )
+    opened.close()
+    assert (wide, cut) == (390, [])
+
+
 def test_plots_fill_the_width(tab: Page) -> None:
     right = tab.evaluate(
         "Math.max(...[...document.querySelectorAll('figure svg')].map(one => one.getBoundingClientRect().right))"

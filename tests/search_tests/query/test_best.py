@@ -10,7 +10,7 @@ import pytest
 
 from search.cli.main import exit_code
 from search.home import find_home
-from search.query import best, best_at_rung, pareto
+from search.query import best, best_at_rung, pareto, scores
 from search.record import Record, open_record
 from tests.search_tests.building import proposal, result
 from trainables.results import Family, TrialResult
@@ -91,6 +91,31 @@ def test_the_pareto_set_is_what_none_beats(searched: Record) -> None:
 
 def test_the_pareto_set_of_some_trials_is_that_of_these_alone(searched: Record) -> None:
     assert [a.trial for a in pareto(searched, sweep="demo", where="task = 'hellaswag'")] == [5, 4]
+
+
+@pytest.mark.parametrize("where", [None, "family = 'text'"])
+@pytest.mark.parametrize("metric", [None, "worst"])
+def test_scores_alone_are_those_of_the_best_in_their_order(
+    searched: Record, metric: str | None, where: str | None
+) -> None:
+    found = best(searched, sweep="demo", top=100, metric=metric, where=where)
+
+    assert list(scores(searched, sweep="demo", metric=metric, where=where).items()) == [
+        (trial.trial, trial.score) for trial in found if not trial.set_aside
+    ]
+
+
+def test_the_last_measurements_are_those_of_the_highest_rungs(searched: Record) -> None:
+    every = searched.measurements("demo")
+
+    assert len(every) > 1
+    assert searched.last_measurements("demo") == {measured.trial: measured for measured in every}
+
+
+def test_the_first_events_are_read_alone(searched: Record) -> None:
+    every = searched.events("demo")
+
+    assert searched.events("demo", after=every[1].id, limit=3) == every[2:5]
 
 
 def test_the_best_at_a_rung_have_its_scores_pruned_ones_too(searched: Record) -> None:

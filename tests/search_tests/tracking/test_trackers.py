@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -94,6 +96,20 @@ def test_tensorboard_shows_losses_by_step_and_scores_by_rung(home: Home) -> None
     assert [(point.step, point.value) for point in run.Scalars("target/loss")] == [(10, 2.0), (20, 1.5)]
     assert [(point.step, point.value) for point in run.Scalars("score")] == [(0, pytest.approx(0.7))]
     assert "language/sw" in run.Tags()["scalars"]
+
+
+def test_tensorboards_library_is_loaded_without_torch() -> None:
+    code = """
+import sys
+from search.tracking.sink import SinkPlace
+from search.tracking.tensorboard_sink import TensorBoardSink
+TensorBoardSink(SinkPlace(sweep="demo", origin="", target="runs", folder=None, kept={}, environment={}))
+loaded = "torch" in sys.modules
+import torch
+print(loaded, torch.zeros(1).item())
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout == "False 0.0\n"
 
 
 @pytest.mark.usefixtures("losses")
