@@ -140,7 +140,7 @@ FORMS: dict[str, list[dict[str, Any]]] = {
         {"further": {"xnli": {"target": [{"mixture": {"mnli": 1}, "epochs": 1}], "evaluation": {"num_items": 2}}}},
     ],
     "engine.num_workers": [{"engine.num_workers": 2}],
-    "engine.zero_stage": [{"engine": {"zero_stage": 2}}, {"engine.zero_stage": 4}],
+    "engine.zero_stage": [{"engine": {"zero_stage": 2}}, {"engine.zero_stage": "auto"}, {"engine.zero_stage": 4}],
     "engine.precision": [{"engine.precision": "bfloat16"}, {"engine.precision": "bf16"}],
     "engine.stored_weights": [{"engine.stored_weights": "float16"}],
     "engine.threads_per_rank": [{"engine.threads_per_rank": None}],
@@ -153,7 +153,7 @@ FORMS: dict[str, list[dict[str, Any]]] = {
     "engine.compile": [{"engine.compile": "off"}, {"engine.compile": "on"}],
     "engine.hang_seconds": [{"engine.hang_seconds": 5}],
     "engine.reduction": [{"engine.reduction": "float32"}],
-    "engine.offload": [{"engine.offload": "none"}, {"engine.offload": None}],
+    "engine.offload": [{"engine.offload": "none"}, {"engine.offload": "auto"}, {"engine.offload": None}],
     "engine.deepspeed": [
         {"engine": {"deepspeed": "ds.json"}},
         {"engine.deepspeed": "ds.json"},

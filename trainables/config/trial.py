@@ -28,14 +28,24 @@ _MOST_SECONDS = 1e9
 Precision = Literal["float32", "bfloat16"]
 """Type of the arithmetic in training."""
 
+ZeroStage = Literal[0, 1, 2, 3]
+"""What ranks shard: nothing, optimizer state, gradients too, parameters too."""
+
+Offload = Literal["none", "optimizer", "all"]
+"""What is kept in the host's memory."""
+
+_LEAST_STAGE: dict[str, ZeroStage] = {"auto": 0, "none": 0, "optimizer": 1, "all": 3}
+"""Offload -> the least ZeRO stage that can do it."""
+
 
 class EngineConfig(FrozenModel):
     """Settings that run the training. Only those that `deciding` returns can change a trial's results."""
 
     num_workers: int = Field(default=1, ge=1, le=1024)
     """Ranks that share each training step."""
-    zero_stage: Literal[0, 1, 2, 3] = 0
-    """DeepSpeed's ZeRO stage: 1 shards optimiser state, 2 gradients too, 3 parameters too (arXiv 1910.02054)."""
+    zero_stage: Literal["auto", 0, 1, 2, 3] = "auto"
+    """DeepSpeed's ZeRO stage: 1 shards optimiser state, 2 gradients too, 3 parameters too (arXiv 1910.02054). `auto`:
+    the least with which training fits the GPUs, 0 on the CPU; settled when a new sweep starts, and recorded."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Type of the arithmetic in training; the trained weights are float32 in both cases. `auto`: bfloat16 on GPUs that
     have it in hardware, else float32; settled when a new sweep starts, and recorded in its spec."""
@@ -56,8 +66,9 @@ class EngineConfig(FrozenModel):
     reduction: Literal["float32", "bfloat16"] = "float32"
     """Type in which gradients are summed over ranks, at every ZeRO stage. bfloat16 sends half as much data, and rounds;
     it needs precision bfloat16 (docs/decisions/0023)."""
-    offload: Literal["none", "optimizer", "all"] = "none"
-    """What ZeRO keeps in CPU memory: `optimizer` needs stage 1 or above, `all` needs stage 3."""
+    offload: Literal["auto", "none", "optimizer", "all"] = "auto"
+    """What ZeRO keeps in CPU memory: `optimizer` needs stage 1 or above, `all` needs stage 3. `auto`: something only
+    where `zero_stage` is `auto` and no stage fits without."""
     deepspeed: dict[str, JsonValue] = Field(default_factory=dict[str, JsonValue])
     """Further DeepSpeed settings, as in its own JSON. In a trial file or spec, also the name of a file with them,
     relative to that file. Settings that other fields set are an error (docs/how-to/deepspeed.md)."""
@@ -92,6 +103,16 @@ class EngineConfig(FrozenModel):
     def arithmetic(self) -> Precision:
         """Type of the arithmetic; float32 where `precision` is `auto` and nothing has settled it."""
         return "float32" if self.precision == "auto" else self.precision
+
+    @property
+    def stage(self) -> ZeroStage:
+        """ZeRO stage; the least that `offload` needs where `zero_stage` is `auto` and nothing has settled it."""
+        return _LEAST_STAGE[self.offload] if self.zero_stage == "auto" else self.zero_stage
+
+    @property
+    def offloaded(self) -> Offload:
+        """What is kept in CPU memory; nothing where `offload` is `auto` and nothing has settled it."""
+        return "none" if self.offload == "auto" else self.offload
 
     def deciding(self) -> EngineConfig:
         """Return the settings that can change a trial's results; all others have their defaults."""

@@ -270,7 +270,7 @@ def _made_with(job: Job, *, rank: Rank) -> dict[str, str]:
         return facts
     engine = job.engine
     return facts | {
-        "zero_stage": str(engine.zero_stage),
+        "zero_stage": str(engine.stage),
         "reduction": engine.reduction,
         "tokens_per_micro_batch": str(engine.tokens_per_micro_batch),
     }

@@ -238,7 +238,8 @@ def _engine_shape(engine: EngineConfig) -> object:
     default = EngineConfig()
     later = {name for name in _LATER_MEMORY_FIELDS if getattr(engine, name) != getattr(default, name)}
     fields = {"num_workers", "zero_stage", "precision", "gradient_checkpointing", "offload", "device"}
-    return engine.model_dump(mode="json", include=fields | later) | {"precision": engine.arithmetic}
+    settled = {"precision": engine.arithmetic, "zero_stage": engine.stage, "offload": engine.offloaded}
+    return engine.model_dump(mode="json", include=fields | later) | settled
 
 
 _LATER_MEMORY_FIELDS = ("gpus_per_worker", "accelerator_type", "reduction", "deepspeed")

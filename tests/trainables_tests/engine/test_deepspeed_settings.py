@@ -175,6 +175,7 @@ def test_gradients_are_sent_during_the_backward_pass_on_gpus_where_deepspeed_can
     made = deepspeed_settings(EngineConfig(zero_stage=zero_stage), num_ranks=2, max_gradient_norm=1.0, on_cuda=on_cuda)
 
     assert made[ZERO].get("overlap_comm") == overlaps
+    assert ("reduce_bucket_size" in made[ZERO]) == (on_cuda and zero_stage > 0)
 
 
 @pytest.mark.parametrize("zero_stage", [0, 1, 2, 3])

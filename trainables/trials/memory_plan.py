@@ -1,0 +1,66 @@
+"""What trials train and the memory that their ranks have: the inputs of the rules that fit training to devices."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator, Sequence
+
+from trainables.config import EngineConfig, TrialConfig
+from trainables.errors import TrainablesError
+from trainables.models.pretrained.encoder_size import EncoderSize, encoder_size
+from trainables.plan.provenance import phases_of
+from trainables.plan.starting_weights import encoder_config_of
+from trainables.ranks.devices import HostResources, RankDevices
+from trainables.ranks.sharding import Room, TrainedModel
+
+
+def trained_model(
+    configs: Sequence[TrialConfig], *, encoders: Sequence[str] = (), engine: EngineConfig, freezing_varies: bool = False
+) -> TrainedModel | None:
+    """Return the largest model that trials train; None if no encoder of theirs can be read.
+
+    Only configurations of encoders are read, or downloaded.
+
+    Args:
+        configs: The trials, at least one.
+        encoders: Names of further encoders.
+        engine: Their engine, with a settled precision.
+        freezing_varies: Whether other trials may freeze less than these.
+    """
+    names = [config.encoder.name for config in configs]
+    sizes = list(_sizes([*names, *encoders], revision=configs[0].encoder.revision))
+    if not sizes:
+        return None
+    size = max(sizes, key=lambda size: size.num_parameters)
+    phases = [] if freezing_varies else [work for config in configs for work in phases_of(config).values()]
+    trained = [
+        size.num_trained(freeze_embeddings=work.freeze_embeddings, freeze_layers=work.freeze_layers) for work in phases
+    ]
+    return TrainedModel(
+        size=size,
+        num_trained=max(trained, default=size.num_parameters),
+        precision=engine.arithmetic,
+        recomputing=engine.gradient_checkpointing,
+    )
+
+
+def rank_room(engine: EngineConfig, *, devices: RankDevices, hosts: Sequence[HostResources]) -> Room:
+    """Return the memory for the ranks of a trial on GPUs. Pure.
+
+    Args:
+        engine: Its engine.
+        devices: Settled devices of its ranks.
+        hosts: Hosts that ranks can be on.
+    """
+    shares = [
+        host.memory_bytes / max(1.0, math.floor(host.gpus / devices.gpus_per_rank)) for host in hosts if host.gpus
+    ]
+    return Room(num_ranks=engine.num_workers, device_bytes=devices.memory_bytes, host_bytes=min(shares, default=0.0))
+
+
+def _sizes(names: Sequence[str], *, revision: str | None) -> Iterator[EncoderSize]:
+    """Yield the sizes of encoders; one that cannot be read is left out: the checks before a start name it."""
+    for name in dict.fromkeys(names):
+        with contextlib.suppress(TrainablesError):
+            yield encoder_size(encoder_config_of(name, revision=revision))
