@@ -37,7 +37,10 @@ _CHOSEN = ("sampler", "rungs", "pruner")
 SCHEDULE = "target.schedule"
 """Field of a trial that defaults set."""
 
-ENGINE_FIELDS = ("precision", "zero_stage", "offload")
+ENGINE_FIELDS = (
+    *("precision", "evaluation_precision", "zero_stage", "offload"),
+    *("gradient_checkpointing", "tokens_per_micro_batch"),
+)
 """Fields of the engine that devices decide where they are `auto`."""
 
 

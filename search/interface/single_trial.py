@@ -22,10 +22,9 @@ from trainables.ranks.devices import RankDevices
 from trainables.ranks.local_devices import devices_here, this_host
 from trainables.ranks.local_group import LocalGroup
 from trainables.ranks.precision import precision_here
-from trainables.ranks.sharding import choose_sharding
 from trainables.results import TrialResult
 from trainables.trials.checkpoint_keeper import StopRequest
-from trainables.trials.memory_plan import rank_room, trained_model
+from trainables.trials.memory_plan import fitted_fields, rank_room, trained_model
 from trainables.trials.trial import TrialResources, run_trial
 
 
@@ -87,16 +86,14 @@ def _settled(config: TrialConfig, *, devices: RankDevices) -> EngineConfig:
     if precision != engine.arithmetic:
         sys.stderr.write(f"The GPUs here have {precision}: engine.precision is {precision} (auto).\n")
     engine = engine.model_copy(update={"device": devices.kind, "precision": precision})
-    if devices.kind == "cpu" or engine.zero_stage != "auto":
-        return engine
-    model = trained_model([config], engine=engine)
+    model = None if devices.kind == "cpu" else trained_model([config], engine=engine)
     if model is None:
         return engine
-    room = rank_room(engine, devices=devices, hosts=[this_host()])
-    found = choose_sharding(model, room=room, offload=engine.offload)
-    settled = f"engine.zero_stage is {found.stage}, engine.offload is {found.offload}"
-    sys.stderr.write(f"{settled} (auto): {found.in_words(room)}.\n")
-    return engine.model_copy(update={"zero_stage": found.stage, "offload": found.offload})
+    found = fitted_fields(engine, model=model, room=rank_room(engine, devices=devices, hosts=[this_host()]))
+    for name, value in found.values.items():
+        reason = f" ({found.reasons[name]})" if name in found.reasons else ""
+        sys.stderr.write(f"engine.{name}, which is auto, is {value}{reason}.\n")
+    return engine.model_copy(update=found.values)
 
 
 @contextlib.contextmanager

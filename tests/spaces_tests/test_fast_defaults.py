@@ -141,7 +141,8 @@ def test_what_the_devices_decide_is_listed_with_its_reason_and_stays_when_they_c
 
 
 def test_devices_are_not_looked_at_where_the_spec_names_everything() -> None:
-    engine = {"engine": {"precision": "float32", "zero_stage": 0, "offload": "none"}}
+    named = {"precision": "float32", "evaluation_precision": "float32", "zero_stage": 0, "offload": "none"}
+    engine = {"engine": named | {"gradient_checkpointing": False, "tokens_per_micro_batch": 64}}
     written = make_sweep_spec(DOCUMENT | {"trial": DOCUMENT["trial"] | engine})
 
     found = with_fast_defaults(written, named=(), known=None, of_devices=lambda: pytest.fail("asked"))

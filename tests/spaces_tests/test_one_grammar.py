@@ -129,7 +129,10 @@ FORMS: dict[str, list[dict[str, Any]]] = {
     "evaluation.languages": [{"evaluation.languages": ["en", "de"]}, {"evaluation.languages": "en"}],
     "evaluation.num_items": [{"evaluation.num_items": 9}, {"evaluation.num_items": None}],
     "evaluation.max_length": [{"evaluation.max_length": 64}],
-    "evaluation.tokens_per_micro_batch": [{"evaluation.tokens_per_micro_batch": 128}],
+    "evaluation.tokens_per_micro_batch": [
+        {"evaluation.tokens_per_micro_batch": 128},
+        {"evaluation.tokens_per_micro_batch": "auto"},
+    ],
     "evaluation.layer": [{"evaluation.layer": None}],
     "evaluation.similarity": [{"evaluation.similarity": "cosine"}],
     "further": [
@@ -142,9 +145,15 @@ FORMS: dict[str, list[dict[str, Any]]] = {
     "engine.num_workers": [{"engine.num_workers": 2}],
     "engine.zero_stage": [{"engine": {"zero_stage": 2}}, {"engine.zero_stage": "auto"}, {"engine.zero_stage": 4}],
     "engine.precision": [{"engine.precision": "bfloat16"}, {"engine.precision": "bf16"}],
+    "engine.evaluation_precision": [{"engine.evaluation_precision": "bfloat16"}, {"engine.evaluation_precision": True}],
     "engine.stored_weights": [{"engine.stored_weights": "float16"}],
     "engine.threads_per_rank": [{"engine.threads_per_rank": None}],
-    "engine.tokens_per_micro_batch": [{"engine.tokens_per_micro_batch": 128}],
+    "engine.tokens_per_micro_batch": [
+        {"engine.tokens_per_micro_batch": 128},
+        {"engine.tokens_per_micro_batch": "auto"},
+        {"engine.tokens_per_micro_batch": 63},
+        {"engine.tokens_per_micro_batch": True},
+    ],
     "engine.gradient_checkpointing": [
         {"engine.gradient_checkpointing": True},
         {"engine.gradient_checkpointing": "auto"},

@@ -10,6 +10,7 @@ from trainables.config.deepspeed_settings import decisive, settings_problem
 from trainables.config.evaluation import EvaluationConfig
 from trainables.config.frozen import FrozenModel
 from trainables.config.further import FurtherTarget, fill_further
+from trainables.config.pass_tokens import UNSETTLED_PASS_TOKENS, tokens_or_auto
 from trainables.config.phases import PhaseConfig
 
 
@@ -49,12 +50,16 @@ class EngineConfig(FrozenModel):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Type of the arithmetic in training; the trained weights are float32 in both cases. `auto`: bfloat16 on GPUs that
     have it in hardware, else float32; settled when a new sweep starts, and recorded in its spec."""
+    evaluation_precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Type of the arithmetic of evaluations. `auto`: that of training on GPUs, float32 on the CPU; settled when a new
+    sweep starts, and recorded."""
     stored_weights: Literal["float32", "bfloat16", "float16"] = "float32"
     """Type in which encoders are stored between phases. The 16-bit types take half the space, and round the weights."""
     threads_per_rank: int | None = Field(default=None, ge=1, lt=2**31)
     """CPU threads of a rank; None divides this machine's cores among the ranks."""
-    tokens_per_micro_batch: int = Field(default=4096, ge=64, lt=2**31)
-    """Tokens of one forward and backward pass on one rank, including padding."""
+    tokens_per_micro_batch: int | Literal["auto"] = "auto"
+    """Tokens of one forward and backward pass on one rank, including padding; 64 or more. `auto`: as many as fit the
+    GPUs, 4,096 on the CPU; settled when a new sweep starts, and recorded."""
     gradient_checkpointing: bool | Literal["auto"] = "auto"
     """Whether activations are recomputed in the backward pass: less memory, about a third more time. `auto`: only on
     hosts where a pass would otherwise have fewer than 1,024 tokens."""
@@ -92,6 +97,11 @@ class EngineConfig(FrozenModel):
         msg = f"{value!r} is neither `auto` nor a number of seconds above 0, at most 1e9; write one of them"
         raise ValueError(msg)
 
+    @field_validator("tokens_per_micro_batch", mode="before")
+    @classmethod
+    def _tokens_or_auto(cls, value: object) -> object:
+        return tokens_or_auto(value)
+
     @field_validator("deepspeed")
     @classmethod
     def _only_allowed_settings(cls, settings: dict[str, JsonValue]) -> dict[str, JsonValue]:
@@ -103,6 +113,16 @@ class EngineConfig(FrozenModel):
     def arithmetic(self) -> Precision:
         """Type of the arithmetic; float32 where `precision` is `auto` and nothing has settled it."""
         return "float32" if self.precision == "auto" else self.precision
+
+    @property
+    def scoring(self) -> Precision:
+        """Type of the arithmetic of evaluations; float32 where nothing has settled it."""
+        return "float32" if self.evaluation_precision == "auto" else self.evaluation_precision
+
+    @property
+    def pass_tokens(self) -> int:
+        """Tokens of a pass; 4,096 where `tokens_per_micro_batch` is `auto` and nothing has settled it."""
+        return UNSETTLED_PASS_TOKENS if self.tokens_per_micro_batch == "auto" else self.tokens_per_micro_batch
 
     @property
     def stage(self) -> ZeroStage:
@@ -118,6 +138,7 @@ class EngineConfig(FrozenModel):
         """Return the settings that can change a trial's results; all others have their defaults."""
         return EngineConfig(
             precision=self.arithmetic,
+            evaluation_precision=self.scoring,
             stored_weights=self.stored_weights,
             reduction=self.reduction,
             deepspeed=decisive(self.deepspeed),

@@ -41,6 +41,13 @@ _UNSHARDED_BUCKET = 500_000_000
 _LIVE_ELEMENTS = 1_000_000_000
 """Weights that stage 3 has gathered at a time, at most: DeepSpeed's default of `stage3_max_live_parameters`."""
 
+_KEPT_SCORES = 4
+"""Numbers of a head for each pair of tokens that DeBERTa's and RemBERT's attention keeps: parts of the score, and the
+probability before and after dropout."""
+
+MOST_TOKENS = 65_536
+"""Largest pass that is chosen; more tokens than that make no GPU faster."""
+
 _SHARDS_OPTIMIZER, _SHARDS_GRADIENTS, _SHARDS_PARAMETERS = 1, 2, 3
 
 _WAYS: tuple[tuple[ZeroStage, Offload], ...] = (
@@ -65,6 +72,8 @@ class TrainedModel:
     """Parameters that are trained."""
     precision: Precision
     """Type of the arithmetic."""
+    max_length: int = 256
+    """Longest text, in tokens."""
     recomputing: bool | Literal["auto"] = "auto"
     """`engine.gradient_checkpointing`."""
 
@@ -132,6 +141,12 @@ def choose_sharding(model: TrainedModel, *, room: Room, offload: Offload | Liter
     return last
 
 
+def fastest_way(model: TrainedModel, *, stage: ZeroStage, offload: Offload, room: Room) -> Sharding:
+    """Return what a rank holds with a stage that the user names; activations are recomputed only if they must be."""
+    *_, last = found = list(_in_order(model, ways=[(stage, offload)], room=room))
+    return next((way for way in found if way.fits), last)
+
+
 def sharding(
     model: TrainedModel, *, stage: ZeroStage, offload: Offload = "none", room: Room, recomputes: bool = False
 ) -> Sharding:
@@ -151,6 +166,20 @@ def sharding(
     return Sharding(
         stage=stage, offload=offload, device_bytes=device, host_bytes=host, recomputes=recomputes, fits=fits
     )
+
+
+def pass_tokens(model: TrainedModel, *, way: Sharding, room: Room) -> int:
+    """Return the tokens of the largest pass that fits, a power of two from 1,024 to 65,536.
+
+    Args:
+        model: What is trained.
+        way: How it is sharded.
+        room: The memory of its ranks.
+    """
+    of_token = activation_bytes(model, recomputes=way.recomputes) + (_layer_bytes(model) if way.recomputes else 0.0)
+    free = USED_SHARE * room.device_bytes - CONTEXT_BYTES - (way.device_bytes - LEAST_TOKENS * of_token)
+    fitting = max(LEAST_TOKENS, min(MOST_TOKENS, int(free / of_token)))
+    return 1 << (fitting.bit_length() - 1)
 
 
 def state_bytes(
@@ -179,7 +208,7 @@ def activation_bytes(model: TrainedModel, *, recomputes: bool) -> float:
 
     A layer of width D and inner width F keeps about 42 D + 2 b F bytes with elements of b bytes in its products, and D
     float32 numbers where it is recomputed (measured with `torch.autograd.graph.saved_tensors_hooks`; Korthikanti et al.
-    2022, arXiv 2205.05198, count 34 D where all is 16-bit). Attention keeps no scores.
+    2022, arXiv 2205.05198, count 34 D where all is 16-bit). Attention of a family's own keeps its scores as well.
     """
     layers = len(model.size.of_layers)
     return layers * (4 * model.size.hidden_size if recomputes else _layer_bytes(model))
@@ -187,7 +216,8 @@ def activation_bytes(model: TrainedModel, *, recomputes: bool) -> float:
 
 def _layer_bytes(model: TrainedModel) -> float:
     element = 2 if model.precision == "bfloat16" else 4
-    return 42 * model.size.hidden_size + 2 * element * model.size.feed_forward_size
+    scores = _KEPT_SCORES * model.size.num_score_heads * model.max_length
+    return 42 * model.size.hidden_size + element * (2 * model.size.feed_forward_size + scores)
 
 
 def _one_layer(model: TrainedModel, *, recomputes: bool) -> float:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any  # values of fields of several types
 
 from trainables.config import EngineConfig, TrialConfig
 from trainables.errors import TrainablesError
@@ -12,7 +14,7 @@ from trainables.models.pretrained.encoder_size import EncoderSize, encoder_size
 from trainables.plan.provenance import phases_of
 from trainables.plan.starting_weights import encoder_config_of
 from trainables.ranks.devices import HostResources, RankDevices
-from trainables.ranks.sharding import Room, TrainedModel
+from trainables.ranks.sharding import Room, TrainedModel, choose_sharding, fastest_way, pass_tokens
 
 
 def trained_model(
@@ -41,8 +43,47 @@ def trained_model(
         size=size,
         num_trained=max(trained, default=size.num_parameters),
         precision=engine.arithmetic,
+        max_length=max(work.max_length for config in configs for work in phases_of(config).values()),
         recomputing=engine.gradient_checkpointing,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FittedFields:
+    """The fields of an engine that are `auto`, settled for GPUs."""
+
+    values: Mapping[str, Any]
+    """Field -> value."""
+    reasons: Mapping[str, str]
+    """Field -> why, for the user."""
+
+
+def fitted_fields(engine: EngineConfig, *, model: TrainedModel, room: Room) -> FittedFields:
+    """Return ZeRO stage, offloading, recomputing and tokens of a pass, where the user leaves them open. Pure.
+
+    Args:
+        engine: The user's settings.
+        model: What is trained.
+        room: The memory of its ranks.
+    """
+    values: dict[str, Any] = {}
+    reasons: dict[str, str] = {}
+    if engine.evaluation_precision == "auto" and engine.arithmetic != "float32":
+        values["evaluation_precision"] = engine.arithmetic
+    if engine.zero_stage == "auto":
+        way = choose_sharding(model, room=room, offload=engine.offload)
+        values["zero_stage"], reasons["zero_stage"] = way.stage, way.in_words(room)
+        if engine.offload == "auto" and way.offload != "none":
+            values["offload"] = way.offload
+    else:
+        way = fastest_way(model, stage=engine.zero_stage, offload=engine.offloaded, room=room)
+    if engine.gradient_checkpointing == "auto" and way.recomputes:
+        values["gradient_checkpointing"] = True
+    if engine.tokens_per_micro_batch == "auto":
+        values["tokens_per_micro_batch"] = pass_tokens(model, way=way, room=room)
+        kept = "are recomputed" if way.recomputes else "are kept"
+        reasons["tokens_per_micro_batch"] = f"{room.device_bytes / 1e9:.0f} GB, and activations {kept}"
+    return FittedFields(values=values, reasons=reasons)
 
 
 def rank_room(engine: EngineConfig, *, devices: RankDevices, hosts: Sequence[HostResources]) -> Room:

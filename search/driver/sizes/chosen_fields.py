@@ -21,8 +21,8 @@ from trainables.config.trial import Precision
 from trainables.ranks.devices import HostResources, RankDevices
 from trainables.ranks.local_devices import find_gpus, is_rehearsal
 from trainables.ranks.precision import gpus_have_bfloat16, settled_precision
-from trainables.ranks.sharding import TrainedModel, choose_sharding
-from trainables.trials.memory_plan import rank_room, trained_model
+from trainables.ranks.sharding import TrainedModel
+from trainables.trials.memory_plan import fitted_fields, rank_room, trained_model
 
 _FREEZING = ("freeze_embeddings", "freeze_layers")
 
@@ -54,14 +54,10 @@ def chosen_fields(spec: SweepSpec) -> ChosenFields:
     settled = engine.model_copy(update={"precision": gpus.precision})
     chosen = ChosenFields(values={"precision": gpus.precision})
     model = _largest_model(space, engine=settled)
-    if model is None or engine.zero_stage != "auto":
+    if model is None:
         return chosen
-    room = rank_room(engine, devices=gpus.devices, hosts=gpus.hosts)
-    found = choose_sharding(model, room=room, offload=engine.offload)
-    offload = {} if found.offload == "none" else {"offload": found.offload}
-    return ChosenFields(
-        values={**chosen.values, "zero_stage": found.stage, **offload}, reasons={"zero_stage": found.in_words(room)}
-    )
+    found = fitted_fields(settled, model=model, room=rank_room(engine, devices=gpus.devices, hosts=gpus.hosts))
+    return ChosenFields(values={**chosen.values, **found.values}, reasons=found.reasons)
 
 
 def _largest_model(space: Space, *, engine: EngineConfig) -> TrainedModel | None:

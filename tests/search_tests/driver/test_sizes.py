@@ -81,6 +81,8 @@ def test_xl_gets_the_stage_that_fits_eight_gpus_of_24_gb(
     assert found == expected
     if "zero_stage" not in engine:
         assert any(line.startswith("  trial.engine.zero_stage: 3 (a rank needs ") for line in lines)
+    assert any(line.startswith("  trial.engine.tokens_per_micro_batch: ") for line in lines)
+    assert engine_of(spec)["gradient_checkpointing"] is True
 
 
 def test_the_largest_encoder_of_a_choice_decides(xl: Path, tmp_path: Path) -> None:

@@ -26,10 +26,19 @@ from trainables.plan.stage_plan import plan_stages
 from trainables.ranks.devices import HostResources, settle_devices
 from trainables.ranks.gpu_memory import UNKNOWN_GIGABYTES, gigabytes_of
 from trainables.ranks.local_group import LocalGroup
-from trainables.ranks.sharding import Room, TrainedModel, activation_bytes, choose_sharding, sharding, state_bytes
-from trainables.trials.memory_plan import rank_room, trained_model
+from trainables.ranks.sharding import (
+    Room,
+    TrainedModel,
+    activation_bytes,
+    choose_sharding,
+    pass_tokens,
+    sharding,
+    state_bytes,
+)
+from trainables.trials.memory_plan import fitted_fields, rank_room, trained_model
 
 GB = 1e9
+SCORING, RECOMPUTING = {"evaluation_precision": "bfloat16"}, {"gradient_checkpointing": True}
 BASE = {"model_type": "xlm-roberta", "vocab_size": 250002}
 LARGE: dict[str, Any] = {**BASE, "hidden_size": 1024, "num_hidden_layers": 24, "intermediate_size": 4096}
 XL: dict[str, Any] = {"model_type": "xlm-roberta-xl"}
@@ -121,6 +130,60 @@ def test_offloading_that_the_user_writes_is_obeyed(offload: Any) -> None:
     assert (found.stage, found.offload) == {"none": (0, offload), "optimizer": (1, offload), "all": (3, offload)}[
         offload
     ]
+
+
+@given(
+    fields=sizes,
+    num_ranks=st.integers(1, 16),
+    gigabytes=st.floats(8, 200),
+    precision=st.sampled_from(["float32", "bfloat16"]),
+)
+def test_a_pass_has_as_many_tokens_as_fit(
+    fields: dict[str, Any], num_ranks: int, gigabytes: float, precision: str
+) -> None:
+    config = {**BASE, "intermediate_size": 4 * fields["hidden_size"], **fields}
+    trained, given = model(config, precision=precision), room(num_ranks, gigabytes)
+    way = choose_sharding(trained, room=given)
+
+    tokens = pass_tokens(trained, way=way, room=given)
+
+    layer = (activation_bytes(trained, recomputes=False) / fields["num_hidden_layers"]) if way.recomputes else 0
+    of_token = activation_bytes(trained, recomputes=way.recomputes) + layer
+    held = way.device_bytes + (tokens - 1024) * of_token
+    assert tokens.bit_count() == 1
+    assert 1024 <= tokens <= 65_536
+    if way.fits:
+        assert held + 1e9 <= 0.9 * given.device_bytes * (1 + 1e-9)
+        assert tokens == 65_536 or held + tokens * of_token + 1e9 > 0.9 * given.device_bytes
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ({}, {**SCORING, "zero_stage": 3, "gradient_checkpointing": True, "tokens_per_micro_batch": 4096}),
+        ({"tokens_per_micro_batch": 512}, {**SCORING, "zero_stage": 3, "gradient_checkpointing": True}),
+        ({"zero_stage": 2}, {**SCORING, "gradient_checkpointing": True, "tokens_per_micro_batch": 1024}),
+        ({"gradient_checkpointing": True}, {**SCORING, "zero_stage": 3, "tokens_per_micro_batch": 4096}),
+        ({"zero_stage": 3, "gradient_checkpointing": True, "tokens_per_micro_batch": 64}, SCORING),
+        ({"zero_stage": 3, "evaluation_precision": "float32", "tokens_per_micro_batch": 64}, RECOMPUTING),
+    ],
+)
+def test_what_the_user_leaves_open_is_settled_for_xl_on_eight_gpus_of_24_gb(
+    written: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    config = EngineConfig(num_workers=8, precision="bfloat16", **written)
+    trained = model(XL, recomputing=config.gradient_checkpointing)
+
+    assert fitted_fields(config, model=trained, room=room(8, 24)).values == expected
+
+
+def test_attention_that_keeps_its_scores_needs_more_room() -> None:
+    kept = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072}
+    deberta, xlmr = (model({**kept, "model_type": name}) for name in ("deberta-v2", "xlm-roberta"))
+
+    differ = activation_bytes(deberta, recomputes=False) - activation_bytes(xlmr, recomputes=False)
+
+    assert differ == 12 * 2 * 4 * 12 * 256
 
 
 def test_frozen_parameters_take_no_gradients_and_no_moments() -> None:
@@ -215,8 +278,8 @@ def test_the_stage_is_in_no_key_and_what_nobody_has_settled_is_stage_0(tiny_enco
         changed = config.model_copy(update={"engine": EngineConfig(**fields)})
         return [stage.key for stage in plan_stages(changed, provenance=read_provenance(changed))]
 
-    assert keys() == keys(zero_stage=3, offload="all", num_workers=8)
-    assert (EngineConfig().stage, EngineConfig().offloaded) == (0, "none")
+    assert keys() == keys(zero_stage=3, offload="all", num_workers=8, tokens_per_micro_batch=64)
+    assert (EngineConfig().stage, EngineConfig().offloaded, EngineConfig().pass_tokens) == (0, "none", 4096)
     assert EngineConfig().deciding() == EngineConfig(zero_stage=2, offload="optimizer").deciding()
 
 

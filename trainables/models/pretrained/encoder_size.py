@@ -29,6 +29,8 @@ class EncoderSize:
     """Size of the vectors between two layers."""
     feed_forward_size: int
     """Size of the vectors inside a layer's feed-forward part."""
+    num_score_heads: int = 0
+    """Attention heads whose scores are kept for the backward pass; 0 where the attention keeps none."""
 
     @property
     def num_parameters(self) -> int:
@@ -69,4 +71,5 @@ def encoder_size(config: Mapping[str, Any]) -> EncoderSize:
         largest_tensor=largest,
         hidden_size=complete["hidden_size"],
         feed_forward_size=complete["intermediate_size"],
+        num_score_heads=complete["num_attention_heads"] if family.attention == "eager" else 0,
     )
