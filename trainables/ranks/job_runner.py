@@ -114,6 +114,7 @@ def _train(job: TrainJob, *, rank: Rank) -> JobResult:
         scores=scores,
         counts={name: task.num_examples for name, task in run.tasks.items()},
         tasks=run.tasks,
+        paces=run.paces,
         made_with=_made_with(job, rank=rank),
         split_rows=left_out_rows([*tasks.values(), *dev_tasks]),
     )
