@@ -79,8 +79,8 @@ def main() -> None:
         [
             *heading(["deepspeed", "torch", "ray"]),
             "",
-            f"{options.trials - MEASURED} further trials: {foretold * 3600:.1f} s foretold, {taken * 3600:.1f} s taken, "
-            f"{foretold / taken - 1:+.1%} (the goal: within {BOUND:.0%})",
+            f"{options.trials - MEASURED} further trials: {foretold * 3600:.1f} s foretold, {taken * 3600:.1f} s taken",
+            f"error: {foretold / taken - 1:+.1%} (the goal: within {BOUND:.0%})",
         ]
     )
     print(text)
