@@ -1,6 +1,6 @@
 """Compares the device hours that a dry run foretells after two trials with those that the sweep then takes.
 
-    python benchmarks/forecast_hours.py [--trials 8] [--save FILE]
+    cd benchmarks; python -m scale.device_hours [--trials 8] [--save FILE]
 
 The sweep is one of the generated world: two families, and a target phase of several lengths and batch sizes, on one CPU
 thread. Two trials run, `xstilts search --dry-run` foretells the rest, and the rest runs. Machines with other work take
