@@ -237,6 +237,7 @@ def test_what_decides_of_an_engine_is_what_is_in_the_key() -> None:
         num_workers=4,
         zero_stage=2,
         precision="bfloat16",
+        evaluation_precision="bfloat16",
         reduction="bfloat16",
         stored_weights="float16",
         deepspeed={"wall_clock_breakdown": True, "prescale_gradients": True, ZERO: {"overlap_comm": True}},
@@ -244,6 +245,7 @@ def test_what_decides_of_an_engine_is_what_is_in_the_key() -> None:
 
     assert engine.deciding() == EngineConfig(
         precision="bfloat16",
+        evaluation_precision="bfloat16",
         reduction="bfloat16",
         stored_weights="float16",
         deepspeed={"prescale_gradients": True},
