@@ -48,7 +48,8 @@ ORDER = [(0, "none"), (1, "none"), (2, "none"), (3, "none"), (2, "optimizer"), (
 
 def model(config: dict[str, Any], **fields: Any) -> TrainedModel:
     size = encoder_size(config)
-    return TrainedModel(**({"size": size, "num_trained": size.num_parameters, "precision": "bfloat16"} | fields))
+    given: dict[str, Any] = {"size": size, "num_trained": size.num_parameters, "precision": "bfloat16", **fields}
+    return TrainedModel(**given)
 
 
 def room(num_ranks: int, gigabytes: float, *, host: float = 0.0) -> Room:
@@ -217,7 +218,7 @@ def group() -> Iterator[Ranks]:
 @pytest.mark.slow
 @pytest.mark.parametrize("zero_stage", [0, 1, 2, 3])
 def test_ranks_hold_what_the_rule_says(zero_stage: ZeroStage, group: Ranks) -> None:
-    small_buckets = {ZERO: {"reduce_bucket_size": 1000, "stage3_prefetch_bucket_size": 0}}
+    small_buckets: dict[str, Any] = {ZERO: {"reduce_bucket_size": 1000, "stage3_prefetch_bucket_size": 0}}
     config = EngineConfig(num_workers=2, zero_stage=zero_stage, deepspeed=small_buckets)
 
     held = max(group.run(bytes_held, config))
