@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any  # values of fields of several types
 
 from trainables.config import EngineConfig, TrialConfig
+from trainables.config.deepspeed_settings import ZERO
 from trainables.errors import TrainablesError
 from trainables.models.pretrained.encoder_size import EncoderSize, encoder_size
 from trainables.plan.provenance import phases_of
@@ -72,6 +73,8 @@ def fitted_fields(engine: EngineConfig, *, model: TrainedModel, room: Room) -> F
         values["evaluation_precision"] = engine.arithmetic
     if engine.zero_stage == "auto":
         way = choose_sharding(model, room=room, offload=engine.offload)
+        if way.stage == 1 and _overlaps(engine):  # DeepSpeed cannot at stage 1 (`checks.preflight`)
+            way = fastest_way(model, stage=2, offload=way.offload, room=room)
         values["zero_stage"], reasons["zero_stage"] = way.stage, way.in_words(room)
         if engine.offload == "auto" and way.offload != "none":
             values["offload"] = way.offload
@@ -84,6 +87,12 @@ def fitted_fields(engine: EngineConfig, *, model: TrainedModel, room: Room) -> F
         kept = "are recomputed" if way.recomputes else "are kept"
         reasons["tokens_per_micro_batch"] = f"{room.device_bytes / 1e9:.0f} GB, and activations {kept}"
     return FittedFields(values=values, reasons=reasons)
+
+
+def _overlaps(engine: EngineConfig) -> bool:
+    """Return whether the user's DeepSpeed settings send gradients during the backward pass."""
+    zero = engine.deepspeed.get(ZERO)
+    return isinstance(zero, dict) and zero.get("overlap_comm") is True
 
 
 def rank_room(engine: EngineConfig, *, devices: RankDevices, hosts: Sequence[HostResources]) -> Room:

@@ -178,6 +178,16 @@ def test_what_the_user_leaves_open_is_settled_for_xl_on_eight_gpus_of_24_gb(
     assert fitted_fields(config, model=trained, room=room(8, 24)).values == expected
 
 
+def test_stage_1_is_not_chosen_where_the_users_settings_exclude_it() -> None:
+    overlapping: dict[str, Any] = {ZERO: {"overlap_comm": True}}
+
+    def stage(**fields: Any) -> object:
+        config = EngineConfig(num_workers=4, precision="bfloat16", **fields)
+        return fitted_fields(config, model=model(LARGE), room=room(4, 12)).values["zero_stage"]
+
+    assert (stage(), stage(deepspeed=overlapping)) == (1, 2)
+
+
 def test_attention_that_keeps_its_scores_needs_more_room() -> None:
     kept = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072}
     deberta, xlmr = (model({**kept, "model_type": name}) for name in ("deberta-v2", "xlm-roberta"))
