@@ -23,7 +23,8 @@ from machine import heading, save
 from replay.replayed_sweeps import SLICES, Method, replay, spec_of
 from replay.surrogate import load
 
-from search.forecast.forecaster import Forecaster, MeasuredTimes
+from search.forecast.forecaster import Forecaster
+from search.forecast.measured_times import MeasuredTimes
 
 SAMPLERS = ("random", "tpe", "stage_aware")
 BOUND = 0.15

@@ -6,8 +6,8 @@ applies them to the spec of a new sweep and writes them into its record. A sweep
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any  # a spec's fields before they are checked
 
 from pydantic import JsonValue
@@ -17,7 +17,6 @@ from spaces.space.binder import bind
 from spaces.space.enumeration import first_assignments
 from spaces.sweep_spec import JsonObject, SamplerConfig, SweepSpec, make_space, make_sweep_spec
 from trainables.config import PhaseConfig, RungsConfig
-from trainables.config.trial import Precision
 from trainables.plan.schedule import has_trunk
 
 SAMPLER = SamplerConfig(name="stage_aware")
@@ -35,13 +34,24 @@ the phase has epochs."""
 
 _CHOSEN = ("sampler", "rungs", "pruner")
 
-SCHEDULE, PRECISION = "target.schedule", "engine.precision"
-"""Fields of a trial that defaults set."""
+SCHEDULE = "target.schedule"
+"""Field of a trial that defaults set."""
+
+ENGINE_FIELDS = (
+    *("precision", "evaluation_precision", "zero_stage", "offload"),
+    *("gradient_checkpointing", "tokens_per_micro_batch"),
+)
+"""Fields of the engine that devices decide where they are `auto`."""
 
 
-def float32() -> Precision:
-    """Return the precision of the CPU."""
-    return "float32"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChosenFields:
+    """What a sweep's devices decide; nothing on the CPU."""
+
+    values: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+    """Field of the engine -> its value."""
+    reasons: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Field of the engine -> why, for the user."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +84,7 @@ def with_fast_defaults(
     named: Collection[str],
     known: SweepSpec | None,
     is_shipped: bool = False,
-    precision: Callable[[], Precision] = float32,
+    of_devices: Callable[[], ChosenFields] = ChosenFields,
 ) -> Completed:
     """Return a spec whose unnamed parts have their defaults.
 
@@ -84,7 +94,8 @@ def with_fast_defaults(
         known: The sweep of this name on record, whose parts stay; None for a new sweep.
         is_shipped: Whether the spec is one that ships. Its parts are those of this version, which nobody asked for in a
             sweep that an earlier version started: only the settings count as named there.
-        precision: Returns the precision of the sweep's devices; called for a new sweep that names none.
+        of_devices: Returns what the sweep's devices decide of its engine; called for a new sweep that leaves any of it
+            open.
 
     Raises:
         ConfigError: The completed spec is wrong.
@@ -104,9 +115,14 @@ def with_fast_defaults(
     num = rungs.num if (rungs := RungsConfig.model_validate(set_fields.get("rungs", {}))).num > 1 else spec.rungs.num
     if num > 1 and spec.pruner.name != "none" and "pruner.keep_per_family" not in named:
         set_fields["pruner"] = {"keep_per_family": 1}
-    if not _names_precision(spec) and (found := precision()) != "float32":
-        set_fields[f"trial.{PRECISION}"] = found
-    return Completed(spec=_completed(spec, set_fields), fields=tuple(_words(set_fields)))
+    reasons: dict[str, str] = {}
+    if is_open := [name for name in ENGINE_FIELDS if not _names_engine_field(spec, name)]:
+        chosen_fields = of_devices()
+        for name in is_open:
+            if name in chosen_fields.values:
+                set_fields[f"trial.engine.{name}"] = chosen_fields.values[name]
+                reasons[f"trial.engine.{name}"] = chosen_fields.reasons.get(name, "")
+    return Completed(spec=_completed(spec, set_fields), fields=tuple(_words(set_fields, reasons=reasons)))
 
 
 def rung_cost_note(spec: SweepSpec) -> str | None:
@@ -134,9 +150,10 @@ def _as_known(
         update["pruner"] = spec.pruner.model_copy(update={"keep_per_family": known.pruner.keep_per_family})
     if not chosen and is_schedule_open and not any(path.startswith("trial.target.schedule") for path in named):
         update["trial"] = _with_field(spec.trial, SCHEDULE, value=_field_of(known.trial, SCHEDULE))
-    if not _names_precision(spec):
-        trial = _mapping(update.get("trial", spec.trial))
-        update["trial"] = _with_field(trial, PRECISION, value=_field_of(known.trial, PRECISION))
+    for name in ENGINE_FIELDS:
+        if not _names_engine_field(spec, name):
+            trial, path = _mapping(update.get("trial", spec.trial)), f"engine.{name}"
+            update["trial"] = _with_field(trial, path, value=_field_of(known.trial, path))
     completed = spec.model_copy(update=update)
     return spec if completed == spec else make_sweep_spec(completed.model_dump(mode="json"))
 
@@ -183,9 +200,9 @@ def _names_schedule(spec: SweepSpec) -> bool:
     return any(path == "target.schedule" or path.startswith("target.schedule.") for path in paths)
 
 
-def _names_precision(spec: SweepSpec) -> bool:
-    """Return whether the spec sets the precision; `auto` leaves it open."""
-    return _field_of(spec.trial, PRECISION) not in (None, "auto")
+def _names_engine_field(spec: SweepSpec, name: str) -> bool:
+    """Return whether the spec sets a field of the engine; `auto` leaves it open."""
+    return _field_of(spec.trial, f"engine.{name}") not in (None, "auto")
 
 
 def _field_of(trial: JsonObject, path: str) -> JsonValue:
@@ -213,13 +230,14 @@ def _with_field(trial: JsonObject, path: str, *, value: JsonValue) -> JsonObject
     return {**others, outer: kept if value is None else {**kept, inner: value}}
 
 
-def _words(set_fields: JsonObject) -> Iterable[str]:
+def _words(set_fields: JsonObject, *, reasons: Mapping[str, str]) -> Iterable[str]:
     for name, value in set_fields.items():
         if isinstance(value, dict):
             parts = ", ".join(f"{key}: {part}" for key, part in value.items())
             yield f"{name}: {{{parts}}}"
         else:
-            yield f"{name}: {value}"
+            reason = reasons.get(name)
+            yield f"{name}: {value} ({reason})" if reason else f"{name}: {value}"
 
 
 def _mapping(value: JsonValue) -> JsonObject:

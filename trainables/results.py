@@ -90,6 +90,17 @@ class TaskTraining(FrozenModel):
     """Examples that its training split lacks because an image of theirs cannot be decoded."""
 
 
+class TaskPace(FrozenModel):
+    """How fast a stage trained one task, in the steps that it took since it was last started."""
+
+    num_examples: int = Field(ge=0)
+    """Examples of these steps."""
+    num_tokens: int = Field(ge=0)
+    """Tokens of their passes on all ranks, padding included."""
+    seconds: float = Field(ge=0)
+    """Wall time of these steps, divided among the tasks by their tokens."""
+
+
 class StageMeasurements(FrozenModel):
     """What one stage measured: its scores, its data, and the versions that made it."""
 
@@ -101,6 +112,8 @@ class StageMeasurements(FrozenModel):
     """Trained task -> weight, counts and losses; empty for evaluation and in stages of earlier versions."""
     made_with: dict[str, str]
     """Ranks, ZeRO stage, threads, versions: for the record, not for the key."""
+    paces: dict[str, TaskPace] = Field(default_factory=dict[str, TaskPace])
+    """Trained task -> its pace; empty for evaluation and in stages of earlier versions."""
     metrics: dict[str, dict[str, float]] = Field(default_factory=dict)
     """Evaluation: metric (the task's own first) -> language -> score (0..1); empty in stages of older versions."""
     split_rows: tuple[SplitRows, ...] = Field(default=(), strict=False)
@@ -150,6 +163,8 @@ class TrialMeasurements(TrialScores):
     """Phase -> task -> weight, counts and losses of its training; empty in results of earlier versions."""
     split_rows: tuple[SplitRows, ...] = Field(default=(), strict=False)
     """The splits that rows were left out of, or whose texts spell special tokens; empty in older results."""
+    paces: dict[str, dict[str, TaskPace]] = Field(default_factory=dict[str, dict[str, TaskPace]])
+    """Key of each stage that the trial trained -> task -> its pace; empty in older results."""
 
 
 class TrialResult(TrialMeasurements):

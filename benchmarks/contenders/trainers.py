@@ -124,12 +124,12 @@ def train_ours(settings: Settings, *, num_steps: int, seed: int) -> Window:
     groups = parameter_groups(model, weight_decay=work.weight_decay)
     engine = Engine(EngineRequest(module=model, parameter_groups=groups, phase=work, config=config, device=rank.device))
     data = training_data(work, {TASK: task})
-    plan = _ObservedPlan(data.plan, lengths=task.lengths, budget=config.tokens_per_micro_batch)
+    plan = _ObservedPlan(data.plan, lengths=task.lengths, budget=config.pass_tokens)
     trainer = Trainer(
         engine,
         data=replace(data, plan=cast("BatchPlan", plan)),
         rank=rank,
-        tokens_per_micro_batch=config.tokens_per_micro_batch,
+        tokens_per_micro_batch=config.pass_tokens,
     )
     reporter = ProgressReporter(phase="target", num_steps=data.num_steps, report=ignore_progress)
     trainer.run(Stretch(end=data.num_steps), reporter=reporter, checkpoints=CheckpointWriter(None, seconds=1.0))

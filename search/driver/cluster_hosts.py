@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from ray._private.resource_and_label_spec import ResourceAndLabelSpec
 from trainables.config.yaml_file import read_yaml
 from trainables.errors import InputError
 from trainables.ranks.devices import HostResources
+from trainables.ranks.local_devices import gpu_bytes_here, is_rehearsal
 
 _TYPE = "accelerator_type:"
 """Prefix of the resource whose name holds the model of a host's GPUs."""
@@ -52,7 +54,10 @@ def this_machine() -> ClusterHosts:
     """Return this machine with the resources that Ray would find on it. Ray is not started."""
     spec = ResourceAndLabelSpec().resolve(is_head=True, node_ip_address="127.0.0.1")
     counted = {name: float(amount) for name, amount in spec.to_resource_dict().items() if amount is not None}
-    return ClusterHosts(there=(host_of(counted),))
+    here = host_of(counted)
+    if here.gpus and not is_rehearsal():
+        here = dataclasses.replace(here, gpu_bytes=gpu_bytes_here())
+    return ClusterHosts(there=(here,))
 
 
 def host_of(resources: Mapping[str, float], *, count: int = 1) -> HostResources:
@@ -68,6 +73,7 @@ def host_of(resources: Mapping[str, float], *, count: int = 1) -> HostResources:
         gpus=float(resources.get("GPU", 0.0)),
         accelerator_types=types,
         count=count,
+        memory_bytes=float(resources.get("memory", 0.0)),
     )
 
 

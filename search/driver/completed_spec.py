@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 
-from search.driver.device_plan import sweep_precision
+from search.driver.sizes.chosen_fields import chosen_fields
 from search.errors import RecordMissingError, UnknownSweepError
 from search.home import Home
 from search.record import open_record
@@ -34,7 +34,7 @@ def complete_spec(
     is_shipped = source in shipped_specs()
     named = named_fields(None if is_shipped and known is not None else written, settings)
     return with_fast_defaults(
-        spec, named=named, known=known, is_shipped=is_shipped, precision=lambda: sweep_precision(spec)
+        spec, named=named, known=known, is_shipped=is_shipped, of_devices=lambda: chosen_fields(spec)
     )
 
 

@@ -1,17 +1,12 @@
-"""Chooses the devices of a sweep's ranks, their precision, and the number of trials that run at a time, once."""
+"""Chooses the devices of a sweep's ranks, and the number of trials that run at a time, once."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from search.ray_environment import given_address
-from spaces.space.binder import bind
-from spaces.space.enumeration import default_assignment
-from spaces.sweep_spec import SweepSpec, make_space
+from spaces.sweep_spec import SweepSpec
 from trainables.config import EngineConfig
-from trainables.config.trial import Precision
 from trainables.errors import ConfigError, InputError
 from trainables.ranks.devices import (
     HostResources,
@@ -22,7 +17,6 @@ from trainables.ranks.devices import (
     trials_at_a_time,
 )
 from trainables.ranks.local_devices import find_gpus, is_rehearsal, refuse_unusable
-from trainables.ranks.precision import gpus_have_bfloat16, settled_precision
 
 if TYPE_CHECKING:
     from search.driver.cluster_hosts import ClusterHosts
@@ -105,37 +99,6 @@ def plan_cluster_devices(spec: SweepSpec, engine: EngineConfig, *, hosts: Cluste
 def plan_devices(spec: SweepSpec, engine: EngineConfig, *, hosts: ClusterHosts, is_local: bool) -> Placement:
     """Return where a sweep's trials run; see `plan_local_devices` and `plan_cluster_devices`."""
     return (plan_local_devices if is_local else plan_cluster_devices)(spec, engine, hosts=hosts)
-
-
-def sweep_precision(spec: SweepSpec) -> Precision:
-    """Return the precision of a sweep's devices: those of its cluster, or of this machine. Ray starts nothing here.
-
-    Raises:
-        ConfigError: A trial needs more GPUs, or other ones, than there are.
-        InputError: The cluster in RAY_ADDRESS does not answer, or this machine has too few cores.
-    """
-    space = make_space(spec)
-    engine = bind(space, default_assignment(space)).engine
-    if engine.device == "cpu":
-        return "float32"
-    if given_address(os.environ) is None:
-        return _here(spec, engine)
-    from search.driver.tune_run import RayCluster
-
-    with RayCluster() as cluster:
-        hosts = cluster.hosts()
-    devices = plan_cluster_devices(spec, engine, hosts=hosts).devices
-    return settled_precision(engine, devices=devices, hosts=[*hosts.there, *hosts.may_join])
-
-
-def _here(spec: SweepSpec, engine: EngineConfig) -> Precision:
-    if not is_rehearsal():  # what cannot be used is refused when the sweep starts
-        return "bfloat16" if gpus_have_bfloat16() else "float32"
-    from search.driver.cluster_hosts import this_machine
-
-    hosts = this_machine()
-    devices = plan_local_devices(spec, engine, hosts=hosts).devices
-    return settled_precision(engine, devices=devices, hosts=hosts.there)
 
 
 def _placement(spec: SweepSpec, engine: EngineConfig, *, devices: RankDevices, hosts: ClusterHosts) -> Placement:

@@ -2,7 +2,7 @@
 
 Samplers that do not learn make the same proposals here as in the sweep. Samplers that learn, and pruners, get random
 scores in place of real ones, in several draws; so everything that depends on scores is forecast as a range. Times are
-the mean times of stages with the same encoder on record, never a guess.
+computed from those of stages with the same encoder on record (`measured_times`), never a guess.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import random
 import statistics
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from search.forecast.measured_times import MeasuredTimes
 from search.forecast.simulation import Plan, Schedule, Simulation
 from search.pruner import make_pruner
-from search.record import Curve, Record
+from search.record import Curve
 from search.sampler import PastTrial, make_sampler
 from spaces.objectives import is_maximised, upwards
 from spaces.space.binder import bind
@@ -88,56 +89,6 @@ class Forecast:
     """Largest size of its stages in the store at one time, without checkpoints inside stages."""
     left_out: int = 0
     """Trials that are not simulated because there are too many; the values above are for the trials before them."""
-
-
-@dataclass(slots=True, kw_only=True)
-class MeasuredTimes:
-    """Mean times of stages with a sweep's encoder, from the record."""
-
-    seconds_per_step: dict[str, float] = field(default_factory=dict[str, float])
-    """Phase -> mean seconds of an optimiser step."""
-    seconds_per_evaluation: float = 0.0
-    """Mean seconds of an evaluation."""
-
-    @property
-    def is_known(self) -> bool:
-        """Whether a training phase was timed."""
-        return bool(self.seconds_per_step)
-
-    def seconds(self, stage: Stage, *, steps: int) -> float:
-        """Return the seconds that making a stage takes; a phase without times takes the mean of the other phases."""
-        if stage.phase == "evaluation":
-            return self.seconds_per_evaluation
-        known = self.seconds_per_step
-        return steps * known.get(stage.phase, statistics.fmean(known.values()) if known else 0.0)
-
-
-def measured_times(record: Record, *, encoder: str) -> MeasuredTimes:
-    """Return the mean times of stages with an encoder, over all sweeps; each stage is counted once.
-
-    Args:
-        record: Holds the sweeps.
-        encoder: The encoder's name, as in specs.
-    """
-    steps, seconds = defaultdict[str, int](int), defaultdict[str, float](float)
-    evaluations: list[float] = []
-    for sweep in record.sweeps():
-        trial = sweep.spec.get("trial")
-        named = trial.get("encoder") if isinstance(trial, dict) else None
-        if not isinstance(named, dict) or named.get("name") != encoder:
-            continue
-        for stage in record.stages(sweep.name):
-            if stage.reused:
-                continue
-            if stage.phase == "evaluation":
-                evaluations.append(stage.seconds)
-            elif stage.steps:
-                steps[stage.phase] += stage.steps
-                seconds[stage.phase] += stage.seconds
-    return MeasuredTimes(
-        seconds_per_step={phase: seconds[phase] / steps[phase] for phase in steps},
-        seconds_per_evaluation=statistics.fmean(evaluations) if evaluations else 0.0,
-    )
 
 
 class Steps:

@@ -11,7 +11,8 @@ from search.driver.device_plan import Placement, plan_cluster_devices, plan_loca
 from search.driver.spec_changes import Changes, changes_of
 from search.driver.sweep import SweepRequest, check_families, joins_cluster
 from search.errors import RecordMissingError, UnknownSweepError
-from search.forecast.forecaster import Forecast, Forecaster, MeasuredTimes, measured_times
+from search.forecast.forecaster import Forecast, Forecaster
+from search.forecast.measured_times import MeasuredTimes, measured_times
 from search.home import Home, check_home
 from search.record import History, Record, open_record
 from search.sampler import PastTrial

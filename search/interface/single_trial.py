@@ -17,12 +17,14 @@ from search.live_view import showing_progress
 from search.trial_file import load_trial_file, read_trial
 from trainables.checks.open_files import of_ranks, raise_open_files
 from trainables.checks.preflight import check_trial
-from trainables.config import TrialConfig
-from trainables.ranks.local_devices import devices_here
+from trainables.config import EngineConfig, TrialConfig
+from trainables.ranks.devices import RankDevices
+from trainables.ranks.local_devices import devices_here, this_host
 from trainables.ranks.local_group import LocalGroup
 from trainables.ranks.precision import precision_here
 from trainables.results import TrialResult
 from trainables.trials.checkpoint_keeper import StopRequest
+from trainables.trials.memory_plan import fitted_fields, rank_room, trained_model
 from trainables.trials.trial import TrialResources, run_trial
 
 
@@ -60,10 +62,7 @@ def run_here(config: TrialConfig, *, home: Home) -> TrialResult:
     """
     check_trial(config)
     devices = devices_here(config.engine)
-    precision = precision_here(config.engine, devices=devices)
-    if precision != config.engine.arithmetic:
-        sys.stderr.write(f"The GPUs here have {precision}: engine.precision is {precision} (auto).\n")
-    engine = config.engine.model_copy(update={"device": devices.kind, "precision": precision})
+    engine = _settled(config, devices=devices)
     config = config.model_copy(update={"engine": engine})
     check_home(home, with_record=False)
     raise_open_files(needed=of_ranks(engine.num_workers))
@@ -78,6 +77,23 @@ def run_here(config: TrialConfig, *, home: Home) -> TrialResult:
     ):
         resources = TrialResources(store=home.open_store(), group=group, progress=progress, stop=stop)
         return run_trial(config, resources=resources)
+
+
+def _settled(config: TrialConfig, *, devices: RankDevices) -> EngineConfig:
+    """Return the engine of a trial for the devices of this machine; what its GPUs decide is printed."""
+    engine = config.engine
+    precision = precision_here(engine, devices=devices)
+    if precision != engine.arithmetic:
+        sys.stderr.write(f"The GPUs here have {precision}: engine.precision is {precision} (auto).\n")
+    engine = engine.model_copy(update={"device": devices.kind, "precision": precision})
+    model = None if devices.kind == "cpu" else trained_model([config], engine=engine)
+    if model is None:
+        return engine
+    found = fitted_fields(engine, model=model, room=rank_room(engine, devices=devices, hosts=[this_host()]))
+    for name, value in found.values.items():
+        reason = f" ({found.reasons[name]})" if name in found.reasons else ""
+        sys.stderr.write(f"engine.{name}, which is auto, is {value}{reason}.\n")
+    return engine.model_copy(update=found.values)
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from spaces.fast_defaults import Completed, named_fields, rung_cost_note, with_fast_defaults
+from spaces.fast_defaults import ChosenFields, Completed, named_fields, rung_cost_note, with_fast_defaults
 from spaces.overrides import with_settings
 from spaces.space.binder import bind
 from spaces.space.enumeration import first_assignments
@@ -92,28 +92,62 @@ def test_a_new_sweep_has_the_precision_of_its_devices(engine: dict[str, Any]) ->
     trial = {"trial": DOCUMENT["trial"] | engine}
     written = make_sweep_spec(DOCUMENT | trial)
 
-    def complete(known: SweepSpec | None, precision: Precision) -> Completed:
+    def complete(known: SweepSpec | None, precision: Precision | None) -> Completed:
         named = named_fields(written, ())
-        return with_fast_defaults(written, named=named, known=known, precision=lambda: precision)
+        chosen = ChosenFields(values={} if precision is None else {"precision": precision})
+        return with_fast_defaults(written, named=named, known=known, of_devices=lambda: chosen)
 
     new = complete(None, "bfloat16")
     (first, *_) = first_assignments(make_space(new.spec))
 
     assert new.fields[-1] == "trial.engine.precision: bfloat16"
     assert bind(make_space(new.spec), first).engine.precision == "bfloat16"
-    assert complete(new.spec, "float32").spec == new.spec
-    on_cpu = complete(None, "float32")
+    assert complete(new.spec, None).spec == new.spec
+    on_cpu = complete(None, None)
     assert "precision" not in str(on_cpu.fields)
     assert complete(on_cpu.spec, "bfloat16").spec == on_cpu.spec
 
 
-@pytest.mark.parametrize("engine", [{"engine": {"precision": "float32"}}, {"engine.precision": "float32"}])
-def test_a_precision_that_is_named_is_obeyed(engine: dict[str, Any]) -> None:
+ON_GPUS = ChosenFields(
+    values={"precision": "bfloat16", "zero_stage": 3, "offload": "optimizer"},
+    reasons={"zero_stage": "a rank needs 12.0 of 24 GB"},
+)
+
+
+@pytest.mark.parametrize(
+    "named", [{"precision": "float32"}, {"zero_stage": 1}, {"offload": "none"}, {"zero_stage": 2, "offload": "none"}]
+)
+@pytest.mark.parametrize("is_dotted", [False, True])
+def test_a_field_of_the_engine_that_is_named_is_obeyed(named: dict[str, Any], *, is_dotted: bool) -> None:
+    engine = {f"engine.{name}": value for name, value in named.items()} if is_dotted else {"engine": named}
     written = make_sweep_spec(DOCUMENT | {"trial": DOCUMENT["trial"] | engine})
 
-    found = with_fast_defaults(written, named=(), known=None, precision=lambda: pytest.fail("asked"))
+    found = with_fast_defaults(written, named=(), known=None, of_devices=lambda: ON_GPUS)
 
-    assert "precision" not in str(found.fields)
+    (first, *_) = first_assignments(make_space(found.spec))
+    engine_fields = bind(make_space(found.spec), first).engine.model_dump(include=set(ON_GPUS.values))
+    assert engine_fields == {**ON_GPUS.values, **named}
+    assert not any(f"engine.{name}" in field for field in found.fields for name in named)
+
+
+def test_what_the_devices_decide_is_listed_with_its_reason_and_stays_when_they_change() -> None:
+    written = make_sweep_spec(DOCUMENT)
+    new = with_fast_defaults(written, named=(), known=None, of_devices=lambda: ON_GPUS)
+
+    again = with_fast_defaults(written, named=(), known=new.spec, of_devices=lambda: pytest.fail("asked"))
+
+    assert "trial.engine.zero_stage: 3 (a rank needs 12.0 of 24 GB)" in new.fields
+    assert again.spec == new.spec
+
+
+def test_devices_are_not_looked_at_where_the_spec_names_everything() -> None:
+    named = {"precision": "float32", "evaluation_precision": "float32", "zero_stage": 0, "offload": "none"}
+    engine = {"engine": named | {"gradient_checkpointing": False, "tokens_per_micro_batch": 64}}
+    written = make_sweep_spec(DOCUMENT | {"trial": DOCUMENT["trial"] | engine})
+
+    found = with_fast_defaults(written, named=(), known=None, of_devices=lambda: pytest.fail("asked"))
+
+    assert "engine" not in str(found.fields)
 
 
 def test_a_sweep_on_record_keeps_what_it_has() -> None:

@@ -129,7 +129,10 @@ FORMS: dict[str, list[dict[str, Any]]] = {
     "evaluation.languages": [{"evaluation.languages": ["en", "de"]}, {"evaluation.languages": "en"}],
     "evaluation.num_items": [{"evaluation.num_items": 9}, {"evaluation.num_items": None}],
     "evaluation.max_length": [{"evaluation.max_length": 64}],
-    "evaluation.tokens_per_micro_batch": [{"evaluation.tokens_per_micro_batch": 128}],
+    "evaluation.tokens_per_micro_batch": [
+        {"evaluation.tokens_per_micro_batch": 128},
+        {"evaluation.tokens_per_micro_batch": "auto"},
+    ],
     "evaluation.layer": [{"evaluation.layer": None}],
     "evaluation.similarity": [{"evaluation.similarity": "cosine"}],
     "further": [
@@ -140,11 +143,17 @@ FORMS: dict[str, list[dict[str, Any]]] = {
         {"further": {"xnli": {"target": [{"mixture": {"mnli": 1}, "epochs": 1}], "evaluation": {"num_items": 2}}}},
     ],
     "engine.num_workers": [{"engine.num_workers": 2}],
-    "engine.zero_stage": [{"engine": {"zero_stage": 2}}, {"engine.zero_stage": 4}],
+    "engine.zero_stage": [{"engine": {"zero_stage": 2}}, {"engine.zero_stage": "auto"}, {"engine.zero_stage": 4}],
     "engine.precision": [{"engine.precision": "bfloat16"}, {"engine.precision": "bf16"}],
+    "engine.evaluation_precision": [{"engine.evaluation_precision": "bfloat16"}, {"engine.evaluation_precision": True}],
     "engine.stored_weights": [{"engine.stored_weights": "float16"}],
     "engine.threads_per_rank": [{"engine.threads_per_rank": None}],
-    "engine.tokens_per_micro_batch": [{"engine.tokens_per_micro_batch": 128}],
+    "engine.tokens_per_micro_batch": [
+        {"engine.tokens_per_micro_batch": 128},
+        {"engine.tokens_per_micro_batch": "auto"},
+        {"engine.tokens_per_micro_batch": 63},
+        {"engine.tokens_per_micro_batch": True},
+    ],
     "engine.gradient_checkpointing": [
         {"engine.gradient_checkpointing": True},
         {"engine.gradient_checkpointing": "auto"},
@@ -153,7 +162,7 @@ FORMS: dict[str, list[dict[str, Any]]] = {
     "engine.compile": [{"engine.compile": "off"}, {"engine.compile": "on"}],
     "engine.hang_seconds": [{"engine.hang_seconds": 5}],
     "engine.reduction": [{"engine.reduction": "float32"}],
-    "engine.offload": [{"engine.offload": "none"}, {"engine.offload": None}],
+    "engine.offload": [{"engine.offload": "none"}, {"engine.offload": "auto"}, {"engine.offload": None}],
     "engine.deepspeed": [
         {"engine": {"deepspeed": "ds.json"}},
         {"engine.deepspeed": "ds.json"},

@@ -80,10 +80,10 @@ def _meet_and_do(work: Work, *args: Any) -> Any:
 class Net(nn.Module):
     """Embeddings, linear layers and a norm: what an encoder is made of, as far as engines tell them apart."""
 
-    def __init__(self, width: int = 64) -> None:
+    def __init__(self, width: int = 64, num_layers: int = 4) -> None:
         super().__init__()
         self.embedding = nn.Embedding(VOCABULARY, width)
-        self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(4))
+        self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(num_layers))
         self.norm = nn.LayerNorm(width)
 
     def forward(self, tokens_BT: Tensor) -> Tensor:
@@ -136,6 +136,24 @@ def bytes_kept(config: EngineConfig, *, num_engines: int) -> float:
     return (tensor_bytes() - before) / sum(parameter.numel() for parameter in Net().parameters())
 
 
+def bytes_held(config: EngineConfig) -> float:
+    """Return the bytes a parameter in a rank's tensors between a backward pass and its step, once moments exist."""
+    before = tensor_bytes()
+    net = Net(width=512, num_layers=24)  # so many that the gradient that was summed last counts little
+    num = sum(parameter.numel() for parameter in net.parameters())
+    phase = PhaseConfig(mixture={"mnli": 1.0}, epochs=1)
+    groups = [{"params": list(net.parameters()), "weight_decay": 0.0}]
+    engine = Engine(EngineRequest(module=net, parameter_groups=groups, phase=phase, config=config, device=CPU))
+    engine.train()
+    held = 0
+    for _ in range(2):
+        engine.backward(engine.forward(torch.zeros(1, 1, dtype=torch.long)).mean())
+        held = tensor_bytes() - before
+        engine.step(1e-4)
+    engine.destroy()
+    return held / num
+
+
 def bytes_of_a_held_module(config: EngineConfig) -> int:
     """Return the bytes of a destroyed engine's module, gradients and partitions included, while somebody holds it."""
     net = Net()
@@ -153,5 +171,8 @@ def bytes_of_a_held_module(config: EngineConfig) -> int:
 def tensor_bytes() -> int:
     """Return the bytes of all tensors that Python knows of in this process, each storage once."""
     gc.collect()
-    storages = [one.untyped_storage() for one in gc.get_objects() if issubclass(type(one), Tensor)]
+    tensors = [one for one in gc.get_objects() if issubclass(type(one), Tensor)]
+    tensors += [one.grad for one in tensors if one.is_leaf and one.grad is not None]
+    tensors += [one.ds_tensor for one in tensors if hasattr(one, "ds_tensor")]
+    storages = [one.untyped_storage() for one in tensors]
     return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())

@@ -117,7 +117,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, list[str]]] = {
         ["'snli'", "'sw'", "it has en"],
     ),
     "offloaded optimizer without sharding": (
-        {"engine": engine(offload="optimizer")},
+        {"engine": engine(zero_stage=0, offload="optimizer")},
         "engine.offload",
         ["'optimizer'", "stage 1", "raise engine.zero_stage"],
     ),

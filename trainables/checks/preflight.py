@@ -153,9 +153,9 @@ def _check_evaluation(place: str, evaluation: EvaluationConfig) -> None:
 
 def _check_engine(config: TrialConfig) -> None:
     engine = config.engine
-    least = {"none": 0, "optimizer": 1, "all": 3}[engine.offload]
-    if engine.zero_stage < least:
-        rule = f"{engine.offload!r} needs engine.zero_stage {least} or above, but it is {engine.zero_stage}"
+    least = {"none": 0, "optimizer": 1, "all": 3}[engine.offloaded]
+    if engine.stage < least:
+        rule = f"{engine.offload!r} needs engine.zero_stage {least} or above, but it is {engine.stage}"
         raise ConfigError("engine.offload", f"{rule}; raise engine.zero_stage")
     if engine.reduction == "bfloat16" and engine.arithmetic != "bfloat16":
         rule = f"'bfloat16' needs engine.precision 'bfloat16', but it is {engine.arithmetic!r}"
@@ -182,7 +182,7 @@ def _conflict(engine: EngineConfig) -> str | None:
     if is_half and "communication_data_type" in engine.deepspeed:
         rule = "in bfloat16 only ZeRO stage 0 uses it, but all stages must sum gradients in the same type"
         return f"'communication_data_type' cannot be set with engine.precision bfloat16: {rule}; set engine.reduction"
-    if zero.get("overlap_comm") and engine.zero_stage == 1:
+    if zero.get("overlap_comm") and engine.stage == 1:
         rule = "the number of micro-batches differs from step to step, which DeepSpeed supports only at ZeRO 2 and 3"
         return f"'{ZERO}.overlap_comm' cannot be set with engine.zero_stage 1: {rule}; set engine.zero_stage to 2"
     for name in ("zero_quantized_weights", "zero_quantized_nontrainable_weights"):

@@ -16,6 +16,10 @@ Settings = dict[str, JsonValue]
 
 ZERO = "zero_optimization"
 
+BUCKET_ELEMENTS = 50_000_000
+"""Gradients that are summed together on GPUs from ZeRO 1. DeepSpeed's own half a billion is more than most
+encoders have: everything would be sent at the end, from buffers of 2 GB each."""
+
 OWNED: Mapping[str, str] = {
     "train_batch_size": "set batch_size of the phase",
     "train_micro_batch_size_per_gpu": "set engine.tokens_per_micro_batch",

@@ -10,6 +10,7 @@ from trainables.config.deepspeed_settings import decisive, settings_problem
 from trainables.config.evaluation import EvaluationConfig
 from trainables.config.frozen import FrozenModel
 from trainables.config.further import FurtherTarget, fill_further
+from trainables.config.pass_tokens import UNSETTLED_PASS_TOKENS, tokens_or_auto
 from trainables.config.phases import PhaseConfig
 
 
@@ -28,23 +29,37 @@ _MOST_SECONDS = 1e9
 Precision = Literal["float32", "bfloat16"]
 """Type of the arithmetic in training."""
 
+ZeroStage = Literal[0, 1, 2, 3]
+"""What ranks shard: nothing, optimizer state, gradients too, parameters too."""
+
+Offload = Literal["none", "optimizer", "all"]
+"""What is kept in the host's memory."""
+
+_LEAST_STAGE: dict[str, ZeroStage] = {"auto": 0, "none": 0, "optimizer": 1, "all": 3}
+"""Offload -> the least ZeRO stage that can do it."""
+
 
 class EngineConfig(FrozenModel):
     """Settings that run the training. Only those that `deciding` returns can change a trial's results."""
 
     num_workers: int = Field(default=1, ge=1, le=1024)
     """Ranks that share each training step."""
-    zero_stage: Literal[0, 1, 2, 3] = 0
-    """DeepSpeed's ZeRO stage: 1 shards optimiser state, 2 gradients too, 3 parameters too (arXiv 1910.02054)."""
+    zero_stage: Literal["auto", 0, 1, 2, 3] = "auto"
+    """DeepSpeed's ZeRO stage: 1 shards optimiser state, 2 gradients too, 3 parameters too (arXiv 1910.02054). `auto`:
+    the least with which training fits the GPUs, 0 on the CPU; settled when a new sweep starts, and recorded."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Type of the arithmetic in training; the trained weights are float32 in both cases. `auto`: bfloat16 on GPUs that
     have it in hardware, else float32; settled when a new sweep starts, and recorded in its spec."""
+    evaluation_precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Type of the arithmetic of evaluations. `auto`: that of training on GPUs, float32 on the CPU; settled when a new
+    sweep starts, and recorded."""
     stored_weights: Literal["float32", "bfloat16", "float16"] = "float32"
     """Type in which encoders are stored between phases. The 16-bit types take half the space, and round the weights."""
     threads_per_rank: int | None = Field(default=None, ge=1, lt=2**31)
     """CPU threads of a rank; None divides this machine's cores among the ranks."""
-    tokens_per_micro_batch: int = Field(default=4096, ge=64, lt=2**31)
-    """Tokens of one forward and backward pass on one rank, including padding."""
+    tokens_per_micro_batch: int | Literal["auto"] = "auto"
+    """Tokens of one forward and backward pass on one rank, including padding; 64 or more. `auto`: as many as fit the
+    GPUs, 4,096 on the CPU; settled when a new sweep starts, and recorded."""
     gradient_checkpointing: bool | Literal["auto"] = "auto"
     """Whether activations are recomputed in the backward pass: less memory, about a third more time. `auto`: only on
     hosts where a pass would otherwise have fewer than 1,024 tokens."""
@@ -56,8 +71,9 @@ class EngineConfig(FrozenModel):
     reduction: Literal["float32", "bfloat16"] = "float32"
     """Type in which gradients are summed over ranks, at every ZeRO stage. bfloat16 sends half as much data, and rounds;
     it needs precision bfloat16 (docs/decisions/0023)."""
-    offload: Literal["none", "optimizer", "all"] = "none"
-    """What ZeRO keeps in CPU memory: `optimizer` needs stage 1 or above, `all` needs stage 3."""
+    offload: Literal["auto", "none", "optimizer", "all"] = "auto"
+    """What ZeRO keeps in CPU memory: `optimizer` needs stage 1 or above, `all` needs stage 3. `auto`: something only
+    where `zero_stage` is `auto` and no stage fits without."""
     deepspeed: dict[str, JsonValue] = Field(default_factory=dict[str, JsonValue])
     """Further DeepSpeed settings, as in its own JSON. In a trial file or spec, also the name of a file with them,
     relative to that file. Settings that other fields set are an error (docs/how-to/deepspeed.md)."""
@@ -81,6 +97,11 @@ class EngineConfig(FrozenModel):
         msg = f"{value!r} is neither `auto` nor a number of seconds above 0, at most 1e9; write one of them"
         raise ValueError(msg)
 
+    @field_validator("tokens_per_micro_batch", mode="before")
+    @classmethod
+    def _tokens_or_auto(cls, value: object) -> object:
+        return tokens_or_auto(value)
+
     @field_validator("deepspeed")
     @classmethod
     def _only_allowed_settings(cls, settings: dict[str, JsonValue]) -> dict[str, JsonValue]:
@@ -93,10 +114,31 @@ class EngineConfig(FrozenModel):
         """Type of the arithmetic; float32 where `precision` is `auto` and nothing has settled it."""
         return "float32" if self.precision == "auto" else self.precision
 
+    @property
+    def scoring(self) -> Precision:
+        """Type of the arithmetic of evaluations; float32 where nothing has settled it."""
+        return "float32" if self.evaluation_precision == "auto" else self.evaluation_precision
+
+    @property
+    def pass_tokens(self) -> int:
+        """Tokens of a pass; 4,096 where `tokens_per_micro_batch` is `auto` and nothing has settled it."""
+        return UNSETTLED_PASS_TOKENS if self.tokens_per_micro_batch == "auto" else self.tokens_per_micro_batch
+
+    @property
+    def stage(self) -> ZeroStage:
+        """ZeRO stage; the least that `offload` needs where `zero_stage` is `auto` and nothing has settled it."""
+        return _LEAST_STAGE[self.offload] if self.zero_stage == "auto" else self.zero_stage
+
+    @property
+    def offloaded(self) -> Offload:
+        """What is kept in CPU memory; nothing where `offload` is `auto` and nothing has settled it."""
+        return "none" if self.offload == "auto" else self.offload
+
     def deciding(self) -> EngineConfig:
         """Return the settings that can change a trial's results; all others have their defaults."""
         return EngineConfig(
             precision=self.arithmetic,
+            evaluation_precision=self.scoring,
             stored_weights=self.stored_weights,
             reduction=self.reduction,
             deepspeed=decisive(self.deepspeed),

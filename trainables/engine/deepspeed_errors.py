@@ -30,6 +30,6 @@ def translated_errors(config: EngineConfig) -> Generator[None]:
         if is_out_of_memory(error) or is_disk_unusable(error):
             raise
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST]
-        given = f"zero_stage {config.zero_stage}, offload {config.offload!r}, precision {config.arithmetic!r}"
+        given = f"zero_stage {config.stage}, offload {config.offloaded!r}, precision {config.arithmetic!r}"
         message = f"DeepSpeed cannot train with {given} ({reason}); choose other values, or read the trial's log"
         raise ConfigError("engine", message) from error

@@ -56,7 +56,7 @@ class Engine:
 
         self._num_ranks = dist.get_world_size()
         self._device = request.device
-        self._zero_stage = request.config.zero_stage
+        self._zero_stage = request.config.stage
         optimizer = _adamw(request)
         settings = deepspeed_settings(
             request.config,

@@ -8,7 +8,7 @@ from typing import Any  # DeepSpeed's configuration is free-form JSON, and its m
 from pydantic import ValidationError
 
 from trainables.config import EngineConfig
-from trainables.config.deepspeed_settings import ZERO, Settings, merged
+from trainables.config.deepspeed_settings import BUCKET_ELEMENTS, ZERO, Settings, merged
 from trainables.engine.deepspeed_import import import_deepspeed
 from trainables.errors import near_matches
 
@@ -17,10 +17,6 @@ RECOMPUTING = "activation_checkpointing"
 
 _SHARDS_GRADIENTS = 2
 """The ZeRO stage from which a rank holds only a part of the gradients."""
-
-_OVERLAPPED_BUCKET_ELEMENTS = 50_000_000
-"""Gradients that are sent together during the backward pass. DeepSpeed's own half a billion is more than an
-encoder has: everything would be sent at the end, from two buffers of 2 GB each."""
 
 
 def deepspeed_settings(
@@ -70,9 +66,11 @@ def refusal(config: EngineConfig) -> str | None:
 def _defaults(config: EngineConfig, *, on_cuda: bool) -> Settings:
     """Return the defaults that a user can override: how gradients are sent."""
     zero: Settings = {}
-    if on_cuda and config.zero_stage == _SHARDS_GRADIENTS:
+    if on_cuda and config.stage:
+        zero = {"reduce_bucket_size": BUCKET_ELEMENTS}
+    if on_cuda and config.stage == _SHARDS_GRADIENTS:
         # At stage 1 DeepSpeed refuses it with unmanaged accumulation; at stage 3 it is its own default.
-        zero = {"overlap_comm": True, "reduce_bucket_size": _OVERLAPPED_BUCKET_ELEMENTS}
+        zero["overlap_comm"] = True
     return {"steps_per_print": None, ZERO: zero}
 
 
@@ -86,16 +84,16 @@ def _sums(config: EngineConfig) -> Settings:
         return {}
     if config.reduction == "float32":
         return {"torch_autocast": {"lower_precision_safe_modules": []}}
-    return {} if config.zero_stage else {"communication_data_type": "bf16"}
+    return {} if config.stage else {"communication_data_type": "bf16"}
 
 
 def _zero_settings(config: EngineConfig) -> Settings:
-    zero: Settings = {"stage": config.zero_stage}
-    if config.zero_stage == 0:
+    zero: Settings = {"stage": config.stage}
+    if config.stage == 0:
         zero["overlap_comm"] = False  # this part has no effect at stage 0, and DeepSpeed rejects `overlap_comm` there
-    if config.offload != "none":
+    if config.offloaded != "none":
         zero["offload_optimizer"] = {"device": "cpu"}
-    if config.offload == "all":
+    if config.offloaded == "all":
         zero["offload_param"] = {"device": "cpu"}
     return zero
 

@@ -23,7 +23,7 @@ _SHARDS_PARAMETERS = 3
 
 def compiles(engine: EngineConfig, *, device_kind: str) -> bool:
     """Return whether the layers are compiled on a device of this kind."""
-    return engine.compile == "auto" and device_kind == "cuda" and engine.zero_stage < _SHARDS_PARAMETERS
+    return engine.compile == "auto" and device_kind == "cuda" and engine.stage < _SHARDS_PARAMETERS
 
 
 def compile_layers(encoder: Encoder, *, backend: str = "inductor") -> None:

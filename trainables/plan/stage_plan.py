@@ -50,6 +50,9 @@ from trainables.tasks.spec import TaskSpec
 COMBINATION_VERSION = 1
 """Raised when a change of the code changes the weights of a merge or an average."""
 
+ROUNDED_SCORES_VERSION = 1
+"""Raised when a change of the code changes scores that are computed in bfloat16."""
+
 STAGE_VERSION: dict[Phase, int] = {"pretraining": 1, "intermediate": 1, "target": 1, "evaluation": 1}
 """Raised when a change of the code changes the result of a phase."""
 
@@ -244,7 +247,7 @@ class _Line:
         return self._with(*made, self._stage(phase, work, is_trunk=False, continues=continues))
 
     def scored(self, work: EvaluationConfig) -> _Line:
-        return self._with(_evaluation_stage(work, parent=self._end, of=self._of))
+        return self._with(_evaluation_stage(work, parent=self._end, engine=self._config.engine, of=self._of))
 
     @property
     def _end(self) -> str | None:
@@ -309,7 +312,7 @@ def _combination_key(stage: Stage, combination: Combination, *, engine: EngineCo
     )
 
 
-def _evaluation_stage(work: EvaluationConfig, *, parent: str | None, of: Provenance) -> Stage:
+def _evaluation_stage(work: EvaluationConfig, *, parent: str | None, engine: EngineConfig, of: Provenance) -> Stage:
     # Scores that an earlier version computed otherwise must not be found again; what was trained is found.
     version = of.specs[work.task].scores_version
     key = content_key(
@@ -322,6 +325,7 @@ def _evaluation_stage(work: EvaluationConfig, *, parent: str | None, of: Provena
             "tasks": _task_identities([work.task], of=of),
         }
         | ({"scores_version": version} if version > 1 else {})
+        | ({} if engine.scoring == "float32" else {"precision": [engine.scoring, ROUNDED_SCORES_VERSION]})
     )
     return Stage(phase="evaluation", key=key, parent=parent, work=work)
 

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any  # Any: JSON
 
 from trainables.config import FurtherTarget, PhaseConfig, TrialConfig
 from trainables.data.sources.locator import MINIATURE, Location, locate_model, locate_vision
 from trainables.errors import CheckpointError, UnavailableError
-from trainables.models.pretrained.encoder_folder import CONFIGS, check_architecture, check_encoder_folder
+from trainables.models.pretrained.encoder_folder import (
+    CONFIGS,
+    check_architecture,
+    check_encoder_folder,
+    encoder_shape,
+)
 from trainables.models.pretrained.finiteness import file_facts
 from trainables.models.pretrained.vision_folder import check_vision_folder
 from trainables.plan.stage_plan import TRAINING_PHASES
@@ -37,6 +44,22 @@ def encoder_folder(name: str, *, revision: str | None) -> Path:
     folder = _on_disk(location, revision=revision)
     check_encoder_folder(folder)
     return folder
+
+
+def encoder_config_of(name: str, *, revision: str | None) -> Mapping[str, Any]:
+    """Return the configuration of an encoder; of one that is on the hub, only this file is downloaded.
+
+    Args:
+        name: `miniature`, a folder, or a hub name.
+        revision: Commit on the hub, or None for the newest.
+
+    Raises:
+        UnavailableError: Neither mirror, nor cache, nor hub has it.
+        CheckpointError: It has no configuration, or one of an architecture that is no family.
+    """
+    folder = _on_disk(locate_model(name), revision=revision, files=CONFIGS)
+    check_architecture(folder)
+    return encoder_shape(folder)
 
 
 def pickled_folder(name: str, *, revision: str | None) -> Path:

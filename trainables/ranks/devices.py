@@ -17,6 +17,7 @@ from pydantic import Field
 from trainables.config import EngineConfig
 from trainables.config.frozen import FrozenModel
 from trainables.errors import ConfigError, near_matches
+from trainables.ranks.gpu_memory import gigabytes_of
 
 REHEARSAL = "XSTILTS_REHEARSE_ON_CPU"
 """Variable that makes ranks compute on the CPU although GPUs are counted for them: it rehearses, and tests, the
@@ -38,6 +39,10 @@ class HostResources:
     """Ray's names of what its GPUs are, for example `A100`; empty where Ray does not know."""
     count: int = 1
     """Hosts of this kind."""
+    memory_bytes: float = 0.0
+    """Memory that programs may use; 0 where it is not known."""
+    gpu_bytes: float = 0.0
+    """Memory of its smallest GPU; 0 where only the names of their types are known."""
 
 
 class RankDevices(FrozenModel):
@@ -55,6 +60,8 @@ class RankDevices(FrozenModel):
     """Ray's name of the GPU that a rank asks for; None takes any."""
     threads: int | None = Field(default=None, ge=1)
     """CPU threads of a rank; None is its share of its host's cores."""
+    memory_bytes: float = Field(default=0.0, ge=0)
+    """Memory of a rank's GPU, or of its share of one, on the smallest GPU that it may get; 0 on the CPU."""
     on_one_host: bool = True
     """Whether all ranks of a trial are on one host; if not, a trial is too large for any host."""
 
@@ -107,6 +114,7 @@ def settle_devices(
         gpus_per_rank=engine.gpus_per_worker,
         accelerator_type=engine.accelerator_type,
         threads=engine.threads_per_rank,
+        memory_bytes=engine.gpus_per_worker * _smallest_gpu(suitable, accelerator_type=engine.accelerator_type),
     )
     if not may_grow:
         _check_enough_gpus(engine, hosts=possible, suitable=suitable, devices=devices)
@@ -186,6 +194,17 @@ def _cpus_of_a_rank(engine: EngineConfig, *, hosts: Sequence[HostResources]) -> 
 
 def _has_type(host: HostResources, wanted: str | None) -> bool:
     return wanted is None or wanted in host.accelerator_types
+
+
+def _smallest_gpu(hosts: Sequence[HostResources], *, accelerator_type: str | None) -> float:
+    """Return the memory of the smallest GPU that a rank may get."""
+    of_hosts = [host.gpu_bytes or _gigabytes(host, accelerator_type) * 1e9 for host in hosts]
+    return min(of_hosts, default=gigabytes_of(accelerator_type or "") * 1e9)
+
+
+def _gigabytes(host: HostResources, accelerator_type: str | None) -> int:
+    names = [accelerator_type] if accelerator_type else [*host.accelerator_types] or [""]
+    return min(gigabytes_of(name) for name in names)
 
 
 def _num_gpus(hosts: Sequence[HostResources]) -> float:

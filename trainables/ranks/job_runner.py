@@ -114,6 +114,7 @@ def _train(job: TrainJob, *, rank: Rank) -> JobResult:
         scores=scores,
         counts={name: task.num_examples for name, task in run.tasks.items()},
         tasks=run.tasks,
+        paces=run.paces,
         made_with=_made_with(job, rank=rank),
         split_rows=left_out_rows([*tasks.values(), *dev_tasks]),
     )
@@ -133,7 +134,7 @@ def _train_and_save(job: TrainJob, *, model: TaskModel, tasks: Mapping[str, Enco
     engine = Engine(request)
     try:
         data = training_data(job.work, tasks)
-        trainer = Trainer(engine, data=data, rank=rank, tokens_per_micro_batch=job.engine.tokens_per_micro_batch)
+        trainer = Trainer(engine, data=data, rank=rank, tokens_per_micro_batch=job.engine.pass_tokens)
         end = _end(job, num_steps=data.num_steps, first=state.step if state else 0)
         run = _run(job, trainer=trainer, stretch=Stretch(state=state, end=end), rank=rank)
         kept = trainer.state(run) if job.is_trunk else None
@@ -201,19 +202,18 @@ def _evaluate(job: EvaluateJob, *, rank: Rank) -> JobResult:
     tasks = in_turns(lambda: {language: _open_language(job, language) for language in job.work.languages})
     # One stream: sorted by length over all languages, batches need little padding and ranks have equal work.
     stream = JoinedTask(tasks)
-    outputs = predict(
-        model,
-        stream,
-        head=job.head_spec.name,
-        rank=rank,
-        tokens_per_micro_batch=job.work.tokens_per_micro_batch,
-        course=Course(
-            reporter=ProgressReporter(
-                phase="evaluation", num_steps=len(stream.lengths), report=_report(job.places, rank=rank)
-            ),
-            kept=_kept(job.places, stream),
-        ),
+    reporter = ProgressReporter(
+        phase="evaluation", num_steps=len(stream.lengths), report=_report(job.places, rank=rank)
     )
+    with torch.autocast(rank.device.type, dtype=torch.bfloat16, enabled=job.precision == "bfloat16"):
+        outputs = predict(
+            model,
+            stream,
+            head=job.head_spec.name,
+            rank=rank,
+            tokens_per_micro_batch=job.work.pass_tokens,
+            course=Course(reporter=reporter, kept=_kept(job.places, stream)),
+        )
     items: dict[str, list[Item]] = {}
     metrics: dict[str, dict[str, float]] = {}
     for language, of_language in stream.split(outputs).items():
@@ -267,10 +267,10 @@ def _made_with(job: Job, *, rank: Rank) -> dict[str, str]:
     facts = {"ranks": str(rank.num_ranks), "threads": str(torch.get_num_threads()), "device": rank.device.type}
     facts |= {package: version(package) for package in ("deepspeed", "torch", "transformers")}
     if isinstance(job, EvaluateJob):
-        return facts
+        return facts | {"precision": job.precision, "tokens_per_micro_batch": str(job.work.pass_tokens)}
     engine = job.engine
     return facts | {
-        "zero_stage": str(engine.zero_stage),
+        "zero_stage": str(engine.stage),
         "reduction": engine.reduction,
-        "tokens_per_micro_batch": str(engine.tokens_per_micro_batch),
+        "tokens_per_micro_batch": str(engine.pass_tokens),
     }

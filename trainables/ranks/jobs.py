@@ -9,6 +9,7 @@ from pydantic import Field
 
 from trainables.config import EngineConfig, EvaluationConfig, FrozenModel, PhaseConfig
 from trainables.config.locked import LockedEvaluation
+from trainables.config.trial import Precision
 from trainables.monitoring.watchdog import Watch
 from trainables.plan.combination import Combination
 from trainables.results import Phase, StageMeasurements
@@ -98,6 +99,8 @@ class EvaluateJob(FrozenModel):
     """The evaluation task."""
     head_spec: TaskSpec
     """The task whose head is used: the target's, or the evaluation task itself if it needs no trained head."""
+    precision: Precision = "float32"
+    """Type of the arithmetic."""
     places: JobPlaces
     """Folders; `encoder` is that of the stage that is scored."""
     watch: Watch | None = None

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from trainables.config import EngineConfig
 from trainables.errors import ConfigError
 from trainables.ranks.devices import REHEARSAL, HostResources, RankDevices, number_of, settle_devices
@@ -44,6 +46,17 @@ def find_gpus() -> FoundGpus:
     return FoundGpus(num_in_kernel=in_kernel, num_in_torch=num, problem=None if num else _problem(has_driver))
 
 
+def this_host() -> HostResources:
+    """Return this machine; torch is imported only if it has GPUs."""
+    found = find_gpus()
+    return HostResources(
+        cpus=len(os.sched_getaffinity(0)),
+        gpus=found.num_in_torch,
+        memory_bytes=float(psutil.virtual_memory().total),
+        gpu_bytes=gpu_bytes_here() if found.num_in_torch else 0.0,
+    )
+
+
 def devices_here(engine: EngineConfig) -> RankDevices:
     """Return the devices of a trial's ranks on this machine alone, without Ray.
 
@@ -54,12 +67,22 @@ def devices_here(engine: EngineConfig) -> RankDevices:
     cores = len(os.sched_getaffinity(0))
     found = FoundGpus(num_in_kernel=0, num_in_torch=0) if engine.device == "cpu" else find_gpus()
     refuse_unusable(engine, counted=0, found=found)
-    host = HostResources(cpus=cores, gpus=found.num_in_torch)
+    gpu_bytes = gpu_bytes_here() if found.num_in_torch else 0.0
+    host = HostResources(cpus=cores, gpus=found.num_in_torch, gpu_bytes=gpu_bytes)
     if engine.device == "cuda" and not found.num_in_torch:
         message = f"cuda: this machine has 0 GPUs ({found.problem}); install what is missing, or write `device: cpu`"
         raise ConfigError("engine.device", message)
     devices = settle_devices(engine, hosts=[host])
     return _on_cores(devices, engine=engine, cores=cores)
+
+
+def gpu_bytes_here() -> float:
+    """Return the memory of the smallest GPU of this machine; 0 if torch can use none."""
+    if not (num := find_gpus().num_in_torch):
+        return 0.0
+    import torch
+
+    return float(min(torch.cuda.get_device_properties(index).total_memory for index in range(num)))
 
 
 def refuse_unusable(engine: EngineConfig, *, counted: float, found: FoundGpus) -> None:

@@ -52,6 +52,9 @@ LEAST_USUAL_TOKENS = 1024
 costs more than the third of time that recomputing takes."""
 
 
+_TIMES_IN_SCORING, MOST_SCORED = 4, 65_536
+"""Tokens of an evaluation's pass on a GPU: those of a training pass so many times, and at most."""
+
 MemoryKind = Literal["memory_retry", "recompute", "halved", "enlarged"]
 """How the next pass differs: `memory_retry` is the same size again, in fresh ranks; `recompute` is the same size with
 activations that are recomputed."""
@@ -190,9 +193,21 @@ class MicroBatches:
         return self.folder / f"{hashlib.sha256(canonical_json(_shape(job)).encode()).hexdigest()[:32]}.json"
 
 
+def in_passes(work: EvaluationConfig, *, engine: EngineConfig) -> EvaluationConfig:
+    """Return an evaluation with the tokens of a pass; without gradients, a GPU has room for more than in training.
+
+    Args:
+        work: The evaluation.
+        engine: The trial's engine, with its settled device.
+    """
+    if work.tokens_per_micro_batch != "auto" or engine.device != "cuda":
+        return work
+    return work.model_copy(update={"tokens_per_micro_batch": min(_TIMES_IN_SCORING * engine.pass_tokens, MOST_SCORED)})
+
+
 def tokens_of(job: Job) -> int:
     """Return the tokens, padding included, of one pass of a job."""
-    return job.engine.tokens_per_micro_batch if isinstance(job, TrainJob) else job.work.tokens_per_micro_batch
+    return job.engine.pass_tokens if isinstance(job, TrainJob) else job.work.pass_tokens
 
 
 def _may_recompute(job: Job) -> bool:
@@ -238,7 +253,8 @@ def _engine_shape(engine: EngineConfig) -> object:
     default = EngineConfig()
     later = {name for name in _LATER_MEMORY_FIELDS if getattr(engine, name) != getattr(default, name)}
     fields = {"num_workers", "zero_stage", "precision", "gradient_checkpointing", "offload", "device"}
-    return engine.model_dump(mode="json", include=fields | later) | {"precision": engine.arithmetic}
+    settled = {"precision": engine.arithmetic, "zero_stage": engine.stage, "offload": engine.offloaded}
+    return engine.model_dump(mode="json", include=fields | later) | settled
 
 
 _LATER_MEMORY_FIELDS = ("gpus_per_worker", "accelerator_type", "reduction", "deepspeed")

@@ -80,7 +80,7 @@ def dev_scores(
         return {}, ()
     folder = folder or job.places.output
     model = load_model(job.work, specs=job.specs, places=job.places, folder=folder).to(rank.device)
-    budget = job.engine.tokens_per_micro_batch
+    budget = job.engine.pass_tokens
     scores: dict[str, float] = {}
     tasks = open_tasks(job, split="validation", model=model)
     for name, task in tasks.items():

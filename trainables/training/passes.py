@@ -33,6 +33,8 @@ class Pass:
     """What all ranks train on in its step."""
     ends_step: bool
     """Whether it is the last one of its step."""
+    num_tokens: int = 0
+    """Its tokens, padding included; without those that only round its shape."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +68,17 @@ class PassMaker:
                 generator = np.random.default_rng((self.work.seed, step, number))
                 for indices_by_rank in cut[number]:
                     num_left -= 1
-                    is_idle, sent = self._sent(block.task, indices_by_rank[self.rank], generator)
-                    yield Pass(task=block.task, sent=sent, is_idle=is_idle, blocks=blocks, ends_step=num_left == 0)
+                    indices = indices_by_rank[self.rank]
+                    is_idle, sent = self._sent(block.task, indices, generator)
+                    longest = int(self.tasks[block.task].lengths[indices].max(initial=0))
+                    yield Pass(
+                        task=block.task,
+                        sent=sent,
+                        is_idle=is_idle,
+                        blocks=blocks,
+                        ends_step=num_left == 0,
+                        num_tokens=longest * len(indices),
+                    )
 
     def _split(self, block: Block) -> list[list[Indices]]:
         task = self.tasks[block.task]

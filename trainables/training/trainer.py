@@ -33,10 +33,11 @@ from trainables.monitoring.progress import Progress, ProgressSink
 from trainables.monitoring.watchdog import send_heartbeat
 from trainables.plan.mixture import mixture_weights, num_examples_of_an_epoch
 from trainables.plan.schedule import learning_rate_factor
-from trainables.results import Phase, TaskTraining
+from trainables.results import Phase, TaskPace, TaskTraining
 from trainables.tasks.spec import TaskSpec
 from trainables.training.checkpoint_writer import CONTINUE, STOP_NOW, CheckpointWriter
 from trainables.training.device_copies import DeviceCopies, copies_to
+from trainables.training.pace import PaceMeter
 from trainables.training.passes import Pass, PassMaker
 from trainables.training.prefetcher import Prefetcher
 from trainables.training.tally import Tally, TaskTally
@@ -101,6 +102,8 @@ class TrainingRun:
     """Task -> weight, counts and losses."""
     tallies: dict[str, TaskTally]
     """Task -> counts and losses of each step."""
+    paces: dict[str, TaskPace]
+    """Task -> its pace in the stretch."""
 
 
 def training_data(work: PhaseConfig, tasks: Mapping[str, EncodedTask]) -> TrainingData:
@@ -162,7 +165,7 @@ class Trainer:
             copies=self._copies,
             shapes=few_shapes(self._copies.kind, max_length=data.work.max_length),
         )
-        self._started = time.monotonic()
+        self._started, self._pace = time.monotonic(), PaceMeter(num_ranks=rank.num_ranks)
         model: TaskModel = engine.module
         self._unused = unused_parameters(model, {name: task.spec for name, task in data.tasks.items()})
 
@@ -203,6 +206,7 @@ class Trainer:
             seconds_before=before,
             tasks=self._summaries(tally),
             tallies=tally.tasks,
+            paces=self._pace.paces(),
         )
 
     def state(self, run: TrainingRun) -> TrainingState | None:
@@ -258,6 +262,7 @@ class Trainer:
         sums[1] = request if self._rank.number == 0 else 0.0
         while True:
             one = next(passes)
+            self._pace.add(one.task, num_tokens=one.num_tokens)
             num_examples = sum(len(block.indices) for block in one.blocks)
             losses_B = self._engine.forward(one.task, self._copies.received(one.sent)).losses_B
             share = losses_B.sum() * (0.0 if one.is_idle else 1.0)
@@ -266,6 +271,7 @@ class Trainer:
             sums[entries[one.task]] += share.detach()
             if one.ends_step:
                 break
+        self._pace.end_step(one.blocks)
         factor = learning_rate_factor(self._data.work.schedule, step=step, num_steps=self._data.num_steps)
         self._engine.step(self._data.work.learning_rate * factor)
         if self._rank.num_ranks > 1:

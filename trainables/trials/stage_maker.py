@@ -32,7 +32,7 @@ from trainables.plan.stage_plan import Provenance, Stage
 from trainables.plan.starting_weights import encoder_folder, vision_folder
 from trainables.ranks.jobs import EvaluateJob, Job, JobPlaces, JobResult, TrainJob
 from trainables.ranks.local_group import WorkerGroup
-from trainables.ranks.micro_batches import MemoryChange, MemoryKind, MicroBatches, tokens_of
+from trainables.ranks.micro_batches import MemoryChange, MemoryKind, MicroBatches, in_passes, tokens_of
 from trainables.results import StageMeasurements, StageRun
 from trainables.stage_store import StageFacts, StageStore, StoredStage
 from trainables.trials.checkpoint_keeper import StopRequest, keeping_checkpoints
@@ -319,7 +319,14 @@ class StageMaker:
             target = None if spec.is_retrieval or parent is None else parent.work
             assert not isinstance(target, EvaluationConfig)  # noqa: S101  (nothing starts from an evaluation)
             head_spec = specs[next(iter(target.mixture))] if target else spec
-            return EvaluateJob(work=stage.work, target=target, spec=spec, head_spec=head_spec, places=places)
+            return EvaluateJob(
+                work=in_passes(stage.work, engine=self._config.engine),
+                target=target,
+                spec=spec,
+                head_spec=head_spec,
+                precision=self._config.engine.scoring,
+                places=places,
+            )
         return TrainJob(
             phase=stage.phase,
             work=stage.work,

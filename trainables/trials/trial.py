@@ -93,6 +93,9 @@ def _result(done: Sequence[StageOutcome], *, provenance: Provenance) -> TrialRes
         num_items=min(own.counts.values()),
         task_scores={name: score for outcome in trained for name, score in outcome.stored.facts.scores.items()},
         stages=tuple(outcome.run for outcome in done),
+        paces={
+            outcome.stage.key: found for outcome in done if not outcome.reused and (found := outcome.stored.facts.paces)
+        },
         trained={outcome.stage.phase: outcome.stored.facts.tasks for outcome in trained if not outcome.stage.further},
         # A stage of an older version has only its task's own metric.
         evaluations={

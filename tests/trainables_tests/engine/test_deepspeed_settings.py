@@ -175,6 +175,7 @@ def test_gradients_are_sent_during_the_backward_pass_on_gpus_where_deepspeed_can
     made = deepspeed_settings(EngineConfig(zero_stage=zero_stage), num_ranks=2, max_gradient_norm=1.0, on_cuda=on_cuda)
 
     assert made[ZERO].get("overlap_comm") == overlaps
+    assert ("reduce_bucket_size" in made[ZERO]) == (on_cuda and zero_stage > 0)
 
 
 @pytest.mark.parametrize("zero_stage", [0, 1, 2, 3])
@@ -236,6 +237,7 @@ def test_what_decides_of_an_engine_is_what_is_in_the_key() -> None:
         num_workers=4,
         zero_stage=2,
         precision="bfloat16",
+        evaluation_precision="bfloat16",
         reduction="bfloat16",
         stored_weights="float16",
         deepspeed={"wall_clock_breakdown": True, "prescale_gradients": True, ZERO: {"overlap_comm": True}},
@@ -243,6 +245,7 @@ def test_what_decides_of_an_engine_is_what_is_in_the_key() -> None:
 
     assert engine.deciding() == EngineConfig(
         precision="bfloat16",
+        evaluation_precision="bfloat16",
         reduction="bfloat16",
         stored_weights="float16",
         deepspeed={"prescale_gradients": True},

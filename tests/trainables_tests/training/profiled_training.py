@@ -101,7 +101,7 @@ def profiled_training(
         engine,
         data=data,
         rank=rank,
-        tokens_per_micro_batch=config.tokens_per_micro_batch,
+        tokens_per_micro_batch=config.pass_tokens,
         copies=DeviceCopies(rank.device, streams=HostStreams() if as_on_gpu else None),
     )
     reporter = ProgressReporter(phase="target", num_steps=data.num_steps, report=ignore_progress)

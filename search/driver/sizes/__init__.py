@@ -1,0 +1,1 @@
+"""What a new sweep's devices decide of its engine: precision, ZeRO stage, offloading."""

@@ -1,0 +1,205 @@
+"""What stages cost, by what was measured: seconds of a token, tokens of an example, and what surrounds the steps.
+
+A training stage takes an overhead (loading, encoding, saving, dev scores) and its steps. A step takes as long as its
+tokens: their number follows from the batch size, the mixture, and the mean length of a task's examples. Seconds of a
+token depend on what is frozen, and on whether images are read. An evaluation takes an overhead, and a time for each
+item.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from search.record import Record, StageRow, TrialRow
+from trainables.config import EvaluationConfig, PhaseConfig, TrialConfig
+from trainables.errors import TrainablesError
+from trainables.plan.mixture import mixture_weights
+from trainables.plan.stage_plan import Stage
+from trainables.results import TaskPace, TrialResult
+from trainables.tasks.registry import task
+
+Work = tuple[str, bool, int, bool]
+"""What decides the time of a token: phase, frozen embeddings, frozen layers, and whether a vision tower runs."""
+
+
+@dataclass(slots=True, kw_only=True)
+class MeasuredTimes:
+    """Times of stages with a sweep's encoder, from the record."""
+
+    seconds_per_step: dict[str, float] = field(default_factory=dict[str, float])
+    """Phase -> mean seconds of an optimiser step, with all that surrounds the steps."""
+    seconds_per_evaluation: float = 0.0
+    """Mean seconds of an evaluation."""
+    seconds_per_token: dict[Work, float] = field(default_factory=dict[Work, float])
+    """Kind of work -> mean seconds of a token in training; empty in records of earlier versions."""
+    tokens_per_example: dict[str, float] = field(default_factory=dict[str, float])
+    """Task -> mean tokens of an example in training, padding included."""
+    overheads: dict[str, float] = field(default_factory=dict[str, float])
+    """Phase -> median seconds of a stage outside of its steps."""
+    evaluations: tuple[float, float] | None = None
+    """Seconds of an evaluation without items, and of each item; None if all had the same number of items."""
+    most_items: dict[str, int] = field(default_factory=dict[str, int])
+    """Evaluation task -> largest number of items in a language that was scored."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether a training phase was timed."""
+        return bool(self.seconds_per_step)
+
+    def seconds(self, stage: Stage, *, steps: int) -> float:
+        """Return the seconds that making a stage takes; what was not timed takes the mean of what was.
+
+        Args:
+            stage: The stage.
+            steps: Its optimiser steps, without those of a trunk that it continues.
+        """
+        if isinstance(stage.work, EvaluationConfig):
+            return self._seconds_of_evaluation(stage.work)
+        known = self.seconds_per_step
+        if stage.combination is None and self.seconds_per_token and self.tokens_per_example:
+            overhead = self.overheads.get(stage.phase, _mean(self.overheads.values()))
+            return overhead + steps * self._tokens_of_step(stage.work) * self._seconds_of_token(stage.phase, stage.work)
+        return steps * known.get(stage.phase, _mean(known.values()))
+
+    def _seconds_of_evaluation(self, work: EvaluationConfig) -> float:
+        if self.evaluations is None:
+            return self.seconds_per_evaluation
+        most = self.most_items.get(work.task, max(self.most_items.values(), default=0))
+        base, of_item = self.evaluations
+        return base + of_item * len(work.languages) * (min(work.num_items, most) if work.num_items else most)
+
+    def _tokens_of_step(self, work: PhaseConfig) -> float:
+        known, others = self.tokens_per_example, _mean(self.tokens_per_example.values())
+        weights = _weights(work)
+        tokens = sum(weight * min(known.get(name, others), work.max_length) for name, weight in weights.items())
+        return work.batch_size * tokens
+
+    def _seconds_of_token(self, phase: str, work: PhaseConfig) -> float:
+        known = self.seconds_per_token
+        same_work = [value for kind, value in known.items() if kind[1:] == _kind(phase, work)[1:]]
+        same_phase = [value for kind, value in known.items() if kind[0] == phase]
+        exact = known.get(_kind(phase, work))
+        return exact if exact is not None else _mean(same_work or same_phase or known.values())
+
+
+def measured_times(record: Record, *, encoder: str) -> MeasuredTimes:
+    """Return the times of stages with an encoder, over all sweeps; each stage is counted once.
+
+    Args:
+        record: Holds the sweeps.
+        encoder: The encoder's name, as in trials.
+    """
+    found = _Measured()
+    for sweep in record.sweeps():
+        configs = dict(_configs(record.trials(sweep.name), encoder=encoder))
+        if not configs:
+            continue
+        results = {(one.trial, one.rung): one.trial_result for one in record.measurements(sweep.name)}
+        for stage in record.stages(sweep.name):
+            if not stage.reused and stage.trial in configs:
+                found.add(stage, config=configs[stage.trial], result=results.get((stage.trial, stage.rung)))
+    return found.times()
+
+
+def _configs(trials: Sequence[TrialRow], *, encoder: str) -> Iterable[tuple[int, TrialConfig]]:
+    for trial in trials:
+        named = trial.config.get("encoder")
+        if not isinstance(named, dict) or named.get("name") != encoder:
+            continue
+        try:
+            yield trial.number, trial.trial_config
+        except ValueError:  # an older version's field that this one does not know
+            continue
+
+
+@dataclass(slots=True, kw_only=True)
+class _Measured:
+    """The sums of stages on record."""
+
+    steps: defaultdict[str, int] = field(default_factory=lambda: defaultdict[str, int](int))
+    seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict[str, float](float))
+    overheads: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict[str, list[float]](list))
+    of_work: defaultdict[Work, list[TaskPace]] = field(default_factory=lambda: defaultdict[Work, list[TaskPace]](list))
+    of_task: defaultdict[str, list[TaskPace]] = field(default_factory=lambda: defaultdict[str, list[TaskPace]](list))
+    evaluations: list[tuple[int, float]] = field(default_factory=list[tuple[int, float]])
+    most_items: dict[str, int] = field(default_factory=dict[str, int])
+
+    def add(self, stage: StageRow, *, config: TrialConfig, result: TrialResult | None) -> None:
+        """Count a stage that a trial made."""
+        if stage.phase == "evaluation":
+            self._add_evaluation(stage, config=config, result=result)
+            return
+        if not stage.steps:
+            return
+        self.steps[stage.phase] += stage.steps
+        self.seconds[stage.phase] += stage.seconds
+        paces = {} if result is None else result.paces.get(stage.key, {})
+        work: PhaseConfig | None = getattr(config, stage.phase)
+        if not paces or work is None:
+            return
+        self.overheads[stage.phase].append(max(0.0, stage.seconds - sum(pace.seconds for pace in paces.values())))
+        for name, pace in paces.items():
+            self.of_work[_kind(stage.phase, work)].append(pace)
+            self.of_task[name].append(pace)
+
+    def _add_evaluation(self, stage: StageRow, *, config: TrialConfig, result: TrialResult | None) -> None:
+        items = 0
+        if result is not None and not stage.further:
+            name, num = config.evaluation.task, result.num_items
+            self.most_items[name] = max(num, self.most_items.get(name, 0))
+            items = num * len(config.evaluation.languages)
+        self.evaluations.append((items, stage.seconds))
+
+    def times(self) -> MeasuredTimes:
+        """Return the means."""
+        return MeasuredTimes(
+            seconds_per_step={phase: self.seconds[phase] / self.steps[phase] for phase in self.steps},
+            seconds_per_evaluation=_mean([seconds for _, seconds in self.evaluations]),
+            seconds_per_token={
+                kind: sum(pace.seconds for pace in paces) / tokens
+                for kind, paces in self.of_work.items()
+                if (tokens := sum(pace.num_tokens for pace in paces))
+            },
+            tokens_per_example={
+                name: sum(pace.num_tokens for pace in paces) / examples
+                for name, paces in self.of_task.items()
+                if (examples := sum(pace.num_examples for pace in paces))
+            },
+            overheads={phase: statistics.median(values) for phase, values in self.overheads.items()},
+            evaluations=_line([one for one in self.evaluations if one[0]]),
+            most_items=self.most_items,
+        )
+
+
+def _line(points: Sequence[tuple[int, float]]) -> tuple[float, float] | None:
+    """Return the line through points by least squares, as its value at 0 and its slope, neither below 0."""
+    if len({items for items, _ in points}) <= 1:
+        return None
+    slope, base = statistics.linear_regression(*zip(*points, strict=True))
+    if base < 0 or slope < 0:
+        return 0.0, sum(seconds for _, seconds in points) / sum(items for items, _ in points)
+    return base, slope
+
+
+def _kind(phase: str, work: PhaseConfig) -> Work:
+    return (phase, work.freeze_embeddings, work.freeze_layers, work.vision is not None)
+
+
+def _weights(work: PhaseConfig) -> Mapping[str, float]:
+    """Return task -> share of the examples; equal shares where the size of a task is not known."""
+    try:
+        sizes = {name: task(name).num_train_examples for name in work.mixture}
+    except TrainablesError:
+        sizes = dict.fromkeys(work.mixture)
+    known = {name: size for name, size in sizes.items() if size is not None}
+    if len(known) == len(sizes) or not work.sampling.is_computed:
+        return mixture_weights(work, known)
+    return dict.fromkeys(work.mixture, 1 / len(work.mixture))
+
+
+def _mean(values: Iterable[float]) -> float:
+    known = list(values)
+    return statistics.fmean(known) if known else 0.0

@@ -1,0 +1,151 @@
+"""After two trials of known cost, the seconds of any further stage are foretold by its tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from search.forecast.measured_times import MeasuredTimes, measured_times
+from search.record import Proposal, open_record
+from trainables.config import EncoderConfig, EvaluationConfig, PhaseConfig, TrialConfig
+from trainables.plan.stage_plan import Stage
+from trainables.results import StageRun, TaskPace, TrialResult
+
+ENCODER = "miniature"
+OVERHEAD, OF_TOKEN, OF_ITEM = 3.0, 2e-5, 0.01
+LENGTHS = {"mnli": 40, "squad": 180}
+"""Tokens of an example."""
+
+
+def phase(name: str = "mnli", *, steps: int = 100, **fields: object) -> PhaseConfig:
+    return PhaseConfig.model_validate({"mixture": {name: 1.0}, "steps": steps, "max_length": 256, **fields})
+
+
+def tokens(work: PhaseConfig) -> int:
+    assert work.steps is not None
+    lengths = sum(weight * min(LENGTHS[name], work.max_length) for name, weight in work.mixture.items())
+    return round(work.steps * work.batch_size * lengths)
+
+
+def seconds(work: PhaseConfig | EvaluationConfig) -> float:
+    """Return the true time of a stage."""
+    if isinstance(work, EvaluationConfig):
+        return OVERHEAD + OF_ITEM * len(work.languages) * (work.num_items or 1000)
+    return OVERHEAD + OF_TOKEN * tokens(work)
+
+
+def trial(target: PhaseConfig, *, items: int, intermediate: PhaseConfig | None = None) -> TrialConfig:
+    return TrialConfig(
+        encoder=EncoderConfig(name=ENCODER),
+        intermediate=intermediate,
+        target=target,
+        evaluation=EvaluationConfig(languages=("en", "de"), num_items=items),
+    )
+
+
+def result(config: TrialConfig, *, number: int) -> TrialResult:
+    """Return what a trial reports whose stages take as long as the law says."""
+    runs: list[StageRun] = []
+    paces: dict[str, dict[str, TaskPace]] = {}
+    for place, name in enumerate(("intermediate", "target", "evaluation")):
+        work = getattr(config, name)
+        if work is None:
+            continue
+        key = f"{number}{place}".rjust(64, "0")
+        steps = work.steps if isinstance(work, PhaseConfig) else 0
+        runs.append(
+            StageRun.model_validate(
+                {"phase": name, "key": key, "steps": steps, "seconds": seconds(work), "reused": False}
+            )
+        )
+        if isinstance(work, PhaseConfig):
+            (task,) = work.mixture
+            pace = TaskPace(
+                num_examples=(work.steps or 0) * work.batch_size,
+                num_tokens=tokens(work),
+                seconds=OF_TOKEN * tokens(work),
+            )
+            paces[key] = {task: pace}
+    scores = {"en": 0.6, "de": 0.5}
+    items = config.evaluation.num_items or 1000
+    return TrialResult(languages=scores, num_items=items, task_scores={}, stages=tuple(runs), paces=paces)
+
+
+def after(configs: Mapping[int, TrialConfig], folder: Path, *, without_paces: bool = False) -> MeasuredTimes:
+    with open_record(folder / "record.db") as record:
+        record.put_sweep("known", spec={}, objective="average", planned_trials=len(configs))
+        for number, config in configs.items():
+            proposal = Proposal(family="text", assignment={"family": "text"}, config=config, seed=number)
+            record.propose("known", proposal=proposal)
+            record.start("known", number=number)
+            measured = result(config, number=number)
+            record.finish(
+                "known", number=number, result=measured.model_copy(update={"paces": {}} if without_paces else {})
+            )
+        return measured_times(record, encoder=ENCODER)
+
+
+TWO = {
+    0: trial(phase("mnli", steps=300, batch_size=32), items=100),
+    1: trial(phase("mnli", steps=900), items=500, intermediate=phase("squad", steps=50, batch_size=8)),
+}
+
+
+@pytest.fixture(scope="module")
+def times(tmp_path_factory: pytest.TempPathFactory) -> MeasuredTimes:
+    return after(TWO, tmp_path_factory.mktemp("known"))
+
+
+def foretold(times: MeasuredTimes, work: PhaseConfig | EvaluationConfig, *, name: str = "target") -> float:
+    stage = Stage.model_validate({"phase": name, "key": "f" * 64, "parent": None, "work": work})
+    return times.seconds(stage, steps=(work.steps or 0) if isinstance(work, PhaseConfig) else 0)
+
+
+@given(
+    steps=st.integers(10, 100_000),
+    batch_size=st.integers(1, 256),
+    max_length=st.integers(16, 512),
+    share=st.floats(0.01, 0.99),
+)
+def test_a_stage_of_any_length_takes_what_its_tokens_take(
+    times: MeasuredTimes, steps: int, batch_size: int, max_length: int, share: float
+) -> None:
+    mixture = {"mnli": share, "squad": 1 - share}
+    work = phase(steps=steps, batch_size=batch_size, max_length=max_length, mixture=mixture)
+
+    assert foretold(times, work) == pytest.approx(seconds(work), rel=0.01)
+
+
+@given(items=st.integers(1, 500), num_languages=st.integers(1, 15))
+def test_an_evaluation_takes_what_its_items_take(times: MeasuredTimes, items: int, num_languages: int) -> None:
+    work = EvaluationConfig(languages=EvaluationConfig().languages[:num_languages], num_items=items)
+
+    assert foretold(times, work, name="evaluation") == pytest.approx(seconds(work), rel=0.01)
+
+
+def test_a_record_of_an_earlier_version_gives_the_mean_of_a_step(tmp_path: Path) -> None:
+    times = after({0: TWO[0]}, tmp_path, without_paces=True)
+
+    assert foretold(times, phase(steps=600)) == pytest.approx(2 * seconds(TWO[0].target))
+    assert foretold(times, EvaluationConfig(), name="evaluation") == pytest.approx(seconds(TWO[0].evaluation))
+
+
+def test_a_phase_that_was_not_timed_takes_the_pace_of_the_others(times: MeasuredTimes) -> None:
+    work = phase("squad", steps=200)
+
+    assert foretold(times, work, name="pretraining") == pytest.approx(seconds(work), rel=0.01)
+
+
+def test_frozen_layers_have_a_pace_of_their_own(tmp_path: Path) -> None:
+    frozen: dict[str, Any] = {"freeze_embeddings": True, "freeze_layers": 2}
+    times = after({0: TWO[0]}, tmp_path)
+    times.seconds_per_token["target", True, 2, False] = OF_TOKEN / 2
+
+    full, half = (foretold(times, phase(steps=1000, **fields)) - OVERHEAD for fields in (dict[str, Any](), frozen))
+
+    assert half == pytest.approx(full / 2)
