@@ -19,6 +19,7 @@ from PIL import Image
 from trainables.data.sources.locator import locate_dataset
 from trainables.errors import UnavailableError
 from trainables.tasks.bitext_source import BitextSource
+from trainables.tasks.pool_sources import SentencePoolSource
 from trainables.tasks.registry import task
 from trainables.tasks.spec import CompositeSource, CorpusSource, HubSource, KindName, TaskSpec
 
@@ -32,6 +33,8 @@ def is_here(spec: TaskSpec) -> bool:
     """Whether this machine has the task's own rows."""
     if isinstance(spec.source, CompositeSource):
         return all(is_here(task(name)) for name in spec.source.parts)
+    if isinstance(spec.source, SentencePoolSource):
+        return is_here(task(spec.source.task))
     if isinstance(spec.source, CorpusSource | BitextSource):
         return False  # a user's corpus is none of a test's business
     try:
@@ -46,6 +49,9 @@ def write_sample(spec: TaskSpec, mirror: Path, *, language: str) -> None:
         case CompositeSource():
             for name in spec.source.parts:
                 write_sample(task(name), mirror, language=language)
+        case SentencePoolSource():
+            for name in spec.source.pool:
+                write_sample(task(spec.source.task), mirror, language=name)
         case CorpusSource():
             write_corpus(mirror / "corpus")
         case BitextSource():

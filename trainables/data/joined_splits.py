@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any  # Any: encoded values are the kind's own
 
 import numpy as np
@@ -52,6 +52,11 @@ class JoinedTask:
             self._parts[part].example(int(number - starts[part])) for part, number in zip(parts, numbers, strict=True)
         ]
         return self._parts[0].collate(examples, generator=generator)
+
+    def token_ids(self) -> Iterator[NDArray[np.int32]]:
+        """Yield the token numbers of each example, for kinds with one text in an example."""
+        for part in self._parts:
+            yield from part.columns["input_ids"]
 
     def split(self, outputs: Mapping[str, NDArray[Any]]) -> dict[str, dict[str, NDArray[Any]]]:
         """Return name -> outputs of that part's examples, from the outputs of all examples."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import psutil
 import torch
 
+from trainables.data.distinct_texts import DistinctTexts
 from trainables.data.encoded_split import (
     EncodedRequest,
     EncodedTask,
@@ -201,19 +202,22 @@ def _evaluate(job: EvaluateJob, *, rank: Rank) -> JobResult:
     tasks = in_turns(lambda: {language: _open_language(job, language) for language in job.work.languages})
     # One stream: sorted by length over all languages, batches need little padding and ranks have equal work.
     stream = JoinedTask(tasks)
+    distinct = DistinctTexts(stream) if job.spec.shares_candidates else None
+    scored = distinct or stream
     outputs = predict(
         model,
-        stream,
+        scored,
         head=job.head_spec.name,
         rank=rank,
         tokens_per_micro_batch=job.work.tokens_per_micro_batch,
         course=Course(
             reporter=ProgressReporter(
-                phase="evaluation", num_steps=len(stream.lengths), report=_report(job.places, rank=rank)
+                phase="evaluation", num_steps=len(scored.lengths), report=_report(job.places, rank=rank)
             ),
-            kept=_kept(job.places, stream),
+            kept=_kept(job.places, scored),
         ),
     )
+    outputs = distinct.for_all(outputs) if distinct else outputs
     items: dict[str, list[Item]] = {}
     metrics: dict[str, dict[str, float]] = {}
     for language, of_language in stream.split(outputs).items():
@@ -231,7 +235,7 @@ def _evaluate(job: EvaluateJob, *, rank: Rank) -> JobResult:
     )
 
 
-def _kept(places: JobPlaces, stream: JoinedTask) -> KeptOutputs | None:
+def _kept(places: JobPlaces, stream: JoinedTask | DistinctTexts) -> KeptOutputs | None:
     if places.predicted is None:
         return None
     return KeptOutputs(places.predicted, lengths=stream.lengths, seconds=SECONDS_BETWEEN_KEPT)

@@ -10,6 +10,7 @@ from trainables.data.sources.files import files_digest
 from trainables.data.sources.locator import dataset_place
 from trainables.errors import TaskDataError
 from trainables.tasks.bitext_source import BitextSource
+from trainables.tasks.pool_sources import SentencePoolSource
 from trainables.tasks.registry import task
 from trainables.tasks.spec import (
     CompositeSource,
@@ -41,8 +42,8 @@ def availability(spec: TaskSpec) -> Availability:
             return _files(spec)
         case CorpusSource() | BitextSource():
             return "files" if _own_folder(spec.source) else "missing"
-        case CompositeSource():
-            parts: list[Availability] = [availability(task(name)) for name in spec.source.parts]
+        case CompositeSource() | SentencePoolSource():
+            parts: list[Availability] = [availability(task(name)) for name in _parts(spec.source)]
             return max(parts, key=_FARTHEST.index)
         case TextsSource():
             return "files"
@@ -52,6 +53,10 @@ def availability(spec: TaskSpec) -> Availability:
 
 def _own_folder(source: CorpusSource | BitextSource) -> Path | None:
     return corpus_folder(source) if isinstance(source, CorpusSource) else bitext_folder(source)
+
+
+def _parts(source: CompositeSource | SentencePoolSource) -> tuple[str, ...]:
+    return source.parts if isinstance(source, CompositeSource) else (source.task,)
 
 
 def why_missing(spec: TaskSpec) -> str | None:
@@ -67,8 +72,8 @@ def why_missing(spec: TaskSpec) -> str | None:
             return f"it is licensed and read from your own copy; set {spec.source.variable} to the folder of your copy"
         case BitextSource():
             return f"no data set of the hub holds its rows; set {spec.source.variable} to the folder of your copy"
-        case CompositeSource():
-            parts = {name: why_missing(task(name)) for name in spec.source.parts}
+        case CompositeSource() | SentencePoolSource():
+            parts = {name: why_missing(task(name)) for name in _parts(spec.source)}
             return "; ".join(f"its part {name}: {reason}" for name, reason in parts.items() if reason)
         case FileSource():
             return _missing_file(spec)

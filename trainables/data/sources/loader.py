@@ -22,11 +22,14 @@ from trainables.data.sources.hub import HUB_ERRORS, Wanted, hub_refusal
 from trainables.data.sources.language_rows import rows_of_language
 from trainables.data.sources.locator import Location, locate_dataset
 from trainables.data.sources.mirrored import files_of_split
+from trainables.data.sources.sentence_pools import sentence_pool_rows
 from trainables.data.sources.source import composed_tasks, folder_hash, source_splits
 from trainables.data.sources.texts import load_texts
 from trainables.errors import TaskDataError
 from trainables.tasks.bitext_source import BitextSource
 from trainables.tasks.formats import FORMATS, Content
+from trainables.tasks.pool_sources import SentencePoolSource
+from trainables.tasks.registry import task
 from trainables.tasks.spec import CompositeSource, CorpusSource, FileSource, GeneratedSource, HubSource, TaskSpec
 from trainables.tasks.supertags import UNSEEN, read_sentences
 from trainables.tasks.texts_source import TextsSource
@@ -85,6 +88,8 @@ def load_rows(spec: TaskSpec, *, split: str, language: str = "en", reading: Read
             parts = [part for part in found if part is not None]
         case BitextSource():
             parts = [_bitext(spec, split=source, language=language) for source in sources]
+        case SentencePoolSource():
+            parts = [_sentence_pool(spec, split=source, language=language) for source in sources]
         case TextsSource():
             return load_texts(spec, split=split, language=language)
     # Labels are converted before parts are joined, because the class names of the parts can differ.
@@ -128,6 +133,17 @@ def _bitext(spec: TaskSpec, *, split: str, language: str) -> datasets.Dataset:
     texts = datasets.Value("string")
     columns = read_bitext(spec, split=split, language=language)
     return datasets.Dataset.from_dict(columns, features=datasets.Features(dict.fromkeys(columns, texts)))
+
+
+def _sentence_pool(spec: TaskSpec, *, split: str, language: str) -> datasets.Dataset:
+    source = spec.source
+    assert isinstance(source, SentencePoolSource)  # noqa: S101  (narrows the type; our own bug otherwise)
+    base, text = task(source.task), datasets.Value("string")
+    wanted = dict.fromkeys((*source.pool, language))
+    rows = {name: load_rows(base, split=split, language=name)[:] for name in wanted}
+    columns = sentence_pool_rows(spec, of_languages=rows, language=language)
+    features = {name: datasets.List(text) if name == "links" else text for name in columns}
+    return datasets.Dataset.from_dict(columns, features=datasets.Features(features))
 
 
 def _from_hub(spec: TaskSpec, *, location: Location, split: str, language: str) -> datasets.Dataset | None:

@@ -46,13 +46,6 @@ def _declared(name: str, *, kind: KindName, metric: str, licence: str, citation:
 
 DECLARED: Mapping[str, DeclaredTask] = MappingProxyType(
     {
-        "lareqa": _declared(
-            "lareqa",
-            kind="text_retrieval",
-            metric="map_at_20",
-            licence="CC BY-SA 4.0 (XQuAD-R)",
-            citation="Roy et al. 2020, arXiv 2004.05484",
-        ),
         "mewsli_x": _declared(
             "mewsli_x",
             kind="text_retrieval",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from trainables.config.literature import LITERATURE
 from trainables.tasks.bitext_source import BitextSource
+from trainables.tasks.pool_sources import SentencePoolSource
 from trainables.tasks.row_filter import RowFilter
 from trainables.tasks.spec import HubSource, TaskSpec
 
@@ -160,6 +161,21 @@ EVALUATION_TASKS: tuple[TaskSpec, ...] = (
         "threshold is that of the best F1. The copies on the hub hold only the gold pairs, so it is read from your own "
         "copy: set XSTILTS_BUCC to a folder with XTREME's files (de-en.dev.de, de-en.dev.en, de-en.dev.gold, and so "
         "on). Revision not pinned: your files are identified by their content.",
+    ),
+    TaskSpec(
+        name="lareqa",
+        kind="text_retrieval",
+        source=SentencePoolSource(task="xquad", pool=LITERATURE["lareqa"].languages),
+        splits={"validation": ("validation",)},
+        columns={"query": "query", "candidate": "candidate", "links": "links", "id": "id"},
+        languages=LITERATURE["lareqa"].languages,
+        metric="map_at_20",
+        licence="CC BY-SA 4.0",
+        citation="Roy et al. 2020, arXiv 2004.05484",
+        notes="1,190 questions in each of 11 languages search one pool of about 13,000 sentences, XQuAD's in all 11 "
+        "languages; in each language the sentence with the answer is right. The hub's XQuAD-R has no sentence "
+        "boundaries, so the sentences are made by rules (trainables/data/sources/sentences.py). A sentence is encoded "
+        f"without its paragraph, and nothing is trained. {_ONE_SPLIT}",
     ),
     TaskSpec(
         name="tatoeba",
