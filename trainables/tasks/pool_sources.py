@@ -21,3 +21,16 @@ class SentencePoolSource(FrozenModel):
     """Name of the task; a question has the same id in all languages."""
     pool: tuple[str, ...] = Field(min_length=1)
     """Languages whose sentences are the candidates of every question."""
+
+
+class EntityPoolSource(FrozenModel):
+    """Mentions of entities in news, and as candidates the descriptions of all entities, in a user's own folder.
+
+    The files are those that Mewsli-X's script makes (`get-mewsli-x.sh`, Ruder et al. 2021, arXiv 2104.07412):
+    `candidate_set_entities.jsonl` and `wikinews_mentions-<split>.jsonl`. `trainables.data.sources.entity_pools` reads
+    them.
+    """
+
+    type: Literal["entities"] = "entities"
+    variable: str
+    """Environment variable that holds the folder. The folder's content is part of keys, its path is not."""

@@ -21,7 +21,7 @@ from trainables.tasks.bitext_source import BitextSource
 from trainables.tasks.corpus_source import CorpusSource
 from trainables.tasks.masking_policy import MaskingPolicy
 from trainables.tasks.metrics.spans_f1 import has_plain_tags
-from trainables.tasks.pool_sources import SentencePoolSource
+from trainables.tasks.pool_sources import EntityPoolSource, SentencePoolSource
 from trainables.tasks.row_filter import RowFilter
 from trainables.tasks.texts_source import TextsSource
 
@@ -237,6 +237,7 @@ class TaskSpec(FrozenModel):
         | TextsSource
         | BitextSource
         | SentencePoolSource
+        | EntityPoolSource
     ) = Field(discriminator="type")
     """Where its rows come from."""
     splits: dict[str, tuple[str, ...]]
@@ -335,7 +336,7 @@ class TaskSpec(FrozenModel):
     @property
     def shares_candidates(self) -> bool:
         """Whether the queries of all languages search the same candidates."""
-        return isinstance(self.source, SentencePoolSource)
+        return isinstance(self.source, SentencePoolSource | EntityPoolSource)
 
     @property
     def is_retrieval(self) -> bool:

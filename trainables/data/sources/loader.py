@@ -18,6 +18,7 @@ from trainables.data.labels.classes import Reading
 from trainables.data.labels.labels import with_class_numbers
 from trainables.data.sources.bitexts import read_bitext
 from trainables.data.sources.cells import file_rows
+from trainables.data.sources.entity_pools import read_entity_pool
 from trainables.data.sources.hub import HUB_ERRORS, Wanted, hub_refusal
 from trainables.data.sources.language_rows import rows_of_language
 from trainables.data.sources.locator import Location, locate_dataset
@@ -28,7 +29,7 @@ from trainables.data.sources.texts import load_texts
 from trainables.errors import TaskDataError
 from trainables.tasks.bitext_source import BitextSource
 from trainables.tasks.formats import FORMATS, Content
-from trainables.tasks.pool_sources import SentencePoolSource
+from trainables.tasks.pool_sources import EntityPoolSource, SentencePoolSource
 from trainables.tasks.registry import task
 from trainables.tasks.spec import CompositeSource, CorpusSource, FileSource, GeneratedSource, HubSource, TaskSpec
 from trainables.tasks.supertags import UNSEEN, read_sentences
@@ -87,7 +88,9 @@ def load_rows(spec: TaskSpec, *, split: str, language: str = "en", reading: Read
             found = [_from_hub(spec, location=location, split=source, language=language) for source in sources]
             parts = [part for part in found if part is not None]
         case BitextSource():
-            parts = [_bitext(spec, split=source, language=language) for source in sources]
+            parts = [_texts(read_bitext(spec, split=source, language=language)) for source in sources]
+        case EntityPoolSource():
+            parts = [_texts(read_entity_pool(spec, split=source, language=language)) for source in sources]
         case SentencePoolSource():
             parts = [_sentence_pool(spec, split=source, language=language) for source in sources]
         case TextsSource():
@@ -129,9 +132,8 @@ def _from_corpus(spec: TaskSpec, *, split: str) -> datasets.Dataset:
     return datasets.Dataset.from_dict({"tokens": words, "tags": tags})
 
 
-def _bitext(spec: TaskSpec, *, split: str, language: str) -> datasets.Dataset:
+def _texts(columns: dict[str, list[str | None]]) -> datasets.Dataset:
     texts = datasets.Value("string")
-    columns = read_bitext(spec, split=split, language=language)
     return datasets.Dataset.from_dict(columns, features=datasets.Features(dict.fromkeys(columns, texts)))
 
 

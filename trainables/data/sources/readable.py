@@ -14,6 +14,7 @@ from trainables.data.labels.classes import Reading
 from trainables.data.labels.left_out import reason_of
 from trainables.data.sources.bitexts import read_bitext
 from trainables.data.sources.cells import file_rows, is_left_out
+from trainables.data.sources.entity_pools import check_mentions
 from trainables.data.sources.files import source_files
 from trainables.data.sources.locator import locate_dataset
 from trainables.data.sources.locked_content import ROWS_PER_CHUNK, LockedRowCounter, is_looked_at
@@ -22,7 +23,7 @@ from trainables.data.sources.source import composed_tasks, source_fingerprint
 from trainables.errors import TaskDataError
 from trainables.results import SplitRows
 from trainables.tasks.bitext_source import BitextSource
-from trainables.tasks.pool_sources import SentencePoolSource
+from trainables.tasks.pool_sources import EntityPoolSource, SentencePoolSource
 from trainables.tasks.registry import task
 from trainables.tasks.spec import CompositeSource, CorpusSource, FileSource, HubSource, TaskSpec
 from trainables.tasks.supertags import read_sentences
@@ -72,6 +73,9 @@ def _check_own_folder(spec: TaskSpec, *, split: str, language: str) -> None:
         case BitextSource():
             for source in spec.splits[split]:
                 read_bitext(spec, split=source, language=language)
+        case EntityPoolSource():
+            for source in spec.splits[split]:
+                check_mentions(spec, split=source, language=language)
         case TextsSource():
             source_fingerprint(spec.model_copy(update={"languages": (language,)}))
         case SentencePoolSource(task=name, pool=pool):
