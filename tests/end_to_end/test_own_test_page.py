@@ -90,7 +90,5 @@ def test_other_tasks_can_be_the_objective_too(target: str, evaluated: str, langu
 def test_a_head_that_cannot_score_the_objective_is_refused_with_both_classes() -> None:
     trial = {"encoder": {"name": "miniature"}, "target": {"mixture": {"mnli": 1.0}, "steps": 2}}
 
-    with pytest.raises(
-        ConfigError, match="'paws_x' .*different, paraphrase.* cannot be scored with the head of 'mnli'"
-    ):
+    with pytest.raises(ConfigError, match=r"different, paraphrase\) cannot be scored with the head of 'mnli'"):
         check_trial(TrialConfig.model_validate(trial | {"evaluation": {"task": "paws_x", "languages": ["en"]}}))
