@@ -1,11 +1,10 @@
-"""An own NLI test in three languages is the objective of a sweep, by following the page; and which others can be."""
+"""An own NLI test in three languages is the objective of a sweep, by following the page."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import json
-import os
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,9 +14,6 @@ import pytest
 
 from search.cli.main import exit_code
 from tests.pages import conversations, steps
-from trainables.checks.preflight import check_trial
-from trainables.config import TrialConfig
-from trainables.errors import ConfigError
 
 PAGE = Path(__file__).parents[2] / "docs/how-to/own-test.md"
 
@@ -63,32 +59,3 @@ def test_the_own_pairs_are_the_objective(printed: dict[str, tuple[list[str], str
     assert {trial["family"] for trial in trials} == {"none", "text"}
     assert "zero-shot dev accuracy on reisen" in printed["xstilts best reisen"][1]
     assert all(line in said for shown, said in printed.values() for line in shown)
-
-
-@pytest.mark.mirror
-@pytest.mark.skipif(not os.environ.get("XSTILTS_MIRROR"), reason="XSTILTS_MIRROR is unset: no real data here")
-@pytest.mark.parametrize(
-    ("target", "evaluated", "languages"),
-    [
-        ("qqp", "paws_x", ["en", "ko"]),
-        ("commonsense_qa", "xcopa", ["it", "qu"]),
-        ("squad", "xquad", ["en", "th"]),
-        ("tydiqa", "tydiqa", ["sw", "ko"]),
-        ("squad", "tydiqa", ["sw", "ko"]),
-        ("mnli", "tatoeba", ["de", "sw"]),
-        ("mnli", "lareqa", ["ar", "zh"]),
-    ],
-)
-def test_other_tasks_can_be_the_objective_too(target: str, evaluated: str, languages: list[str]) -> None:
-    trial = {"encoder": {"name": "miniature"}, "target": {"mixture": {target: 1.0}, "steps": 2}}
-
-    check_trial(TrialConfig.model_validate(trial | {"evaluation": {"task": evaluated, "languages": languages}}))
-
-
-@pytest.mark.mirror
-@pytest.mark.skipif(not os.environ.get("XSTILTS_MIRROR"), reason="XSTILTS_MIRROR is unset: no real data here")
-def test_a_head_that_cannot_score_the_objective_is_refused_with_both_classes() -> None:
-    trial = {"encoder": {"name": "miniature"}, "target": {"mixture": {"mnli": 1.0}, "steps": 2}}
-
-    with pytest.raises(ConfigError, match=r"different, paraphrase\) cannot be scored with the head of 'mnli'"):
-        check_trial(TrialConfig.model_validate(trial | {"evaluation": {"task": "paws_x", "languages": ["en"]}}))
