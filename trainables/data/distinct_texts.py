@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any  # Any: encoded values are the kind's own
 
 import numpy as np
@@ -50,6 +50,10 @@ class DistinctTexts:
         """
         return self._stream.batch(self._firsts[np.asarray(indices)], generator=generator)
 
-    def for_all(self, outputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Return the outputs of all examples of the stream, from those of the distinct texts."""
-        return {name: values[self._numbers] for name, values in outputs.items()}
+    def split(self, outputs: Mapping[str, NDArray[Any]]) -> Iterator[tuple[str, dict[str, NDArray[Any]]]]:
+        """Yield each part's name and the outputs of its examples, from those of the distinct texts.
+
+        One part is in memory at a time: a pool of a million candidates is in each.
+        """
+        for name, place in self._stream.places().items():
+            yield name, {key: values[self._numbers[place]] for key, values in outputs.items()}

@@ -60,8 +60,9 @@ class JoinedTask:
 
     def split(self, outputs: Mapping[str, NDArray[Any]]) -> dict[str, dict[str, NDArray[Any]]]:
         """Return name -> outputs of that part's examples, from the outputs of all examples."""
-        places = [0, *self._ends.tolist()]
-        return {
-            name: {key: values[low:high] for key, values in outputs.items()}
-            for name, low, high in zip(self._names, places[:-1], places[1:], strict=True)
-        }
+        return {name: {key: values[place] for key, values in outputs.items()} for name, place in self.places().items()}
+
+    def places(self) -> dict[str, slice]:
+        """Return name -> where that part's examples stand among all."""
+        ends = [0, *self._ends.tolist()]
+        return {name: slice(*place) for name, *place in zip(self._names, ends[:-1], ends[1:], strict=True)}

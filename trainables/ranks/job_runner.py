@@ -217,10 +217,9 @@ def _evaluate(job: EvaluateJob, *, rank: Rank) -> JobResult:
             kept=_kept(job.places, scored),
         ),
     )
-    outputs = distinct.for_all(outputs) if distinct else outputs
     items: dict[str, list[Item]] = {}
     metrics: dict[str, dict[str, float]] = {}
-    for language, of_language in stream.split(outputs).items():
+    for language, of_language in distinct.split(outputs) if distinct else stream.split(outputs).items():
         items[language] = items_of(tasks[language], outputs=of_language, similarity=job.work.similarity)
         for metric, score in score_items(items[language], spec=job.spec, language=language).items():
             metrics.setdefault(metric, {})[language] = score
