@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+import search
 from search.cli.main import exit_code
 from search.errors import InputError
 from search.query import report_trial
@@ -158,6 +159,16 @@ def test_best_ranks_by_a_benchmark(ranked: Record, capsys: pytest.CaptureFixture
     assert "Not ranked: trial 3, not scored on lareqa of xtreme_r." in said.err
     assert "no finished trial that was scored on every task of xtreme" in none.out
     assert "paws_x, bucc" in none.err
+
+
+def test_python_ranks_by_a_benchmark(ranked: Record) -> None:
+    sweep = search.open_sweep("sweep", record=str(ranked.where))
+
+    assert [trial.trial for trial in sweep.best(2, metric="xtreme_r")] == [1, 2]
+    assert [trial.family for trial in sweep.best(1, by="family", metric="xtreme_r")] == ["text", "none"]
+    assert "by xtreme_r; 2 trials were not scored on all of its tasks" in sweep.best(metric="xtreme_r")._repr_html_()
+    with pytest.raises(InputError, match="xtreme_r"):
+        sweep.best(metric="xtreme_r", rung=0)
 
 
 def test_what_has_no_scores_and_what_is_no_benchmark_are_refused(measured: Record) -> None:
