@@ -121,7 +121,7 @@ def _measure(settings: Settings, *, num_steps: int, num_turns: int) -> tuple[lis
     """Let the sides take turns; returns them with their windows, and the GEMM rates by size."""
     from contenders.trainers import gemm_gflops, train_hugging_face, train_ours
 
-    pools = [_process() for _ in range(3)]
+    pools = [separate_process() for _ in range(3)]
     # Random order needs no whole sorted stretch, and its steps take twice as long.
     sides = [
         Side(name="ours", turn=train_ours, num_steps=num_steps, pool=pools[0]),
@@ -150,7 +150,8 @@ def _measure(settings: Settings, *, num_steps: int, num_turns: int) -> tuple[lis
     return sides, peaks
 
 
-def _process() -> ProcessPoolExecutor:
+def separate_process() -> ProcessPoolExecutor:
+    """Return a pool of one new process, which lives for the whole benchmark."""
     return ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn"))
 
 

@@ -31,6 +31,7 @@ from spaces.key_order import KEY_ORDER, in_key_order, with_key_order
 from spaces.objectives import SCORES, Goal, Score, complaint_about, complaint_about_one
 from spaces.own_tasks import adopt_tasks, read_tasks, take_tasks_of_trial
 from spaces.parser import Place, parse_branch
+from spaces.points_file import read_points
 from spaces.priors import PriorsConfig, check_priors
 from spaces.pruner_config import PrunerConfig
 from spaces.relative_folders import with_folders_beside
@@ -87,7 +88,7 @@ class SamplerConfig(FrozenModel):
     num_startup: int = Field(default=10, ge=1, lt=2**31)
     """Finished trials, with the families' defaults, before a sampler learns. `nsga2`: the size of a generation."""
     points: tuple[GivenPoint, ...] = Field(default=(), strict=False)
-    """Configurations of `given`, the baseline last. `given` only."""
+    """Configurations of `given`, the baseline last, or a csv or jsonl file that holds them. `given` only."""
 
     @model_validator(mode="after")
     def _points_are_given(self) -> Self:
@@ -218,6 +219,7 @@ def read_sweep_spec(document: JsonObject, *, folder: Path) -> SweepSpec:
     if "tasks" in document:
         document["tasks"] = read_tasks(document["tasks"], folder=folder)
     read_deepspeed(document.get("trial"), folder=folder)
+    read_points(document.get("sampler"), folder=folder)
     for part in ("trial", "families", "search"):
         if part in document:
             document[part] = with_folders_beside(document[part], folder=folder)

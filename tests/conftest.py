@@ -24,6 +24,16 @@ settings.load_profile("xstilts")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def tasks_of_the_module() -> Iterator[None]:
+    """Takes away the tasks that a module's tests registered: which modules share a process is chance."""
+    from trainables.tasks import registry
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry, "_tasks", dict(registry.tasks()))
+        yield
+
+
 @pytest.fixture(scope="session")
 def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a random XLM-R of two layers."""

@@ -292,11 +292,13 @@ def _rows(settings: Settings) -> tuple[Any, Any]:
 def _classifier(folder: Path) -> Any:
     from transformers import AutoModelForSequenceClassification
 
+    from trainables.models.families.by_name import family_of
     from trainables.models.transformers_model import quiet_transformers
 
     with quiet_transformers():
         model = AutoModelForSequenceClassification.from_pretrained(
             folder, num_labels=3, dtype=torch.float32, local_files_only=True
         )
-    model.base_model.embeddings.requires_grad_(requires_grad=False)
+    for module in family_of(model.config.model_type).embedding_modules(model.base_model):
+        module.requires_grad_(requires_grad=False)
     return model

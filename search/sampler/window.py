@@ -8,8 +8,11 @@ trials, and all running ones. `benchmarks/record.py --regret` compares this with
 
 from __future__ import annotations
 
+import heapq
 import itertools
-from collections.abc import Sequence
+import math
+from collections import defaultdict
+from collections.abc import Hashable, Sequence
 from operator import attrgetter
 
 from search.sampler.contract import PastTrial
@@ -20,6 +23,8 @@ NUM_BEST = 100
 NUM_BEST_OF_FAMILY = 25
 """The largest number of trials that Optuna counts as the best."""
 NUM_LAST = 400
+
+_NUMBER = attrgetter("number")
 
 
 def window(history: Sequence[PastTrial], *, num_startup: int) -> Sequence[PastTrial]:
@@ -34,35 +39,40 @@ def window(history: Sequence[PastTrial], *, num_startup: int) -> Sequence[PastTr
     num_last = max(NUM_LAST, num_startup)
     if len(history) <= num_last + NUM_BEST:
         return history
-    in_order = sorted(history, key=attrgetter("number"))
+    in_order = sorted(history, key=_NUMBER)
     ended = [trial for trial in in_order if trial.state in {"finished", "pruned"}]
-    best = _best_first(ended)
     kept = [trial for trial in in_order if trial.state not in {"finished", "pruned", "failed"}]
-    kept += [*ended[-num_last:], *best[:NUM_BEST], *_best_of_families(best), *_unbeaten(ended)]
+    kept += [*ended[-num_last:], *_best(ended), *_unbeaten(ended)]
     return list({trial.number: trial for trial in kept}.values())
 
 
-def _best_first(ended: Sequence[PastTrial]) -> list[PastTrial]:
-    """Order trials as Optuna does: finished before pruned ones, pruned ones by rung, then by score, then by number."""
-    # The sort is stable. Sorting by one key after the other is several times faster than by a tuple of keys.
-    finished = [trial for trial in ended if trial.state == "finished"]
-    pruned = [trial for trial in ended if trial.state == "pruned"]
+def _best(ended: Sequence[PastTrial]) -> list[PastTrial]:
+    """Return the best trials, and the best of each family."""
+    families: dict[Hashable, list[PastTrial]] = defaultdict(list)
+    for trial in ended:
+        families[trial.assignment.get(FAMILY_PATH)].append(trial)
+    best_of = [_first_in_rank(of_family, num=NUM_BEST) for of_family in families.values()]
+    # The best of all are among the best of each. Equal trials keep the order of their numbers.
+    all_of_them = sorted(itertools.chain.from_iterable(best_of), key=_NUMBER)
+    few = (trials[:NUM_BEST_OF_FAMILY] for trials in best_of)
+    return [*_first_in_rank(all_of_them, num=NUM_BEST), *itertools.chain.from_iterable(few)]
+
+
+def _first_in_rank(ended: Sequence[PastTrial], *, num: int) -> list[PastTrial]:
+    """Return the best trials as Optuna ranks them: finished before pruned, pruned by rung, then score, then number."""
     # A finished trial without a score comes first: it is kept, and then refused where studies are rebuilt.
-    finished.sort(key=lambda trial: float("inf") if trial.score is None else trial.score, reverse=True)
-    pruned.sort(key=lambda trial: float("-inf") if trial.score is None else trial.score, reverse=True)
-    pruned.sort(key=attrgetter("rung"), reverse=True)
-    return finished + pruned
+    finished = [trial for trial in ended if trial.state == "finished"]
+    best = heapq.nlargest(num, finished, key=lambda trial: math.inf if trial.score is None else trial.score)
+    if len(best) == num:
+        return best
+    pruned = [trial for trial in ended if trial.state == "pruned"]
+    return best + heapq.nlargest(num - len(best), pruned, key=_pruned_rank)
+
+
+def _pruned_rank(trial: PastTrial) -> tuple[int, float]:
+    return trial.rung, -math.inf if trial.score is None else trial.score
 
 
 def _unbeaten(ended: Sequence[PastTrial]) -> list[PastTrial]:
     several = [trial for trial in ended if trial.values]
     return [several[place] for place in unbeaten([trial.values for trial in several])]
-
-
-def _best_of_families(best: Sequence[PastTrial]) -> list[PastTrial]:
-    families = [trial.assignment.get(FAMILY_PATH) for trial in best]
-    kept: list[PastTrial] = []
-    for family in set(map(str, families)):
-        of_family = (trial for trial, its in zip(best, families, strict=True) if its == family)
-        kept += itertools.islice(of_family, NUM_BEST_OF_FAMILY)
-    return kept

@@ -59,7 +59,7 @@ def test_a_loss_that_is_not_finite_is_told_with_its_step(
     work = phase(steps=20)
 
     (failed,) = one_process.run(failing_step, encoder, tmp_path, work, engine(), as_on_gpu)
-    (sound,) = one_process.run(profiled_training, tiny_encoder, tmp_path, work, engine())
+    (sound,) = one_process.run(profiled_training, tiny_encoder, tmp_path, work, engine(), as_on_gpu)
 
     assert failed.step > 0
     assert failed.last_finite == sound.losses[failed.step - 1]
