@@ -3,8 +3,8 @@
     PYTHONPATH=benchmarks python benchmarks/retrieval/bitext_mining.py [--rows N] [--save FILE]
 
 The time is that of a first evaluation: reading and tokenising the files, encoding each sentence on one rank with all
-cores, and mining. XSTILTS_BUCC names the folder of XTREME's files; the default is the mirror's raw/bucc2018. Exit code
-1: it took more than three minutes, or margin is not better than cosine.
+cores, and mining. Processor time is that of all cores together. XSTILTS_BUCC names the folder of XTREME's files; the
+default is the mirror's raw/bucc2018. Exit code 1: it took more than three minutes, or margin is not better than cosine.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ import time
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 from machine import heading, require_mirror, save
+from numpy.typing import NDArray
 
 MAX_SECONDS = 180
 """The target."""
@@ -57,7 +59,7 @@ def measure(encoder: Path, *, cache: Path, num_rows: int | None) -> tuple[list[s
     from trainables.tasks.registry import task
     from trainables.training.trainer import Rank
 
-    spec, started = task("bucc"), time.perf_counter()
+    spec, started = task("bucc"), _clock()
     tokenizer = TokenizerSource(tokenizer=load_tokenizer(encoder), fingerprint="bench")
     request = EncodedRequest(
         spec=spec,
@@ -69,23 +71,32 @@ def measure(encoder: Path, *, cache: Path, num_rows: int | None) -> tuple[list[s
         cache=cache,
     )
     encoded = open_encoded_task(request)
-    read = time.perf_counter()
+    read = _clock()
     model = TaskModel(load_encoder(encoder, dropout=0.0), heads={spec.name: MeanStateHead()}, vision=None)
     rank = Rank(number=0, num_ranks=1, device=torch.device("cpu"))
     outputs = predict(model, encoded, head=spec.name, rank=rank, tokens_per_micro_batch=4096)
-    predicted = time.perf_counter()
-    table = [f"{len(encoded):,} sentences, {int(encoded.lengths.sum()):,} tokens"]
-    table += [f"read and tokenised  {read - started:6.1f} s", f"encoded             {predicted - read:6.1f} s"]
-    scores, mining = dict[str, float](), dict[str, float]()
+    predicted = _clock()
+    table = [f"{len(encoded):,} sentences, {int(encoded.lengths.sum()):,} tokens", f"{'':18}    wall  processor"]
+    table += [_line("read and tokenised", read - started), _line("encoded", predicted - read)]
+    scores, total = dict[str, float](), predicted - started
     for similarity in SIMILARITIES:
-        before = time.perf_counter()
+        before = _clock()
         items = items_of(encoded, outputs=outputs, similarity=similarity)
         scores[similarity] = score_items(items, spec=spec, language="zh")["mining_f1"]
-        mining[similarity] = time.perf_counter() - before
-        table.append(f"mined by {similarity}     {mining[similarity]:6.1f} s   F1 {scores[similarity]:6.1%}")
-    total = predicted - started + mining["margin"]
-    table.append(f"an evaluation       {total:6.1f} s   (target: {MAX_SECONDS} s)")
-    return table, total <= MAX_SECONDS and scores["margin"] > scores["cosine"]
+        mined = _clock() - before
+        total = total + mined if similarity == "margin" else total
+        table.append(f"{_line(f'mined by {similarity}', mined)}   F1 {scores[similarity]:.1%}")
+    table.append(f"{_line('an evaluation', total)}   (target: {MAX_SECONDS} s of wall time)")
+    return table, total[0] <= MAX_SECONDS and scores["margin"] > scores["cosine"]
+
+
+def _clock() -> NDArray[np.float64]:
+    """Return wall time and processor time, in seconds."""
+    return np.array([time.perf_counter(), time.process_time()])
+
+
+def _line(name: str, seconds: NDArray[np.float64]) -> str:
+    return f"{name:18}  {seconds[0]:6.1f} s   {seconds[1]:6.1f} s"
 
 
 if __name__ == "__main__":
