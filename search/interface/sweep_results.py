@@ -76,7 +76,7 @@ class Sweep:
         """
         from search import query
 
-        if metric in GROUPS and rung is None:
+        if metric is not None and metric in GROUPS and rung is None:
             return self._best_on_benchmark(metric, top=top, by=by, where=where)
         with self._open() as record:
             if rung is not None:
