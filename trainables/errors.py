@@ -6,7 +6,6 @@
     │   ├── TaskFileError                  a field of a user's task file
     │   ├── YamlFileError                  a file cannot be read as YAML; carries line and column
     │   ├── UnknownTaskError               a task's name; carries near matches
-    │   ├── UnpublishedTaskError           a task of the literature whose rows are not published as a data set
     │   ├── TaskDataError                  a task's rows do not fit its columns or kind
     │   ├── UnavailableError               neither mirror, nor cache, nor hub has it
     │   ├── CheckpointError                a checkpoint's folder; carries folder and field
@@ -112,21 +111,6 @@ class UnknownTaskError(InputError):
     def __init__(self, name: str, known: Iterable[str]) -> None:
         super().__init__(f"unknown task {name!r}{near_matches(name, known)}; `xstilts tasks` lists every task")
         self.name = name
-
-
-class UnpublishedTaskError(InputError):
-    """The literature has a task of this name, but its rows are not published as a data set.
-
-    Args:
-        name: The requested name.
-        reason: Why they are not published.
-    """
-
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__(
-            f"task {name!r} is not available: {reason}; describe your own copy in a task file of that name"
-        )
-        self.name, self.reason = name, reason
 
 
 class TaskDataError(InputError):

@@ -1,4 +1,4 @@
-"""The list of `xstilts tasks`: tasks that ship or that packages offer, and tasks of the literature without a source."""
+"""The list of `xstilts tasks`: tasks that ship or that packages offer."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ import click
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-    from trainables.tasks.catalogue.declared import DeclaredTask
     from trainables.tasks.spec import TaskSpec
 
 NOTHING = "-"
 LICENCE_WIDTH = 14
 REVISION_WIDTH = 7
-MISSING = "missing"
 
 Row = tuple[str, str, str, str, str, str]
 """Cells of one row: task, kind, train, licence, here, commit."""
@@ -28,13 +26,12 @@ def print_tasks() -> None:
     from trainables.data.sources.availability import why_missing
 
     specs = known_tasks()
-    declared = declared_tasks()
-    sections = {title: rows for title, rows in _sections(specs, declared).items() if rows}
+    sections = {title: rows for title, rows in _sections(specs).items() if rows}
     for number, (title, rows) in enumerate(sections.items()):
         click.echo("\n" * (number > 0) + f"{title}:")
         _print_rows(rows)
     reasons = {spec.name: reason for spec in specs if (reason := why_missing(spec))}
-    _print_reasons(reasons | {task.name: task.reason for task in declared})
+    _print_reasons(reasons)
     click.echo("\nControls of a task: NAME@shuffled, NAME@captions_only, NAME@captions_mlm,\nNAME@equal_compute.")
     print_next(f"xstilts tasks {specs[0].name}", what="its source, columns and an example")
 
@@ -53,14 +50,6 @@ def known_tasks() -> list[TaskSpec]:
     return list(registry.tasks().values())
 
 
-def declared_tasks() -> list[DeclaredTask]:
-    """Return the tasks of the literature that have no source here, without those that a package offers."""
-    from trainables.tasks.catalogue.declared import DECLARED
-    from trainables.tasks.registry import tasks
-
-    return [task for name, task in DECLARED.items() if name not in tasks()]
-
-
 def task_entry(spec: TaskSpec) -> dict[str, JsonValue]:
     """Return a task as JSON: its fields, its family, its controls, and where this machine reads it from."""
     from trainables.data.sources.availability import availability, why_missing
@@ -75,26 +64,17 @@ def task_entry(spec: TaskSpec) -> dict[str, JsonValue]:
     }
 
 
-def declared_entry(declared: DeclaredTask) -> dict[str, JsonValue]:
-    """Return a task without a source as JSON, with the same keys as any other task."""
-    from trainables.tasks.spec import TaskSpec
-
-    unknown: dict[str, JsonValue] = dict.fromkeys(TaskSpec.model_fields)
-    return {**unknown, **declared.model_dump(mode="json"), "family": "text", "controls": [], "available": MISSING}
-
-
 def _family(spec: TaskSpec) -> str:
     return "multimodal" if spec.has_images else "text"
 
 
-def _sections(specs: list[TaskSpec], declared: list[DeclaredTask]) -> dict[str, list[Row]]:
+def _sections(specs: list[TaskSpec]) -> dict[str, list[Row]]:
     from trainables.tasks.spec import GeneratedSource
 
     generated = [spec for spec in specs if isinstance(spec.source, GeneratedSource)]
     real = [spec for spec in specs if not isinstance(spec.source, GeneratedSource)]
-    missing = [(task.name, task.kind, NOTHING, _cut(task.licence), MISSING, NOTHING) for task in declared]
     return {
-        "Text": [*(_row(spec) for spec in real if not spec.has_images), *missing],
+        "Text": [_row(spec) for spec in real if not spec.has_images],
         "Multimodal (images and text)": [_row(spec) for spec in real if spec.has_images],
         "Generated (the miniature)": [_row(spec) for spec in generated],
     }

@@ -12,6 +12,7 @@ from search.query import SweepStatus, sweep_status
 from search.query.frames import frame_of, table_frame, view_frame
 from search.query.views import ViewName
 from search.record import Record, open_record
+from trainables.config.literature import GROUPS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,15 +66,18 @@ class Sweep:
         Args:
             top: Number of trials; with `by`, of each family.
             by: `family` returns the best of each family.
-            metric: `average`, `english`, `worst` or a language code; None: the sweep's objective.
+            metric: `average`, `english`, `worst`, a language code, or `xtreme` or `xtreme_r` for a benchmark's average;
+                None: the sweep's objective.
             where: Expressions that trials must match, as `xstilts best --where` takes them.
-            rung: Rank by the scores at this rung, with trials that were pruned later.
+            rung: Rank by the scores at this rung, with trials that were pruned later; not by a benchmark's average.
 
         Raises:
             FilterError: The metric or an expression is wrong.
         """
         from search import query
 
+        if metric is not None and metric in GROUPS and rung is None:
+            return self._best_on_benchmark(metric, top=top, by=by, where=where)
         with self._open() as record:
             if rung is not None:
                 found = query.best_at_rung(record, sweep=self.name, rung=rung, top=top, metric=metric, where=where)
@@ -83,6 +87,18 @@ class Sweep:
                 found = query.best(record, sweep=self.name, top=top, metric=metric, where=where)
             chosen = metric or record.sweep(self.name).objective
         return BestTrials(found, title=f"Best of {self.name} by {chosen}")
+
+    def _best_on_benchmark(
+        self, benchmark: str, *, top: int, by: Literal["family"] | None, where: str | Sequence[str] | None
+    ) -> BestTrials:
+        from search.query.benchmark_ranking import rank_on_benchmark
+
+        with self._open() as record:
+            ranking = rank_on_benchmark(record, sweep=self.name, benchmark=benchmark, where=where)
+        found = ranking.of_families(top=top) if by == "family" else ranking.ranked[:top]
+        num_lacking = sum(len(group.trials) for group in ranking.unranked)
+        lacking = f"; {num_lacking} trials were not scored on all of its tasks" if num_lacking else ""
+        return BestTrials(found, title=f"Best of {self.name} by {benchmark}{lacking}")
 
     def compare(
         self,

@@ -15,6 +15,9 @@ from search.query.query_results import QueryResult, TrialReport
 from trainables.config.literature import GROUPS
 from trainables.errors import near_matches
 
+Evaluations = Mapping[str, Mapping[str, Mapping[str, float]]]
+"""Task -> metric -> language -> score (0..1)."""
+
 _TASK_GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "classification": ("xnli", "paws_x", "xcopa"),
@@ -88,6 +91,42 @@ class BenchmarkTable(QueryResult):
     """Tasks that the trial was not scored on."""
 
 
+class BenchmarkFigures(QueryResult):
+    """The figures of one trial on a benchmark."""
+
+    tasks: tuple[BenchmarkTask, ...]
+    """All tasks of the benchmark, by group."""
+    average: float | None
+    """Mean of all tasks' figures; None while a task is missing."""
+    missing: tuple[str, ...]
+    """Tasks that the trial was not scored on."""
+
+    @property
+    def known(self) -> dict[str, float]:
+        """Task -> figure, of the tasks that were scored."""
+        return {one.task: one.figure for one in self.tasks if one.figure is not None}
+
+
+def benchmark_figures(
+    evaluations: Mapping[str, Mapping[str, Mapping[str, float]]], *, benchmark: str
+) -> BenchmarkFigures:
+    """Return the figures of a trial on a benchmark.
+
+    Args:
+        evaluations: All scores of the trial.
+        benchmark: `xtreme` or `xtreme_r`.
+    """
+    tasks = tuple(
+        _task(name, group=group, evaluations=evaluations.get(name, {}))
+        for group, names in _TASK_GROUPS.items()
+        for name in names
+        if name in GROUPS[benchmark]
+    )
+    figures = [one.figure for one in tasks if one.figure is not None]
+    missing = tuple(one.task for one in tasks if one.figure is None)
+    return BenchmarkFigures(tasks=tasks, average=None if missing else fmean(figures), missing=missing)
+
+
 def benchmark_table(report: TrialReport, *, benchmark: str) -> BenchmarkTable:
     """Return the results of a trial on a benchmark.
 
@@ -104,29 +143,22 @@ def benchmark_table(report: TrialReport, *, benchmark: str) -> BenchmarkTable:
     if not report.rungs:
         state = f"trial {report.trial} of {report.sweep!r} is {report.state} and has no scores"
         raise InputError(f"{state}; `xstilts best {report.sweep}` lists the trials that have")
-    evaluations = report.rungs[-1].evaluations
-    tasks = tuple(
-        _task(name, group=group, evaluations=evaluations.get(name, {}))
-        for group, names in _TASK_GROUPS.items()
-        for name in names
-        if name in GROUPS[benchmark]
-    )
-    figures = {one.task: one.figure for one in tasks if one.figure is not None}
-    missing = tuple(one.task for one in tasks if one.figure is None)
-    groups = {group: [one.task for one in tasks if one.group == group] for group in _TASK_GROUPS}
+    found = benchmark_figures(report.rungs[-1].evaluations, benchmark=benchmark)
+    figures = found.known
+    groups = {group: [one.task for one in found.tasks if one.group == group] for group in _TASK_GROUPS}
     return BenchmarkTable(
         sweep=report.sweep,
         trial=report.trial,
         benchmark=benchmark,
-        tasks=tasks,
+        tasks=found.tasks,
         groups={
             group: fmean(figures[name] for name in names)
             for group, names in groups.items()
             if names and figures.keys() >= set(names)
         },
-        average=None if missing else fmean(figures.values()),
+        average=found.average,
         average_of_scored=fmean(figures.values()) if figures else None,
-        missing=missing,
+        missing=found.missing,
     )
 
 

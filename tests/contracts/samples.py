@@ -7,8 +7,9 @@ Labels can be read off the words, so a model that learns has a falling loss. A n
 from __future__ import annotations
 
 import io
+import json
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from PIL import Image
 from trainables.data.sources.locator import locate_dataset
 from trainables.errors import UnavailableError
 from trainables.tasks.bitext_source import BitextSource
+from trainables.tasks.pool_sources import EntityPoolSource, SentencePoolSource
 from trainables.tasks.registry import task
 from trainables.tasks.spec import CompositeSource, CorpusSource, HubSource, KindName, TaskSpec
 
@@ -32,7 +34,9 @@ def is_here(spec: TaskSpec) -> bool:
     """Whether this machine has the task's own rows."""
     if isinstance(spec.source, CompositeSource):
         return all(is_here(task(name)) for name in spec.source.parts)
-    if isinstance(spec.source, CorpusSource | BitextSource):
+    if isinstance(spec.source, SentencePoolSource):
+        return is_here(task(spec.source.task))
+    if isinstance(spec.source, CorpusSource | BitextSource | EntityPoolSource):
         return False  # a user's corpus is none of a test's business
     try:
         return not isinstance(spec.source, HubSource) or locate_dataset(spec.source.repository).kind == "mirror"
@@ -46,10 +50,15 @@ def write_sample(spec: TaskSpec, mirror: Path, *, language: str) -> None:
         case CompositeSource():
             for name in spec.source.parts:
                 write_sample(task(name), mirror, language=language)
+        case SentencePoolSource():
+            for name in spec.source.pool:
+                write_sample(task(spec.source.task), mirror, language=name)
         case CorpusSource():
             write_corpus(mirror / "corpus")
         case BitextSource():
             write_bitext(mirror / "bitext")
+        case EntityPoolSource():
+            write_entities(mirror / "entities")
         case HubSource():
             _write_repository(spec, mirror / "datasets" / spec.source.repository, language=language)
         case _:
@@ -79,6 +88,57 @@ def write_bitext(folder: Path) -> None:
             (folder / f"de-en.{split}.{language}").write_text("\n".join(lines) + "\n", encoding="utf-8")
         gold = [f"de-{number}\ten-{number}\n" for number in range(0, NUM_ROWS, 2)]
         (folder / f"de-en.{split}.gold").write_text("".join(gold), encoding="utf-8")
+
+
+def write_entities(folder: Path, *, languages: Sequence[str] = ("en", "de")) -> None:
+    """Write Mewsli-X's files: entities whose descriptions hold their names, and articles that mention every second."""
+    folder.mkdir(exist_ok=True)
+    names = [f"{WORDS[number % len(WORDS)]} {number}" for number in range(NUM_ROWS)]
+    entities = [
+        {
+            "entity_id": f"Q{number}",
+            "title": name,
+            "description": f"{name} is a thing. It is here.",
+            "description_language": "en",
+            "description_url": "https://example.org",
+            "sentence_spans": [{"start": 0, "end": len(name) + 12}, {"start": len(name) + 13, "end": len(name) + 24}],
+        }
+        for number, name in enumerate(names)
+    ]
+    _write_jsonl(folder / "candidate_set_entities.jsonl", entities)
+    for split, first in (("dev", 0), ("test", 1)):
+        articles = [
+            _article(name, number=number, language=language)
+            for language in languages
+            for number, name in list(enumerate(names))[first::2]
+        ]
+        _write_jsonl(folder / f"wikinews_mentions-{split}.jsonl", articles)
+
+
+def _article(name: str, *, number: int, language: str) -> dict[str, Any]:
+    text = f"News of today. They saw {name} there."
+    start = text.index(name)
+    return {
+        "context": {
+            "document_id": f"{language}-{number}",
+            "document_title": "News",
+            "document_url": "https://example.org",
+            "language": language,
+            "text": text,
+            "sentence_spans": [{"start": 0, "end": 14}, {"start": 15, "end": len(text)}],
+        },
+        "mentions": [
+            {
+                "example_id": f"{language}-{number}",
+                "entity_id": f"Q{number}",
+                "mention_span": {"start": start, "end": start + len(name), "text": name},
+            }
+        ],
+    }
+
+
+def _write_jsonl(path: Path, lines: Sequence[Mapping[str, Any]]) -> None:
+    path.write_text("".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines), encoding="utf-8")
 
 
 def sample_rows(spec: TaskSpec, *, seed: str = "") -> Rows:

@@ -17,7 +17,15 @@ import pytest
 import torch
 
 import trainables
-from tests.contracts.samples import NUM_ROWS, is_here, sample_rows, write_bitext, write_corpus, write_sample
+from tests.contracts.samples import (
+    NUM_ROWS,
+    is_here,
+    sample_rows,
+    write_bitext,
+    write_corpus,
+    write_entities,
+    write_sample,
+)
 from trainables.config import PhaseConfig, VisionConfig
 from trainables.data.encoded_split import EncodedRequest, EncodedTask, PixelFormat, TokenizerSource, open_encoded_task
 from trainables.data.sources.readable import check_readable
@@ -72,6 +80,8 @@ def spec(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TaskSpec
     monkeypatch.setenv("XSTILTS_CCG", str(tmp_path / "corpus"))
     write_bitext(tmp_path / "bitext")
     monkeypatch.setenv("XSTILTS_BUCC", str(tmp_path / "bitext"))
+    write_entities(tmp_path / "entities")
+    monkeypatch.setenv("XSTILTS_MEWSLIX", str(tmp_path / "entities"))
     found = task(name)
     if not is_here(found):
         write_sample(found, tmp_path, language=_language(found))

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from trainables.config.evaluation import EvaluationConfig
 from trainables.config.frozen import FrozenModel
-from trainables.config.literature import GROUPS, LITERATURE, OUT_OF_REACH, Recipe
+from trainables.config.literature import GROUPS, LITERATURE, Recipe
 from trainables.config.phases import PhaseConfig
 from trainables.errors import near_matches
 
@@ -53,7 +53,7 @@ def _members(group: str, *, main: str | None) -> list[str]:
         near = near_matches(group, GROUPS)
         msg = f"{group!r} is not a group of tasks{near}; groups are {', '.join(GROUPS)}; choose one of them"
         raise ValueError(msg)
-    return [name for name in GROUPS[group] if name != main and name not in OUT_OF_REACH]
+    return [name for name in GROUPS[group] if name != main]
 
 
 def _filled(name: str, body: Any) -> Any:

@@ -69,8 +69,8 @@ LITERATURE: Mapping[str, Recipe] = MappingProxyType(
         ),
         "bucc": Recipe(languages=_codes("de fr ru zh"), similarity="margin", max_length=512),
         "tatoeba": Recipe(languages=_TATOEBA, max_length=512),
-        "lareqa": _qa(_XQUAD, training="squad"),
-        "mewsli_x": Recipe(languages=_codes("ar de en es fa ja pl ro ta tr uk")),
+        "lareqa": Recipe(languages=_codes(_XQUAD), max_length=256),
+        "mewsli_x": Recipe(languages=_codes("ar de en es fa ja pl ro ta tr uk"), max_length=64),
     }
 )
 """Evaluation task -> its settings in the literature."""
@@ -93,11 +93,3 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """Benchmark -> its tasks: XTREME's nine (table 1), and XTREME-R's ten (table 1)."""
-
-OUT_OF_REACH: Mapping[str, str] = MappingProxyType(
-    {
-        "lareqa": "the hub's XQuAD-R has no sentence boundaries, but LAReQA's candidates are sentences",
-        "mewsli_x": "a script of google-research builds its texts from WikiNews dumps; no data set holds them",
-    }
-)
-"""Evaluation task -> why no data set of the hub holds its rows. A user can bring a copy in a task file."""

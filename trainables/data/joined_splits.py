@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any  # Any: encoded values are the kind's own
 
 import numpy as np
@@ -53,10 +53,16 @@ class JoinedTask:
         ]
         return self._parts[0].collate(examples, generator=generator)
 
+    def token_ids(self) -> Iterator[NDArray[np.int32]]:
+        """Yield the token numbers of each example, for kinds with one text in an example."""
+        for part in self._parts:
+            yield from part.columns["input_ids"]
+
     def split(self, outputs: Mapping[str, NDArray[Any]]) -> dict[str, dict[str, NDArray[Any]]]:
         """Return name -> outputs of that part's examples, from the outputs of all examples."""
-        places = [0, *self._ends.tolist()]
-        return {
-            name: {key: values[low:high] for key, values in outputs.items()}
-            for name, low, high in zip(self._names, places[:-1], places[1:], strict=True)
-        }
+        return {name: {key: values[place] for key, values in outputs.items()} for name, place in self.places().items()}
+
+    def places(self) -> dict[str, slice]:
+        """Return name -> where that part's examples stand among all."""
+        ends = [0, *self._ends.tolist()]
+        return {name: slice(*place) for name, *place in zip(self._names, ends[:-1], ends[1:], strict=True)}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import psutil
 import torch
 
+from trainables.data.distinct_texts import DistinctTexts
 from trainables.data.encoded_split import (
     EncodedRequest,
     EncodedTask,
@@ -202,21 +203,23 @@ def _evaluate(job: EvaluateJob, *, rank: Rank) -> JobResult:
     tasks = in_turns(lambda: {language: _open_language(job, language) for language in job.work.languages})
     # One stream: sorted by length over all languages, batches need little padding and ranks have equal work.
     stream = JoinedTask(tasks)
+    distinct = DistinctTexts(stream) if job.spec.shares_candidates else None
+    scored = distinct or stream
     reporter = ProgressReporter(
-        phase="evaluation", num_steps=len(stream.lengths), report=_report(job.places, rank=rank)
+        phase="evaluation", num_steps=len(scored.lengths), report=_report(job.places, rank=rank)
     )
     with torch.autocast(rank.device.type, dtype=torch.bfloat16, enabled=job.precision == "bfloat16"):
         outputs = predict(
             model,
-            stream,
+            scored,
             head=job.head_spec.name,
             rank=rank,
             tokens_per_micro_batch=job.work.pass_tokens,
-            course=Course(reporter=reporter, kept=_kept(job.places, stream)),
+            course=Course(reporter=reporter, kept=_kept(job.places, scored)),
         )
     items: dict[str, list[Item]] = {}
     metrics: dict[str, dict[str, float]] = {}
-    for language, of_language in stream.split(outputs).items():
+    for language, of_language in distinct.split(outputs) if distinct else stream.split(outputs).items():
         items[language] = items_of(tasks[language], outputs=of_language, similarity=job.work.similarity)
         for metric, score in score_items(items[language], spec=job.spec, language=language).items():
             metrics.setdefault(metric, {})[language] = score
@@ -231,7 +234,7 @@ def _evaluate(job: EvaluateJob, *, rank: Rank) -> JobResult:
     )
 
 
-def _kept(places: JobPlaces, stream: JoinedTask) -> KeptOutputs | None:
+def _kept(places: JobPlaces, stream: JoinedTask | DistinctTexts) -> KeptOutputs | None:
     if places.predicted is None:
         return None
     return KeptOutputs(places.predicted, lengths=stream.lengths, seconds=SECONDS_BETWEEN_KEPT)

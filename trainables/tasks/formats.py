@@ -79,9 +79,9 @@ _FORMATS: dict[KindName, Format] = {
         optional=frozenset({"text_pair"}),
     ),
     "text_retrieval": Format(
-        columns={"query": "maybe_text", "candidate": "maybe_text", "link": "text"},
+        columns={"query": "maybe_text", "candidate": "maybe_text", "link": "text", "links": "some_texts"},
         metrics=("accuracy", "mining_f1", "map_at_20"),
-        optional=frozenset({"link"}),
+        optional=frozenset({"link", "links"}),
     ),
 }
 

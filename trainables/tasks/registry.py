@@ -12,8 +12,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from trainables.config.literature import OUT_OF_REACH
-from trainables.errors import InputError, TaskDataError, UnknownTaskError, UnpublishedTaskError
+from trainables.errors import InputError, TaskDataError, UnknownTaskError
 from trainables.results import Family
 from trainables.tasks.catalogue.all import CATALOGUE
 from trainables.tasks.controls import derived, is_control_name, split_control_name
@@ -42,7 +41,6 @@ def task(name: str) -> TaskSpec:
 
     Raises:
         UnknownTaskError: No task has this name; the error holds near matches.
-        UnpublishedTaskError: The task is known from the literature, but no data set holds its rows; the error says why.
         InputError: The control cannot be derived from its base task, or the files of a corpus cannot be read.
         TaskDataError: An installed package offers the task, but it cannot be loaded, or reads a locked test split
             and does not say so.
@@ -52,8 +50,6 @@ def task(name: str) -> TaskSpec:
         return derived(task(base), name=name, control=control, seed=seed)
     if name not in _tasks:
         offered = offered_names()
-        if name not in offered and name in OUT_OF_REACH:
-            raise UnpublishedTaskError(name, OUT_OF_REACH[name])
         if name not in offered:
             raise UnknownTaskError(name, [*_tasks, *offered])
         register(offered_task(name))

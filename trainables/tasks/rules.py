@@ -50,6 +50,8 @@ def _check_columns(spec: TaskSpec, *, form: Format) -> None:
             message = f"kind {spec.kind} has no column {column!r}{near}; it has {known}; rename the column"
             raise ConfigError(f"columns.{column}", message)
         _check_column(spec, column=column, named=named, content=form.columns[column])
+    if {"link", "links"} <= set(spec.columns):
+        raise ConfigError("columns.links", "links rows as `link` does; remove one of the two columns")
     missing = [column for column in form.required if column not in spec.columns]
     if missing:
         message = f"{missing[0]!r} is missing; kind {spec.kind} needs {', '.join(form.required)}; add it"

@@ -18,7 +18,10 @@ from pydantic import (
 
 from trainables.config.frozen import FrozenModel
 from trainables.tasks.bitext_source import BitextSource
+from trainables.tasks.corpus_source import CorpusSource
+from trainables.tasks.masking_policy import MaskingPolicy
 from trainables.tasks.metrics.spans_f1 import has_plain_tags
+from trainables.tasks.pool_sources import EntityPoolSource, SentencePoolSource
 from trainables.tasks.row_filter import RowFilter
 from trainables.tasks.texts_source import TextsSource
 
@@ -191,25 +194,6 @@ class CompositeSource(FrozenModel):
     """Names of the tasks. Each contributes its split of the same name; a key holds the identity of each."""
 
 
-class CorpusSource(FrozenModel):
-    """A licensed corpus in a user's own folder; `trainables.tasks.supertags` reads it."""
-
-    type: Literal["corpus"] = "corpus"
-    variable: str
-    """Environment variable that holds the folder. The folder's content is part of keys, its path is not."""
-
-
-class MaskingPolicy(FrozenModel):
-    """Which tokens a masked-LM task masks."""
-
-    mask_rate: float = Field(default=0.15, gt=0, lt=1)
-    """Share of the tokens of a masked side that is predicted (Devlin et al. 2019: 0.15)."""
-    one_side_probability: float = Field(default=0.0, ge=0, le=1)
-    """For pairs: probability that only one side, drawn at random, is masked; the other side then holds the answer."""
-    frequency_exponent: float = Field(default=0.0, ge=-2, le=2)
-    """A token is chosen with a probability proportional to its frequency to this power (-0.5 favours rare words)."""
-
-
 ControlName = Literal["shuffled", "captions_only", "captions_mlm", "equal_compute"]
 """What a control removes from its base task; `trainables/tasks/controls.py` describes each."""
 
@@ -244,9 +228,17 @@ class TaskSpec(FrozenModel):
     """Name in configurations. Only a control has a name of the form `base@control`."""
     kind: KindName
     """Format of its examples."""
-    source: HubSource | GeneratedSource | FileSource | CompositeSource | CorpusSource | TextsSource | BitextSource = (
-        Field(discriminator="type")
-    )
+    source: (
+        HubSource
+        | GeneratedSource
+        | FileSource
+        | CompositeSource
+        | CorpusSource
+        | TextsSource
+        | BitextSource
+        | SentencePoolSource
+        | EntityPoolSource
+    ) = Field(discriminator="type")
     """Where its rows come from."""
     splits: dict[str, tuple[str, ...]]
     """Split of the task (`train`, `validation`, `test`) -> splits of the source, concatenated in order.
@@ -340,6 +332,11 @@ class TaskSpec(FrozenModel):
     def image_columns(self) -> tuple[str, ...]:
         """The columns that hold an example's images, in order; empty for a task without images."""
         return IMAGE_COLUMNS.get(self.kind, ())
+
+    @property
+    def shares_candidates(self) -> bool:
+        """Whether the queries of all languages search the same candidates."""
+        return isinstance(self.source, SentencePoolSource | EntityPoolSource)
 
     @property
     def is_retrieval(self) -> bool:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from search.cli.output import Table
     from search.query import BestOfFamily, BestTrial
+    from search.query.benchmark_ranking import BenchmarkRanking, Unranked
     from search.record import Record
 
 _TOP = 5
@@ -41,7 +42,8 @@ _FAMILIES = ("none", "text", "multimodal", "multitask", "control", "merged")
 @click.option(
     "--metric",
     metavar="METRIC",
-    help="Rank by average, english, worst or a language.  [default: the first objective]",
+    help="Rank by average, english, worst, a language, or a benchmark's average: xtreme or xtreme_r.  "
+    "[default: the first objective]",
 )
 @click.option("--language", metavar="CODE", help="Rank by the accuracy in this language.")
 @click.option(
@@ -76,8 +78,11 @@ def best(*, name: str, record: str | None, store: str | None, as_json: bool, **o
         title = query.title(opened, name)
         trained_on = query.known_tasks(opened, name) if query.tasks and not trials else []
         cautions = [] if as_json else _cautions(opened, name)
+        unranked = query.unranked(opened, name)
     if as_json:
         print_json(trials)
+    elif not trials and unranked:
+        click.echo(f"Sweep {name} has no finished trial that was scored on every task of {query.metric}.")
     elif not trials:
         _print_none(name, query, trained_on=trained_on)
     else:
@@ -86,6 +91,7 @@ def best(*, name: str, record: str | None, store: str | None, as_json: bool, **o
             click.echo(textwrap.fill(caution, width=80, break_long_words=False, break_on_hyphens=False))
         first = trials[0]
         print_next(f"xstilts show {first.sweep} {first.trial}", what="its full configuration, stages and cost")
+    _print_unranked(unranked, benchmark=query.metric or "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +120,17 @@ class BestQuery:
             if len(given) > 1:
                 msg = f"{' and '.join(given)} cannot be used together; give one of them"
                 raise click.UsageError(msg)
+        if self.benchmark and (self.pareto or self.rung is not None):
+            option = "--pareto" if self.pareto else "--rung"
+            msg = f"--metric {self.benchmark} ranks trials by their highest rung, so {option} cannot be used with it"
+            raise click.UsageError(f"{msg}; remove one of the two")
+
+    @property
+    def benchmark(self) -> str | None:
+        """The benchmark whose average ranks the trials; None where another metric does."""
+        from trainables.config.literature import GROUPS
+
+        return self.metric if self.metric in GROUPS else None
 
     @property
     def conditions(self) -> tuple[str, ...]:
@@ -127,6 +144,9 @@ class BestQuery:
         from search import query
 
         metric, where = self.language or self.metric, self.conditions
+        if self.benchmark is not None:
+            ranking = self._ranking(record, name)
+            return ranking.of_families(top=self.top or 1) if self.by else ranking.ranked[: self.top or _TOP]
         if self.pareto:
             return query.pareto(record, sweep=name, metric=metric, where=where)[: self.top]
         if self.rung is not None:
@@ -135,6 +155,15 @@ class BestQuery:
         if self.by == "family":
             return query.best_of_families(record, sweep=name, top=self.top or 1, metric=metric, where=where)
         return query.best(record, sweep=name, top=self.top or _TOP, metric=metric, where=where)
+
+    def unranked(self, record: Record, name: str) -> Sequence[Unranked]:
+        """Return the trials that have no average on the benchmark, by what they lack; none for another metric."""
+        return () if self.benchmark is None else self._ranking(record, name).unranked
+
+    def _ranking(self, record: Record, name: str) -> BenchmarkRanking:
+        from search.query.benchmark_ranking import rank_on_benchmark
+
+        return rank_on_benchmark(record, sweep=name, benchmark=self.benchmark or "", where=self.conditions)
 
     def known_tasks(self, record: Record, name: str) -> list[str]:
         """Return the intermediate tasks of all trials of the sweep."""
@@ -157,6 +186,14 @@ class BestQuery:
 
 def _quoted(text: str) -> str:
     return f'"{text}"' if "'" in text else f"'{text}'"
+
+
+def _print_unranked(unranked: Sequence[Unranked], *, benchmark: str) -> None:
+    """Print on stderr which trials have no average, and what they were not scored on."""
+    for group in unranked:
+        shown = ", ".join(map(str, group.trials[:_TOP])) + (", ..." if len(group.trials) > _TOP else "")
+        trials = "trial" if len(group.trials) == 1 else f"{len(group.trials)} trials"
+        click.echo(f"Not ranked: {trials} {shown}, not scored on {', '.join(group.missing)} of {benchmark}.", err=True)
 
 
 def _cautions(record: Record, name: str) -> list[str]:

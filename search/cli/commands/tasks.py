@@ -13,7 +13,6 @@ from search.cli.options import json_option
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-    from trainables.tasks.catalogue.declared import DeclaredTask
     from trainables.tasks.spec import TaskSpec
 
 
@@ -44,10 +43,10 @@ def tasks(context: click.Context, as_json: bool) -> None:  # noqa: FBT001  click
     `xstilts.tasks`.
     """
     from search.cli.output import print_json
-    from search.cli.task_list import declared_entry, declared_tasks, known_tasks, print_tasks, task_entry
+    from search.cli.task_list import known_tasks, print_tasks, task_entry
 
     if context.invoked_subcommand is None and as_json:
-        print_json([*map(task_entry, known_tasks()), *map(declared_entry, declared_tasks())])
+        print_json([*map(task_entry, known_tasks())])
     elif context.invoked_subcommand is None:
         print_tasks()
     elif as_json:
@@ -64,13 +63,10 @@ tasks.add_command(rank)
 def card(context: click.Context, name: str, as_json: bool) -> None:  # noqa: FBT001  click passes it by name
     """Describe the task NAME, with an example if its data is on this machine."""
     from search.cli.output import print_json
-    from search.cli.task_list import declared_entry, task_entry
+    from search.cli.task_list import task_entry
     from trainables.data.sources.availability import availability
 
     as_json = as_json or bool(context.obj)
-    if declared := _declared(name):
-        print_json({**declared_entry(declared), "example": None}) if as_json else _print_declared(declared)
-        return
     spec = _known_task(name)
     example = None if availability(spec) in {"hub", "missing"} else _example(spec)
     if as_json:
@@ -124,13 +120,6 @@ def _known_task(name: str) -> TaskSpec:
         raise UnknownTaskError(name, [*tasks(), "check", "rank"]) from None
 
 
-def _declared(name: str) -> DeclaredTask | None:
-    from search.cli.task_list import declared_tasks
-    from trainables.tasks.entry_points import offered_names
-
-    return None if name in offered_names() else next((task for task in declared_tasks() if task.name == name), None)
-
-
 def _task_of(file: str) -> TaskSpec:
     from trainables.errors import TaskDataError, TaskFileError
     from trainables.own_tasks.task_file import load_task_file
@@ -173,15 +162,6 @@ def _print_card(spec: TaskSpec, *, example: dict[str, JsonValue] | None) -> None
         click.echo("\nFirst row:")
         print_cells({name: str(value) for name, value in example.items()})
     print_next(f"xstilts tasks check {spec.name}", what="its sizes, lengths and classes")
-
-
-def _print_declared(task: DeclaredTask) -> None:
-    from search.cli.output import print_next
-
-    fields = task.model_dump(mode="json")
-    reason = fields.pop("reason")
-    _print_fields({**fields, "family": "text", "here": "missing", "reason": reason})
-    print_next(f"xstilts tasks check {task.name}.task.yaml", what="check a task file for your own copy of the data")
 
 
 def _print_fields(fields: dict[str, JsonValue]) -> None:

@@ -10,6 +10,7 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from tests.trainables_tests.tiny_jobs import MAX_LENGTH, phase
+from trainables.data.distinct_texts import DistinctTexts
 from trainables.data.encoded_split import EncodedRequest, EncodedTask, TokenizerSource, open_encoded_task
 from trainables.data.joined_splits import JoinedTask
 from trainables.evaluation.kept_outputs import KeptOutputs
@@ -168,3 +169,19 @@ def test_outputs_of_other_examples_are_not_taken(
     )
 
     assert counted.num_batches > 0
+
+
+def test_equal_texts_are_predicted_once_and_every_part_gets_its_own_outputs(languages: dict[str, EncodedTask]) -> None:
+    stream = JoinedTask({"one": languages["en"], "other": languages["de"], "again": languages["en"]})
+
+    distinct = DistinctTexts(stream)
+
+    texts = {tuple(map(int, ids)) for name in ("en", "de") for ids in languages[name].columns["input_ids"]}
+    assert len(distinct) == len(texts) < len(stream)
+    for number in range(4):  # the first texts of the first part are the first distinct ones
+        batch = distinct.batch([number], generator=np.random.default_rng(0))
+        assert batch["input_ids_BT"][0].tolist() == list(map(int, languages["en"].columns["input_ids"][number]))
+    parts = dict(distinct.split({"lengths": distinct.lengths}))
+    assert list(parts) == ["one", "other", "again"]
+    for name, language in (("one", "en"), ("other", "de"), ("again", "en")):
+        assert parts[name]["lengths"].tolist() == languages[language].lengths.tolist()

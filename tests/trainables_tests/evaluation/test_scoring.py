@@ -19,7 +19,7 @@ from trainables.evaluation.items import Item
 from trainables.evaluation.predictions import read_predictions, write_predictions
 from trainables.evaluation.scores import score_items
 from trainables.tasks.metrics import mlqa_f1, squad_f1
-from trainables.tasks.metrics.nearest import average_precision, best_f1, mine, nearest
+from trainables.tasks.metrics.nearest import _blocks, average_precision, best_f1, mine, nearest
 from trainables.tasks.registry import task
 from trainables.tasks.spec import TaskSpec
 
@@ -193,6 +193,31 @@ def test_average_precision_is_the_mean_of_precisions_at_right_findings() -> None
     assert average_precision([True, False, True, False], num_right=2) == pytest.approx((1 + 2 / 3) / 2)
     assert average_precision([False] * 20 + [True], num_right=1) == 0.0
     assert average_precision([True] * 20, num_right=40) == 1.0
+
+
+@settings(max_examples=50, deadline=None)
+@given(places=st.lists(st.none() | st.integers(0, 19), min_size=1, max_size=8))
+def test_with_one_right_entity_map_at_20_is_xtremes_mean_reciprocal_rank(places: list[int | None]) -> None:
+    others = [f"Q{number}" for number in range(20)]
+    items = [
+        item(gold=["gold"], prediction=others if place is None else [*others[:place], "gold", *others[place + 1 :]])
+        for place in places
+    ]
+
+    scores = score_items(items, spec=task("mewsli_x"), language="uk")
+
+    reciprocal_ranks = [0.0 if place is None else 1 / (place + 1) for place in places]
+    assert next(iter(scores)) == "map_at_20"
+    assert scores["map_at_20"] == pytest.approx(np.mean(reciprocal_ranks), abs=1e-9)
+
+
+@pytest.mark.parametrize("num_candidates", [5, 100_000, 9_000_000])
+def test_blocks_hold_a_bounded_number_of_similarities(num_candidates: int) -> None:
+    blocks = [range(2000)[block] for block in _blocks(2000, num_candidates=num_candidates)]
+
+    assert [number for block in blocks for number in block] == list(range(2000))
+    assert max(map(len, blocks)) in {512, 80, 1}
+    assert all(len(block) == 1 or len(block) * num_candidates <= 8_000_000 for block in blocks)
 
 
 def test_ties_go_to_the_first_candidate() -> None:

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from tests.trainables_tests.tiny_jobs import MAX_LENGTH, phase, trial
 from trainables.checks.preflight import check_trial
 from trainables.config import EvaluationConfig, FurtherTarget, TrialConfig
-from trainables.config.literature import GROUPS, LITERATURE, OUT_OF_REACH
-from trainables.errors import ConfigError, UnpublishedTaskError
+from trainables.config.literature import GROUPS, LITERATURE
+from trainables.errors import ConfigError
 from trainables.evaluation.predictions import PREDICTIONS, read_predictions
 from trainables.evaluation.scores import score_items
 from trainables.plan.provenance import read_provenance
@@ -38,18 +38,21 @@ FURTHER = {
 
 
 @pytest.mark.parametrize("name", LITERATURE)
-def test_what_the_literature_scores_is_a_task_in_those_languages_or_out_of_reach(name: str) -> None:
-    if name in OUT_OF_REACH:
-        with pytest.raises(UnpublishedTaskError, match="is not available"):
-            task(name)
-    else:
-        assert set(LITERATURE[name].languages) <= set(task(name).languages)
+def test_what_the_literature_scores_is_a_task_in_those_languages(name: str) -> None:
+    assert set(LITERATURE[name].languages) <= set(task(name).languages)
+
+
+@pytest.mark.parametrize(("group", "num_tasks"), [("xtreme", 9), ("xtreme_r", 10)])
+def test_a_group_names_every_task_of_its_benchmark(group: str, num_tasks: int) -> None:
+    config = TrialConfig.model_validate({"further": group})
+
+    assert {config.evaluation.task, *config.further} == set(GROUPS[group])
+    assert len(GROUPS[group]) == num_tasks
 
 
 def test_a_group_is_filled_in_from_the_literature() -> None:
     further = TrialConfig.model_validate({"further": "xtreme"}).further
 
-    assert set(further) == set(GROUPS["xtreme"]) - set(OUT_OF_REACH) - {"xnli"}
     assert further["xquad"].target[0].mixture == {"squad": 1.0}
     assert (further["xquad"].target[0].epochs, further["xquad"].evaluation.max_length) == (3, 384)
     assert further["tatoeba"].target == ()

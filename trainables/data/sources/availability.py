@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from trainables.data.sources.bitexts import bitext_folder
+from trainables.data.sources.entity_pools import entity_folder
 from trainables.data.sources.files import files_digest
 from trainables.data.sources.locator import dataset_place
 from trainables.errors import TaskDataError
 from trainables.tasks.bitext_source import BitextSource
+from trainables.tasks.pool_sources import EntityPoolSource, SentencePoolSource
 from trainables.tasks.registry import task
 from trainables.tasks.spec import (
     CompositeSource,
@@ -39,10 +41,10 @@ def availability(spec: TaskSpec) -> Availability:
             return dataset_place(spec.source.repository)
         case FileSource():
             return _files(spec)
-        case CorpusSource() | BitextSource():
+        case CorpusSource() | BitextSource() | EntityPoolSource():
             return "files" if _own_folder(spec.source) else "missing"
-        case CompositeSource():
-            parts: list[Availability] = [availability(task(name)) for name in spec.source.parts]
+        case CompositeSource() | SentencePoolSource():
+            parts: list[Availability] = [availability(task(name)) for name in _parts(spec.source)]
             return max(parts, key=_FARTHEST.index)
         case TextsSource():
             return "files"
@@ -50,8 +52,18 @@ def availability(spec: TaskSpec) -> Availability:
             return "generated"
 
 
-def _own_folder(source: CorpusSource | BitextSource) -> Path | None:
-    return corpus_folder(source) if isinstance(source, CorpusSource) else bitext_folder(source)
+def _own_folder(source: CorpusSource | BitextSource | EntityPoolSource) -> Path | None:
+    match source:
+        case CorpusSource():
+            return corpus_folder(source)
+        case BitextSource():
+            return bitext_folder(source)
+        case EntityPoolSource():
+            return entity_folder(source)
+
+
+def _parts(source: CompositeSource | SentencePoolSource) -> tuple[str, ...]:
+    return source.parts if isinstance(source, CompositeSource) else (source.task,)
 
 
 def why_missing(spec: TaskSpec) -> str | None:
@@ -65,10 +77,10 @@ def why_missing(spec: TaskSpec) -> str | None:
     match spec.source:
         case CorpusSource():
             return f"it is licensed and read from your own copy; set {spec.source.variable} to the folder of your copy"
-        case BitextSource():
+        case BitextSource() | EntityPoolSource():
             return f"no data set of the hub holds its rows; set {spec.source.variable} to the folder of your copy"
-        case CompositeSource():
-            parts = {name: why_missing(task(name)) for name in spec.source.parts}
+        case CompositeSource() | SentencePoolSource():
+            parts = {name: why_missing(task(name)) for name in _parts(spec.source)}
             return "; ".join(f"its part {name}: {reason}" for name, reason in parts.items() if reason)
         case FileSource():
             return _missing_file(spec)

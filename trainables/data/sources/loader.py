@@ -18,15 +18,19 @@ from trainables.data.labels.classes import Reading
 from trainables.data.labels.labels import with_class_numbers
 from trainables.data.sources.bitexts import read_bitext
 from trainables.data.sources.cells import file_rows
+from trainables.data.sources.entity_pools import read_entity_pool
 from trainables.data.sources.hub import HUB_ERRORS, Wanted, hub_refusal
 from trainables.data.sources.language_rows import rows_of_language
 from trainables.data.sources.locator import Location, locate_dataset
 from trainables.data.sources.mirrored import files_of_split
+from trainables.data.sources.sentence_pools import sentence_pool_rows
 from trainables.data.sources.source import composed_tasks, folder_hash, source_splits
 from trainables.data.sources.texts import load_texts
 from trainables.errors import TaskDataError
 from trainables.tasks.bitext_source import BitextSource
 from trainables.tasks.formats import FORMATS, Content
+from trainables.tasks.pool_sources import EntityPoolSource, SentencePoolSource
+from trainables.tasks.registry import task
 from trainables.tasks.spec import CompositeSource, CorpusSource, FileSource, GeneratedSource, HubSource, TaskSpec
 from trainables.tasks.supertags import UNSEEN, read_sentences
 from trainables.tasks.texts_source import TextsSource
@@ -84,7 +88,11 @@ def load_rows(spec: TaskSpec, *, split: str, language: str = "en", reading: Read
             found = [_from_hub(spec, location=location, split=source, language=language) for source in sources]
             parts = [part for part in found if part is not None]
         case BitextSource():
-            parts = [_bitext(spec, split=source, language=language) for source in sources]
+            parts = [_texts(read_bitext(spec, split=source, language=language)) for source in sources]
+        case EntityPoolSource():
+            parts = [_texts(read_entity_pool(spec, split=source, language=language)) for source in sources]
+        case SentencePoolSource():
+            parts = [_sentence_pool(spec, split=source, language=language) for source in sources]
         case TextsSource():
             return load_texts(spec, split=split, language=language)
     # Labels are converted before parts are joined, because the class names of the parts can differ.
@@ -124,10 +132,20 @@ def _from_corpus(spec: TaskSpec, *, split: str) -> datasets.Dataset:
     return datasets.Dataset.from_dict({"tokens": words, "tags": tags})
 
 
-def _bitext(spec: TaskSpec, *, split: str, language: str) -> datasets.Dataset:
+def _texts(columns: dict[str, list[str | None]]) -> datasets.Dataset:
     texts = datasets.Value("string")
-    columns = read_bitext(spec, split=split, language=language)
     return datasets.Dataset.from_dict(columns, features=datasets.Features(dict.fromkeys(columns, texts)))
+
+
+def _sentence_pool(spec: TaskSpec, *, split: str, language: str) -> datasets.Dataset:
+    source = spec.source
+    assert isinstance(source, SentencePoolSource)  # noqa: S101  (narrows the type; our own bug otherwise)
+    base, text = task(source.task), datasets.Value("string")
+    wanted = dict.fromkeys((*source.pool, language))
+    rows = {name: load_rows(base, split=split, language=name)[:] for name in wanted}
+    columns = sentence_pool_rows(spec, of_languages=rows, language=language)
+    features = {name: datasets.List(text) if name == "links" else text for name in columns}
+    return datasets.Dataset.from_dict(columns, features=datasets.Features(features))
 
 
 def _from_hub(spec: TaskSpec, *, location: Location, split: str, language: str) -> datasets.Dataset | None:

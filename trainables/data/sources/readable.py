@@ -14,6 +14,7 @@ from trainables.data.labels.classes import Reading
 from trainables.data.labels.left_out import reason_of
 from trainables.data.sources.bitexts import read_bitext
 from trainables.data.sources.cells import file_rows, is_left_out
+from trainables.data.sources.entity_pools import check_mentions
 from trainables.data.sources.files import source_files
 from trainables.data.sources.locator import locate_dataset
 from trainables.data.sources.locked_content import ROWS_PER_CHUNK, LockedRowCounter, is_looked_at
@@ -22,6 +23,8 @@ from trainables.data.sources.source import composed_tasks, source_fingerprint
 from trainables.errors import TaskDataError
 from trainables.results import SplitRows
 from trainables.tasks.bitext_source import BitextSource
+from trainables.tasks.pool_sources import EntityPoolSource, SentencePoolSource
+from trainables.tasks.registry import task
 from trainables.tasks.spec import CompositeSource, CorpusSource, FileSource, HubSource, TaskSpec
 from trainables.tasks.supertags import read_sentences
 from trainables.tasks.texts_source import TextsSource
@@ -50,21 +53,37 @@ def check_readable(spec: TaskSpec, *, split: str, language: str) -> tuple[SplitR
     if isinstance(spec.source, FileSource):
         digest = source_fingerprint(spec)
         return (_check_file_rows(spec.model_dump_json(), digest, split=split, language=language),)
-    if isinstance(spec.source, CorpusSource):
-        read_sentences(spec, split=split)
-    elif isinstance(spec.source, BitextSource):
-        for source in spec.splits[split]:
-            read_bitext(spec, split=source, language=language)
-    elif isinstance(spec.source, TextsSource):
-        source_fingerprint(spec.model_copy(update={"languages": (language,)}))
-    elif isinstance(spec.source, CompositeSource):
+    if isinstance(spec.source, CompositeSource):
         parts = [check_readable(part, split=split, language=language) for part in composed_tasks(spec)]
         return tuple(rows for part in parts for rows in part)
-    elif isinstance(spec.source, HubSource):
+    if isinstance(spec.source, HubSource):
         location = locate_dataset(spec.source.repository)
         if location.kind == "mirror" and location.path is not None:
             check_mirrored(spec, folder=location.path, split=split, language=language)
+    else:
+        _check_own_folder(spec, split=split, language=language)
     return ()
+
+
+def _check_own_folder(spec: TaskSpec, *, split: str, language: str) -> None:
+    """Check a source that is in a user's folder, or is made from another task."""
+    match spec.source:
+        case CorpusSource():
+            read_sentences(spec, split=split)
+        case BitextSource():
+            for source in spec.splits[split]:
+                read_bitext(spec, split=source, language=language)
+        case EntityPoolSource():
+            for source in spec.splits[split]:
+                check_mentions(spec, split=source, language=language)
+        case TextsSource():
+            source_fingerprint(spec.model_copy(update={"languages": (language,)}))
+        case SentencePoolSource(task=name, pool=pool):
+            for source in spec.splits[split]:
+                for one in dict.fromkeys((*pool, language)):
+                    check_readable(task(name), split=source, language=one)
+        case _:
+            pass
 
 
 def check_content(spec: TaskSpec, *, split: str, language: str) -> None:

@@ -15,11 +15,14 @@ from pathlib import Path
 from trainables.config.frozen import content_key
 from trainables.data.sources.bitexts import bitext_fingerprint
 from trainables.data.sources.class_names import names_of_file
+from trainables.data.sources.entity_pools import entity_files
 from trainables.data.sources.files import checked_digest, source_files
 from trainables.data.sources.locator import locate_dataset
+from trainables.data.sources.sentences import RULES_VERSION
 from trainables.errors import TaskDataError
 from trainables.tasks.bitext_source import BitextSource
 from trainables.tasks.locked_splits import check_parts
+from trainables.tasks.pool_sources import EntityPoolSource, SentencePoolSource
 from trainables.tasks.registry import task
 from trainables.tasks.spec import CompositeSource, CorpusSource, FileSource, GeneratedSource, HubSource, TaskSpec
 from trainables.tasks.supertags import corpus_fingerprint
@@ -45,7 +48,8 @@ def source_fingerprint(spec: TaskSpec) -> str | None:
     """Return the fingerprint of the rows of a task's source, or None if it is known only after loading them.
 
     The fingerprint of a mirror is the content of its files (not its path or times); of a pinned repository, its commit;
-    of generated rows, their version; of a user's files or a corpus, their content; of a composite task, its parts.
+    of generated rows, their version; of a user's files or a corpus, their content; of a composite task, its parts; of
+    sentences, their task and the rules.
 
     Raises:
         TaskDataError: A user's file is missing or has changed, or the parts of a composite task do not fit together.
@@ -59,6 +63,9 @@ def source_fingerprint(spec: TaskSpec) -> str | None:
         parts = composed_tasks(spec)
         # A part without a known fingerprint is identified as well here as it is as a separate task.
         return content_key([[part.identity(), source_fingerprint(part) or "unpinned"] for part in parts])
+    if isinstance(spec.source, SentencePoolSource):
+        base = task(spec.source.task)
+        return content_key([base.identity(), source_fingerprint(base) or "unpinned", RULES_VERSION])
     assert isinstance(spec.source, HubSource | TextsSource)  # noqa: S101  (all other sources were handled above)
     location = locate_dataset(spec.source.repository or "")
     if location.path is not None:
@@ -75,6 +82,8 @@ def _digest_of_files(spec: TaskSpec) -> str | None:
             return corpus_fingerprint(spec)
         case BitextSource():
             return bitext_fingerprint(spec)
+        case EntityPoolSource():
+            return _files_hash(entity_files(spec))
         case TextsSource(folder=str()):
             return _files_hash([path for language in spec.languages for path in text_files(spec.source, language)])
         case _:

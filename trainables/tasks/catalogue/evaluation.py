@@ -1,4 +1,4 @@
-"""The evaluation tasks of XTREME and XTREME-R that the hub has as data sets. XNLI is in `inference.py`.
+"""The evaluation tasks of XTREME and XTREME-R. XNLI is in `inference.py`.
 
 A search sees only dev data: the split `validation` here. Where a benchmark has only one public split, that split is
 `validation`, and the notes say that no split is left for a confirmation.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from trainables.config.literature import LITERATURE
 from trainables.tasks.bitext_source import BitextSource
+from trainables.tasks.pool_sources import EntityPoolSource, SentencePoolSource
 from trainables.tasks.row_filter import RowFilter
 from trainables.tasks.spec import HubSource, TaskSpec
 
@@ -162,6 +163,37 @@ EVALUATION_TASKS: tuple[TaskSpec, ...] = (
         "on). Revision not pinned: your files are identified by their content.",
     ),
     TaskSpec(
+        name="lareqa",
+        kind="text_retrieval",
+        source=SentencePoolSource(task="xquad", pool=LITERATURE["lareqa"].languages),
+        splits={"validation": ("validation",)},
+        columns={"query": "query", "candidate": "candidate", "links": "links", "id": "id"},
+        languages=LITERATURE["lareqa"].languages,
+        metric="map_at_20",
+        licence="CC BY-SA 4.0",
+        citation="Roy et al. 2020, arXiv 2004.05484",
+        notes="1,190 questions in each of 11 languages search one pool of about 13,000 sentences, XQuAD's in all 11 "
+        "languages; in each language the sentence with the answer is right. The hub's XQuAD-R has no sentence "
+        "boundaries, so the sentences are made by rules (trainables/data/sources/sentences.py). A sentence is encoded "
+        f"without its paragraph, and nothing is trained. {_ONE_SPLIT}",
+    ),
+    TaskSpec(
+        name="mewsli_x",
+        kind="text_retrieval",
+        source=EntityPoolSource(variable="XSTILTS_MEWSLIX"),
+        splits={"validation": ("dev",), "test": ("test",)},
+        columns={"query": "query", "candidate": "candidate", "link": "link", "id": "id"},
+        languages=LITERATURE["mewsli_x"].languages,
+        metric="map_at_20",
+        licence="not stated; texts of WikiNews (CC BY 2.5) and Wikipedia (CC BY-SA)",
+        citation="Ruder et al. 2021, arXiv 2104.07412, section 3",
+        notes="About 3,000 mentions of entities in news of 11 languages search the descriptions of 1,003,893 entities "
+        "in 50 languages. A script of google-research builds the texts from WikiNews dumps, so they are read from your "
+        "own copy: set XSTILTS_MEWSLIX to the folder with candidate_set_entities.jsonl and "
+        "wikinews_mentions-dev.jsonl. Nothing is trained. Revision not pinned: your files are identified by their "
+        "content.",
+    ),
+    TaskSpec(
         name="tatoeba",
         kind="text_retrieval",
         source=HubSource(
@@ -179,4 +211,4 @@ EVALUATION_TASKS: tuple[TaskSpec, ...] = (
         notes=f"Up to 1,000 sentences in each of 36 languages with English. {_ONE_SPLIT}",
     ),
 )
-"""Those that the hub has as data sets; `trainables.config.literature.OUT_OF_REACH` gives the reasons for the others."""
+"""Those of XTREME and XTREME-R but XNLI."""

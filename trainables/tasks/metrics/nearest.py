@@ -5,7 +5,7 @@ Shapes: Q queries, C candidates, D size of a vector, K candidates kept for each 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal  # Any: numpy's element types
 
@@ -21,8 +21,9 @@ NUM_NEIGHBOURS = 4
 NUM_KEPT = 20
 """Candidates kept for each query, the nearest first; mAP@20 needs 20 (Ruder et al. 2021, arXiv 2104.07412)."""
 
-_QUERIES_AT_A_TIME = 512
-"""Queries whose similarities to all candidates are in memory at the same time: 55 MB for 13,589 candidates."""
+_MAX_QUERIES_AT_A_TIME = 512
+_SIMILARITIES_AT_A_TIME = 8_000_000
+"""Similarities that are in memory at the same time (64 MB): those of some queries to all candidates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +62,7 @@ def nearest(
     means = _neighbour_means(queries, candidates) if kind == "margin" else None
     numbers = np.empty((len(queries), min(num, len(candidates))), dtype=np.int64)
     scores = np.empty(numbers.shape)
-    for start in range(0, len(queries), _QUERIES_AT_A_TIME):
-        rows = slice(start, start + _QUERIES_AT_A_TIME)
+    for rows in _blocks(len(queries), num_candidates=len(candidates)):
         near_QC = queries[rows] @ candidates.T
         if means is not None:
             near_QC /= (means[0][rows, None] + means[1][None, :]) / 2
@@ -147,6 +147,13 @@ def best_f1(right: Sequence[bool], *, num_gold: int) -> tuple[float, int]:
     return float(f1.max()), int(f1.argmax()) + 1
 
 
+def _blocks(num_queries: int, *, num_candidates: int) -> Iterator[slice]:
+    """Yield the queries in blocks whose similarities to all candidates fit into memory."""
+    size = min(_MAX_QUERIES_AT_A_TIME, max(1, _SIMILARITIES_AT_A_TIME // max(1, num_candidates)))
+    for start in range(0, num_queries, size):
+        yield slice(start, start + size)
+
+
 def _unit(vectors: NDArray[Any]) -> NDArray[np.float64]:
     vectors = vectors.astype(np.float64)
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
@@ -160,11 +167,10 @@ def _both_ways(queries: NDArray[np.float64], candidates: NDArray[np.float64]) ->
     )
     scores_KC = np.empty((0, len(candidates)))
     numbers_KC = np.empty((0, len(candidates)), dtype=np.int64)
-    for start in range(0, len(queries), _QUERIES_AT_A_TIME):
-        rows = slice(start, start + _QUERIES_AT_A_TIME)
+    for rows in _blocks(len(queries), num_candidates=len(candidates)):
         cosine_QC = queries[rows] @ candidates.T
         forward.numbers_QK[rows], forward.scores_QK[rows] = _largest(cosine_QC, num=num)
-        numbers_Q = np.arange(start, start + len(cosine_QC))
+        numbers_Q = np.arange(rows.start, rows.start + len(cosine_QC))
         numbers_KC = np.concatenate([numbers_KC, np.broadcast_to(numbers_Q[:, None], cosine_QC.shape)])
         scores_KC = np.concatenate([scores_KC, cosine_QC])
         kept_CK, best_CK = _largest(scores_KC.T, num=min(NUM_NEIGHBOURS, len(scores_KC)))
