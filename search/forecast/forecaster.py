@@ -13,10 +13,12 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from search.forecast.kept_stages import Keeping
 from search.forecast.simulation import Plan, Schedule, Simulation
 from search.pruner import make_pruner
 from search.record import Curve, Record
 from search.sampler import PastTrial, make_sampler
+from search.stages.keep_policy import stage_bytes
 from spaces.objectives import is_maximised, upwards
 from spaces.space.binder import bind
 from spaces.space.tree import FAMILY_PATH
@@ -45,9 +47,6 @@ MAX_TRIALS = 2000
 
 RUNG_NOISE = 0.3
 """Standard deviation of the noise that a rung adds to a trial's random score; the score's own deviation is 1."""
-
-STATE_COPIES = 3
-"""Size of a trunk in multiples of the encoder's weights: the weights and the two moments of AdamW."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,6 +261,8 @@ class Forecaster:
             max_ahead=1 if self._spec.sampler.name in LEARNING_SAMPLERS else len(plans) or 1,
             is_made=self._is_made,
         )
+        if self._spec.keep is not None:
+            simulation.keep(Keeping(self._spec.keep, size=self._bytes, scores=scores))
         return self._summarise(simulation.run(), plans=plans)
 
     def _plans(self, num_to_propose: int, *, scores: Mapping[int, float], families: dict[int, str]) -> dict[int, Plan]:
@@ -329,10 +330,7 @@ class Forecaster:
         return ranks if isinstance(ranks, int) else 1
 
     def _bytes(self, stage: Stage) -> int:
-        if stage.phase == "evaluation":
-            return 0
-        states = STATE_COPIES if stage.is_trunk else 0
-        return self._weight_bytes * (states + (not stage.is_trunk or stage.stop_share is not None))
+        return stage_bytes(stage, weight_bytes=self._weight_bytes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,84 @@
+"""Checks `keep:` of a sweep spec before the sweep starts, and makes the keeper of its store."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from functools import partial
+
+from search.errors import SearchError
+from search.record import JsonObject, Record
+from search.stages.garbage_collection import raise_if_shared
+from search.stages.keep_policy import stage_bytes
+from search.stages.store_keeper import StoreKeeper
+from spaces.sweep_spec import SweepSpec
+from trainables.config import TrialConfig
+from trainables.errors import ConfigError
+from trainables.plan.provenance import read_provenance
+from trainables.plan.stage_plan import missing_stages, plan_stages
+from trainables.plan.starting_weights import encoder_folder
+from trainables.stage_store import StageStore
+
+
+def weight_bytes(config: TrialConfig) -> int:
+    """Return the size of the weights of a trial's encoder.
+
+    Raises:
+        InputError: The encoder cannot be found.
+    """
+    folder = encoder_folder(config.encoder.name, revision=config.encoder.revision)
+    return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+
+
+def check_keep(spec: SweepSpec, configs: Sequence[TrialConfig]) -> None:
+    """Check that the limit of a sweep's store has room for its best trials and for one that runs.
+
+    Args:
+        spec: The sweep's spec.
+        configs: A trial of each family.
+
+    Raises:
+        ConfigError: It has not.
+    """
+    if spec.keep is None or spec.keep.bytes is None:
+        return
+    num_kept = min(spec.keep.best, spec.trials - 1)
+    least = max(_least_bytes(spec, config, num_kept=num_kept) for config in configs)
+    if spec.keep.bytes < least:
+        message = f"{spec.keep.bytes:,} bytes are too few: the models of the {num_kept} best trials and all stages of "
+        message += f"one that runs take about {least:,}; set it to more, or lower keep.best"
+        raise ConfigError("keep.bytes", message)
+
+
+def make_keeper(
+    record: Record, *, name: str, spec: SweepSpec, store: StageStore, config: TrialConfig
+) -> StoreKeeper | None:
+    """Return the keeper of a sweep's store; None for a sweep without `keep:`.
+
+    Args:
+        record: Record with all sweeps that use the store.
+        name: Name of the sweep.
+        spec: Its spec.
+        store: Its store.
+        config: One of its trials.
+
+    Raises:
+        StoreSharedError: Sweeps that the record lacks have used the store: they may need its stages.
+    """
+    if spec.keep is None:
+        return None
+    raise_if_shared(record, store=store)
+
+    def note(payload: JsonObject) -> None:
+        with contextlib.suppress(SearchError):  # the record's disk can be full; the stages are gone all the same
+            record.note(name, kind="removed", payload=payload)
+
+    return StoreKeeper(record, name=name, keep=spec.keep, store=store, weight_bytes=weight_bytes(config), note=note)
+
+
+def _least_bytes(spec: SweepSpec, config: TrialConfig, *, num_kept: int) -> int:
+    size = partial(stage_bytes, weight_bytes=weight_bytes(config))
+    plan = plan_stages(config, provenance=read_provenance(config), rungs=spec.rungs)
+    made = missing_stages(plan, is_complete=lambda _: False)
+    target = max((size(stage) for stage in made if stage.phase == "target" and not stage.is_trunk), default=0)
+    return sum(map(size, made)) + num_kept * target

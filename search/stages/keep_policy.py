@@ -1,0 +1,84 @@
+"""Decides which stages of a sweep with `keep:` are removed, and what has room. Pure: driver and forecast use it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from spaces.keep import KeepConfig
+from trainables.plan.stage_plan import Stage
+
+STATE_COPIES = 3
+"""Size of a trunk in multiples of the encoder's weights: the weights and the two moments of AdamW."""
+
+SHARED_PHASES = frozenset({"pretraining", "intermediate"})
+"""Phases whose stages many trials share; a target stage is usually one trial's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removable:
+    """A complete stage that nothing needs: no trial that can still run, and none of the best."""
+
+    key: str
+    phase: str
+    num_bytes: int
+    seconds: float
+    """How long it takes to make again."""
+    is_input: bool = False
+    """Whether it is a trunk, which no trial extends any more."""
+
+
+def stage_bytes(stage: Stage, *, weight_bytes: int) -> int:
+    """Return the expected size of a stage in the store; 0 for an evaluation, which has no weights.
+
+    Args:
+        stage: The stage.
+        weight_bytes: Size of the encoder's weights.
+    """
+    if stage.phase == "evaluation":
+        return 0
+    states = STATE_COPIES if stage.is_trunk else 0
+    return weight_bytes * (states + (not stage.is_trunk or stage.stop_share is not None))
+
+
+def removals(found: Iterable[Removable], *, keep: KeepConfig, excess: int | None) -> list[Removable]:
+    """Return what to remove, in order.
+
+    Stages of phases that need not stay go at once. Others go while the store has too much: target stages first, then
+    those that are fast to make again for their size.
+
+    Args:
+        found: What could be removed.
+        keep: The sweep's `keep`.
+        excess: Bytes that have to go; None if there is no limit.
+    """
+    ordered = sorted(found, key=_rank)
+    at_once = [stage for stage in ordered if stage.is_input or stage.phase not in keep.phases]
+    left = (excess or 0) - sum(stage.num_bytes for stage in at_once)
+    for stage in ordered:
+        if left <= 0:
+            break
+        if stage not in at_once:
+            at_once.append(stage)
+            left -= stage.num_bytes
+    return at_once
+
+
+def _rank(stage: Removable) -> tuple[bool, float, str]:
+    return (stage.phase in SHARED_PHASES, stage.seconds / max(1, stage.num_bytes), stage.key)
+
+
+def headroom(missing: Sequence[Stage], *, keep: KeepConfig, num_kept: int, target_bytes: int) -> int:
+    """Return the bytes that have to stay free, beside a trial's own stages, when the trial starts.
+
+    A trial that makes shared stages must leave room for the target stages of the best trials that are still to come.
+
+    Args:
+        missing: The stages that the trial makes.
+        keep: The sweep's `keep`.
+        num_kept: Finished trials so far.
+        target_bytes: Size of a target stage.
+    """
+    if not any(stage.phase in SHARED_PHASES for stage in missing):
+        return 0
+    return max(0, keep.best - num_kept) * target_bytes
