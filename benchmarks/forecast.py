@@ -24,6 +24,7 @@ from replay.replayed_sweeps import SLICES, Method, replay, spec_of
 from replay.surrogate import load
 
 from search.forecast.forecaster import Forecaster, MeasuredTimes
+from search.stages.keep_policy import StageSizes
 
 SAMPLERS = ("random", "tpe", "stage_aware")
 BOUND = 0.15
@@ -35,7 +36,10 @@ def error_of(seed: int, *, sampler: str, num_trials: int) -> float:
     """Return the relative error of the forecast: forecast steps divided by the steps taken, minus 1."""
     part, method = SLICES[0], Method(name=sampler, sampler={"name": sampler})
     forecaster = Forecaster(
-        spec_of(part, method, seed=seed), is_made=lambda _: False, weight_bytes=1, times=MeasuredTimes()
+        spec_of(part, method, seed=seed),
+        is_made=lambda _: False,
+        sizes=StageSizes(weight_bytes=1),
+        times=MeasuredTimes(),
     )
     forecast = forecaster.forecast(num_to_propose=num_trials).steps_paid
     assert forecast is not None  # noqa: S101  (every phase has steps)

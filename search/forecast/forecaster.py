@@ -18,7 +18,7 @@ from search.forecast.simulation import Plan, Schedule, Simulation
 from search.pruner import make_pruner
 from search.record import Curve, Record
 from search.sampler import PastTrial, make_sampler
-from search.stages.keep_policy import stage_bytes
+from search.stages.keep_policy import StageSizes
 from spaces.objectives import is_maximised, upwards
 from spaces.space.binder import bind
 from spaces.space.tree import FAMILY_PATH
@@ -185,7 +185,7 @@ class Forecaster:
     Args:
         spec: The sweep's spec.
         is_made: Returns whether the store has a stage.
-        weight_bytes: Size of the encoder's weights.
+        sizes: Expected sizes of stages.
         times: Mean times of stages.
         on_progress: Called with the number of simulated proposals and their total number.
     """
@@ -195,14 +195,14 @@ class Forecaster:
         spec: SweepSpec,
         *,
         is_made: Callable[[str], bool],
-        weight_bytes: int,
+        sizes: StageSizes,
         times: MeasuredTimes,
         on_progress: Callable[[int, int], None] = lambda _done, _all: None,
     ) -> None:
         self._spec, self._on_progress = spec, on_progress
         self._history: Sequence[PastTrial] = ()
         self._waiting: Mapping[int, TrialConfig] = {}
-        self._is_made, self._weight_bytes, self._times = is_made, weight_bytes, times
+        self._is_made, self._sizes, self._times = is_made, sizes, times
         self._space, self._steps = make_space(spec), Steps()
         self._num_made = self._num_to_make = 0
 
@@ -244,7 +244,7 @@ class Forecaster:
             steps_to_end=Range.of([float(draw.steps_to_end or 0) for draw in counted]) if counted else None,
             device_hours=Range.of([draw.hours or 0.0 for draw in timed]) if timed else None,
             device_hours_if_alone=Range.of([draw.hours_if_alone or 0.0 for draw in timed]) if timed else None,
-            peak_bytes=Range.of([float(draw.schedule.peak(self._bytes)) for draw in draws]),
+            peak_bytes=Range.of([float(draw.schedule.peak(self._sizes.of)) for draw in draws]),
             left_out=num_to_propose - num_simulated,
         )
 
@@ -262,7 +262,7 @@ class Forecaster:
             is_made=self._is_made,
         )
         if self._spec.keep is not None:
-            simulation.keep(Keeping(self._spec.keep, size=self._bytes, scores=scores))
+            simulation.keep(Keeping(self._spec.keep, size=self._sizes.of, scores=scores))
         return self._summarise(simulation.run(), plans=plans)
 
     def _plans(self, num_to_propose: int, *, scores: Mapping[int, float], families: dict[int, str]) -> dict[int, Plan]:
@@ -328,9 +328,6 @@ class Forecaster:
         engine = self._spec.trial.get("engine")
         ranks = engine.get("num_workers") if isinstance(engine, dict) else None
         return ranks if isinstance(ranks, int) else 1
-
-    def _bytes(self, stage: Stage) -> int:
-        return stage_bytes(stage, weight_bytes=self._weight_bytes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

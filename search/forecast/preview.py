@@ -16,7 +16,7 @@ from search.home import Home, check_home
 from search.record import History, Record, open_record
 from search.sampler import PastTrial
 from search.scheduling.scheduler import ENDED, past_trial
-from search.stages.keep_checks import weight_bytes
+from search.stages.keep_checks import stage_sizes
 from trainables.config import TrialConfig
 from trainables.stage_store import is_there
 
@@ -116,7 +116,7 @@ def _forecaster(
     return Forecaster(
         request.spec.model_copy(update={"concurrency": place.concurrency}),
         is_made=request.home.open_store(read_only=True).has if is_there(request.home.store) else lambda _: False,
-        weight_bytes=weight_bytes(config),
+        sizes=stage_sizes(config),
         times=MeasuredTimes() if record is None else measured_times(record, encoder=config.encoder.name),
         on_progress=on_progress,
     )

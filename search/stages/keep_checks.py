@@ -4,30 +4,33 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from functools import partial
 
 from search.errors import SearchError
 from search.record import JsonObject, Record
 from search.stages.garbage_collection import raise_if_shared
-from search.stages.keep_policy import stage_bytes
+from search.stages.keep_policy import StageSizes
 from search.stages.store_keeper import StoreKeeper
 from spaces.sweep_spec import SweepSpec
 from trainables.config import TrialConfig
 from trainables.errors import ConfigError
+from trainables.models.pretrained.encoder_folder import encoder_config
+from trainables.models.text_towers import read_text_tower
 from trainables.plan.provenance import read_provenance
 from trainables.plan.stage_plan import missing_stages, plan_stages
 from trainables.plan.starting_weights import encoder_folder
 from trainables.stage_store import StageStore
 
 
-def weight_bytes(config: TrialConfig) -> int:
-    """Return the size of the weights of a trial's encoder.
+def stage_sizes(config: TrialConfig) -> StageSizes:
+    """Return the sizes of stages with a trial's encoder.
 
     Raises:
         InputError: The encoder cannot be found.
     """
     folder = encoder_folder(config.encoder.name, revision=config.encoder.revision)
-    return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    weight_bytes = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    tower = read_text_tower(folder)
+    return StageSizes(weight_bytes=weight_bytes, encoder=encoder_config(folder) if tower is None else tower.config)
 
 
 def check_keep(spec: SweepSpec, configs: Sequence[TrialConfig]) -> None:
@@ -73,11 +76,11 @@ def make_keeper(
         with contextlib.suppress(SearchError):  # the record's disk can be full; the stages are gone all the same
             record.note(name, kind="removed", payload=payload)
 
-    return StoreKeeper(record, name=name, keep=spec.keep, store=store, weight_bytes=weight_bytes(config), note=note)
+    return StoreKeeper(record, name=name, keep=spec.keep, store=store, sizes=stage_sizes(config), note=note)
 
 
 def _least_bytes(spec: SweepSpec, config: TrialConfig, *, num_kept: int) -> int:
-    size = partial(stage_bytes, weight_bytes=weight_bytes(config))
+    size = stage_sizes(config).of
     plan = plan_stages(config, provenance=read_provenance(config), rungs=spec.rungs)
     made = missing_stages(plan, is_complete=lambda _: False)
     target = max((size(stage) for stage in made if stage.phase == "target" and not stage.is_trunk), default=0)

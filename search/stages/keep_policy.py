@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any  # Any: JSON is untyped
 
 from spaces.keep import KeepConfig
+from trainables.config import EvaluationConfig
+from trainables.models.families.adapted_matrices import adapter_bytes
 from trainables.plan.stage_plan import Stage
 
 STATE_COPIES = 3
@@ -28,17 +31,23 @@ class Removable:
     """Whether it is a trunk, which no trial extends any more."""
 
 
-def stage_bytes(stage: Stage, *, weight_bytes: int) -> int:
-    """Return the expected size of a stage in the store; 0 for an evaluation, which has no weights.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageSizes:
+    """The expected sizes of stages, before they are made."""
 
-    Args:
-        stage: The stage.
-        weight_bytes: Size of the encoder's weights.
-    """
-    if stage.phase == "evaluation":
-        return 0
-    states = STATE_COPIES if stage.is_trunk else 0
-    return weight_bytes * (states + (not stage.is_trunk or stage.stop_share is not None))
+    weight_bytes: int
+    """Size of the encoder's weights."""
+    encoder: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Content of the encoder's config.json; stages of adapters need it."""
+
+    def of(self, stage: Stage) -> int:
+        """Return the expected size of a stage in the store; 0 for an evaluation, which has no weights."""
+        work = stage.work
+        if isinstance(work, EvaluationConfig):
+            return 0
+        states = STATE_COPIES if stage.is_trunk else 0
+        copies = states + (not stage.is_trunk or stage.stop_share is not None)
+        return copies * (self.weight_bytes if work.adapter is None else adapter_bytes(self.encoder, work.adapter))
 
 
 def removals(found: Iterable[Removable], *, keep: KeepConfig, excess: int | None) -> list[Removable]:

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from search.errors import StoreSharedError
 from search.record import JsonObject, Record
 from search.stages.garbage_collection import raise_if_shared, with_ancestors
-from search.stages.keep_policy import Removable, headroom, removals, stage_bytes
+from search.stages.keep_policy import Removable, StageSizes, headroom, removals
 from search.stages.needs import read_needs, stages_of
 from spaces.keep import KeepConfig
 from trainables.errors import TrainablesError
 from trainables.plan.stage_plan import Stage
-from trainables.stage_store import ListedStage, StageStore
+from trainables.stage_store import ListedStage, StageFacts, StageStore
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class StoreKeeper:
         name: Name of the sweep.
         keep: Its `keep`.
         store: Its store.
-        weight_bytes: Size of the weights of its encoder: the size of a stage before one was made.
+        sizes: The sizes of its stages before one of them was made.
         note: Called with what was removed, to record it.
     """
 
@@ -64,11 +64,11 @@ class StoreKeeper:
         name: str,
         keep: KeepConfig,
         store: StageStore,
-        weight_bytes: int,
+        sizes: StageSizes,
         note: Callable[[JsonObject], None],
     ) -> None:
         self._record, self._name, self._keep, self._store = record, name, keep, store
-        self._weight_bytes, self._note = weight_bytes, note
+        self._sizes, self._note = sizes, note
         self._known: dict[str, ListedStage] = {}
         self._last: _Look | None = None
         self._has_warned: set[str] = set()
@@ -100,9 +100,8 @@ class StoreKeeper:
             return True, () if look is None else self._remove(look, excess=None)
         coming = {stage.key: stage for stages in (missing, *running) for stage in stages}
         needed = sum(self.size(stage) for key, stage in coming.items() if key not in look.stages)
-        reserve = headroom(
-            missing, keep=self._keep, num_kept=look.num_kept, target_bytes=self._size_of("target", self._weight_bytes)
-        )
+        targets = [self.size(stage) for stage in missing if stage.phase == "target" and not stage.is_trunk]
+        reserve = headroom(missing, keep=self._keep, num_kept=look.num_kept, target_bytes=max(targets, default=0))
         has_room = look.lowest_bytes + needed + reserve <= self._keep.bytes
         if not has_room and not is_forced:
             return False, ()
@@ -115,8 +114,9 @@ class StoreKeeper:
 
     def size(self, stage: Stage) -> int:
         """Return the expected size of a stage: the largest of its kind in the store, else that of its weights."""
-        expected = stage_bytes(stage, weight_bytes=self._weight_bytes)
-        return self._size_of(stage.phase, expected, is_trunk=stage.is_trunk)
+        kind = (stage.phase, stage.is_trunk, None if stage.is_trunk else getattr(stage.work, "adapter", None))
+        sizes = (one.num_bytes for one in self._known.values() if one.facts is not None and _kind(one.facts) == kind)
+        return max(sizes, default=self._sizes.of(stage))
 
     def _look(self) -> _Look | None:
         """Return what the store holds and what can go; None if that cannot be known now."""
@@ -150,21 +150,17 @@ class StoreKeeper:
             self._note({"stages": [*keys], "num_bytes": num_bytes, "phases": {**phases}})
         return tuple(stage.key for stage in gone)
 
-    def _size_of(self, phase: str, expected: int, *, is_trunk: bool = False) -> int:
-        """Return the largest size of such stages in the store; what is expected where there are none."""
-        sizes = (
-            stage.num_bytes
-            for stage in self._known.values()
-            if stage.facts is not None and (stage.facts.phase, stage.facts.is_trunk) == (phase, is_trunk)
-        )
-        return max(sizes, default=expected)
-
     def _warn(self, message: str) -> None:
         """Print a warning, once for each of its kinds: its numbers change with every trial."""
         kind = message.split(",", maxsplit=1)[0]
         if kind not in self._has_warned:
             self._has_warned.add(kind)
             log.warning("keep: %s", message)
+
+
+def _kind(facts: StageFacts) -> tuple[object, ...]:
+    """Return what stages of about the same size have in common."""
+    return (facts.phase, facts.is_trunk, facts.adapter)
 
 
 def _removable(stage: ListedStage) -> Removable | None:

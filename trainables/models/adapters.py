@@ -82,10 +82,10 @@ def merge_adapter(model: PreTrainedModel, folder: Path) -> None:
     adapter = AdapterConfig.model_validate_json((folder / SETTINGS).read_bytes())
     tensors = read_weights(folder / ADAPTER)
     for name in sorted(name.removesuffix(".lora_A") for name in tensors if name.endswith(".lora_A")):
-        linear = model.get_submodule(name)
+        weight = model.get_parameter(f"{name}.weight")
         low_RI, high_NR = tensors[f"{name}.lora_A"].float(), tensors[f"{name}.lora_B"].float()
         with torch.no_grad():
-            linear.weight += high_NR @ low_RI * (adapter.alpha / adapter.rank)
+            weight += high_NR @ low_RI * (adapter.alpha / adapter.rank)
 
 
 def _settings(encoder: Encoder, adapter: AdapterConfig) -> Any:

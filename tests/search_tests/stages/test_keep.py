@@ -23,7 +23,7 @@ from search.scheduling.scheduler import Start, TrialScheduler
 from search.scheduling.stage_demand import StagePlans
 from search.stages import leave_note
 from search.stages.keep_checks import make_keeper
-from search.stages.keep_policy import stage_bytes
+from search.stages.keep_policy import StageSizes
 from search.stages.needs import read_needs, stages_of
 from spaces.keep import KeepConfig
 from spaces.space.binder import bind
@@ -38,6 +38,7 @@ from trainables.stage_store import StageStore
 WEIGHTS = 30_000
 """Bytes of an encoder here; the manifest of a stage takes one or two thousand more."""
 STAGE = WEIGHTS + 3_000
+SIZES = StageSizes(weight_bytes=WEIGHTS)
 BEST = 3
 LIMIT = 24 * STAGE
 """Three best trials with all that they were made from take up to 15: two parts, the merge of them, an average and its
@@ -99,7 +100,7 @@ class Sweep:
         config = bind(space := make_space(self.spec), default_assignment(space))
         keeper = make_keeper(self.record, name="kept", spec=self.spec, store=self.store, config=config)
         if keeper is not None:
-            keeper._weight_bytes = WEIGHTS
+            keeper._sizes = SIZES
             self.scheduler.keep(keeper)
         self.plans, num_ended = plans, 0
         while until is None or num_ended < until:
@@ -132,7 +133,7 @@ class Sweep:
         of_parts = [key for key in (stage.parent, *stage.made_of) if key]
         assert all(self.store.has(key) for key in of_parts), "a stage that a running trial needs was removed"
         with self.store.lease(stage.key), self.store.work_folder(stage.key) as folder:
-            (folder / "model.safetensors").write_bytes(b"w" * max(50, stage_bytes(stage, weight_bytes=WEIGHTS)))
+            (folder / "model.safetensors").write_bytes(b"w" * max(50, SIZES.of(stage)))
             told = {"phase": stage.phase, "parent": stage.parent, "is_trunk": stage.is_trunk}
             parts = stage.made_of if stage.combination else ()
             self.store.commit(stage.key, folder=folder, facts=FACTS.model_copy(update={**told, "parts": parts}))
@@ -237,7 +238,7 @@ def with_parts(stages: dict[str, Any], keys: set[str]) -> set[str]:
 def test_the_forecast_foretells_the_largest_store(small: Sweep) -> None:
     def forecast(spec: SweepSpec) -> float:
         spec = spec.model_copy(update={"concurrency": 2})
-        made = Forecaster(spec, is_made=lambda _: False, weight_bytes=STAGE, times=MeasuredTimes())
+        made = Forecaster(spec, is_made=lambda _: False, sizes=StageSizes(weight_bytes=STAGE), times=MeasuredTimes())
         return made.forecast(num_to_propose=24).peak_bytes.expected
 
     with_limit, without = forecast(small.spec), forecast(small.spec.model_copy(update={"keep": None}))
