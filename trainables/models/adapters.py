@@ -18,12 +18,11 @@ from torch import Tensor, nn
 
 from trainables.config.adapter import AdapterConfig
 from trainables.models.families.adapted_matrices import adapted
+from trainables.models.families.by_name import family_of
 from trainables.models.weights import read_weights, write_weights
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-    from trainables.models.encoder import Encoder
 
 ADAPTER, SETTINGS = "adapter.safetensors", "adapter.json"
 """Files of an adapter in a stage's folder."""
@@ -31,11 +30,11 @@ ADAPTER, SETTINGS = "adapter.safetensors", "adapter.json"
 _NAME = "default"
 
 
-def add_adapter(encoder: Encoder, adapter: AdapterConfig, *, seed: int) -> None:
-    """Freeze an encoder and add a new adapter, which changes no output before it is trained.
+def add_adapter(model: PreTrainedModel, adapter: AdapterConfig, *, seed: int) -> None:
+    """Freeze the model of an encoder and add a new adapter, which changes no output before it is trained.
 
     Args:
-        encoder: The encoder, changed in place.
+        model: The model of transformers, changed in place.
         adapter: Settings of the adapter.
         seed: Seed of its weights; the global random state is neither read nor changed.
     """
@@ -44,7 +43,7 @@ def add_adapter(encoder: Encoder, adapter: AdapterConfig, *, seed: int) -> None:
     digest = hashlib.sha256(f"{seed} adapter".encode()).digest()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int.from_bytes(digest[:8], "big", signed=True))
-        inject_adapter_in_model(_settings(encoder, adapter), encoder.model, adapter_name=_NAME)
+        inject_adapter_in_model(_settings(model, adapter), model, adapter_name=_NAME)
 
 
 def is_of_adapter(name: str) -> bool:
@@ -88,26 +87,24 @@ def merge_adapter(model: PreTrainedModel, folder: Path) -> None:
             weight += high_NR @ low_RI * (adapter.alpha / adapter.rank)
 
 
-def _settings(encoder: Encoder, adapter: AdapterConfig) -> Any:
+def _settings(model: PreTrainedModel, adapter: AdapterConfig) -> Any:
     from peft import LoraConfig
 
     return LoraConfig(
         r=adapter.rank,
         lora_alpha=adapter.alpha,  # pyright: ignore[reportArgumentType]  (peft only divides it)
         lora_dropout=adapter.dropout,
-        target_modules=_matrices(encoder, adapter),
+        target_modules=_matrices(model, adapter),
         bias="none",
     )
 
 
-def _matrices(encoder: Encoder, adapter: AdapterConfig) -> list[str]:
+def _matrices(model: PreTrainedModel, adapter: AdapterConfig) -> list[str]:
     """Return the full names of the matrices that get an adapter."""
-    layers = (part for layer in encoder.family.layers(encoder.model) for part in layer)
+    layers = (part for layer in family_of(model.config.model_type).layers(model) for part in layer)
     in_layers = {id(module) for part in layers for module in part.modules()}
     linear = (
-        name
-        for name, module in encoder.model.named_modules()
-        if isinstance(module, nn.Linear) and id(module) in in_layers
+        name for name, module in model.named_modules() if isinstance(module, nn.Linear) and id(module) in in_layers
     )
     return adapted(linear, adapter)
 

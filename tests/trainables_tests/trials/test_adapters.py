@@ -122,7 +122,7 @@ def trained_by_peft(work: PhaseConfig, bench: Bench) -> tuple[list[float], dict[
     data = training_data(work, {"mnli": open_encoded_task(request)})
     assert work.adapter is not None
     start = load_encoder(bench.encoder, dropout=0.0)
-    add_adapter(start, work.adapter, seed=work.seed)
+    add_adapter(start.model, work.adapter, seed=work.seed)
     built = build_task_model(work, {"mnli": task("mnli")}, encoder=load_encoder(bench.encoder, dropout=0.0))
     head = {name: nn.Parameter(value.clone()) for name, value in built.heads["mnli"].scorer.state_dict().items()}
     model = get_peft_model(
@@ -260,7 +260,7 @@ def test_the_file_has_the_size_that_arithmetic_says(targets: Any, tmp_path: Path
     config = {**LARGE, "hidden_size": 256, "intermediate_size": 1024, "num_hidden_layers": 3, "vocab_size": 100}
     adapter = AdapterConfig(targets=targets)
     encoder = new_encoder(config, dropout=0.0)
-    add_adapter(encoder, adapter, seed=0)
+    add_adapter(encoder.model, adapter, seed=0)
 
     write_adapter(encoder.model.state_dict(), adapter=adapter, folder=tmp_path, dtype=torch.float32)
 
@@ -273,7 +273,7 @@ def test_an_untrained_adapter_changes_nothing_and_a_merged_one_computes_the_same
 ) -> None:
     ids_BT, adapter = torch.randint(5, 50, (3, 7)), AdapterConfig(rank=4, targets="all")
     plain, adapted = (load_encoder(tiny_encoder, dropout=0.0).eval() for _ in range(2))
-    add_adapter(adapted, adapter, seed=1)
+    add_adapter(adapted.model, adapter, seed=1)
     assert torch.equal(adapted(ids_BT, None).hidden_BSD, plain(ids_BT, None).hidden_BSD)
     with torch.no_grad():
         for name, weight in adapted.model.named_parameters():
