@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-from search.stages.keep_policy import Removable, headroom, removals
+from search.stages.keep_policy import Removable, headroom, makes_shared, removals, waiting_of
 from spaces.keep import KeepConfig
 from trainables.plan.stage_plan import Stage
 
@@ -53,24 +53,32 @@ class Keeping:
         if len(self._best) > self._keep.best:
             del self._best[min(self._best, key=lambda each: (self._scores[each], -each))]
 
-    def fits(self, missing: Sequence[Stage], *, made: Collection[str], running: Iterable[Stage]) -> bool:
-        """Return whether the store has room for the stages that a trial would make.
+    def choose(
+        self, waiting: Sequence[Sequence[Stage]], *, made: Collection[str], running: Sequence[Stage], is_idle: bool
+    ) -> int | None:
+        """Return the place of the first waiting trial for which the store has room, as the driver chooses it.
 
         Args:
-            missing: These stages.
+            waiting: The stages that each trial has to make, in the order in which the trials can start.
             made: Keys of the complete stages.
             running: Stages that the running trials had to make when they started.
+            is_idle: Whether no trial runs.
         """
         if self._keep.bytes is None:
-            return True
-        return self._lowest(made) + self._coming(missing, made=made, running=running) <= self._keep.bytes
-
-    def num_bytes(self, stages: Iterable[Stage]) -> int:
-        """Return the size of some stages."""
-        return sum(map(self._size, stages))
+            return 0
+        demand = waiting_of(waiting, size=self._size)
+        lowest, best = self._lowest(made), {key for keys in self._best.values() for key in keys}
+        best_bytes = sum(self._size(self._stages[key]) for key in best)
+        for place, missing in enumerate(waiting):
+            reserve = headroom(missing, keep=self._keep, best_bytes=best_bytes, waiting=demand)
+            if lowest + self._coming(missing, made=made, running=running) + reserve <= self._keep.bytes:
+                return place
+        if not is_idle:
+            return None
+        return min(range(len(waiting)), key=lambda at: (makes_shared(waiting[at]), sum(map(self._size, waiting[at]))))
 
     def removed(self, missing: Sequence[Stage], *, made: Collection[str], running: Iterable[Stage]) -> list[str]:
-        """Return the keys of the stages to remove before a trial starts; see `fits` for the arguments."""
+        """Return the keys of the stages to remove before a trial starts that would make stages."""
         found = [self._removable(key) for key in sorted(made) if self._is_removable(key)]
         total = sum(self._size(self._stages[key]) for key in made if key in self._stages)
         coming = self._coming(missing, made=made, running=running)
@@ -82,9 +90,7 @@ class Keeping:
 
     def _coming(self, missing: Sequence[Stage], *, made: Collection[str], running: Iterable[Stage]) -> int:
         coming = {stage.key: stage for stage in (*missing, *running) if stage.key not in made}
-        targets = [self._size(stage) for stage in missing if stage.phase == "target" and not stage.is_trunk]
-        reserve = headroom(missing, keep=self._keep, num_kept=len(self._best), target_bytes=max(targets, default=0))
-        return sum(map(self._size, coming.values())) + reserve
+        return sum(map(self._size, coming.values()))
 
     def _is_removable(self, key: str) -> bool:
         stage = self._stages.get(key)

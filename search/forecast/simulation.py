@@ -156,12 +156,9 @@ class Simulation:
         ordered = in_order(candidates, in_flight=in_flight, loaded=self._loaded)
         if self._keeping is None or not ordered:
             return next(iter(ordered), None)
-        keeping, running = self._keeping, self._in_making()
-        missing = {each.number: self._missing(each.number, rung=self._pending[each.number]) for each in ordered}
-        for each in ordered:
-            if keeping.fits(missing[each.number], made=self._made, running=running):
-                return each
-        return None if self._running else min(ordered, key=lambda each: keeping.num_bytes(missing[each.number]))
+        missing = [self._missing(each.number, rung=self._pending[each.number]) for each in ordered]
+        place = self._keeping.choose(missing, made=self._made, running=self._in_making(), is_idle=not self._running)
+        return None if place is None else ordered[place]
 
     def _in_making(self) -> list[Stage]:
         """Return the stages that running trials had to make when they started."""

@@ -260,25 +260,16 @@ class TrialScheduler:
         yield from (each for each in ordered if each.first is None or not self._plans.is_held(each.first))
 
     def _with_room(self, first: Candidate | None) -> Candidate | None:
-        """Return the first trial for whose stages the store has room.
-
-        If no trial runs, nothing else will make room: then the trial starts that needs the least.
-        """
+        """Return the trial that starts: `first`, or with a limited store the first for whose stages it has room."""
         if first is None:
             self._store_room.tidy()
         if first is None or not self._store_room.is_limited:
             return first
         if not self._store_room.look_again() and self._running:
             return None  # as when this was last decided
-        trials = [self._pending[each.number] for each in self._startable()]
-        for each in trials:
-            if self._store_room.has_room(each.trial, rung=each.rung):
-                return self._plans.candidate(each.trial, rung=each.rung)
-        if self._running:
-            return None
-        least = min(trials, key=lambda each: self._store_room.missing_bytes(each.trial, rung=each.rung))
-        self._store_room.has_room(least.trial, rung=least.rung, is_forced=True)
-        return self._plans.candidate(least.trial, rung=least.rung)
+        waiting = [self._pending[each.number] for each in self._startable()]
+        place = self._store_room.choose([(one.trial, one.rung) for one in waiting], is_idle=not self._running)
+        return None if place is None else self._plans.candidate(waiting[place].trial, rung=waiting[place].rung)
 
     def _choose_among_more(self) -> Candidate | None:
         """Propose more trials while no waiting trial can start, but no more than can run at a time."""

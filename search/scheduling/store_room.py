@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from search.record import TrialRow
 from search.scheduling.stage_demand import Plans
 from search.stages import StoreKeeper
+from search.stages.keep_policy import makes_shared, waiting_of
 from trainables.plan.stage_plan import Stage
 
 
@@ -58,10 +61,31 @@ class StoreRoom:
         self._forget(removed)
         return has_room or is_forced
 
-    def missing_bytes(self, trial: TrialRow, *, rung: int) -> int:
-        """Return the expected size of the stages that a trial has to make at a rung; 0 without a keeper."""
-        stages = self._plans.missing(trial, rung=rung)
-        return 0 if self.keeper is None else sum(map(self.keeper.size, stages))
+    def choose(self, trials: Sequence[tuple[TrialRow, int]], *, is_idle: bool) -> int | None:
+        """Return the place of the first waiting trial for which the store has room; remove other stages for it.
+
+        If no trial runs, nothing else will make room. Then a trial starts in any case: one that makes no stages for
+        others, if there is one, and of these the one that needs the least. It lets others end that need those stages.
+
+        Args:
+            trials: The trials that can start, in order, with their rungs; at least one.
+            is_idle: Whether no trial runs.
+        """
+        assert self.keeper is not None  # noqa: S101  (the scheduler asks only with a keeper)
+        size = self.keeper.size
+        missing = [self._plans.missing(trial, rung=rung) for trial, rung in trials]
+        waiting, running = waiting_of(missing, size=size), list(self._running.values())
+        for place, stages in enumerate(missing):
+            has_room, removed = self.keeper.make_room(stages, running=running, waiting=waiting)
+            self._forget(removed)
+            if has_room:
+                return place
+        if not is_idle:
+            return None
+        least = min(range(len(missing)), key=lambda at: (makes_shared(missing[at]), sum(map(size, missing[at]))))
+        _, removed = self.keeper.make_room(missing[least], running=running, is_forced=True)
+        self._forget(removed)
+        return least
 
     def note_start(self, trial: TrialRow, *, rung: int) -> None:
         """Note that a trial starts a rung: the store must have room for what it makes."""

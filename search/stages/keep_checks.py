@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from search.errors import SearchError
 from search.record import JsonObject, Record
 from search.stages.garbage_collection import raise_if_shared
-from search.stages.keep_policy import StageSizes
+from search.stages.keep_policy import StageSizes, waiting_of
 from search.stages.store_keeper import StoreKeeper
 from spaces.sweep_spec import SweepSpec
 from trainables.config import TrialConfig
@@ -48,8 +48,8 @@ def check_keep(spec: SweepSpec, configs: Sequence[TrialConfig]) -> None:
     num_kept = min(spec.keep.best, spec.trials - 1)
     least = max(_least_bytes(spec, config, num_kept=num_kept) for config in configs)
     if spec.keep.bytes < least:
-        message = f"{spec.keep.bytes:,} bytes are too few: the models of the {num_kept} best trials and all stages of "
-        message += f"one that runs take about {least:,}; set it to more, or lower keep.best"
+        message = f"{spec.keep.bytes:,} bytes are too few: the {num_kept} best trials and one that runs can take "
+        message += f"{least:,}; set it to more, or lower keep.best"
         raise ConfigError("keep.bytes", message)
 
 
@@ -83,5 +83,5 @@ def _least_bytes(spec: SweepSpec, config: TrialConfig, *, num_kept: int) -> int:
     size = stage_sizes(config).of
     plan = plan_stages(config, provenance=read_provenance(config), rungs=spec.rungs)
     made = missing_stages(plan, is_complete=lambda _: False)
-    target = max((size(stage) for stage in made if stage.phase == "target" and not stage.is_trunk), default=0)
-    return sum(map(size, made)) + num_kept * target
+    demand = waiting_of([made], size=size)
+    return demand.largest_bytes + num_kept * demand.lasting_bytes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any  # Any: JSON is untyped
 
@@ -77,17 +77,48 @@ def _rank(stage: Removable) -> tuple[bool, float, str]:
     return (stage.phase in SHARED_PHASES, stage.seconds / max(1, stage.num_bytes), stage.key)
 
 
-def headroom(missing: Sequence[Stage], *, keep: KeepConfig, num_kept: int, target_bytes: int) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """What the trials that wait would take in the store."""
+
+    largest_bytes: int = 0
+    """Size of all stages that one of them has to make: the most of any."""
+    lasting_bytes: int = 0
+    """Size of those of its stages that stay if it is one of the best: the most of any."""
+
+
+def waiting_of(trials: Iterable[Sequence[Stage]], *, size: Callable[[Stage], int]) -> Waiting:
+    """Return what waiting trials would take.
+
+    Args:
+        trials: The stages that each of them has to make.
+        size: Returns the size of a stage.
+    """
+    known = list(trials)
+    return Waiting(
+        largest_bytes=max((sum(map(size, stages)) for stages in known), default=0),
+        lasting_bytes=max((sum(size(one) for one in stages if not one.is_trunk) for stages in known), default=0),
+    )
+
+
+def makes_shared(missing: Sequence[Stage]) -> bool:
+    """Return whether a trial makes stages that stay for others that wait."""
+    return any(stage.phase in SHARED_PHASES for stage in missing)
+
+
+def headroom(missing: Sequence[Stage], *, keep: KeepConfig, best_bytes: int, waiting: Waiting) -> int:
     """Return the bytes that have to stay free, beside a trial's own stages, when the trial starts.
 
-    A trial that makes shared stages must leave room for the target stages of the best trials that are still to come.
+    What a trial makes for others stays when it has ended. So a trial that makes shared stages must leave room for the
+    best trials to come, and for the largest trial that waits: otherwise the store could become so full of stages that
+    are needed later that no trial has room.
 
     Args:
         missing: The stages that the trial makes.
         keep: The sweep's `keep`.
-        num_kept: Finished trials so far.
-        target_bytes: Size of a target stage.
+        best_bytes: Size of the stages of the best trials so far.
+        waiting: What the waiting trials would take.
     """
-    if not any(stage.phase in SHARED_PHASES for stage in missing):
+    if not makes_shared(missing):
         return 0
-    return max(0, keep.best - num_kept) * target_bytes
+    return max(0, keep.best * waiting.lasting_bytes - best_bytes) + waiting.largest_bytes

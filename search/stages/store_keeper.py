@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from search.errors import StoreSharedError
 from search.record import JsonObject, Record
 from search.stages.garbage_collection import raise_if_shared, with_ancestors
-from search.stages.keep_policy import Removable, StageSizes, headroom, removals
+from search.stages.keep_policy import Removable, StageSizes, Waiting, headroom, removals
 from search.stages.needs import read_needs, stages_of
 from spaces.keep import KeepConfig
 from trainables.errors import TrainablesError
@@ -32,8 +32,8 @@ class _Look:
 
     stages: dict[str, ListedStage]
     removable: dict[str, Removable]
-    num_kept: int
-    """Finished trials that are kept."""
+    best_bytes: int
+    """Size of the stages of finished trials that stay."""
 
     @property
     def num_bytes(self) -> int:
@@ -86,13 +86,19 @@ class StoreKeeper:
         return self._remove(look, excess=excess)
 
     def make_room(
-        self, missing: Sequence[Stage], *, running: Iterable[Sequence[Stage]], is_forced: bool = False
+        self,
+        missing: Sequence[Stage],
+        *,
+        running: Iterable[Sequence[Stage]],
+        waiting: Waiting | None = None,
+        is_forced: bool = False,
     ) -> tuple[bool, tuple[str, ...]]:
         """Make room for the stages that a trial would make; return whether there is room, and the removed keys.
 
         Args:
             missing: The stages that the trial would make.
             running: The stages that each running trial had to make when it started.
+            waiting: What the waiting trials would take, if the trial has to leave room for them.
             is_forced: Whether the trial starts in any case: then as much as possible is removed.
         """
         look = self._last = self._last or self._look()
@@ -100,8 +106,7 @@ class StoreKeeper:
             return True, () if look is None else self._remove(look, excess=None)
         coming = {stage.key: stage for stages in (missing, *running) for stage in stages}
         needed = sum(self.size(stage) for key, stage in coming.items() if key not in look.stages)
-        targets = [self.size(stage) for stage in missing if stage.phase == "target" and not stage.is_trunk]
-        reserve = headroom(missing, keep=self._keep, num_kept=look.num_kept, target_bytes=max(targets, default=0))
+        reserve = headroom(missing, keep=self._keep, best_bytes=look.best_bytes, waiting=waiting or Waiting())
         has_room = look.lowest_bytes + needed + reserve <= self._keep.bytes
         if not has_room and not is_forced:
             return False, ()
@@ -110,7 +115,7 @@ class StoreKeeper:
                 f"the stages that trials still need, with those of the next trial, take {look.lowest_bytes + needed:,} "
                 f"bytes, more than keep.bytes ({self._keep.bytes:,}); raise keep.bytes, or lower keep.best"
             )
-        return has_room, self._remove(look, excess=look.num_bytes + needed + reserve - self._keep.bytes)
+        return has_room, self._remove(look, excess=look.num_bytes + needed - self._keep.bytes)
 
     def size(self, stage: Stage) -> int:
         """Return the expected size of a stage: the largest of its kind in the store, else that of its weights."""
@@ -134,9 +139,10 @@ class StoreKeeper:
         needed = with_ancestors(needs.unfinished | needs.kept, stages=self._known)
         own = {key for keys in stages_of(self._record, self._name).values() for key in keys}
         found = (_removable(stage) for key, stage in self._known.items() if key in own - needed)
-        num_kept = min(self._keep.best, len(self._record.trials(self._name, states=("finished",))))
+        kept = with_ancestors(needs.kept, stages=self._known) & own
         removable = {stage.key: stage for stage in found if stage is not None}
-        return _Look(stages=self._known, removable=removable, num_kept=num_kept)
+        best_bytes = sum(self._known[key].num_bytes for key in kept)
+        return _Look(stages=self._known, removable=removable, best_bytes=best_bytes)
 
     def _remove(self, look: _Look, *, excess: int | None) -> tuple[str, ...]:
         gone: list[Removable] = []
