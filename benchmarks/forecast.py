@@ -25,6 +25,7 @@ from replay.surrogate import load
 
 from search.forecast.forecaster import Forecaster
 from search.forecast.measured_times import MeasuredTimes
+from search.stages.keep_policy import StageSizes
 
 SAMPLERS = ("random", "tpe", "stage_aware")
 BOUND = 0.15
@@ -36,7 +37,10 @@ def error_of(seed: int, *, sampler: str, num_trials: int) -> float:
     """Return the relative error of the forecast: forecast steps divided by the steps taken, minus 1."""
     part, method = SLICES[0], Method(name=sampler, sampler={"name": sampler})
     forecaster = Forecaster(
-        spec_of(part, method, seed=seed), is_made=lambda _: False, weight_bytes=1, times=MeasuredTimes()
+        spec_of(part, method, seed=seed),
+        is_made=lambda _: False,
+        sizes=StageSizes(weight_bytes=1),
+        times=MeasuredTimes(),
     )
     forecast = forecaster.forecast(num_to_propose=num_trials).steps_paid
     assert forecast is not None  # noqa: S101  (every phase has steps)

@@ -10,6 +10,7 @@ from search.publication.licences import TaskLicence
 from search.publication.model_card import card_body, card_metadata
 from search.record import Record, TrialRow
 from spaces.own_tasks import adopt_tasks
+from trainables.plan.starting_weights import encoder_folder
 from trainables.ranks.jobs import HEADS
 from trainables.stage_store import StageStore, StoredStage, is_there, why_not_writable
 from trainables.tasks.registry import task
@@ -62,13 +63,25 @@ def export_trial(record: Record, *, sweep: str, number: int, folder: Path, store
     from trainables.models.weights import read_weights
 
     export_classifier(
-        stage.folder,
+        _encoder_of(stage, trial, store=store),
         head=head_state(read_weights(stage.folder / HEADS), task=target.name),
         pooling=trial.trial_config.target.pooling,
         labels=target.labels,
         folder=folder,
         card=CardParts(metadata=card_metadata(facts), sections=card_body(facts)),
     )
+
+
+def _encoder_of(stage: StoredStage, trial: TrialRow, *, store: str) -> tuple[Path, ...]:
+    """Return the folder of a whole encoder, then those of the adapters on it: together they are a stage's encoder."""
+    adapters: tuple[Path, ...] = ()
+    while stage.facts.adapter is not None:
+        adapters = (stage.folder, *adapters)
+        if stage.facts.parent is None:
+            encoder = trial.trial_config.encoder
+            return (encoder_folder(encoder.name, revision=encoder.revision), *adapters)
+        stage = _stage(stage.facts.parent, trial, store=store)
+    return (stage.folder, *adapters)
 
 
 def training_licences(record: Record, *, sweep: str, number: int) -> tuple[TaskLicence, ...]:
@@ -95,6 +108,10 @@ def _check_finished(trial: TrialRow) -> None:
 def _target_stage(record: Record, trial: TrialRow, *, store: str) -> StoredStage:
     lineage = record.measurements(trial.sweep, number=trial.number)[-1].trial_result.stages
     key = next(stage.key for stage in lineage if stage.phase == "target" and not stage.further and not stage.is_trunk)
+    return _stage(key, trial, store=store)
+
+
+def _stage(key: str, trial: TrialRow, *, store: str) -> StoredStage:
     found = StageStore(store, read_only=True).find(key) if is_there(store) else None
     if found is None:
         msg = (

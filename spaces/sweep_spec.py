@@ -27,6 +27,7 @@ from spaces.deepspeed_file import read_deepspeed
 from spaces.error_values import with_value
 from spaces.errors import UnknownSweepSpecError
 from spaces.fixed_trial import fixed_branch
+from spaces.keep import KeepConfig
 from spaces.key_order import KEY_ORDER, in_key_order, with_key_order
 from spaces.objectives import SCORES, Goal, Score, complaint_about, complaint_about_one
 from spaces.own_tasks import adopt_tasks, read_tasks, take_tasks_of_trial
@@ -143,6 +144,8 @@ class SweepSpec(FrozenModel):
     concurrency, and pruning depends on the scores of earlier trials, so timing has no effect."""
     track: tuple[SinkConfig, ...] = Field(default=(), strict=False)
     """Where events are reported while the sweep runs; nowhere by default."""
+    keep: KeepConfig | None = None
+    """Which stages of ended trials stay in the store; all by default."""
     tasks: JsonObject | None = None
     """The user's own tasks: written as a list of task files, stored as name -> task (`spaces.own_tasks`)."""
     trial: JsonObject = Field(default_factory=dict[str, JsonValue])
@@ -159,7 +162,7 @@ class SweepSpec(FrozenModel):
     def _without_new_defaults(self, handler: SerializerFunctionWrapHandler) -> JsonObject:
         """Leave out newer fields that say nothing, so that older sweeps on record have the same spec."""
         fields: JsonObject = handler(self)
-        idle = {name for name in ("constraints", "track") if not getattr(self, name)}
+        idle = {name for name in ("constraints", "track", "keep") if not getattr(self, name)}
         idle |= {"stop"} if self.stop == StopConfig() else set[str]()
         return {name: value for name, value in fields.items() if name not in idle}
 
@@ -339,6 +342,7 @@ def _known_names(path: str) -> list[str]:
         "priors": PriorsConfig,
         "rungs": RungsConfig,
         "pruner": PrunerConfig,
+        "keep": KeepConfig,
     }
     return list(parts.get(path.split(".", maxsplit=1)[0], SweepSpec).model_fields)
 

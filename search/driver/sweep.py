@@ -34,6 +34,7 @@ from search.scheduling.disk_pause import DiskPause, can_write, free_bytes
 from search.scheduling.scheduler import Start, TrialScheduler
 from search.scheduling.stage_demand import StagePlans
 from search.stages import Limits, collect, leave_note
+from search.stages.keep_checks import check_keep, make_keeper
 from search.tracking.sinks import check_sinks
 from search.tracking.tracker import tracking
 from spaces.fast_defaults import Completed
@@ -43,7 +44,7 @@ from spaces.space.enumeration import default_assignment
 from spaces.sweep_spec import SweepSpec, make_space, make_sweep_spec, recorded
 from trainables.checks.open_files import raise_open_files, with_ray
 from trainables.checks.preflight import check_trial
-from trainables.config import EngineConfig, TrialConfig
+from trainables.config import TrialConfig
 from trainables.errors import TrainablesError
 from trainables.stage_store import StageStore
 
@@ -85,7 +86,8 @@ def run_sweep(request: SweepRequest) -> None:
         RunError: Every trial failed, Ray ended, or the disk cannot be used.
         KeyboardInterrupt: The user interrupted the sweep; finished trials are on record.
     """
-    engine = check_families(request.spec).engine
+    config = check_families(request.spec)
+    engine = config.engine
     check_home(request.home)
     check_sinks(request.spec.track)
     raise_open_files(needed=with_ray(engine.num_workers))
@@ -105,7 +107,7 @@ def run_sweep(request: SweepRequest) -> None:
             try:
                 if is_unfinished(record, request.name):
                     with publishing(request.home, request.name):
-                        _tune(record, request, engine=engine, fence=ownership.fence)
+                        _tune(record, request, config=config, fence=ownership.fence)
             finally:
                 record.interrupt_running(request.name)
         _check_any_succeeded(record, request.name)
@@ -127,6 +129,7 @@ def check_families(spec: SweepSpec) -> TrialConfig:
     for config in configs:
         check_trial(config)
     check_checkpoint_arms(space, configs[-1])
+    check_keep(spec, configs)
     return configs[-1]
 
 
@@ -140,10 +143,11 @@ def _revise(record: Record, request: SweepRequest) -> None:
     record.revise(request.name, revision=changes.revision)
 
 
-def _tune(record: Record, request: SweepRequest, *, engine: EngineConfig, fence: int) -> None:
+def _tune(record: Record, request: SweepRequest, *, config: TrialConfig, fence: int) -> None:
     from search.driver.record_keeper import record_keeper
     from search.driver.tune_run import RayCluster, tune_trials
 
+    engine = config.engine
     for left in find_dead_sessions(request.home):
         left.clear()
     with RayCluster() as cluster, _scratch(request, cluster) as scratch:
@@ -161,6 +165,8 @@ def _tune(record: Record, request: SweepRequest, *, engine: EngineConfig, fence:
             plans=StagePlans(store, rungs=request.spec.rungs),
             pause=pause,
         )
+        if keeper := make_keeper(record, name=request.name, spec=request.spec, store=store, config=config):
+            scheduler.keep(keeper)
         quarantine = cluster.quarantine(
             lambda: quarantined_places(record, sweep=request.name), devices=place.devices, num_ranks=engine.num_workers
         )
@@ -169,7 +175,7 @@ def _tune(record: Record, request: SweepRequest, *, engine: EngineConfig, fence:
         with (
             _reporting_lost_ray(cluster),
             _view(request),
-            record_keeper(request.home.record, is_cluster=cluster.session is None) as keeper,
+            record_keeper(request.home.record, is_cluster=cluster.session is None) as address,
             StopSignals(request.home.stop_path(request.name)) as stopping,
         ):
             cluster.on_lost = stopping.stop_now
@@ -181,11 +187,12 @@ def _tune(record: Record, request: SweepRequest, *, engine: EngineConfig, fence:
             )
             tune_trials(
                 scheduler,
-                order=lambda start: _make_order(start, request, place=place, fence=fence, keeper=keeper),
+                order=lambda start: _make_order(start, request, place=place, fence=fence, keeper=address),
                 resources=quarantine,
                 scratch=scratch,
                 is_stopping=lambda: stopping.is_asked or budget.is_reached(now=scheduler.has_room),
             )
+            scheduler.tidy()
         _report_early_end(request, stopping=stopping, budget=budget, pause=pause)
         if scheduler.reason_to_stop:
             record.note(request.name, kind=STOPPED, payload={"reason": scheduler.reason_to_stop})

@@ -13,11 +13,13 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from search.forecast.kept_stages import Keeping
 from search.forecast.measured_times import MeasuredTimes
 from search.forecast.simulation import Plan, Schedule, Simulation
 from search.pruner import make_pruner
 from search.record import Curve
 from search.sampler import PastTrial, make_sampler
+from search.stages.keep_policy import StageSizes
 from spaces.objectives import is_maximised, upwards
 from spaces.space.binder import bind
 from spaces.space.tree import FAMILY_PATH
@@ -46,9 +48,6 @@ MAX_TRIALS = 2000
 
 RUNG_NOISE = 0.3
 """Standard deviation of the noise that a rung adds to a trial's random score; the score's own deviation is 1."""
-
-STATE_COPIES = 3
-"""Size of a trunk in multiples of the encoder's weights: the weights and the two moments of AdamW."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +136,7 @@ class Forecaster:
     Args:
         spec: The sweep's spec.
         is_made: Returns whether the store has a stage.
-        weight_bytes: Size of the encoder's weights.
+        sizes: Expected sizes of stages.
         times: Mean times of stages.
         on_progress: Called with the number of simulated proposals and their total number.
     """
@@ -147,14 +146,14 @@ class Forecaster:
         spec: SweepSpec,
         *,
         is_made: Callable[[str], bool],
-        weight_bytes: int,
+        sizes: StageSizes,
         times: MeasuredTimes,
         on_progress: Callable[[int, int], None] = lambda _done, _all: None,
     ) -> None:
         self._spec, self._on_progress = spec, on_progress
         self._history: Sequence[PastTrial] = ()
         self._waiting: Mapping[int, TrialConfig] = {}
-        self._is_made, self._weight_bytes, self._times = is_made, weight_bytes, times
+        self._is_made, self._sizes, self._times = is_made, sizes, times
         self._space, self._steps = make_space(spec), Steps()
         self._num_made = self._num_to_make = 0
 
@@ -196,7 +195,7 @@ class Forecaster:
             steps_to_end=Range.of([float(draw.steps_to_end or 0) for draw in counted]) if counted else None,
             device_hours=Range.of([draw.hours or 0.0 for draw in timed]) if timed else None,
             device_hours_if_alone=Range.of([draw.hours_if_alone or 0.0 for draw in timed]) if timed else None,
-            peak_bytes=Range.of([float(draw.schedule.peak(self._bytes)) for draw in draws]),
+            peak_bytes=Range.of([float(draw.schedule.peak(self._sizes.of)) for draw in draws]),
             left_out=num_to_propose - num_simulated,
         )
 
@@ -213,6 +212,8 @@ class Forecaster:
             max_ahead=1 if self._spec.sampler.name in LEARNING_SAMPLERS else len(plans) or 1,
             is_made=self._is_made,
         )
+        if self._spec.keep is not None:
+            simulation.keep(Keeping(self._spec.keep, size=self._sizes.of, scores=scores))
         return self._summarise(simulation.run(), plans=plans)
 
     def _plans(self, num_to_propose: int, *, scores: Mapping[int, float], families: dict[int, str]) -> dict[int, Plan]:
@@ -278,12 +279,6 @@ class Forecaster:
         engine = self._spec.trial.get("engine")
         ranks = engine.get("num_workers") if isinstance(engine, dict) else None
         return ranks if isinstance(ranks, int) else 1
-
-    def _bytes(self, stage: Stage) -> int:
-        if stage.phase == "evaluation":
-            return 0
-        states = STATE_COPIES if stage.is_trunk else 0
-        return self._weight_bytes * (states + (not stage.is_trunk or stage.stop_share is not None))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,8 +17,8 @@ from search.home import Home, check_home
 from search.record import History, Record, open_record
 from search.sampler import PastTrial
 from search.scheduling.scheduler import ENDED, past_trial
+from search.stages.keep_checks import stage_sizes
 from trainables.config import TrialConfig
-from trainables.plan.starting_weights import encoder_folder
 from trainables.stage_store import is_there
 
 
@@ -114,11 +114,10 @@ def _forecaster(
     *,
     place: Placement,
 ) -> Forecaster:
-    folder = encoder_folder(config.encoder.name, revision=config.encoder.revision)
     return Forecaster(
         request.spec.model_copy(update={"concurrency": place.concurrency}),
         is_made=request.home.open_store(read_only=True).has if is_there(request.home.store) else lambda _: False,
-        weight_bytes=sum(path.stat().st_size for path in folder.glob("*.safetensors")),
+        sizes=stage_sizes(config),
         times=MeasuredTimes() if record is None else measured_times(record, encoder=config.encoder.name),
         on_progress=on_progress,
     )

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from search.forecast.kept_stages import Keeping
 from search.scheduling.start_order import Candidate, in_order
 from trainables.plan.stage_plan import Stage, missing_stages
 
@@ -61,7 +62,7 @@ class Schedule:
         """
         sizes = {made.stage.key: size(made.stage) for made in self.made_stages}
         changes = [(made.ended, sizes[made.stage.key]) for made in self.made_stages]
-        changes += [(at, -sizes[key]) for at, key in self.drops]
+        changes += [(at, -sizes.get(key, 0)) for at, key in self.drops]  # one that was there before has no size
         total = peak = 0
         for _, change in sorted(changes):  # deletions come before additions at the same time
             total += change
@@ -102,6 +103,8 @@ class Simulation:
         self._plans, self._seconds, self._is_promoted = plans, seconds, is_promoted
         self._num_workers, self._max_ahead = num_workers, max_ahead
         self._unproposed = list(plans)[::-1]
+        self._keeping: Keeping | None = None
+        self._making: dict[int, tuple[Stage, ...]] = {}
         self._pending: dict[int, int] = {}
         self._running: dict[int, _Running] = {}
         self._candidates: dict[tuple[int, int], Candidate] = {}
@@ -114,6 +117,10 @@ class Simulation:
         self._now = 0.0
         self._ends: list[tuple[float, int]] = []
         self._schedule = Schedule()
+
+    def keep(self, keeping: Keeping) -> None:
+        """Let stages be removed while the sweep runs; without it only trunks go that no trial extends any more."""
+        self._keeping = keeping
 
     def run(self) -> Schedule:
         """Return the schedule until every trial has ended. Call it once."""
@@ -130,6 +137,7 @@ class Simulation:
         self._propose_ahead()
         while len(self._running) < self._num_workers and (candidate := self._choose()):
             rung = self._pending.pop(candidate.number)
+            self._make_room(candidate.number, rung=rung)
             self._running[candidate.number] = _Running(rung=rung, candidate=candidate)
             self._advance(candidate.number)
             self._propose_ahead()
@@ -139,16 +147,45 @@ class Simulation:
             number = self._unproposed.pop()
             self._pending[number] = 0
             self._users.update(self._trunks[number])
+            if self._keeping is not None:
+                self._keeping.add(stage for stages in self._plans[number] for stage in stages)
 
     def _choose(self) -> Candidate | None:
         candidates = [self._candidate(number, rung) for number, rung in self._pending.items()]
         in_flight = {key for running in self._running.values() for key in running.candidate.missing}
-        return next(iter(in_order(candidates, in_flight=in_flight, loaded=self._loaded)), None)
+        ordered = in_order(candidates, in_flight=in_flight, loaded=self._loaded)
+        if self._keeping is None or not ordered:
+            return next(iter(ordered), None)
+        missing = [self._missing(each.number, rung=self._pending[each.number]) for each in ordered]
+        place = self._keeping.choose(missing, made=self._made, running=self._in_making(), is_idle=not self._running)
+        return None if place is None else ordered[place]
+
+    def _in_making(self) -> list[Stage]:
+        """Return the stages that running trials had to make when they started."""
+        return [stage for number in self._running for stage in self._making.get(number, ())]
+
+    def _make_room(self, number: int, *, rung: int) -> None:
+        """Remove what the keeper of the store removes before a trial runs a rung."""
+        if self._keeping is None:
+            return
+        running = [stage for stage in self._in_making() if stage not in self._making.get(number, ())]
+        self._making[number] = self._missing(number, rung=rung)
+        self._remove(self._keeping.removed(self._making[number], made=self._made, running=running))
+
+    def _remove(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            self._made.remove(key)
+            self._schedule.drops.append((self._now, key))
+        if keys:
+            self._candidates.clear()
+
+    def _missing(self, number: int, *, rung: int) -> tuple[Stage, ...]:
+        return missing_stages(self._plans[number][rung], is_complete=self._made.__contains__)
 
     def _candidate(self, number: int, rung: int) -> Candidate:
         known = self._candidates.get((number, rung))
         if known is None or not self._made.isdisjoint(known.missing):
-            missing = missing_stages(self._plans[number][rung], is_complete=self._made.__contains__)
+            missing = self._missing(number, rung=rung)
             known = Candidate(
                 number=number,
                 missing=tuple(stage.key for stage in missing),
@@ -172,7 +209,7 @@ class Simulation:
                 return
 
     def _next_stage(self, number: int, *, rung: int) -> Stage | None:
-        missing = missing_stages(self._plans[number][rung], is_complete=self._made.__contains__)
+        missing = self._missing(number, rung=rung)
         return missing[0] if missing else None
 
     def _start_stage(self, stage: Stage, *, number: int) -> None:
@@ -193,13 +230,24 @@ class Simulation:
         is_last = running.rung == len(self._plans[number]) - 1
         if not is_last and self._is_promoted(number, running.rung):
             running.rung += 1
+            self._make_room(number, rung=running.rung)
             running.candidate = self._candidate(number, running.rung)
         else:
             self._leave(number)
             self._drop_trunks(number)
+            self._free(number, is_finished=is_last)
 
     def _leave(self, number: int) -> None:
         self._loaded = frozenset(start for start in self._running.pop(number).candidate.starts if start)
+
+    def _free(self, number: int, *, is_finished: bool) -> None:
+        """Let the keeper of the store remove what only an ended trial needed."""
+        if self._keeping is None:
+            return
+        stages = [stage for plan in self._plans[number] for stage in plan]
+        self._keeping.end(number, stages=stages, finished=self._plans[number][-1] if is_finished else None)
+        self._making.pop(number, None)
+        self._remove(self._keeping.removed((), made=self._made, running=self._in_making()))
 
     def _drop_trunks(self, number: int) -> None:
         self._users.subtract(self._trunks[number])

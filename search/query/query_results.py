@@ -113,6 +113,10 @@ class SweepStatus(QueryResult):
     """Number of stages that trials of the sweep found in the store."""
     num_combined: int = 0
     """Number of stages that merge encoders or average runs, made or found; they take no optimiser steps."""
+    num_removed: int = 0
+    """Number of stages that `keep` in the spec has removed from the store."""
+    removed_bytes: int = 0
+    """Size of these stages in bytes."""
     mean_trial_seconds: float | None
     """Mean wall time of the finished trials."""
     seconds_left: float | None

@@ -122,6 +122,7 @@ def _status(connection: Connection, sweep: SweepRow) -> SweepStatus:
         num_stages_made=made,
         num_stages_reused=reused,
         num_combined=_count_combined(connection, sweep.name),
+        **_removed(connection, sweep.name),
         mean_trial_seconds=costs["mean_seconds"],
         seconds_left=_seconds_left(states, sweep.planned_trials, costs["mean_seconds"]),
         created_at=sweep.created_at,
@@ -214,6 +215,14 @@ def _count_combined(connection: Connection, sweep: str) -> int:
         .where(stages.sweep == sweep, stages.is_trunk.is_(False), stages.further == "", is_merge | is_average)
     )
     return connection.execute(query).scalar_one()
+
+
+def _removed(connection: Connection, sweep: str) -> dict[str, int]:
+    """Return the number and the bytes of the stages that were removed while the sweep ran; one can go several times."""
+    payloads = [event.payload for event in read_events_of(connection, sweep, kinds=("removed",))]
+    stages = [keys for payload in payloads if isinstance(keys := payload.get("stages"), list)]
+    sizes = [num_bytes for payload in payloads if isinstance(num_bytes := payload.get("num_bytes"), int)]
+    return {"num_removed": sum(map(len, stages)), "removed_bytes": sum(sizes)}
 
 
 def _seconds_left(states: dict[State, int], planned: int, mean_seconds: float | None) -> float | None:

@@ -25,11 +25,11 @@ Objective = Literal["average", "english", "worst"]
 """What a sweep maximises: mean accuracy over languages, accuracy in English, or accuracy of the worst language."""
 
 
-NoteKind = Literal["lost", "paused", "device_fault", "left_out", "defaults", "stopped", MemoryKind]
+NoteKind = Literal["lost", "paused", "device_fault", "left_out", "defaults", "stopped", "removed", MemoryKind]
 """Kinds of events that change no trial. `lost`: a trial lost its ranks; `paused`: the sweep paused because of its disk;
 `device_fault`: a GPU or host failed during a trial; `left_out`: rows of a split were left out; `defaults`: parts of the
-spec that its user did not name; `stopped`: the sweep needs no further trial; the others are changes of a trial's
-micro-batches because of memory."""
+spec that its user did not name; `stopped`: the sweep needs no further trial; `removed`: stages were removed from the
+store (`keep` in the spec); the others are changes of a trial's micro-batches because of memory."""
 
 
 class Seen(FrozenModel):

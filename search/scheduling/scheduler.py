@@ -6,7 +6,7 @@ it lacks, and, in fixed order, until its promotion is decided.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -17,6 +17,8 @@ from search.scheduling.lost_trials import Fault, LostTrials
 from search.scheduling.promotion import Promotion
 from search.scheduling.stage_demand import Plans
 from search.scheduling.start_order import Candidate, in_order
+from search.scheduling.store_room import StoreRoom
+from search.stages import StoreKeeper
 from spaces.objectives import upwards
 from spaces.space.binder import bind
 from spaces.space.tree import FAMILY_PATH
@@ -79,6 +81,7 @@ class TrialScheduler:
     ) -> None:
         self._record, self._name, self._spec, self._plans, self._pause = record, name, spec, plans, pause
         self._room: Callable[[], int] = lambda: self.concurrency
+        self._store_room = StoreRoom(plans)
         self.concurrency = concurrency
         """Number of trials that can run at a time."""
         self._space = make_space(spec)
@@ -110,6 +113,14 @@ class TrialScheduler:
         """Call `room` before each start for the number of trials that can run at a time, as the cluster may change."""
         self._room = room
 
+    def keep(self, keeper: StoreKeeper) -> None:
+        """Let a keeper remove stages while the sweep runs, and say for which trials the store has room."""
+        self._store_room.keeper = keeper
+
+    def tidy(self) -> None:
+        """Let the keeper, if there is one, remove what need not stay in the store."""
+        self._store_room.tidy()
+
     def stop(self) -> None:
         """Start no further trial; running trials continue."""
         self._is_stopped = True
@@ -129,11 +140,12 @@ class TrialScheduler:
             return Wait()
         self._decide_pending()
         self._propose_ahead()
-        candidate = self._choose() or self._choose_among_more()
+        candidate = self._with_room(self._choose() or self._choose_among_more())
         if candidate is None:
             return Wait() if self._running or self._pending or self._has_more() else Finished()
         pending = self._pending.pop(candidate.number)
         self._running[candidate.number] = candidate
+        self._store_room.note_start(pending.trial, rung=pending.rung)
         self._lost.note_start(pending.trial)
         expired = self._plans.expired(candidate.first) if candidate.first else None
         return Start(trial=pending.trial, rung=pending.rung, expired=expired)
@@ -153,7 +165,13 @@ class TrialScheduler:
         if decision == "wait":
             self._record.wait(self._name, number=number, reason="trials before it are not measured at its rung yet")
             return False
+        self._store_room.note_waiting()
+        self._store_room.look_again()
+        if not self._store_room.has_room(trial, rung=rung + 1, is_forced=len(self._running) <= 1):
+            self._record.wait(self._name, number=number, reason="the store has no room for its next rung yet")
+            return False
         self._running[number] = self._plans.candidate(trial, rung=rung + 1)
+        self._store_room.note_start(trial, rung=rung + 1)
         return True
 
     def ended(self, number: int, *, disk: Disk | None = None, fault: Fault | None = None) -> None:
@@ -172,6 +190,7 @@ class TrialScheduler:
             running := self._running.pop(number, None)
         ) is not None:  # None: its end could not be recorded the first time
             self._loaded = frozenset(start for start in running.starts if start)
+        self._store_room.note_end(number)
         trial = self._record.trial(self._name, number=number)
         if trial.state in ENDED:
             self._free_trunks(trial)
@@ -205,6 +224,7 @@ class TrialScheduler:
                 self._has_news = True
 
     def _enqueue(self, trial: TrialRow) -> None:
+        self._store_room.note_waiting()
         rung = 0 if trial.rung is None else trial.rung + 1
         self._pending[trial.number] = _Pending(trial=trial, rung=rung, is_decided=trial.rung is None)
 
@@ -227,13 +247,29 @@ class TrialScheduler:
                 self._pending[number] = replace(pending, is_decided=True)
 
     def _choose(self) -> Candidate | None:
+        return next(iter(self._startable()), None)
+
+    def _startable(self) -> Iterator[Candidate]:
+        """Yield the waiting trials that can start, in the order in which they have to start."""
         self._fail_hopeless()
         candidates = [
             self._plans.candidate(each.trial, rung=each.rung) for each in self._pending.values() if each.is_decided
         ]
         in_flight = {key for candidate in self._running.values() for key in candidate.missing}
         ordered = in_order(candidates, in_flight=in_flight, loaded=self._loaded)
-        return next((each for each in ordered if each.first is None or not self._plans.is_held(each.first)), None)
+        yield from (each for each in ordered if each.first is None or not self._plans.is_held(each.first))
+
+    def _with_room(self, first: Candidate | None) -> Candidate | None:
+        """Return the trial that starts: `first`, or with a limited store the first for whose stages it has room."""
+        if first is None:
+            self._store_room.tidy()
+        if first is None or not self._store_room.is_limited:
+            return first
+        if not self._store_room.look_again() and self._running:
+            return None  # as when this was last decided
+        waiting = [self._pending[each.number] for each in self._startable()]
+        place = self._store_room.choose([(one.trial, one.rung) for one in waiting], is_idle=not self._running)
+        return None if place is None else self._plans.candidate(waiting[place].trial, rung=waiting[place].rung)
 
     def _choose_among_more(self) -> Candidate | None:
         """Propose more trials while no waiting trial can start, but no more than can run at a time."""

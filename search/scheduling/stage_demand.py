@@ -37,6 +37,14 @@ class Plans(Protocol):
         """Return the trial as a candidate, with the stages that it has to make at a rung."""
         ...
 
+    def missing(self, trial: TrialRow, *, rung: int) -> tuple[Stage, ...]:
+        """Return the stages that a trial has to make at a rung; empty if they are unknown."""
+        ...
+
+    def note_removed(self, key: str) -> None:
+        """Note that a stage was removed from the store."""
+        ...
+
     def reached(self, trial: TrialRow, *, rung: int) -> int:
         """Return a number that grows with a trial's progress: by rungs, then stages, then steps of the next stage."""
         ...
@@ -87,12 +95,21 @@ class StagePlans:
 
     def candidate(self, trial: TrialRow, *, rung: int) -> Candidate:
         """Return the trial as a candidate, with the stages that it has to make at a rung."""
-        missing = missing_stages(self._plan(trial, rung=rung), is_complete=self._is_complete)
+        missing = self.missing(trial, rung=rung)
         return Candidate(
             number=trial.number,
             missing=tuple(stage.key for stage in missing),
             starts=tuple(stage.parent for stage in missing),
         )
+
+    def missing(self, trial: TrialRow, *, rung: int) -> tuple[Stage, ...]:
+        """Return the stages that a trial has to make at a rung; empty if they are unknown."""
+        return missing_stages(self._plan(trial, rung=rung), is_complete=self._is_complete)
+
+    def note_removed(self, key: str) -> None:
+        """Note that a stage was removed from the store."""
+        self._complete.discard(key)
+        self._looked.pop(key, None)
 
     def reached(self, trial: TrialRow, *, rung: int) -> int:
         """Return a number that grows with a trial's progress: by rungs, then stages, then steps of the next stage."""
@@ -119,8 +136,7 @@ class StagePlans:
 
     def drop(self, key: str) -> None:
         """Delete a trunk that no trial extends any more; a trunk that is being read is kept."""
-        self._complete.discard(key)
-        self._looked.pop(key, None)
+        self.note_removed(key)
         self._store.space.remove(key)
 
     def items(self, key: str, *, languages: Sequence[str]) -> tuple[float, ...]:

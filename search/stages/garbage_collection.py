@@ -115,6 +115,17 @@ def _strangers(record: Record, *, store: StageStore) -> list[SweepNote]:
     return [note for note in store.sweep_notes.all() if note.id not in known or _has_original(note, record=record)]
 
 
+def raise_if_shared(record: Record, *, store: StageStore) -> None:
+    """Raise StoreSharedError if sweeps that the record lacks have used the store: they may need its stages."""
+    if strangers := _strangers(record, store=store):
+        raise _shared(store, record=record, strangers=strangers)
+
+
+def _shared(store: StageStore, *, record: Record, strangers: Sequence[SweepNote]) -> StoreSharedError:
+    others = [f"{note.sweep!r} of {note.record} on {note.host}" for note in strangers]
+    return StoreSharedError(store.url, record=_place(record), others=others)
+
+
 def _has_original(note: SweepNote, *, record: Record) -> bool:
     """Return whether the record of a note is another file of this host: the given one is a copy, and can be old."""
     given, original = Path(_place(record)), Path(note.record)
@@ -132,8 +143,7 @@ def _check_known(
     """Refuse a record that does not know all sweeps of the store, or, in a store without notes, none of its stages."""
     ours = needs.unfinished | needs.kept | _keys_of(record)
     if strangers or (stages and not ours & set(stages) and not store.sweep_notes.all()):
-        others = [f"{note.sweep!r} of {note.record} on {note.host}" for note in strangers]
-        raise StoreSharedError(store.url, record=_place(record), others=others)
+        raise _shared(store, record=record, strangers=strangers)
 
 
 def _place(record: Record) -> str:
@@ -174,7 +184,7 @@ class _Collector:
         self._leftovers = space.leftovers()
         self._before = sum(stage.num_bytes for stage in self._stages.values())
         self._before += sum(self._checkpoints.values()) + sum(self._leftovers.values())
-        self._needed = _with_ancestors(needs.unfinished | needs.kept, stages=self._stages)
+        self._needed = with_ancestors(needs.unfinished | needs.kept, stages=self._stages)
         self._removed: list[Removal] = []
         self._busy: set[str] = set()
 
@@ -242,7 +252,7 @@ class _Collector:
             self._removed.append(Removal(what=what, name=name, phase=phase, num_bytes=num_bytes))
 
 
-def _with_ancestors(keys: frozenset[str], *, stages: dict[str, ListedStage]) -> set[str]:
+def with_ancestors(keys: frozenset[str], *, stages: dict[str, ListedStage]) -> set[str]:
     """Return the keys that the store has, with the keys of all their ancestors."""
     found: set[str] = set()
     left = list(keys)

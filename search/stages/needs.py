@@ -25,13 +25,16 @@ class Needs:
     """Stages of the finished trials to keep."""
 
 
-def read_needs(record: Record, *, complete: Collection[str], keep_best: int | None) -> Needs:
+def read_needs(
+    record: Record, *, complete: Collection[str], keep_best: int | None, only_of: str | None = None
+) -> Needs:
     """Return the stages that must be kept.
 
     Args:
         record: Record with the sweeps that use the store.
         complete: Keys of the stages in the store; a trial needs only the longest of its trunks there.
         keep_best: Number of finished trials of each sweep to keep, the best by its objective; None: all.
+        only_of: Sweep that `keep_best` is about; of the others, all finished trials are kept. None: every sweep.
 
     Raises:
         InputError: The stages of a trial cannot be computed, because its data or encoder is not on this machine.
@@ -45,7 +48,8 @@ def read_needs(record: Record, *, complete: Collection[str], keep_best: int | No
                 unfinished |= _planned(trial, rungs=sweep.rungs, complete=complete)
         finished = sorted(record.trials(sweep.name, states=("finished",)), key=_rank)
         ends = stages_of(record, sweep.name, with_trunks=False)
-        for trial in finished[:keep_best]:
+        num_kept = keep_best if only_of in {None, sweep.name} else None
+        for trial in finished[:num_kept]:
             kept |= ends.get(trial.number, set())
     return Needs(unfinished=frozenset(unfinished), kept=frozenset(kept))
 

@@ -67,6 +67,11 @@ PHASE: dict[str, list[dict[str, Any]]] = {
     "average.last": [{"average": {"last": 3}}, {"average": {"last": 3, "seeds": 3}}],
     "average.every": [{"average": {"last": 3, "every": 0.2}}, {"average": {"seeds": 2, "every": 0.2}}],
     "average.select": [{"average": {"seeds": 2, "select": "greedy"}}, {"average.select": "greedy", "average.seeds": 2}],
+    "adapter.kind": [{"adapter": {"kind": "lora"}}, {"adapter.kind": "lora"}, {"adapter": "lora"}, {"adapter": {}}],
+    "adapter.rank": [{"adapter.rank": 4}, {"adapter.rank": {"choice": [4, 8]}}, {"adapter": {"rank": 0}}],
+    "adapter.alpha": [{"adapter.alpha": 32}, {"adapter": {"alpha": "32"}}],
+    "adapter.dropout": [{"adapter.dropout": 0.1}, {"adapter.dropout": 1}],
+    "adapter.targets": [{"adapter.targets": "all"}, {"adapter.targets": ["query"]}],
 }
 """Field of a phase -> ways to write it, right and wrong."""
 

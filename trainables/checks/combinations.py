@@ -1,4 +1,4 @@
-"""Checks that merges and averages stand in phases that can have them. Pure."""
+"""Checks that merges, averages and adapters stand in phases that can have them. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from trainables.plan.provenance import phases_of
 
 
 def check_combinations(config: TrialConfig) -> None:
-    """Check that only the intermediate phase is merged, and only target phases are averaged.
+    """Check that only the intermediate phase is merged, only targets are averaged, and pretraining has no adapter.
 
     Args:
         config: The trial.
@@ -23,3 +23,6 @@ def check_combinations(config: TrialConfig) -> None:
         if work.average is not None and place in {"pretraining", "intermediate"}:
             rule = "is allowed only in a target phase, whose runs share a head"
             raise ConfigError(f"{place}.average", f"{rule}; remove it here, or merge intermediate encoders")
+        if work.adapter is not None and place == "pretraining":
+            rule = "is allowed only in the intermediate phase and in target phases"
+            raise ConfigError(f"{place}.adapter", f"{rule}; remove it here, so that pretraining trains all weights")

@@ -1,5 +1,6 @@
 """The configuration of a trial. No torch here: it must load in milliseconds."""
 
+from trainables.config.adapter import AdapterConfig
 from trainables.config.auxiliary import BesideConfig, MaskedLmBeside
 from trainables.config.combining import AverageConfig, MergeConfig
 from trainables.config.evaluation import XNLI_LANGUAGES, EvaluationConfig
@@ -12,6 +13,7 @@ from trainables.config.trial import EncoderConfig, EngineConfig, TrialConfig
 
 __all__ = [
     "XNLI_LANGUAGES",
+    "AdapterConfig",
     "AverageConfig",
     "BesideConfig",
     "EncoderConfig",

@@ -8,6 +8,7 @@ from typing import Literal, Self, cast
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from trainables.config.adapter import AdapterConfig
 from trainables.config.auxiliary import BesideConfig
 from trainables.config.combining import AverageConfig, MergeConfig
 from trainables.config.frozen import FrozenModel
@@ -132,6 +133,8 @@ class PhaseConfig(FrozenModel):
     """Merge the encoders of the mixture's tasks instead of training on the mixture; intermediate phase only."""
     average: AverageConfig | None = None
     """Average the weights of several runs of the phase; target phases only."""
+    adapter: AdapterConfig | None = None
+    """Train a low-rank adapter instead of the encoder's weights; not in a pretraining phase."""
 
     @field_validator("mixture", mode="before")
     @classmethod
@@ -204,6 +207,19 @@ class PhaseConfig(FrozenModel):
             self.part(name)
         return self
 
+    @model_validator(mode="after")
+    def _adapter_fits(self) -> Self:
+        if self.adapter is None:
+            return self
+        if self.merge is not None or self.average is not None:
+            other = "merge" if self.merge is not None else "average"
+            msg = f"adapter and {other} exclude each other: a stage of an adapter has no weights to combine; keep one"
+            raise ValueError(msg)
+        if self.freeze_embeddings and not self.freeze_layers:
+            msg = "freeze_embeddings has no effect with an adapter, which leaves the whole encoder frozen; remove it"
+            raise ValueError(msg)
+        return self
+
     def part(self, task: str) -> PhaseConfig:
         """Return the phase that trains one part of a merge, with the vision tower of the whole.
 
@@ -215,7 +231,7 @@ class PhaseConfig(FrozenModel):
         """
         assert self.merge is not None  # noqa: S101  (the caller asks for a part of a merge)
         changes = self.merge.parts.get(task, {})
-        of_whole = {"mixture", "sampling", "merge", "average", "vision", "beside"}
+        of_whole = {"mixture", "sampling", "merge", "average", "vision", "beside", "adapter"}
         if fixed := sorted(of_whole & changes.keys()):
             msg = f"merge.parts.{task} sets {fixed[0]!r}, which is a setting of the whole phase; remove it there"
             raise ValueError(msg)

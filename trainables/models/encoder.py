@@ -9,7 +9,7 @@ E size of word embeddings (D in most families), Tm any number of tokens (the mas
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast  # Any: transformers is untyped
 
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from trainables.errors import CheckpointError, ConfigError
+from trainables.models.adapters import merge_adapter
 from trainables.models.dropout import use_cheap_dropout
 from trainables.models.families.by_name import family_of
 from trainables.models.families.family import EncoderShape
@@ -170,7 +171,9 @@ class Encoder(nn.Module):
             raise ConfigError("max_length", msg)
 
 
-def load_encoder(folder: Path, *, dropout: float, gradient_checkpointing: bool = False) -> Encoder:
+def load_encoder(
+    folder: Path, *, dropout: float, gradient_checkpointing: bool = False, adapters: Sequence[Path] = ()
+) -> Encoder:
     """Return the encoder of a checkpoint with float32 weights, whatever type they are stored in.
 
     Args:
@@ -178,6 +181,7 @@ def load_encoder(folder: Path, *, dropout: float, gradient_checkpointing: bool =
             checkpoint, whose XLM-R text tower is used (`trainables/models/text_towers.py`).
         dropout: Dropout probability of hidden states and attention; 0 makes the encoder deterministic.
         gradient_checkpointing: Whether each layer is recomputed in the backward pass.
+        adapters: Folders with adapters, which are merged into the weights one after another.
 
     Raises:
         CheckpointError: A part of the checkpoint is missing, or it holds another type of model.
@@ -185,6 +189,8 @@ def load_encoder(folder: Path, *, dropout: float, gradient_checkpointing: bool =
     model = _kept.load((folder_stamp(folder), dropout), read=lambda: _read_with_dropout(folder, dropout))
     if gradient_checkpointing:
         model.activation_checkpointing_enable({"use_reentrant": False})
+    for adapter in adapters:
+        merge_adapter(model, adapter)
     return Encoder(model)
 
 

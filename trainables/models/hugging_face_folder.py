@@ -57,7 +57,7 @@ class CardParts:
 
 
 def export_classifier(
-    encoder_folder: Path,
+    encoder_folders: Path | Sequence[Path],
     *,
     head: Mapping[str, Tensor],
     pooling: Pooling,
@@ -71,7 +71,8 @@ def export_classifier(
     transformers' class averages tokens itself.
 
     Args:
-        encoder_folder: A folder that `save_encoder` wrote; its tokenizer is copied.
+        encoder_folders: A folder that `save_encoder` wrote, whose tokenizer is copied; then, in order, the folders of
+            adapters that were trained on it.
         head: Weights of a `sentence_pair` head, as `trainables.models.task_model.head_state` returns them.
         pooling: Pooling of that head.
         labels: Names of the classes, in order.
@@ -88,7 +89,8 @@ def export_classifier(
         rule = f"{list(labels)} has {len(labels)} names, but the head has {num_outputs} classes"
         msg = f"{rule}; give one name for each class"
         raise ConfigError("labels", msg)
-    encoder = load_encoder(encoder_folder, dropout=0.0)
+    encoder_folder, *adapters = [encoder_folders] if isinstance(encoder_folders, Path) else encoder_folders
+    encoder = load_encoder(encoder_folder, dropout=0.0, adapters=adapters)
     config: Any = read_config(encoder_folder)
     tensors = encoder.family.to_classifier(config, state=encoder.model.state_dict(), scorer=scorer, pooling=pooling)
     folder.mkdir(parents=True, exist_ok=True)

@@ -82,6 +82,8 @@ def _write_encoder(job: TrainJob, keys: Sequence[str], *, combination: Combinati
     parts = [Part(job.places.parts[key] / WEIGHTS, combination.weights[key]) for key in keys]
     dtype: torch.dtype = getattr(torch, job.engine.stored_weights)
     needs_start = combination.method != "linear"
-    start = load_encoder(job.places.encoder, dropout=0.0).model.state_dict() if needs_start else None
+    start = None
+    if needs_start:
+        start = load_encoder(job.places.encoder, dropout=0.0, adapters=job.places.adapters).model.state_dict()
     weights = combined_weights(parts, combination=combination, start=start, dtype=dtype, on_tensor=send_heartbeat)
     save_encoder(weights, source_folder=job.places.encoder, folder=job.places.output, dtype=dtype)

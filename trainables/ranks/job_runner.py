@@ -28,6 +28,7 @@ from trainables.evaluation.kept_outputs import KeptOutputs
 from trainables.evaluation.predictions import PREDICTIONS, write_predictions
 from trainables.evaluation.predictor import Course, predict
 from trainables.evaluation.scores import score_items
+from trainables.models.adapters import add_adapter, write_adapter
 from trainables.models.compiled_layers import compile_layers, compiles
 from trainables.models.encoder import kept_bytes, load_encoder, save_encoder
 from trainables.models.task_model import TaskModel, encoder_state, parameter_groups
@@ -38,7 +39,15 @@ from trainables.monitoring.watchdog import sending_heartbeats
 from trainables.plan.schedule import stop_step, trunk_end, warmup_length
 from trainables.ranks.combining import combine
 from trainables.ranks.jobs import HEADS, LOSSES, TASK_LOSSES, EvaluateJob, Job, JobPlaces, JobResult, TrainJob
-from trainables.ranks.phase_models import build_model, dev_scores, left_out_rows, load_model, open_tasks, tokenizer_of
+from trainables.ranks.phase_models import (
+    build_model,
+    dev_scores,
+    left_out_rows,
+    load_model,
+    load_result,
+    open_tasks,
+    tokenizer_of,
+)
 from trainables.ranks.shared_files import forget_folder, share_folders
 from trainables.training.checkpoint_writer import CheckpointWriter
 from trainables.training.trainer import ProgressReporter, Rank, Stretch, Trainer, TrainingRun, training_data
@@ -60,7 +69,7 @@ def run_job(job: Job, *, rank: Rank) -> JobResult:
     """
     with sending_heartbeats(job.watch, rank=rank.number):
         places = job.places
-        share_folders([places.encoder, places.tokenizer, places.vision], rank=rank)
+        share_folders([places.encoder, places.tokenizer, places.vision, *places.adapters, places.scored], rank=rank)
         share_folders([places.state], rank=rank, may_change=True)
         result = _done(job, rank=rank)
     release_memory(rank.device)
@@ -93,7 +102,15 @@ def _memory(device: torch.device) -> dict[str, int]:
 def _train(job: TrainJob, *, rank: Rank) -> JobResult:
     engine = job.engine.model_copy(update={"gradient_checkpointing": job.recomputes})
     job = job.model_copy(update={"engine": engine})
-    encoder = load_encoder(job.places.encoder, dropout=job.work.dropout, gradient_checkpointing=job.recomputes)
+    work = job.work
+    encoder = load_encoder(
+        job.places.encoder,
+        dropout=work.dropout,
+        gradient_checkpointing=job.recomputes,
+        adapters=job.places.adapters,
+    )
+    if work.adapter is not None:
+        add_adapter(encoder.model, work.adapter, seed=work.seed if work.head_seed is None else work.head_seed)
     if compiles(job.engine, device_kind=rank.device.type):
         compile_layers(encoder)
     model = build_model(job.work, specs=job.specs, encoder=encoder, places=job.places).to(rank.device)
@@ -146,7 +163,7 @@ def _train_and_save(job: TrainJob, *, model: TaskModel, tasks: Mapping[str, Enco
     if kept is not None:
         write_state(kept, job.places.output)
     if holds_model and rank.number == 0:
-        _save(weights, job.places, dtype=getattr(torch, job.engine.stored_weights))
+        _save(weights, job)
         (job.places.output / LOSSES).write_text(json.dumps(run.losses))
         of_tasks = {name: asdict(tally) for name, tally in run.tallies.items()}
         (job.places.output / TASK_LOSSES).write_text(json.dumps(of_tasks))
@@ -191,9 +208,13 @@ def _run(job: TrainJob, *, trainer: Trainer, stretch: Stretch, rank: Rank) -> Tr
         checkpoints.finish()
 
 
-def _save(weights: Mapping[str, Tensor], places: JobPlaces, *, dtype: torch.dtype) -> None:
-    of_encoder = encoder_state(weights)
-    save_encoder(of_encoder, source_folder=places.encoder, folder=places.output, dtype=dtype)
+def _save(weights: Mapping[str, Tensor], job: TrainJob) -> None:
+    of_encoder, places = encoder_state(weights), job.places
+    dtype: torch.dtype = getattr(torch, job.engine.stored_weights)
+    if job.work.adapter is not None:
+        write_adapter(of_encoder, adapter=job.work.adapter, folder=places.output, dtype=dtype)
+    else:
+        save_encoder(of_encoder, source_folder=places.encoder, folder=places.output, dtype=dtype)
     rest = {name: tensor for name, tensor in weights.items() if not name.startswith("encoder.")}
     write_weights(rest, places.output / HEADS)
 
@@ -241,10 +262,11 @@ def _kept(places: JobPlaces, stream: JoinedTask | DistinctTexts) -> KeptOutputs 
 
 
 def _scored_model(job: EvaluateJob) -> TaskModel:
+    folder = job.places.scored or job.places.encoder
     if job.target is not None:
         specs = {job.head_spec.name: job.head_spec}
-        return load_model(job.target, specs=specs, places=job.places, folder=job.places.encoder)
-    encoder = load_encoder(job.places.encoder, dropout=0.0)
+        return load_model(job.target, specs=specs, places=job.places, folder=folder)
+    encoder = load_result(folder, places=job.places, dropout=0.0)
     return TaskModel(encoder, heads={job.spec.name: MeanStateHead(job.work.layer)}, vision=None).eval()
 
 
@@ -268,7 +290,9 @@ def _report(places: JobPlaces, *, rank: Rank) -> ProgressSink:
 
 def _made_with(job: Job, *, rank: Rank) -> dict[str, str]:
     facts = {"ranks": str(rank.num_ranks), "threads": str(torch.get_num_threads()), "device": rank.device.type}
-    facts |= {package: version(package) for package in ("deepspeed", "torch", "transformers")}
+    packages = ["deepspeed", "torch", "transformers"]
+    packages += ["peft"] if isinstance(job, TrainJob) and job.work.adapter is not None else []
+    facts |= {package: version(package) for package in packages}
     if isinstance(job, EvaluateJob):
         return facts | {"precision": job.precision, "tokens_per_micro_batch": str(job.work.pass_tokens)}
     engine = job.engine

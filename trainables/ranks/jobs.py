@@ -53,6 +53,10 @@ class JobPlaces(FrozenModel):
     """Folder for the predictions of an evaluation, so that it can continue after an interruption; None keeps none."""
     parts: dict[str, FolderPath] = Field(default_factory=dict[str, Path])
     """Key of a stage that is combined -> its folder."""
+    adapters: tuple[FolderPath, ...] = Field(default=(), strict=False)
+    """Folders with adapters to merge into the encoder that the job starts from, in order."""
+    scored: Path | None = Field(default=None, strict=False)
+    """Folder of the stage that is scored, where it holds an adapter; None: that of the encoder."""
 
 
 class TrainJob(FrozenModel):

@@ -18,6 +18,7 @@ from trainables.data.phase_data import open_task
 from trainables.data.shuffled_splits import with_shuffled_images
 from trainables.engine import in_turns
 from trainables.evaluation.predictor import predict
+from trainables.models.adapters import has_adapter
 from trainables.models.encoder import Encoder, load_encoder, load_tokenizer
 from trainables.models.task_model import TaskModel, build_task_model
 from trainables.models.weights import read_weights
@@ -41,10 +42,18 @@ def build_model(work: PhaseConfig, *, specs: Mapping[str, TaskSpec], encoder: En
 
 def load_model(work: PhaseConfig, *, specs: Mapping[str, TaskSpec], places: JobPlaces, folder: Path) -> TaskModel:
     """Return a trained model in evaluation mode, whole on this rank."""
-    model = build_model(work, specs=specs, encoder=load_encoder(folder, dropout=work.dropout), places=places)
+    encoder = load_result(folder, places=places, dropout=work.dropout)
+    model = build_model(work, specs=specs, encoder=encoder, places=places)
     _, unexpected = model.load_state_dict(read_weights(folder / HEADS), strict=False)
     assert not unexpected, unexpected  # noqa: S101  (our own file)
     return model.eval()
+
+
+def load_result(folder: Path, *, places: JobPlaces, dropout: float) -> Encoder:
+    """Return the encoder of a stage: a whole one, or an adapter that was trained on the encoder of the job's places."""
+    if not has_adapter(folder):
+        return load_encoder(folder, dropout=dropout)
+    return load_encoder(places.encoder, dropout=dropout, adapters=(*places.adapters, folder))
 
 
 def open_tasks(job: TrainJob, *, split: str, model: TaskModel) -> dict[str, EncodedTask]:

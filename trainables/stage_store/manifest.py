@@ -10,6 +10,7 @@ from typing import Any, Literal, Self  # Any: fields as JSON
 
 from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
+from trainables.config.adapter import AdapterConfig
 from trainables.config.frozen import FrozenModel, content_key
 from trainables.config.relative_name import RelativeName, unsafe_name
 from trainables.errors import StoreUnusableError
@@ -21,9 +22,11 @@ MANIFEST = "manifest.json"
 
 _UNREADABLE = "its manifest cannot be read"
 
-MANIFEST_VERSION = 4
+MANIFEST_VERSION = 5
 """Version 1 had no seal, parent digest or part; version 2 had its parent only, and no trunks; version 3 has no stages
-that combine others. All are read."""
+that combine others; version 4 has no adapters. All are read."""
+
+_FIRST_WITH_PARTS = 4
 
 USUAL_VERSION = 3
 """Version with which everything is written that it can say, so that an earlier xstilts can read it."""
@@ -46,21 +49,25 @@ class StageOrigin(FrozenModel):
     """Key of the trunk that it continued; it has the same parent."""
     parts: tuple[str, ...] = Field(default=(), strict=False)
     """Keys of the stages whose weights it combines: those of a merge or an average."""
+    adapter: AdapterConfig | None = None
+    """The adapter that it holds, on the encoder that it started from; None: it holds a whole encoder, or none."""
     steps_before: int = Field(default=0, ge=0)
     """Optimiser steps of the trunk that it continued, or of its parts, from the start of the phase."""
     seconds_before: float = Field(default=0.0, ge=0)
     """Wall time that making that trunk or those parts took, from the start of the phase."""
 
     @model_serializer(mode="wrap")
-    def _without_no_parts(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out `parts` where there are none, so that earlier versions can read the manifests of other stages."""
+    def _without_new_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out newer fields that say nothing, so that earlier versions can read the manifests of other stages."""
         fields: dict[str, Any] = handler(self)
-        return {name: value for name, value in fields.items() if name != "parts" or value}
+        return {name: value for name, value in fields.items() if name not in {"parts", "adapter"} or value}
 
 
 def version_of(facts: StageOrigin) -> int:
     """Return the version with which the manifest of a stage is written: the first that has what it says."""
-    return MANIFEST_VERSION if facts.parts else USUAL_VERSION
+    if facts.adapter is not None:
+        return MANIFEST_VERSION
+    return _FIRST_WITH_PARTS if facts.parts else USUAL_VERSION
 
 
 class StageFacts(StageMeasurements, StageOrigin):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,8 +52,13 @@ class Space:
     look: Callable[[str], StoredStage | Damaged | None]
     """Hashes a stage anew: returns the stage, `Damaged`, or None when there is none."""
 
-    def stages(self) -> dict[str, ListedStage]:
-        """Return key -> stage, for every stage that has a manifest."""
+    def stages(self, *, known: Mapping[str, ListedStage] | None = None) -> dict[str, ListedStage]:
+        """Return key -> stage, for every stage that has a manifest.
+
+        Args:
+            known: An earlier result: the manifest of a stage of the same size is not read again.
+        """
+        known = known or {}
         sizes: dict[str, int] = {}
         complete: list[str] = []
         for entry in self.storage.entries("stages"):
@@ -63,7 +68,12 @@ class Space:
             sizes[key] = sizes.get(key, 0) + entry.num_bytes
             if entry.name == f"{stage_folder(key)}/{MANIFEST}":
                 complete.append(key)
-        return {key: ListedStage(key=key, num_bytes=sizes[key], facts=self._facts(key)) for key in complete}
+        return {key: self._listed(key, num_bytes=sizes[key], before=known.get(key)) for key in complete}
+
+    def _listed(self, key: str, *, num_bytes: int, before: ListedStage | None) -> ListedStage:
+        if before is not None and before.num_bytes == num_bytes:
+            return before
+        return ListedStage(key=key, num_bytes=num_bytes, facts=self._facts(key))
 
     def verify(self, key: str) -> str | None:
         """Return why a stage is damaged, or None. It reads every byte, and quarantines nothing."""

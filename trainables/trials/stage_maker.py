@@ -299,17 +299,33 @@ class StageMaker:
     def _places(self, stage: Stage, *, output: Path) -> JobPlaces:
         encoder = self._config.encoder
         start = encoder_folder(encoder.name, revision=encoder.revision)
+        is_scored = not isinstance(stage.work, PhaseConfig)
+        base, adapters = self._start(stage.parent, start=start)
+        scored = adapters.pop() if is_scored and adapters else None
         vision = stage.work.vision if isinstance(stage.work, PhaseConfig) else None
         return JobPlaces(
-            encoder=self.outcomes[stage.parent].stored.folder if stage.parent else start,
+            encoder=base,
+            adapters=tuple(adapters),
+            scored=scored,
             tokenizer=start,
             output=output,
             cache=self._resources.cache,
             progress=self._resources.progress,
             vision=vision_folder(vision.tower) if vision else None,
-            predicted=None if isinstance(stage.work, PhaseConfig) else self._resources.cache / "predicted" / stage.key,
+            predicted=self._resources.cache / "predicted" / stage.key if is_scored else None,
             parts={key: self.outcomes[key].stored.folder for key in stage.made_of} if stage.combination else {},
         )
+
+    def _start(self, key: str | None, *, start: Path) -> tuple[Path, list[Path]]:
+        """Return the folder of the encoder below a stage, and those of the adapters on it; None is the trial's own."""
+        adapters: list[Path] = []
+        while key is not None:
+            stored = self.outcomes[key].stored
+            if stored.facts.adapter is None:
+                return stored.folder, adapters
+            adapters.insert(0, stored.folder)
+            key = stored.facts.parent
+        return start, adapters
 
     def _job(self, stage: Stage, *, places: JobPlaces) -> Job:
         specs = self._provenance.specs
@@ -352,6 +368,7 @@ class StageMaker:
             is_trunk=stage.is_trunk,
             trunk=stage.continues,
             parts=stage.made_of if stage.combination else (),
+            adapter=None if stage.is_trunk else getattr(stage.work, "adapter", None),
             steps=0 if stage.combination else result.steps - steps_before,
             seconds=seconds,
             steps_before=steps_before,

@@ -178,7 +178,7 @@ def _in_flight(trial: TrialRow, progress: Progress | None) -> dict[str, object]:
 
 
 def _print_counts(found: SweepStatus) -> None:
-    from search.cli.output import WIDTH, duration, percent, print_costs
+    from search.cli.output import WIDTH, duration, percent, print_costs, size
 
     counts = {**found.states, "not proposed yet": found.num_to_propose}
     states = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
@@ -194,6 +194,10 @@ def _print_counts(found: SweepStatus) -> None:
     click.echo(f"Had every trial been run alone to its end: {found.steps_to_end} steps")
     combined = f"; {found.num_combined} of them merges or averages, of 0 steps" if found.num_combined else ""
     click.echo(f"Stages: {found.num_stages_made} made, {found.num_stages_reused} found in the store{combined}")
+    if found.num_removed:
+        click.echo(
+            f"Removed from the store: {found.num_removed} stages, {size(found.removed_bytes)} (keep in the spec)"
+        )
     if found.seconds_left is not None:
         click.echo(f"Time left: about {duration(found.seconds_left)}")
 
