@@ -12,7 +12,7 @@ import heapq
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from operator import attrgetter
 
 from search.sampler.contract import PastTrial
@@ -48,9 +48,9 @@ def window(history: Sequence[PastTrial], *, num_startup: int) -> Sequence[PastTr
 
 def _best(ended: Sequence[PastTrial]) -> list[PastTrial]:
     """Return the best trials, and the best of each family."""
-    families: dict[Hashable, list[PastTrial]] = defaultdict(list)
+    families: dict[str, list[PastTrial]] = defaultdict(list)
     for trial in ended:
-        families[trial.assignment.get(FAMILY_PATH)].append(trial)
+        families[str(trial.assignment.get(FAMILY_PATH))].append(trial)
     best_of = [_first_in_rank(of_family, num=NUM_BEST) for of_family in families.values()]
     # The best of all are among the best of each. Equal trials keep the order of their numbers.
     all_of_them = sorted(itertools.chain.from_iterable(best_of), key=_NUMBER)
