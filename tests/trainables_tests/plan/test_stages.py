@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainables.config import (
+    AdapterConfig,
     BesideConfig,
     EncoderConfig,
     EngineConfig,
@@ -182,6 +183,7 @@ OTHER_VALUES: dict[str, Any] = {
     "seed": 1,
     "beside": BesideConfig(translations=("de",)),
     "head_seed": 1,
+    "adapter": AdapterConfig(),
 }
 
 
