@@ -1,6 +1,6 @@
 """Measures what reporting a sweep to a sink costs: the CPU seconds of the tracking process, beside the sweep's own.
 
-    python benchmarks/tracking.py [--sink tensorboard|webhook] [--trials N] [--save FILE]
+    cd benchmarks; python -m sinks.tracking_cost [--sink tensorboard|webhook] [--trials N] [--save FILE]
 
 The same sweep runs twice in the generated world, one trial at a time: without `track:` and with it. The webhook is a
 server of this benchmark on loopback. Five times a second, the CPU time of every process that has the sweep's

@@ -1,6 +1,6 @@
 """Measures training speed of every family of encoders beside Hugging Face's Trainer with `group_by_length`.
 
-    python benchmarks/family_throughput.py [--families NAME ...] [--quick] [--save FILE]
+    cd benchmarks; python -m encoders.training_speed [--families NAME ...] [--quick] [--save FILE]
 
 Each family gets an encoder with random weights, made with transformers' own configuration. All have the sizes of the
 mirror's encoder (hidden size, layers, heads, feed-forward) and its tokenizer; speed does not depend on the weights.
