@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 from spaces.deepspeed_file import FIELD as DEEPSPEED_FIELD
 from spaces.deepspeed_file import read_deepspeed
+from spaces.further_groups import with_tasks_named
 from spaces.sweep_spec import JsonObject, SweepSpec, make_sweep_spec
 from trainables.config import canonical_json
 from trainables.config.yaml_file import parse_yaml
@@ -41,6 +42,7 @@ def with_settings(spec: SweepSpec, settings: Iterable[str]) -> SweepSpec:
             raise ConfigError(setting, "is not a setting; write it as path=value, for example trials=8")
         _put(document, path=path.strip(), value=parse_yaml(text, name=f"--set {path.strip()}"))
     read_deepspeed(document["trial"], folder=Path())
+    document["trial"] = with_tasks_named(document["trial"])
     return make_sweep_spec(document)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -54,11 +55,11 @@ def read_points(sampler: JsonValue, *, folder: Path) -> None:
 
 
 def _csv_rows(text: str, name: str) -> Iterator[Mapping[str, JsonValue]]:
-    rows = csv.reader(text.splitlines(), strict=True)
-    header = next(rows, [])
-    if doubled := sorted({column for column in header if header.count(column) > 1}):
-        _refuse(f"{name!r} has {doubled[0]!r} in two columns; remove one")
+    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
+        header = next(rows, [])
+        if doubled := sorted({column for column in header if header.count(column) > 1}):
+            _refuse(f"{name!r} has {doubled[0]!r} in two columns; remove one")
         for row in rows:
             if len(row) not in {0, len(header)}:
                 cells = f"line {rows.line_num} has {len(row)} cells, and the first line has {len(header)}"
@@ -70,7 +71,7 @@ def _csv_rows(text: str, name: str) -> Iterator[Mapping[str, JsonValue]]:
 
 
 def _json_rows(text: str, name: str) -> Iterator[Mapping[str, JsonValue]]:
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:

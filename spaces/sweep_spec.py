@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -27,6 +26,7 @@ from spaces.deepspeed_file import read_deepspeed
 from spaces.error_values import with_value
 from spaces.errors import UnknownSweepSpecError
 from spaces.fixed_trial import fixed_branch
+from spaces.further_groups import EARLIER_GROUPS, with_tasks_named
 from spaces.keep import KeepConfig
 from spaces.key_order import KEY_ORDER, in_key_order, with_key_order
 from spaces.objectives import SCORES, Goal, Score, complaint_about, complaint_about_one
@@ -40,6 +40,7 @@ from spaces.space.conditions import read_condition
 from spaces.space.enumeration import MAX_COUNTED, has_conditions, size
 from spaces.space.tree import FAMILY_PATH, Arm, Branch, ChoiceParameter, Setting, Space, every_parameter
 from spaces.stop import StopConfig
+from spaces.sweep_name import MAX_NAME_LENGTH, NAME_PATTERN
 from spaces.track import SinkConfig
 from trainables.config import FrozenModel, RungsConfig
 from trainables.config.validation import config_error
@@ -49,12 +50,6 @@ from trainables.results import Family
 
 JsonObject = dict[str, JsonValue]
 """A mapping of a YAML document."""
-
-NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
-"""Pattern of a sweep's name, which is also part of file names."""
-
-MAX_NAME_LENGTH = 100
-"""In characters."""
 
 _NOT_SEARCHED = {
     "intermediate": "each trial belongs to a family; put it under `families`",
@@ -225,20 +220,8 @@ def read_sweep_spec(document: JsonObject, *, folder: Path) -> SweepSpec:
     read_points(document.get("sampler"), folder=folder)
     for part in ("trial", "families", "search"):
         if part in document:
-            document[part] = with_folders_beside(document[part], folder=folder)
+            document[part] = with_folders_beside(with_tasks_named(document[part]), folder=folder)
     return make_sweep_spec(document)
-
-
-def checked_name(name: str) -> str:
-    """Return the name that replaces the name of a sweep's spec.
-
-    Raises:
-        ConfigError: The name cannot be part of a file name.
-    """
-    if not re.fullmatch(NAME_PATTERN.strip("^$"), name) or len(name) > MAX_NAME_LENGTH:
-        rule = f"at most {MAX_NAME_LENGTH} letters, digits, `_`, `-` and `.`, and starts with a letter or digit"
-        raise ConfigError("--name", f"{name!r} cannot be a sweep's name; a name has {rule}; choose another name")
-    return name
 
 
 def shipped_specs() -> dict[str, Path]:
@@ -253,6 +236,8 @@ def make_sweep_spec(document: Mapping[str, JsonValue]) -> SweepSpec:
         ConfigError: A field is wrong; `field` is its path in the spec.
     """
     document = in_key_order(document)
+    if "trial" in document:  # only earlier versions have recorded the name of a benchmark
+        document["trial"] = with_tasks_named(document["trial"], groups=EARLIER_GROUPS)
     try:
         return _checked(document)
     except ConfigError as error:

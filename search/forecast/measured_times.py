@@ -8,12 +8,13 @@ item.
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from search.record import Record, StageRow, TrialRow
+from search.record import Measurement, Record, StageRow, TrialRow
 from trainables.config import EvaluationConfig, PhaseConfig, TrialConfig
 from trainables.errors import TrainablesError
 from trainables.plan.mixture import mixture_weights
@@ -21,8 +22,8 @@ from trainables.plan.stage_plan import Stage
 from trainables.results import TaskPace, TrialResult
 from trainables.tasks.registry import task
 
-Work = tuple[str, bool, int, bool]
-"""What decides the time of a token: phase, frozen embeddings, frozen layers, and whether a vision tower runs."""
+Work = tuple[str, bool, int, bool, bool]
+"""What decides the time of a token: phase, what is frozen, whether a vision tower runs, whether an adapter trains."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -97,7 +98,7 @@ def measured_times(record: Record, *, encoder: str) -> MeasuredTimes:
         configs = dict(_configs(record.trials(sweep.name), encoder=encoder))
         if not configs:
             continue
-        results = {(one.trial, one.rung): one.trial_result for one in record.measurements(sweep.name)}
+        results = dict(_results(record.measurements(sweep.name), trials=configs))
         for stage in record.stages(sweep.name):
             if not stage.reused and stage.trial in configs:
                 found.add(stage, config=configs[stage.trial], result=results.get((stage.trial, stage.rung)))
@@ -113,6 +114,23 @@ def _configs(trials: Sequence[TrialRow], *, encoder: str) -> Iterable[tuple[int,
             yield trial.number, trial.trial_config
         except ValueError:  # an older version's field that this one does not know
             continue
+
+
+def _results(
+    measured: Iterable[Measurement], *, trials: Container[int]
+) -> Iterable[tuple[tuple[int, int], TrialResult]]:
+    for one in measured:
+        if one.trial in trials:
+            with contextlib.suppress(ValueError):  # a field of another version
+                yield (one.trial, one.rung), one.trial_result
+
+
+def _phase_of(stage: StageRow, *, config: TrialConfig) -> PhaseConfig | None:
+    """Return the phase that made a stage; None where several phases of a further target could have."""
+    if not stage.further:
+        return getattr(config, stage.phase)
+    phases = config.further[stage.further].target if stage.further in config.further else ()
+    return phases[0] if len(phases) == 1 else None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -137,7 +155,7 @@ class _Measured:
         self.steps[stage.phase] += stage.steps
         self.seconds[stage.phase] += stage.seconds
         paces = {} if result is None else result.paces.get(stage.key, {})
-        work: PhaseConfig | None = getattr(config, stage.phase)
+        work = _phase_of(stage, config=config)
         if not paces or work is None:
             return
         self.overheads[stage.phase].append(max(0.0, stage.seconds - sum(pace.seconds for pace in paces.values())))
@@ -185,7 +203,7 @@ def _line(points: Sequence[tuple[int, float]]) -> tuple[float, float] | None:
 
 
 def _kind(phase: str, work: PhaseConfig) -> Work:
-    return (phase, work.freeze_embeddings, work.freeze_layers, work.vision is not None)
+    return (phase, work.freeze_embeddings, work.freeze_layers, work.vision is not None, work.adapter is not None)
 
 
 def _weights(work: PhaseConfig) -> Mapping[str, float]:

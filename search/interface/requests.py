@@ -18,7 +18,8 @@ from search.errors import InputError, SweepOwnedError
 from search.home import Home, find_home
 from search.record import open_record
 from spaces.overrides import with_settings
-from spaces.sweep_spec import SweepSpec, checked_name, load_sweep_spec, make_sweep_spec, read_sweep_spec
+from spaces.sweep_name import checked_name
+from spaces.sweep_spec import SweepSpec, load_sweep_spec, make_sweep_spec, read_sweep_spec
 from trainables.config import canonical_json
 
 

@@ -185,7 +185,10 @@ def _is_plain(arm: Arm, *, field: str) -> bool:
 
 def _essence(config: TrialConfig) -> dict[str, JsonValue]:
     """Return the fields of a configuration that decide a trial's results."""
-    return config.model_copy(update={"engine": config.engine.deciding()}).model_dump(mode="json")
+    fields = config.model_copy(update={"engine": config.engine.deciding()}).model_dump(mode="json")
+    for target in (fields, *fields["further"].values()):
+        del target["evaluation"]["tokens_per_micro_batch"]  # how many texts are scored in one pass
+    return fields
 
 
 def _over(values: Mapping[str, JsonValue], above: Mapping[str, JsonValue]) -> dict[str, JsonValue]:

@@ -15,8 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from search.record import open_record
+from spaces.space.adoption import adopt
+from spaces.sweep_spec import make_space, read_sweep_spec
 from tests.end_to_end.drivers import SECONDS, XSTILTS
 
 pytestmark = pytest.mark.slow
@@ -94,3 +97,16 @@ def test_resuming_the_kept_sweep_makes_nothing(kept: Path) -> None:
     assert "2 of 2 trials done, 0 failed" in xstilts(kept, "resume", "kept")
 
     assert stage_files(kept) == before
+
+
+def test_a_further_value_keeps_the_trials(kept: Path) -> None:
+    spec = yaml.safe_load((kept / "sweep.yaml").read_text())
+    spec["search"]["target.learning_rate"]["choice"].append(5.0e-3)
+    space = make_space(read_sweep_spec(spec, folder=kept))
+
+    with open_record(kept / "home/record.db") as record:
+        trials = list(record.trials("kept"))
+
+    assert len(trials) == 2
+    for trial in trials:
+        assert adopt(space, trial.trial_config, known=trial.assignment) == trial.assignment

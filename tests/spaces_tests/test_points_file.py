@@ -78,6 +78,19 @@ def test_a_jsonl_file_means_the_same_as_a_list(tmp_path: Path) -> None:
     assert load_sweep_spec(written(tmp_path, points="points.jsonl", points_jsonl=lines(POINTS))) == listed
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_name_can_hold_any_character(tmp_path: Path, end: str) -> None:
+    name = "x\u2028y"
+    table = end.join(["name,family,target.learning_rate", f'"{name}",none,1e-4', ""])
+    row = json.dumps({"name": name, "family": "none", "target.learning_rate": 1e-4}, ensure_ascii=False)
+
+    of_table = load_sweep_spec(written(tmp_path, points="points.csv", points_csv=table))
+    of_lines = load_sweep_spec(written(tmp_path, points="points.jsonl", points_jsonl=row + end))
+
+    assert of_table == of_lines
+    assert of_table.sampler.points[0].name == name
+
+
 def test_a_long_list_is_read(tmp_path: Path) -> None:
     rows = "".join(f"none,{1e-5 + number * 1e-8}\n" for number in range(50_000))
     spec = load_sweep_spec(written(tmp_path, points="points.csv", points_csv=f"family,target.learning_rate\n{rows}"))
@@ -92,6 +105,7 @@ def test_a_long_list_is_read(tmp_path: Path) -> None:
         ("points.csv", "family,target.learning_rate\nnone\n", "line 2 has 1 cells, and the first line has 2"),
         ("points.csv", "family,family\nnone,none\n", "'family' in two columns"),
         ("points.csv", 'family\n"none\n', "line 2 cannot be read as csv"),
+        ("points.csv", '"family"x,target.learning_rate\nnone,1\n', "line 1 cannot be read as csv"),
         ("points.csv", "family,target.learning_rate\n", "has no points"),
         ("points.csv", "", "has no points"),
         ("points.csv", b"family\n\xff\xfe\n", "not UTF-8"),

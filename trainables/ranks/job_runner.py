@@ -238,14 +238,15 @@ def _evaluate(job: EvaluateJob, *, rank: Rank) -> JobResult:
             tokens_per_micro_batch=job.work.pass_tokens,
             course=Course(reporter=reporter, kept=_kept(job.places, scored)),
         )
+    if rank.number:  # every rank has all outputs, and a pool of a million vectors would be copied on each
+        return JobResult(scores={}, counts={}, made_with=_made_with(job, rank=rank))
     items: dict[str, list[Item]] = {}
     metrics: dict[str, dict[str, float]] = {}
     for language, of_language in distinct.split(outputs) if distinct else stream.split(outputs).items():
         items[language] = items_of(tasks[language], outputs=of_language, similarity=job.work.similarity)
         for metric, score in score_items(items[language], spec=job.spec, language=language).items():
             metrics.setdefault(metric, {})[language] = score
-    if rank.number == 0:
-        write_predictions(items, job.places.output / PREDICTIONS)
+    write_predictions(items, job.places.output / PREDICTIONS)
     return JobResult(
         scores=next(iter(metrics.values())),
         metrics=metrics,

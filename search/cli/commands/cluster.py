@@ -116,7 +116,8 @@ def submit(spec: str, path: Path, address: str | None, as_json: bool, **options:
     from search.cli.output import print_json, print_next
     from search.cluster import Submission
     from spaces.overrides import with_files_read, with_settings
-    from spaces.sweep_spec import checked_name, load_sweep_spec
+    from spaces.sweep_name import checked_name
+    from spaces.sweep_spec import load_sweep_spec
 
     sweep_spec = with_settings(load_sweep_spec(spec), options["settings"])
     name = sweep_spec.name if options["name"] is None else checked_name(options["name"])

@@ -50,7 +50,7 @@ def init(file: str, name: str | None, as_json: bool) -> None:  # noqa: FBT001  c
     from search.cli.output import print_json, print_next
     from search.cli.spec_template import find_here, spec_text
     from search.errors import InputError
-    from spaces.sweep_spec import checked_name
+    from spaces.sweep_name import checked_name
 
     path = Path(file)
     chosen = checked_name(path.stem if name is None else name)

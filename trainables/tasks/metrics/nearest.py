@@ -12,6 +12,8 @@ from typing import Any, Literal  # Any: numpy's element types
 import numpy as np
 from numpy.typing import NDArray
 
+from trainables.monitoring.watchdog import send_heartbeat
+
 Similarity = Literal["cosine", "margin"]
 """Similarity of two vectors: their cosine, or the ratio of the cosine to the mean cosine with their neighbours."""
 
@@ -24,6 +26,10 @@ NUM_KEPT = 20
 _MAX_QUERIES_AT_A_TIME = 512
 _SIMILARITIES_AT_A_TIME = 8_000_000
 """Similarities that are in memory at the same time (64 MB): those of some queries to all candidates."""
+
+
+_FEW_COLUMNS = 64
+"""So few that sorting all rows at once is faster than finding the largest of each row in turn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,8 +161,9 @@ def _blocks(num_queries: int, *, num_candidates: int) -> Iterator[slice]:
 
 
 def _unit(vectors: NDArray[Any]) -> NDArray[np.float64]:
-    vectors = vectors.astype(np.float64)
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    unit = vectors.astype(np.float64)
+    unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
+    return unit
 
 
 def _both_ways(queries: NDArray[np.float64], candidates: NDArray[np.float64]) -> tuple[Neighbours, Neighbours]:
@@ -168,6 +175,7 @@ def _both_ways(queries: NDArray[np.float64], candidates: NDArray[np.float64]) ->
     scores_KC = np.empty((0, len(candidates)))
     numbers_KC = np.empty((0, len(candidates)), dtype=np.int64)
     for rows in _blocks(len(queries), num_candidates=len(candidates)):
+        send_heartbeat()
         cosine_QC = queries[rows] @ candidates.T
         forward.numbers_QK[rows], forward.scores_QK[rows] = _largest(cosine_QC, num=num)
         numbers_Q = np.arange(rows.start, rows.start + len(cosine_QC))
@@ -194,6 +202,9 @@ def _largest(scores_RC: NDArray[np.float64], *, num: int) -> tuple[NDArray[np.in
     num_columns = scores_RC.shape[1]
     if num == 0:
         return np.empty((len(scores_RC), 0), dtype=np.int64), np.empty((len(scores_RC), 0))
+    if num_columns <= _FEW_COLUMNS:
+        columns = np.argsort(-scores_RC, axis=1, kind="stable")[:, :num]
+        return columns, np.take_along_axis(scores_RC, columns, axis=1)
     limits_R = np.partition(scores_RC, num_columns - num, axis=1)[:, num_columns - num]
     columns = np.empty((len(scores_RC), num), dtype=np.int64)
     for row, (scores_C, limit) in enumerate(zip(scores_RC, limits_R, strict=True)):
