@@ -14,10 +14,11 @@ from trainables.tasks.metrics.nearest import NUM_NEIGHBOURS, Similarity, mine, n
 SIZES = st.integers(1, 12)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def small_blocks() -> object:
+@pytest.fixture(scope="module", autouse=True, params=[0, 64], ids=["row by row", "all rows at once"])
+def small_blocks(request: pytest.FixtureRequest) -> object:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_QUERIES_AT_A_TIME", 5)
+        patch.setattr(module, "_MAX_QUERIES_AT_A_TIME", 5)
+        patch.setattr(module, "_FEW_COLUMNS", request.param)
         yield
 
 
