@@ -154,7 +154,7 @@ def test_xstilts_takes_the_words_that_it_is_given() -> None:
     for words in given[:2]:
         command = cli.get_command(cli.make_context("xstilts", ["doctor"]), words[0])
         assert command is not None
-        command.make_context(words[0], list(words[1:]))
+        command.make_context(words[0], list(words[1:]), **cli.context_settings)
 
 
 def test_what_is_installed_is_all_that_the_project_and_a_cluster_need(tmp_path: Path) -> None:

@@ -70,7 +70,8 @@ def test_commands_in_sentences_are_understood(page: str) -> None:
     for words in map(shlex.split, named):
         command = cli.get_command(click.Context(cli), words[0])
         assert command is not None, words
-        command.make_context(words[0], words[1:]).close()  # reads its arguments and options, and runs nothing
+        # It reads its arguments and options, and runs nothing. Commands keep the option for help that they meet first.
+        command.make_context(words[0], words[1:], **cli.context_settings).close()
 
 
 def test_commands_that_run_elsewhere_have_a_place() -> None:

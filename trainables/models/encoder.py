@@ -19,7 +19,6 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from trainables.errors import CheckpointError, ConfigError
-from trainables.models.adapters import merge_adapter
 from trainables.models.dropout import use_cheap_dropout
 from trainables.models.families.by_name import family_of
 from trainables.models.families.family import EncoderShape
@@ -189,8 +188,11 @@ def load_encoder(
     model = _kept.load((folder_stamp(folder), dropout), read=lambda: _read_with_dropout(folder, dropout))
     if gradient_checkpointing:
         model.activation_checkpointing_enable({"use_reentrant": False})
-    for adapter in adapters:
-        merge_adapter(model, adapter)
+    if adapters:
+        from trainables.models.adapters import merge_adapter
+
+        for adapter in adapters:
+            merge_adapter(model, adapter)
     return Encoder(model)
 
 

@@ -56,7 +56,7 @@ def _fail_if_planted(job: Any) -> None:
         planted = json.loads(Path(_PLANTED).read_text())
     except OSError:
         return
-    tokens = (job.engine if hasattr(job, "engine") else job.work).tokens_per_micro_batch
+    tokens = (job.engine if hasattr(job, "engine") else job.work).pass_tokens
     gpu = os.environ.get("CUDA_VISIBLE_DEVICES", "")  # which Ray sets to the one that it has given
     if tokens < planted["least_tokens"] or gpu != planted.get("gpu", gpu):
         return

@@ -18,6 +18,7 @@ def found(monkeypatch: pytest.MonkeyPatch, **fields: object) -> None:
     """Have this machine's GPUs be these: it has none of its own."""
     gpus = FoundGpus(**{"num_in_kernel": 0, "num_in_torch": 0} | fields)  # pyright: ignore[reportArgumentType]
     monkeypatch.setattr(local_devices, "find_gpus", lambda: gpus)
+    monkeypatch.setattr(local_devices, "gpu_bytes_here", lambda: 24e9)
 
 
 def test_auto_takes_the_cpu_where_there_is_no_gpu() -> None:
