@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 
-from search.errors import SearchError
+from search.errors import InputError, SearchError
 from search.record import JsonObject, Record
 from search.stages.garbage_collection import raise_if_shared
 from search.stages.keep_policy import StageSizes, waiting_of
+from search.stages.needs import read_needs
 from search.stages.store_keeper import StoreKeeper
 from spaces.sweep_spec import SweepSpec
 from trainables.config import TrialConfig
@@ -66,11 +67,17 @@ def make_keeper(
         config: One of its trials.
 
     Raises:
+        InputError: The stages of one of its trials cannot be computed, so that nothing could ever be removed.
         StoreSharedError: Sweeps that the record lacks have used the store: they may need its stages.
     """
     if spec.keep is None:
         return None
     raise_if_shared(record, store=store)
+    try:
+        read_needs(record, complete=(), keep_best=spec.keep.best, only_of=name)
+    except InputError as error:
+        msg = f"keep: {error}, or remove `keep` from the spec"
+        raise InputError(msg) from error
 
     def note(payload: JsonObject) -> None:
         with contextlib.suppress(SearchError):  # the record's disk can be full; the stages are gone all the same
