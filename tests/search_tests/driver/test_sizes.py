@@ -115,7 +115,9 @@ def test_a_sweep_on_record_keeps_its_stage_and_one_of_an_earlier_version_keeps_0
     ],
 )
 def test_an_adapter_in_all_trials_takes_the_memory_of_an_adapter(
-    search: dict[str, Any], varies: bool, xl: Path
+    search: dict[str, Any],
+    varies: bool,  # noqa: FBT001
+    xl: Path,
 ) -> None:
     target = {"mixture": {"mnli": 1.0}, "steps": 900}
     fixed = {} if "target.adapter" in search else {"adapter": {"targets": "attention"}}
