@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 from search.errors import InputError, RunError
@@ -129,7 +129,7 @@ def _target_key(record: Record, trial: TrialRow) -> str:
 
 
 @contextlib.contextmanager
-def _opened(place: str) -> Iterator[StageStore | None]:
+def _opened(place: str) -> Generator[StageStore | None]:
     """Open the store, None if there is none. If it may be written, no process removes the stages that are read."""
     if not is_there(place):
         yield None

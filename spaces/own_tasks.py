@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 
 from pydantic import JsonValue, ValidationError
@@ -96,7 +96,7 @@ def adopt_tasks(whole: Mapping[str, JsonValue] | None) -> None:
 
 
 @contextlib.contextmanager
-def adopted_tasks(whole: Mapping[str, JsonValue] | None) -> Iterator[None]:
+def adopted_tasks(whole: Mapping[str, JsonValue] | None) -> Generator[None]:
     """Register tasks as `adopt_tasks` does, for the length of a block; then the tasks of before are registered again.
 
     Raises:

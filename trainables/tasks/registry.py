@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from types import MappingProxyType
 
 from trainables.errors import InputError, TaskDataError, UnknownTaskError
@@ -95,7 +95,7 @@ def adopt(specs: Iterable[TaskSpec]) -> None:
 
 
 @contextlib.contextmanager
-def restored(names: Iterable[str]) -> Iterator[None]:
+def restored(names: Iterable[str]) -> Generator[None]:
     """At the end of a block, register the tasks with these names again that were registered at its start."""
     with _lock:
         before = {name: _tasks.get(name) for name in names}

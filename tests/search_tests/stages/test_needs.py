@@ -13,7 +13,7 @@ from search.errors import InputError
 from search.home import Home
 from search.record import Proposal, Record, open_record
 from search.stages import store_keeper
-from search.stages.keep_checks import make_keeper
+from search.stages.keep_checks import make_keeper, stage_sizes
 from search.stages.needs import read_needs
 from spaces.space.binder import bind
 from spaces.space.enumeration import default_assignment
@@ -152,3 +152,16 @@ def test_a_confirmation_that_is_on_record_with_keep_goes_on_without_it(record: R
     request = ConfirmRequest(sweep="kept", top=1, seeds=2, home=home)
 
     assert _spec(record, request).keep is None
+
+
+def test_stages_are_as_large_as_those_of_the_largest_encoder_of_a_choice(tiny_encoder: Path, tmp_path: Path) -> None:
+    names = [str(tiny_encoder), "miniature", str(tmp_path / "gone")]
+    trial = {name: value for name, value in spec_of(**FIELDS).trial.items() if name != "encoder"}
+    search = RATES | {"encoder.name": {"choice": names}}
+    spec = spec_of(**FIELDS | {"trial": trial, "search": search})
+    configs = [config(name=name) for name in names[:2]]
+
+    sizes = [stage_sizes(one, spec=spec).weight_bytes for one in configs]
+
+    alone = [stage_sizes(one, spec=spec_of(**FIELDS | {"search": RATES})).weight_bytes for one in configs]
+    assert sizes == [max(alone)] * 2
