@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 from search.errors import InputError, RunError
-from search.publication.card_facts import read_card_facts
+from search.publication.card_facts import CardFacts, read_card_facts
 from search.publication.licences import TaskLicence
 from search.publication.model_card import card_body, card_metadata
 from search.record import Record, TrialRow
 from spaces.own_tasks import adopt_tasks
+from trainables.errors import StoreUnusableError
 from trainables.plan.starting_weights import encoder_folder
 from trainables.ranks.jobs import HEADS
 from trainables.stage_store import StageStore, StoredStage, is_there, why_not_writable
@@ -55,24 +58,39 @@ def export_trial(record: Record, *, sweep: str, number: int, folder: Path, store
             "sentence_pair target is a classifier; its encoder is in the store (`xstilts show` prints the stage's key)"
         )
         raise InputError(msg)
-    stage = _target_stage(record, trial, store=store)
     facts = read_card_facts(record, trial)
+    with _opened(store) as opened:
+        _write(record, trial, store=opened, place=store, folder=folder, facts=facts)
+
+
+def _write(
+    record: Record, trial: TrialRow, *, store: StageStore | None, place: str, folder: Path, facts: CardFacts
+) -> None:
+    def find(key: str) -> StoredStage:
+        return _stage(key, trial, store=store, place=place)
+
+    key = _target_key(record, trial)
+    stage = find(key)
+    target = task(next(iter(trial.trial_config.target.mixture)))
     # Importing torch takes seconds, so it comes after all checks.
     from trainables.models.hugging_face_folder import CardParts, export_classifier
     from trainables.models.task_model import head_state
     from trainables.models.weights import read_weights
 
-    export_classifier(
-        _encoder_of(stage, trial, store=store),
-        head=head_state(read_weights(stage.folder / HEADS), task=target.name),
-        pooling=trial.trial_config.target.pooling,
-        labels=target.labels,
-        folder=folder,
-        card=CardParts(metadata=card_metadata(facts), sections=card_body(facts)),
-    )
+    try:
+        export_classifier(
+            _encoder_of(stage, trial, find=find),
+            head=head_state(read_weights(stage.folder / HEADS), task=target.name),
+            pooling=trial.trial_config.target.pooling,
+            labels=target.labels,
+            folder=folder,
+            card=CardParts(metadata=card_metadata(facts), sections=card_body(facts)),
+        )
+    except FileNotFoundError as error:  # a store that may not be written cannot keep what is read
+        raise _missing(key, trial, place=place) from error
 
 
-def _encoder_of(stage: StoredStage, trial: TrialRow, *, store: str) -> tuple[Path, ...]:
+def _encoder_of(stage: StoredStage, trial: TrialRow, *, find: Callable[[str], StoredStage]) -> tuple[Path, ...]:
     """Return the folder of a whole encoder, then those of the adapters on it: together they are a stage's encoder."""
     adapters: tuple[Path, ...] = ()
     while stage.facts.adapter is not None:
@@ -80,7 +98,7 @@ def _encoder_of(stage: StoredStage, trial: TrialRow, *, store: str) -> tuple[Pat
         if stage.facts.parent is None:
             encoder = trial.trial_config.encoder
             return (encoder_folder(encoder.name, revision=encoder.revision), *adapters)
-        stage = _stage(stage.facts.parent, trial, store=store)
+        stage = find(stage.facts.parent)
     return (stage.folder, *adapters)
 
 
@@ -105,18 +123,36 @@ def _check_finished(trial: TrialRow) -> None:
         raise NotFinishedError(msg)
 
 
-def _target_stage(record: Record, trial: TrialRow, *, store: str) -> StoredStage:
+def _target_key(record: Record, trial: TrialRow) -> str:
     lineage = record.measurements(trial.sweep, number=trial.number)[-1].trial_result.stages
-    key = next(stage.key for stage in lineage if stage.phase == "target" and not stage.further and not stage.is_trunk)
-    return _stage(key, trial, store=store)
+    return next(stage.key for stage in lineage if stage.phase == "target" and not stage.further and not stage.is_trunk)
 
 
-def _stage(key: str, trial: TrialRow, *, store: str) -> StoredStage:
-    found = StageStore(store, read_only=True).find(key) if is_there(store) else None
+@contextlib.contextmanager
+def _opened(place: str) -> Generator[StageStore | None]:
+    """Open the store, None if there is none. If it may be written, no process removes the stages that are read."""
+    if not is_there(place):
+        yield None
+        return
+    try:
+        store = StageStore(place)
+    except StoreUnusableError:
+        yield StageStore(place, read_only=True)
+        return
+    with store.using():
+        yield store
+
+
+def _stage(key: str, trial: TrialRow, *, store: StageStore | None, place: str) -> StoredStage:
+    found = None if store is None else store.find(key)
     if found is None:
-        msg = (
-            f"the store {store!r} does not have stage {key[:12]} of trial {trial.number}; give the sweep's store with "
-            "--store, or make the stage again: `xstilts run` with the configuration that `xstilts show` prints"
-        )
-        raise StageMissingError(msg)
+        raise _missing(key, trial, place=place)
     return found
+
+
+def _missing(key: str, trial: TrialRow, *, place: str) -> StageMissingError:
+    msg = (
+        f"the store {place!r} does not have stage {key[:12]} of trial {trial.number}; give the sweep's store with "
+        "--store, or make the stage again: `xstilts run` with the configuration that `xstilts show` prints"
+    )
+    return StageMissingError(msg)

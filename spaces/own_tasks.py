@@ -7,8 +7,9 @@ with, even if their files change later.
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 
 from pydantic import JsonValue, ValidationError
@@ -16,7 +17,7 @@ from pydantic import JsonValue, ValidationError
 from trainables.config.validation import config_error
 from trainables.errors import ConfigError, TaskDataError
 from trainables.own_tasks.task_file import load_task_file, make_task
-from trainables.tasks.registry import adopt
+from trainables.tasks.registry import adopt, restored
 from trainables.tasks.spec import TaskSpec
 
 FIELD = "tasks"
@@ -92,6 +93,18 @@ def adopt_tasks(whole: Mapping[str, JsonValue] | None) -> None:
             adopt([spec])
         except TaskDataError as error:
             raise ConfigError(f"{FIELD}.{spec.name}", str(error)) from None
+
+
+@contextlib.contextmanager
+def adopted_tasks(whole: Mapping[str, JsonValue] | None) -> Generator[None]:
+    """Register tasks as `adopt_tasks` does, for the length of a block; then the tasks of before are registered again.
+
+    Raises:
+        ConfigError: As in `adopt_tasks`.
+    """
+    with restored(whole or ()):
+        adopt_tasks(whole)
+        yield
 
 
 def _written_out(name: str, body: JsonValue, *, folder: Path) -> TaskSpec:

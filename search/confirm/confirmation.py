@@ -129,7 +129,7 @@ def _spec(record: Record, request: ConfirmRequest) -> SweepSpec:
             f"scores of the fresh seeds are known would be biased; continue with --top {num}"
         )
         raise InputError(msg)
-    return known
+    return known.model_copy(update={"keep": None})  # recorded by a version that kept the sweep's `keep`
 
 
 def _new_spec(record: Record, request: ConfirmRequest, *, spec: SweepSpec) -> SweepSpec:

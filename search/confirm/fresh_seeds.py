@@ -45,12 +45,14 @@ def distinct(trials: Sequence[BestTrial], *, top: int) -> list[BestTrial]:
 def confirmation_spec(spec: SweepSpec, *, name: str, points: Sequence[GivenPoint]) -> SweepSpec:
     """Return the spec of a confirmation: one rung, both phases' seeds drawn anew for each trial.
 
+    All stages stay in its store: the test set is scored with the target stage of each trial, the worst ones too.
+
     Args:
         spec: The sweep's spec.
         name: Name of the confirmation.
         points: Its configurations.
     """
-    document = spec.model_dump(mode="json", exclude={"sampler", "priors", "rungs", "pruner", "order"})
+    document = spec.model_dump(mode="json", exclude={"sampler", "priors", "rungs", "pruner", "order", "keep"})
     families = {
         family: body if family == "none" else {**_without(body, "seed"), "seed": FRESH}
         for family, body in spec.families.items()

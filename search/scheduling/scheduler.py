@@ -265,9 +265,11 @@ class TrialScheduler:
             self._store_room.tidy()
         if first is None or not self._store_room.is_limited:
             return first
+        waiting = [self._pending[each.number] for each in self._startable()]
+        if not waiting:  # another process has begun to make a stage that `first` needs
+            return None
         if not self._store_room.look_again() and self._running:
             return None  # as when this was last decided
-        waiting = [self._pending[each.number] for each in self._startable()]
         place = self._store_room.choose([(one.trial, one.rung) for one in waiting], is_idle=not self._running)
         return None if place is None else self._plans.candidate(waiting[place].trial, rung=waiting[place].rung)
 

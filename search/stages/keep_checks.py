@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 
-from search.errors import SearchError
+from search.errors import InputError, SearchError
 from search.record import JsonObject, Record
 from search.stages.garbage_collection import raise_if_shared
 from search.stages.keep_policy import StageSizes, waiting_of
+from search.stages.needs import read_needs
 from search.stages.store_keeper import StoreKeeper
-from spaces.sweep_spec import SweepSpec
+from spaces.space.tree import every_setting
+from spaces.sweep_spec import SweepSpec, make_space
 from trainables.config import TrialConfig
-from trainables.errors import ConfigError
+from trainables.errors import ConfigError, TrainablesError
 from trainables.models.pretrained.encoder_folder import encoder_config
 from trainables.models.text_towers import read_text_tower
 from trainables.plan.provenance import read_provenance
@@ -21,13 +23,26 @@ from trainables.plan.starting_weights import encoder_folder
 from trainables.stage_store import StageStore
 
 
-def stage_sizes(config: TrialConfig) -> StageSizes:
-    """Return the sizes of stages with a trial's encoder.
+def stage_sizes(config: TrialConfig, *, spec: SweepSpec) -> StageSizes:
+    """Return the sizes of stages with the largest encoder of a sweep's trials.
+
+    Args:
+        config: One of its trials.
+        spec: The sweep's spec; encoders of it that cannot be found are left out.
 
     Raises:
-        InputError: The encoder cannot be found.
+        InputError: The encoder of the trial cannot be found.
     """
-    folder = encoder_folder(config.encoder.name, revision=config.encoder.revision)
+    found = [_sizes_with(config.encoder.name, revision=config.encoder.revision)]
+    for setting in every_setting(make_space(spec).root):
+        if setting.field == "encoder.name" and setting.value != config.encoder.name:
+            with contextlib.suppress(TrainablesError):
+                found.append(_sizes_with(str(setting.value), revision=config.encoder.revision))
+    return max(found, key=lambda one: one.weight_bytes)
+
+
+def _sizes_with(encoder: str, *, revision: str | None) -> StageSizes:
+    folder = encoder_folder(encoder, revision=revision)
     weight_bytes = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
     tower = read_text_tower(folder)
     return StageSizes(weight_bytes=weight_bytes, encoder=encoder_config(folder) if tower is None else tower.config)
@@ -66,21 +81,27 @@ def make_keeper(
         config: One of its trials.
 
     Raises:
+        InputError: The stages of one of its trials cannot be computed, so that nothing could ever be removed.
         StoreSharedError: Sweeps that the record lacks have used the store: they may need its stages.
     """
     if spec.keep is None:
         return None
     raise_if_shared(record, store=store)
+    try:
+        read_needs(record, complete=(), keep_best=spec.keep.best, only_of=name)
+    except InputError as error:
+        msg = f"keep: {error}, or remove `keep` from the spec"
+        raise InputError(msg) from error
 
     def note(payload: JsonObject) -> None:
         with contextlib.suppress(SearchError):  # the record's disk can be full; the stages are gone all the same
             record.note(name, kind="removed", payload=payload)
 
-    return StoreKeeper(record, name=name, keep=spec.keep, store=store, sizes=stage_sizes(config), note=note)
+    return StoreKeeper(record, name=name, keep=spec.keep, store=store, sizes=stage_sizes(config, spec=spec), note=note)
 
 
 def _least_bytes(spec: SweepSpec, config: TrialConfig, *, num_kept: int) -> int:
-    size = stage_sizes(config).of
+    size = stage_sizes(config, spec=spec).of
     plan = plan_stages(config, provenance=read_provenance(config), rungs=spec.rungs)
     made = missing_stages(plan, is_complete=lambda _: False)
     demand = waiting_of([made], size=size)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import functools
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from search.errors import InputError
-from search.record import Record, State, TrialRow
-from spaces.own_tasks import adopt_tasks
+from search.record import Record, State, SweepRow, TrialRow
+from spaces.own_tasks import adopted_tasks
 from trainables.config import RungsConfig
-from trainables.errors import TrainablesError
+from trainables.errors import ConfigError, TrainablesError
 
 _UNFINISHED: tuple[State, ...] = ("proposed", "running", "interrupted", "failed")
 """Trials that run, or that `xstilts search` and `resume` run again."""
@@ -34,7 +35,9 @@ def read_needs(
         record: Record with the sweeps that use the store.
         complete: Keys of the stages in the store; a trial needs only the longest of its trunks there.
         keep_best: Number of finished trials of each sweep to keep, the best by its objective; None: all.
-        only_of: Sweep that `keep_best` is about; of the others, all finished trials are kept. None: every sweep.
+        only_of: Sweep that `keep_best` is about, for its driver. Of its kept trials, the stages of the last rung are
+            kept. Of the others, all finished trials are kept. Where the stages of another sweep's trial, or of a failed
+            one, cannot be computed, those are kept that the record lists. None: every sweep.
 
     Raises:
         InputError: The stages of a trial cannot be computed, because its data or encoder is not on this machine.
@@ -42,31 +45,59 @@ def read_needs(
     unfinished: set[str] = set()
     kept: set[str] = set()
     for sweep in record.sweeps():
-        adopt_tasks(sweep.own_tasks)
-        for trial in record.trials(sweep.name, states=_UNFINISHED):
-            if trial.set_aside is None:
-                unfinished |= _planned(trial, rungs=sweep.rungs, complete=complete)
+        is_other = only_of not in {None, sweep.name}
+        unfinished.update(*_unfinished(record, sweep, complete=complete, only_of=only_of))
         finished = sorted(record.trials(sweep.name, states=("finished",)), key=_rank)
-        ends = stages_of(record, sweep.name, with_trunks=False)
-        num_kept = keep_best if only_of in {None, sweep.name} else None
-        for trial in finished[:num_kept]:
+        ends = stages_of(record, sweep.name, with_trunks=False, only_last_rung=sweep.name == only_of)
+        for trial in finished[: None if is_other else keep_best]:
             kept |= ends.get(trial.number, set())
     return Needs(unfinished=frozenset(unfinished), kept=frozenset(kept))
 
 
-def stages_of(record: Record, sweep: str, *, with_trunks: bool = True) -> dict[int, set[str]]:
+def stages_of(
+    record: Record, sweep: str, *, with_trunks: bool = True, only_last_rung: bool = False
+) -> dict[int, set[str]]:
     """Return trial -> keys of its stages in the record.
 
     Args:
         record: Record with the sweep.
         sweep: Name of the sweep.
         with_trunks: Whether to include trunks, which only higher rungs of the same trial need.
+        only_last_rung: Whether to leave out all rungs but the highest that each trial has run.
     """
+    stages = record.stages(sweep)
+    last: dict[int, int] = {}
+    for stage in stages:
+        last[stage.trial] = max(stage.rung, last.get(stage.trial, 0))
     keys: dict[int, set[str]] = {}
-    for stage in record.stages(sweep):
-        if with_trunks or not stage.is_trunk:
+    for stage in stages:
+        if (with_trunks or not stage.is_trunk) and not (only_last_rung and stage.rung < last[stage.trial]):
             keys.setdefault(stage.trial, set()).add(stage.key)
     return keys
+
+
+def _unfinished(
+    record: Record, sweep: SweepRow, *, complete: Collection[str], only_of: str | None
+) -> Iterator[set[str]]:
+    """Yield the stages that each unfinished trial of a sweep needs; see `read_needs` for those that are not known."""
+    trials = [one for one in record.trials(sweep.name, states=_UNFINISHED) if one.set_aside is None]
+    if not trials:
+        return
+    listed = functools.cache(lambda: stages_of(record, sweep.name))
+    is_other = only_of not in {None, sweep.name}
+    try:
+        with adopted_tasks(sweep.own_tasks):
+            for trial in trials:
+                try:
+                    yield _planned(trial, rungs=sweep.rungs, complete=complete)
+                except InputError:
+                    if only_of is None or not (is_other or trial.state == "failed"):
+                        raise
+                    yield listed().get(trial.number, set())
+    except ConfigError:  # a task of the sweep has the name of a task that ships by now
+        if not is_other:
+            raise
+        yield from listed().values()
 
 
 def _rank(trial: TrialRow) -> tuple[bool, float, int]:

@@ -133,7 +133,7 @@ class StoreKeeper:
         except StoreSharedError as error:
             self._warn(f"nothing is removed: {'; '.join(error.others[:3])} use the same store")
             return None
-        except TrainablesError as error:
+        except (OSError, TrainablesError) as error:
             self._warn(f"nothing is removed: {error}")
             return None
         needed = with_ancestors(needs.unfinished | needs.kept, stages=self._known)
@@ -147,7 +147,12 @@ class StoreKeeper:
     def _remove(self, look: _Look, *, excess: int | None) -> tuple[str, ...]:
         gone: list[Removable] = []
         for stage in removals(list(look.removable.values()), keep=self._keep, excess=excess):
-            if self._store.space.remove(stage.key):
+            try:
+                is_gone = self._store.space.remove(stage.key) > 0
+            except (OSError, TrainablesError) as error:
+                self._warn(f"a stage is not removed, {stage.key[:12]} in {self._store.url}: {error}")
+                break
+            if is_gone:
                 gone.append(stage)
                 del look.stages[stage.key], look.removable[stage.key]
         if gone:

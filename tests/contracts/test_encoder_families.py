@@ -12,9 +12,11 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
 
 from tests.tiny_families import FIELDS, PADDING, VARIANTS, random_model, write_family
-from trainables.config import PhaseConfig
+from trainables.config import AdapterConfig, PhaseConfig
 from trainables.errors import ConfigError
+from trainables.models.adapters import add_adapter, is_of_adapter
 from trainables.models.encoder import Encoder, freeze, load_encoder, load_tokenizer, new_encoder, save_encoder
+from trainables.models.families.adapted_matrices import adapter_bytes
 from trainables.models.families.by_name import FAMILIES
 from trainables.models.head import Pooling
 from trainables.models.hugging_face_folder import export_classifier
@@ -205,6 +207,18 @@ def test_the_listed_weights_are_those_of_transformers(family: str) -> None:
     }
 
     assert listed == {name: tuple(weight.shape) for name, weight in model.named_parameters()}
+
+
+@pytest.mark.parametrize("targets", ["query_value", "attention", "all"])
+@pytest.mark.parametrize("family", FIELDS)
+def test_the_weights_of_an_adapter_are_as_many_as_arithmetic_says(family: str, targets: Any) -> None:
+    config, adapter = random_model(family).config.to_dict(), AdapterConfig(rank=3, targets=targets)
+    encoder = new_encoder(config, dropout=0.0)
+    add_adapter(encoder.model, adapter, seed=0)
+
+    added = sum(one.numel() for name, one in encoder.model.named_parameters() if is_of_adapter(name))
+
+    assert adapter_bytes(config, adapter, bytes_per_weight=1) == added > 0
 
 
 def classifier(folder: Path, *, pooling: Pooling) -> TaskModel:

@@ -110,7 +110,7 @@ def _train(job: TrainJob, *, rank: Rank) -> JobResult:
         adapters=job.places.adapters,
     )
     if work.adapter is not None:
-        add_adapter(encoder.model, work.adapter, seed=work.seed if work.head_seed is None else work.head_seed)
+        add_adapter(encoder.model, work.adapter, seed=work.seed)
     if compiles(job.engine, device_kind=rank.device.type):
         compile_layers(encoder)
     model = build_model(job.work, specs=job.specs, encoder=encoder, places=job.places).to(rank.device)

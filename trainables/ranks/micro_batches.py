@@ -245,7 +245,9 @@ def _work_shape(work: PhaseConfig | EvaluationConfig) -> object:
     if isinstance(work, EvaluationConfig):
         return work.max_length
     vision = work.vision.model_dump(mode="json") if work.vision else None
-    return [work.max_length, work.freeze_embeddings, work.freeze_layers, work.dropout > 0, vision]
+    # Later fields count only if they are set: older files stay valid.
+    adapter = [] if work.adapter is None else [work.adapter.model_dump(mode="json")]
+    return [work.max_length, work.freeze_embeddings, work.freeze_layers, work.dropout > 0, vision, *adapter]
 
 
 def _engine_shape(engine: EngineConfig) -> object:

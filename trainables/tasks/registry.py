@@ -8,8 +8,9 @@ No torch here.
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from types import MappingProxyType
 
 from trainables.errors import InputError, TaskDataError, UnknownTaskError
@@ -96,6 +97,22 @@ def adopt(specs: Iterable[TaskSpec]) -> None:
         check_lock(spec)
         with _lock:
             _tasks[spec.name] = spec
+
+
+@contextlib.contextmanager
+def restored(names: Iterable[str]) -> Generator[None]:
+    """At the end of a block, register the tasks with these names again that were registered at its start."""
+    with _lock:
+        before = {name: _tasks.get(name) for name in names}
+    try:
+        yield
+    finally:
+        with _lock:
+            for name, spec in before.items():
+                if spec is None:
+                    _tasks.pop(name, None)
+                else:
+                    _tasks[name] = spec
 
 
 def family_of(mixture: Mapping[str, float] | None) -> Family:

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any  # values of fields of several types
 
-from trainables.config import EngineConfig, TrialConfig
+from trainables.config import EngineConfig, PhaseConfig, TrialConfig
 from trainables.config.deepspeed_settings import ZERO
 from trainables.errors import TrainablesError
+from trainables.models.families.adapted_matrices import adapter_bytes
 from trainables.models.pretrained.encoder_size import EncoderSize, encoder_size
 from trainables.plan.provenance import phases_of
 from trainables.plan.starting_weights import encoder_config_of
@@ -29,17 +30,15 @@ def trained_model(
         configs: The trials, at least one.
         encoders: Names of further encoders.
         engine: Their engine, with a settled precision.
-        freezing_varies: Whether other trials may freeze less than these.
+        freezing_varies: Whether other trials may freeze less than these, or train other adapters.
     """
     names = [config.encoder.name for config in configs]
-    sizes = list(_sizes([*names, *encoders], revision=configs[0].encoder.revision))
-    if not sizes:
+    shapes = list(_shapes([*names, *encoders], revision=configs[0].encoder.revision))
+    if not shapes:
         return None
-    size = max(sizes, key=lambda size: size.num_parameters)
+    shape, size = max(((one, encoder_size(one)) for one in shapes), key=lambda found: found[1].num_parameters)
     phases = [] if freezing_varies else [work for config in configs for work in phases_of(config).values()]
-    trained = [
-        size.num_trained(freeze_embeddings=work.freeze_embeddings, freeze_layers=work.freeze_layers) for work in phases
-    ]
+    trained = [_num_trained(work, size=size, shape=shape) for work in phases]
     return TrainedModel(
         size=size,
         num_trained=max(trained, default=size.num_parameters),
@@ -109,8 +108,15 @@ def rank_room(engine: EngineConfig, *, devices: RankDevices, hosts: Sequence[Hos
     return Room(num_ranks=engine.num_workers, device_bytes=devices.memory_bytes, host_bytes=min(shares, default=0.0))
 
 
-def _sizes(names: Sequence[str], *, revision: str | None) -> Iterator[EncoderSize]:
-    """Yield the sizes of encoders; one that cannot be read is left out: the checks before a start name it."""
+def _num_trained(work: PhaseConfig, *, size: EncoderSize, shape: Mapping[str, Any]) -> int:
+    """Return the number of an encoder's or an adapter's weights that a phase trains, without heads."""
+    if work.adapter is not None:
+        return adapter_bytes(shape, work.adapter, bytes_per_weight=1)
+    return size.num_trained(freeze_embeddings=work.freeze_embeddings, freeze_layers=work.freeze_layers)
+
+
+def _shapes(names: Sequence[str], *, revision: str | None) -> Iterator[Mapping[str, Any]]:
+    """Yield encoders' configurations; one that cannot be read is left out: the checks before a start name it."""
     for name in dict.fromkeys(names):
         with contextlib.suppress(TrainablesError):
-            yield encoder_size(encoder_config_of(name, revision=revision))
+            yield encoder_config_of(name, revision=revision)

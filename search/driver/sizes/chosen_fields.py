@@ -14,7 +14,7 @@ from search.ray_environment import given_address
 from spaces.fast_defaults import ChosenFields
 from spaces.space.binder import bind
 from spaces.space.enumeration import default_assignment, first_assignments
-from spaces.space.tree import Space, every_parameter, every_setting
+from spaces.space.tree import FAMILY_PATH, ChoiceParameter, Space, every_parameter, every_setting
 from spaces.sweep_spec import SweepSpec, make_space
 from trainables.config import EngineConfig
 from trainables.config.trial import Precision
@@ -67,8 +67,26 @@ def _largest_model(space: Space, *, engine: EngineConfig) -> TrainedModel | None
         [bind(space, assignment) for assignment in first_assignments(space)],
         encoders=[name for name in named if isinstance(name, str)],
         engine=engine,
-        freezing_varies=any(parameter.path.endswith(_FREEZING) for parameter in every_parameter(space.root)),
+        freezing_varies=_freezing_varies(space) or _adapter_varies(space),
     )
+
+
+def _freezing_varies(space: Space) -> bool:
+    return any(parameter.path.endswith(_FREEZING) for parameter in every_parameter(space.root))
+
+
+def _adapter_varies(space: Space) -> bool:
+    """Return whether the phases of a family's trials can have different adapters, or also none."""
+    families = [one for one in space.root.parameters if isinstance(one, ChoiceParameter) and one.path == FAMILY_PATH]
+    always = (space.root, *(arm.branch for family in families for arm in family.arms))
+    num_fixed = sum(_is_of_adapter(setting.field) for branch in always for setting in branch.settings)
+    return num_fixed < sum(_is_of_adapter(setting.field) for setting in every_setting(space.root)) or any(
+        _is_of_adapter(parameter.field) for parameter in every_parameter(space.root)
+    )
+
+
+def _is_of_adapter(field: str) -> bool:
+    return "adapter" in field.split(".")
 
 
 def _gpus(spec: SweepSpec, engine: EngineConfig) -> _Gpus | None:

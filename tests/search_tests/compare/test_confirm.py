@@ -57,6 +57,14 @@ def test_a_sweep_with_priors_is_confirmed_without_them() -> None:
     assert not confirmation_spec(demo, name="demo.confirmed", points=points).priors.has_any
 
 
+def test_a_confirmation_keeps_the_stages_that_the_locked_test_is_scored_with() -> None:
+    demo = with_settings(load_sweep_spec("demo"), ["keep={best: 1, phases: []}"])
+    points = [GivenPoint(name="none", assignment=first_assignments(make_space(demo))[0])]
+
+    assert demo.keep is not None
+    assert confirmation_spec(demo, name="demo.confirmed", points=points).keep is None
+
+
 def test_points_take_turns_and_have_fresh_seeds_in_both_phases(spec: SweepSpec) -> None:
     sampler, space = make_sampler(spec), make_space(spec)
     configs = [bind(space, sampler.propose(number, history=()).assignment) for number in range(6)]

@@ -11,9 +11,11 @@ import pytest
 from search.driver import cluster_hosts
 from search.driver.cluster_hosts import ClusterHosts, host_of
 from search.driver.completed_spec import complete_spec, lines_of
+from search.driver.sizes.chosen_fields import _largest_model
 from search.home import Home, find_home
 from search.record import open_record
-from spaces.sweep_spec import SweepSpec, make_sweep_spec, recorded
+from spaces.sweep_spec import SweepSpec, make_space, make_sweep_spec, recorded
+from trainables.config import EngineConfig
 from trainables.ranks.devices import REHEARSAL
 
 XL = {"model_type": "xlm-roberta-xl", "pad_token_id": 1}
@@ -102,3 +104,28 @@ def test_a_sweep_on_record_keeps_its_stage_and_one_of_an_earlier_version_keeps_0
 
     assert engine_of(completed(written, homes["new"])[0])["zero_stage"] == 3
     assert "zero_stage" not in engine_of(completed(written, homes["old"])[0])
+
+
+@pytest.mark.parametrize(
+    ("search", "varies"),
+    [
+        ({}, False),
+        ({"target.adapter.rank": {"choice": [4, 8]}}, True),
+        ({"target.adapter": {"choice": {"none": None, "some": {"rank": 4}}}}, True),
+    ],
+)
+def test_an_adapter_in_all_trials_takes_the_memory_of_an_adapter(
+    search: dict[str, Any],
+    varies: bool,  # noqa: FBT001
+    xl: Path,
+) -> None:
+    target = {"mixture": {"mnli": 1.0}, "steps": 900}
+    fixed = {} if "target.adapter" in search else {"adapter": {"targets": "attention"}}
+    trial = {"encoder": {"name": str(xl)}, "target": target | fixed}
+    spec = make_sweep_spec({"name": "adapted", "trials": 2, "trial": trial, "families": {"none": {}}, "search": search})
+
+    found = _largest_model(make_space(spec), engine=EngineConfig(precision="bfloat16"))
+
+    assert found is not None
+    assert (found.num_trained == found.size.num_parameters) == varies
+    assert varies or found.num_trained == 36 * 4 * 8 * (2560 + 2560)

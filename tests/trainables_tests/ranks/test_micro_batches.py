@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.trainables_tests.tiny_jobs import Bench, engine, phase
-from trainables.config import EngineConfig
+from trainables.config import AdapterConfig, EngineConfig
 from trainables.ranks.jobs import TrainJob
 from trainables.ranks.micro_batches import (
     JOBS_BEFORE_LARGER,
@@ -180,6 +180,16 @@ def test_trials_that_share_a_gpu_learn_apart_from_those_that_have_one(known: Mic
     shared = job.model_copy(update={"engine": kept(tokens_per_micro_batch=ASKED, gpus_per_worker=0.5)})
 
     assert tokens_of(known.fitting(shared)) == ASKED
+
+
+def test_an_adapter_learns_apart_from_all_weights_whose_files_stay_valid(known: MicroBatches, job: TrainJob) -> None:
+    halved(known, job)
+    works = [job.work.model_copy(update={"adapter": AdapterConfig(rank=rank)}) for rank in (4, 8)]
+    adapted = [job.model_copy(update={"work": work}) for work in works]
+
+    assert tokens_of(known.fitting(adapted[0])) == ASKED
+    halved(known, adapted[0], times=2)
+    assert [tokens_of(known.fitting(one)) for one in (job, *adapted)] == [ASKED // 2, ASKED // 4, ASKED]
 
 
 def test_activations_are_recomputed_before_a_pass_gets_too_small(tiny_encoder: Path, known: MicroBatches) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,11 @@ from hypothesis import strategies as st
 from tests.tiny_families import FIELDS, family_config, random_model, write_family
 from tests.trainables_tests.engine_ranks import Ranks, bytes_held, ranks
 from tests.trainables_tests.tiny_jobs import Bench, engine, phase, trial
-from trainables.config import EngineConfig
+from trainables.config import AdapterConfig, EngineConfig
 from trainables.config.deepspeed_settings import ZERO
 from trainables.config.trial import ZeroStage
 from trainables.models.encoder import load_tokenizer, new_encoder
+from trainables.models.families.adapted_matrices import adapter_bytes
 from trainables.models.families.by_name import FAMILIES
 from trainables.models.pretrained.encoder_size import encoder_size
 from trainables.plan.provenance import read_provenance
@@ -333,3 +335,20 @@ def test_the_largest_encoder_decides_and_one_that_is_missing_does_not(tiny_encod
     assert with_miniature.size.num_parameters > found.size.num_parameters == found.num_trained
     missing = config.model_copy(update={"encoder": config.encoder.model_copy(update={"name": str(tmp_path / "no")})})
     assert trained_model([missing], engine=config.engine) is None
+
+
+def test_of_an_encoder_with_an_adapter_only_the_adapter_is_trained(tiny_encoder: Path) -> None:
+    config, adapter = trial(tiny_encoder), AdapterConfig(rank=2, targets="all")
+    shape = json.loads((tiny_encoder / "config.json").read_text())
+    adapted = config.model_copy(update={"target": config.target.model_copy(update={"adapter": adapter})})
+
+    alone = [adapted]
+
+    whole, small = (trained_model(configs, engine=config.engine) for configs in ([adapted, config], alone))
+    varying = trained_model(alone, engine=config.engine, freezing_varies=True)
+    assert whole is not None
+    assert small is not None
+    assert varying is not None
+    assert whole.num_trained == varying.num_trained == whole.size.num_parameters
+    assert small.num_trained == adapter_bytes(shape, adapter, bytes_per_weight=1) < whole.num_trained / 2
+    assert small.size == whole.size

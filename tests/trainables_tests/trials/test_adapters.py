@@ -249,6 +249,21 @@ def test_two_sharded_ranks_train_the_same_adapter(
     assert sharded.losses == pytest.approx(alone.losses, abs=1e-5, rel=0)
 
 
+@pytest.mark.slow
+def test_the_start_of_an_adapter_depends_on_the_seed_of_the_phase_alone(
+    tiny_encoder: Path, tmp_path: Path, one_rank: LocalGroup
+) -> None:
+    bench = Bench(encoder=tiny_encoder, folder=tmp_path)
+    fields = {"steps": 1, "learning_rate": 1e-12, "adapter": ADAPTER_OF}
+
+    works = (phase(**fields), phase(**fields, head_seed=5), phase(**fields, seed=5))
+    usual, other_head, other = (read_weights(bench.train(one_rank, work).folder / ADAPTER) for work in works)
+
+    (name, *_) = (name for name in usual if name.endswith(".lora_A"))
+    assert torch.allclose(usual[name], other_head[name], atol=1e-9, rtol=0)
+    assert not torch.allclose(usual[name], other[name], atol=1e-3, rtol=0)
+
+
 def test_an_adapter_of_xlmr_large_takes_three_megabytes() -> None:
     # 24 layers, two matrices of 1024 x 1024 in each, rank 8, four bytes
     assert adapter_bytes(LARGE, AdapterConfig()) == 24 * 2 * 8 * (1024 + 1024) * 4 == 3_145_728 < MOST_BYTES

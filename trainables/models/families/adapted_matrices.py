@@ -7,7 +7,7 @@ from typing import Any  # Any: JSON is untyped
 
 from trainables.config.adapter import AdapterConfig
 from trainables.models.families.by_name import family_of
-from trainables.models.families.family import length
+from trainables.models.families.family import layer_of, length
 
 _ATTENTION = frozenset({"attention", "self_attn", "attn"})
 _QUERIES_AND_VALUES = frozenset({"query", "value", "query_proj", "value_proj", "q_proj", "v_proj", "Wqkv"})
@@ -36,7 +36,7 @@ def adapter_bytes(config: Mapping[str, Any], adapter: AdapterConfig, *, bytes_pe
     shapes = {
         name.removesuffix(".weight"): [length(size, complete) for size in sizes]
         for name, sizes in family.tensors(complete)
-        if name.endswith(".weight") and len(sizes) > 1 and "embedding" not in name
+        if name.endswith(".weight") and len(sizes) > 1 and layer_of(name) is not None
     }
     return bytes_per_weight * adapter.rank * sum(sum(shapes[name]) for name in adapted(shapes, adapter))
 

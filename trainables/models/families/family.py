@@ -25,6 +25,7 @@ Shapes: B examples, S tokens (image tokens, then text), E size of word embedding
 from __future__ import annotations
 
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 
 Pooling = Literal["mean", "first"]
 """How a text becomes one vector: the mean over its tokens, or its first token."""
+
+_LAYER = re.compile(r"(?:^|\.)layers?\.(\d+)\.")
+"""The number of a layer in the name of a weight."""
 
 Size = str | tuple[int, str]
 """Size of a dimension: a field of config.json, or a multiple of one."""
@@ -199,6 +203,12 @@ def length(size: Size, config: Mapping[str, Any]) -> int:
     """Return the length of a dimension."""
     times, field = (1, size) if isinstance(size, str) else size
     return times * config[field]
+
+
+def layer_of(name: str) -> int | None:
+    """Return the number of the layer that a weight belongs to, by its name; None outside of the layers."""
+    found = _LAYER.search(name)
+    return None if found is None else int(found[1])
 
 
 def weight_and_bias(name: str, *sizes: Size) -> Iterator[Named]:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any  # Any: JSON
 
 from trainables.models.families.by_name import family_of
-from trainables.models.families.family import length
-
-_LAYER = re.compile(r"(?:^|\.)layers?\.(\d+)\.")
-"""The number of a layer in the name of a weight."""
+from trainables.models.families.family import layer_of, length
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +56,11 @@ def encoder_size(config: Mapping[str, Any]) -> EncoderSize:
     for name, sizes in family.tensors(complete):
         num = math.prod(length(size, complete) for size in sizes)
         largest = max(largest, num)
-        found = _LAYER.search(name)
-        if found is None:
+        layer = layer_of(name)
+        if layer is None:
             below += num
         else:
-            of_layers[int(found[1])] += num
+            of_layers[layer] += num
     return EncoderSize(
         num_below=below,
         of_layers=tuple(of_layers),
