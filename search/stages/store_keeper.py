@@ -118,10 +118,18 @@ class StoreKeeper:
         return has_room, self._remove(look, excess=look.num_bytes + needed - self._keep.bytes)
 
     def size(self, stage: Stage) -> int:
-        """Return the expected size of a stage: the largest of its kind in the store, else that of its weights."""
-        kind = (stage.phase, stage.is_trunk, None if stage.is_trunk else getattr(stage.work, "adapter", None))
+        """Return the expected size of a stage: the largest of its kind in the store, else that of its weights.
+
+        A trunk in the store does not say whether it is of an adapter: one of an adapter has the size of its weights,
+        another one at least that.
+        """
+        adapter, expected = getattr(stage.work, "adapter", None), self._sizes.of(stage)
+        if stage.is_trunk and adapter is not None:
+            return expected
+        kind = (stage.phase, stage.is_trunk, adapter)
         sizes = (one.num_bytes for one in self._known.values() if one.facts is not None and _kind(one.facts) == kind)
-        return max(sizes, default=self._sizes.of(stage))
+        largest = max(sizes, default=expected)
+        return max(expected, largest) if stage.is_trunk else largest
 
     def _look(self) -> _Look | None:
         """Return what the store holds and what can go; None if that cannot be known now."""

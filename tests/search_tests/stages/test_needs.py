@@ -19,9 +19,12 @@ from spaces.space.binder import bind
 from spaces.space.enumeration import default_assignment
 from spaces.sweep_spec import make_space, recorded
 from tests.search_tests.stages.test_keep import RATES, spec_of, sweep
-from trainables.config import TrialConfig
+from tests.trainables_tests.stage_maker import FACTS
+from trainables.config import AdapterConfig, TrialConfig
+from trainables.plan.provenance import read_provenance
+from trainables.plan.stage_plan import plan_stages
 from trainables.results import StageRun, TrialResult
-from trainables.stage_store import Space, StageStore
+from trainables.stage_store import ListedStage, Space, StageStore
 from trainables.tasks.registry import adopt, restored, task, tasks
 
 FIELDS: dict[str, Any] = {"trials": 3, "families": {"none": {}}, "search": RATES}
@@ -165,3 +168,16 @@ def test_stages_are_as_large_as_those_of_the_largest_encoder_of_a_choice(tiny_en
 
     alone = [stage_sizes(one, spec=spec_of(**FIELDS | {"search": RATES})).weight_bytes for one in configs]
     assert sizes == [max(alone)] * 2
+
+
+def test_trunks_of_adapters_do_not_say_how_large_other_trunks_are(record: Record, tmp_path: Path) -> None:
+    spec, store = spec_of(**FIELDS, keep={"best": 1}), StageStore(tmp_path / "store")
+    keeper = make_keeper(record, name="kept", spec=spec, store=store, config=config())
+    assert keeper is not None
+    facts = FACTS.model_copy(update={"phase": "target", "is_trunk": True})
+    keeper._known = {OWN_KEY: ListedStage(key=OWN_KEY, facts=facts, num_bytes=10)}
+    plan = plan_stages(config(), provenance=read_provenance(config()))
+    (trunk,) = (one.model_copy(update={"is_trunk": True}) for one in plan if one.phase == "target")
+    adapted = trunk.model_copy(update={"work": trunk.work.model_copy(update={"adapter": AdapterConfig()})})
+
+    assert keeper.size(trunk) == keeper._sizes.of(trunk) > keeper.size(adapted) == keeper._sizes.of(adapted) > 10
