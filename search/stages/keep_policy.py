@@ -73,6 +73,17 @@ def removals(found: Iterable[Removable], *, keep: KeepConfig, excess: int | None
     return at_once
 
 
+def least_removals(found: Iterable[Removable], *, excess: int) -> list[Removable]:
+    """Return what to remove to get rid of an excess of bytes, in the order of `removals`, and no more than that."""
+    gone: list[Removable] = []
+    for stage in sorted(found, key=_rank):
+        if excess <= 0:
+            break
+        gone.append(stage)
+        excess -= stage.num_bytes
+    return gone
+
+
 def _rank(stage: Removable) -> tuple[bool, float, str]:
     return (stage.phase in SHARED_PHASES, stage.seconds / max(1, stage.num_bytes), stage.key)
 

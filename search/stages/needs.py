@@ -24,6 +24,8 @@ class Needs:
     """Stages of trials that are not done, including those that are not made yet."""
     kept: frozenset[str]
     """Stages of the finished trials to keep."""
+    of_others: frozenset[str] = frozenset()
+    """Those of both that other sweeps need, where one sweep is asked about."""
 
 
 def read_needs(
@@ -44,14 +46,17 @@ def read_needs(
     """
     unfinished: set[str] = set()
     kept: set[str] = set()
+    of_others: set[str] = set()
     for sweep in record.sweeps():
         is_other = only_of not in {None, sweep.name}
-        unfinished.update(*_unfinished(record, sweep, complete=complete, only_of=only_of))
+        planned = set[str]().union(*_unfinished(record, sweep, complete=complete, only_of=only_of))
+        unfinished |= planned
         finished = sorted(record.trials(sweep.name, states=("finished",)), key=_rank)
         ends = stages_of(record, sweep.name, with_trunks=False, only_last_rung=sweep.name == only_of)
-        for trial in finished[: None if is_other else keep_best]:
-            kept |= ends.get(trial.number, set())
-    return Needs(unfinished=frozenset(unfinished), kept=frozenset(kept))
+        ended = set[str]().union(*(ends.get(one.number, set()) for one in finished[: None if is_other else keep_best]))
+        kept |= ended
+        of_others |= planned | ended if is_other else set()
+    return Needs(unfinished=frozenset(unfinished), kept=frozenset(kept), of_others=frozenset(of_others))
 
 
 def stages_of(

@@ -2,8 +2,9 @@
 
 It removes only stages that trials of this sweep used, and of them only those that nothing needs: no trial that waits,
 runs, or can run again, of any sweep of the record; none of the best trials, with all that they were made from; no
-process that makes or reads them. Evaluations always stay. Before each removal it reads anew what is needed. What it
-removes can be made again, so a trial that looks for a stage at that moment makes it.
+process that makes or reads them. Only where no trial could run otherwise, stages go that nothing but this sweep's
+waiting trials needs. Evaluations always stay. Before each removal it reads anew what is needed. What it removes can be
+made again, so a trial that looks for a stage at that moment makes it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from search.errors import StoreSharedError
 from search.record import JsonObject, Record
 from search.stages.garbage_collection import raise_if_shared, with_ancestors
-from search.stages.keep_policy import Removable, StageSizes, Waiting, headroom, removals
+from search.stages.keep_policy import Removable, StageSizes, Waiting, headroom, least_removals, removals
 from search.stages.needs import read_needs, stages_of
 from spaces.keep import KeepConfig
 from trainables.errors import TrainablesError
@@ -32,6 +33,8 @@ class _Look:
 
     stages: dict[str, ListedStage]
     removable: dict[str, Removable]
+    awaited: dict[str, Removable]
+    """Stages that only unfinished trials of this sweep need."""
     best_bytes: int
     """Size of the stages of finished trials that stay."""
 
@@ -113,9 +116,13 @@ class StoreKeeper:
         if look.lowest_bytes + needed > self._keep.bytes:
             self._warn(
                 f"the stages that trials still need, with those of the next trial, take {look.lowest_bytes + needed:,} "
-                f"bytes, more than keep.bytes ({self._keep.bytes:,}); raise keep.bytes, or lower keep.best"
+                f"bytes, more than keep.bytes ({self._keep.bytes:,}), so some are made twice; raise keep.bytes, or "
+                "lower keep.best"
             )
-        return has_room, self._remove(look, excess=look.num_bytes + needed - self._keep.bytes)
+        removed = self._remove(look, excess=look.num_bytes + needed - self._keep.bytes)
+        if is_forced and (excess := look.num_bytes + needed - self._keep.bytes) > 0:
+            removed += self._remove_awaited(look, excess=excess, but_of=coming.values())
+        return has_room, removed
 
     def size(self, stage: Stage) -> int:
         """Return the expected size of a stage: the largest of its kind in the store, else that of its weights.
@@ -150,11 +157,24 @@ class StoreKeeper:
         kept = with_ancestors(needs.kept, stages=self._known) & own
         removable = {stage.key: stage for stage in found if stage is not None}
         best_bytes = sum(self._known[key].num_bytes for key in kept)
-        return _Look(stages=self._known, removable=removable, best_bytes=best_bytes)
+        others = with_ancestors(needs.of_others | needs.kept, stages=self._known)
+        waited_for = (_removable(self._known[key]) for key in own & needed - others)
+        awaited = {stage.key: stage for stage in waited_for if stage is not None}
+        return _Look(stages=self._known, removable=removable, awaited=awaited, best_bytes=best_bytes)
 
     def _remove(self, look: _Look, *, excess: int | None) -> tuple[str, ...]:
+        return self._gone(look, removals(list(look.removable.values()), keep=self._keep, excess=excess))
+
+    def _remove_awaited(self, look: _Look, *, excess: int, but_of: Iterable[Stage]) -> tuple[str, ...]:
+        """Remove stages that only waiting trials need; not those that the coming stages are made from."""
+        inputs = frozenset(key for one in but_of for key in (one.key, one.parent, *one.made_of) if key)
+        in_use = with_ancestors(inputs, stages=look.stages)
+        found = [stage for key, stage in look.awaited.items() if key not in in_use]
+        return self._gone(look, least_removals(found, excess=excess))
+
+    def _gone(self, look: _Look, chosen: Iterable[Removable]) -> tuple[str, ...]:
         gone: list[Removable] = []
-        for stage in removals(list(look.removable.values()), keep=self._keep, excess=excess):
+        for stage in chosen:
             try:
                 is_gone = self._store.space.remove(stage.key) > 0
             except (OSError, TrainablesError) as error:
@@ -162,7 +182,9 @@ class StoreKeeper:
                 break
             if is_gone:
                 gone.append(stage)
-                del look.stages[stage.key], look.removable[stage.key]
+                del look.stages[stage.key]
+                look.removable.pop(stage.key, None)
+                look.awaited.pop(stage.key, None)
         if gone:
             num_bytes, phases = sum(stage.num_bytes for stage in gone), Counter(stage.phase for stage in gone)
             keys = [stage.key for stage in gone]
