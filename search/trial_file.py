@@ -7,10 +7,10 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from spaces.deepspeed_file import read_deepspeed
 from spaces.fixed_trial import Fields, plain_fields, trial_config
+from spaces.named_files.deepspeed_file import read_deepspeed
+from spaces.named_files.relative_folders import with_folders_beside
 from spaces.own_tasks import FIELD, adopt_tasks, read_tasks
-from spaces.relative_folders import with_folders_beside
 from trainables.config import TrialConfig
 from trainables.config.yaml_file import parse_yaml, read_yaml
 from trainables.errors import ConfigError, YamlFileError

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from spaces.deepspeed_file import FIELD as DEEPSPEED_FIELD
-from spaces.deepspeed_file import read_deepspeed
 from spaces.further_groups import with_tasks_named
+from spaces.named_files.deepspeed_file import FIELD as DEEPSPEED_FIELD
+from spaces.named_files.deepspeed_file import read_deepspeed
 from spaces.sweep_spec import JsonObject, SweepSpec, make_sweep_spec
 from trainables.config import canonical_json
 from trainables.config.yaml_file import parse_yaml

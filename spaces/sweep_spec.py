@@ -22,20 +22,20 @@ from spaces.checks.rung_checks import check_rungs
 from spaces.checks.sampler_limits import check_sampler_limits
 from spaces.checks.space_checks import check_space
 from spaces.checks.stop_checks import check_stop
-from spaces.deepspeed_file import read_deepspeed
 from spaces.error_values import with_value
 from spaces.errors import UnknownSweepSpecError
 from spaces.fixed_trial import fixed_branch
 from spaces.further_groups import EARLIER_GROUPS, with_tasks_named
 from spaces.keep import KeepConfig
 from spaces.key_order import KEY_ORDER, in_key_order, with_key_order
+from spaces.named_files.deepspeed_file import read_deepspeed
+from spaces.named_files.points_file import read_points
+from spaces.named_files.relative_folders import with_folders_beside
 from spaces.objectives import SCORES, Goal, Score, complaint_about, complaint_about_one
 from spaces.own_tasks import adopt_tasks, read_tasks, take_tasks_of_trial
 from spaces.parser import Place, parse_branch
-from spaces.points_file import read_points
 from spaces.priors import PriorsConfig, check_priors
 from spaces.pruner_config import PrunerConfig
-from spaces.relative_folders import with_folders_beside
 from spaces.space.conditions import read_condition
 from spaces.space.enumeration import MAX_COUNTED, has_conditions, size
 from spaces.space.tree import FAMILY_PATH, Arm, Branch, ChoiceParameter, Setting, Space, every_parameter

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from search.errors import InputError
-from spaces.deepspeed_file import deepspeed_file
+from spaces.named_files.deepspeed_file import deepspeed_file
 from spaces.sweep_spec import shipped_specs
 from trainables.config.yaml_file import read_yaml
 

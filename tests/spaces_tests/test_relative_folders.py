@@ -10,8 +10,8 @@ import yaml
 from pydantic import JsonValue
 
 from search.trial_file import load_trial_file
+from spaces.named_files.relative_folders import with_folders_beside
 from spaces.overrides import with_settings
-from spaces.relative_folders import with_folders_beside
 from spaces.space.binder import bind
 from spaces.space.enumeration import first_assignments
 from spaces.space.tree import every_setting
