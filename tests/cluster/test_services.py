@@ -89,7 +89,7 @@ def place(tiny_encoder: Path, tiny_mirror: Path, tmp_path_factory: pytest.TempPa
             running_services(hosts.hosts[1]) as services,
         ):
             made = Place(hosts=hosts, services=services, environment=environment)
-            spec = spec_of("services", tiny_encoder, concurrency=2, steps=300, engine={"checkpoint_seconds": 2.0})
+            spec = spec_of("services", tiny_encoder, concurrency=2, steps=1500, engine={"checkpoint_seconds": 2.0})
             (made.driver.home / "spec.yaml").write_text(yaml.safe_dump(spec))
             (made.driver.home / "record-url").write_text(services.record)
             (made.driver.home / "tmp").mkdir()
