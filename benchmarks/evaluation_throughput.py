@@ -24,7 +24,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from machine import give_up, heading, require_mirror, require_package, save
+from machine import heading, require_encoder, require_package, save
 from train_throughput import ENCODER, GEMM_SIZES, set_environment
 
 if TYPE_CHECKING:
@@ -37,10 +37,8 @@ TARGET_RATIO = 1.2
 def main() -> None:
     """Run the benchmark and print its table."""
     options = _options()
-    mirror = require_mirror()
+    folder = require_encoder(ENCODER)
     require_package("accelerate", extra="bench")
-    if not (folder := mirror / "models" / ENCODER).is_dir():
-        give_up(f"this benchmark needs the encoder {ENCODER}, and {folder} is no folder; add it to the mirror")
     set_environment(options.threads)
     lines = heading(["torch", "transformers", "accelerate"])
     with tempfile.TemporaryDirectory(prefix="xstilts-bench-") as scratch:

@@ -26,6 +26,14 @@ def require_mirror() -> Path:
     return Path(value)
 
 
+def require_encoder(name: str) -> Path:
+    """Return the folder of an encoder of the mirror, or exit with code 2."""
+    folder = require_mirror() / "models" / name
+    if not folder.is_dir():
+        give_up(f"this benchmark needs the encoder {name}, and {folder} is no folder; add it to the mirror")
+    return folder
+
+
 def require_package(name: str, *, extra: str) -> None:
     """Exit with code 2 when a package is missing."""
     try:

@@ -34,7 +34,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from machine import give_up, heading, require_mirror, require_package, save
+from machine import heading, require_encoder, require_package, save
 
 if TYPE_CHECKING:
     from contenders.trainers import Settings, Window
@@ -64,14 +64,12 @@ class Side:
 def main() -> None:
     """Run the benchmark and print its table."""
     options = _options()
-    mirror = require_mirror()
+    folder = require_encoder(ENCODER)
     require_package("accelerate", extra="bench")
-    if not (folder := mirror / "models" / ENCODER).is_dir():
-        give_up(f"this benchmark needs the encoder {ENCODER}, and {folder} is no folder; add it to the mirror")
     set_environment(options.threads)
     lines = heading(["torch", "deepspeed", "transformers", "accelerate"])
     with tempfile.TemporaryDirectory(prefix="xstilts-bench-") as cache:
-        settings = _settings(options, encoder=folder, cache=Path(cache))
+        settings = settings_of(options, encoder=folder, cache=Path(cache))
         sides, peaks = _measure(settings, num_steps=options.steps, num_turns=options.repeats)
     lines += _report(sides, peaks=peaks, settings=settings)
     print("\n".join(lines))
@@ -81,17 +79,34 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Training speed beside Hugging Face's Trainer.")
-    parser.add_argument("--steps", type=int, default=SORTED_STEPS, help="timed steps of a turn (default: %(default)s)")
+    return read_options(parser, steps=SORTED_STEPS, warmup=5, quick=(4, 2))
+
+
+def read_options(
+    parser: argparse.ArgumentParser, *, steps: int, warmup: int, quick: tuple[int, int]
+) -> argparse.Namespace:
+    """Read the options of a benchmark of training.
+
+    Args:
+        parser: Has the benchmark's own options.
+        steps: Timed steps of a turn.
+        warmup: Untimed steps of a turn.
+        quick: Steps and turns that show that it runs.
+    """
+    few, turns = quick
+    parser.add_argument("--steps", type=int, default=steps, help="timed steps of a turn (default: %(default)s)")
     parser.add_argument("--repeats", type=int, default=3, help="turns of each side (default: %(default)s)")
-    parser.add_argument("--warmup", type=int, default=5, help="untimed steps of a turn (default: %(default)s)")
+    parser.add_argument("--warmup", type=int, default=warmup, help="untimed steps of a turn (default: %(default)s)")
     parser.add_argument("--batch-size", type=int, default=32, help="examples a step (default: %(default)s)")
     parser.add_argument("--max-length", type=int, default=96, help="longest text, tokens (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads (default: %(default)s)")
-    parser.add_argument("--quick", action="store_true", help="2 turns of 4 steps: shows that it runs, measures nothing")
+    parser.add_argument(
+        "--quick", action="store_true", help=f"{few} steps, {turns} turns: it runs, and measures nothing"
+    )
     parser.add_argument("--save", type=Path, help="Markdown file for the result")
     options = parser.parse_args()
     if options.quick:
-        options.steps, options.repeats, options.warmup = 4, 2, 1
+        options.steps, options.repeats, options.warmup = few, turns, 1
     return options
 
 
@@ -103,7 +118,8 @@ def set_environment(threads: int) -> None:
     os.environ["HF_HUB_OFFLINE"] = "1"
 
 
-def _settings(options: argparse.Namespace, *, encoder: Path, cache: Path) -> Settings:
+def settings_of(options: argparse.Namespace, *, encoder: Path, cache: Path) -> Settings:
+    """Return what is the same for every side."""
     from contenders.trainers import Settings
 
     return Settings(

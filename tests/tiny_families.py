@@ -9,9 +9,23 @@ import torch
 from transformers import AutoConfig, AutoModel, PreTrainedModel, PreTrainedTokenizerFast
 
 from trainables.models.families.by_name import FAMILIES
+from trainables.tasks.spec import HubSource, TaskSpec
 
 PADDING = 1
 """Id of the padding token in every tiny encoder, as in the tiny tokenizer."""
+
+LABELS = ("entailment", "neutral", "contradiction")
+NLI = TaskSpec(
+    name="nli",
+    kind="sentence_pair",
+    source=HubSource(repository="o/n"),
+    splits={},
+    columns={},
+    labels=LABELS,
+    licence="-",
+    citation="-",
+)
+"""A task of pairs, for heads: it has no data."""
 
 _SIZES: dict[str, Any] = {
     "hidden_size": 32,

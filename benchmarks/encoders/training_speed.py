@@ -20,8 +20,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any  # Any: JSON is untyped
 
-from machine import give_up, heading, require_mirror, require_package, save
-from train_throughput import ENCODER, LEARNING_RATE, separate_process, set_environment
+from machine import heading, require_encoder, require_package, save
+from train_throughput import ENCODER, read_options, separate_process, set_environment, settings_of
 
 if TYPE_CHECKING:
     from concurrent.futures import ProcessPoolExecutor
@@ -71,10 +71,8 @@ class Comparison:
 def main() -> None:
     """Run the benchmark and print its table."""
     options = _options()
-    mirror = require_mirror()
+    encoder = require_encoder(ENCODER)
     require_package("accelerate", extra="bench")
-    if not (encoder := mirror / "models" / ENCODER).is_dir():
-        give_up(f"this benchmark needs the encoder {ENCODER}, and {encoder} is no folder; add it to the mirror")
     set_environment(options.threads)
     lines = heading(["torch", "deepspeed", "transformers", "accelerate"])
     pools = (separate_process(), separate_process())
@@ -82,7 +80,7 @@ def main() -> None:
     for family in options.families:
         print(family, file=sys.stderr)
         with tempfile.TemporaryDirectory(prefix="xstilts-bench-") as folder:
-            settings = _settings(options, work=Path(folder))
+            settings = settings_of(options, encoder=Path(folder) / "encoder", cache=Path(folder) / "cache")
             pools[0].submit(write_encoder, settings.encoder, family, like=encoder).result()
             compared.append(_compare(family, settings=settings, pools=pools, options=options))
     for pool in pools:
@@ -121,32 +119,7 @@ def rate(windows: list[Window]) -> float:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Training speed of every family beside Hugging Face's Trainer.")
     parser.add_argument("--families", nargs="+", choices=list(FIELDS), default=list(FIELDS), help="default: all")
-    parser.add_argument("--steps", type=int, default=20, help="timed steps of a turn (default: %(default)s)")
-    parser.add_argument("--repeats", type=int, default=3, help="turns of each side (default: %(default)s)")
-    parser.add_argument("--warmup", type=int, default=3, help="untimed steps of a turn (default: %(default)s)")
-    parser.add_argument("--batch-size", type=int, default=32, help="examples a step (default: %(default)s)")
-    parser.add_argument("--max-length", type=int, default=96, help="longest text, tokens (default: %(default)s)")
-    parser.add_argument("--threads", type=int, default=2, help="CPU threads (default: %(default)s)")
-    parser.add_argument("--quick", action="store_true", help="1 turn of 2 steps: shows that it runs, measures nothing")
-    parser.add_argument("--save", type=Path, help="Markdown file for the result")
-    options = parser.parse_args()
-    if options.quick:
-        options.steps, options.repeats, options.warmup = 2, 1, 1
-    return options
-
-
-def _settings(options: argparse.Namespace, *, work: Path) -> Settings:
-    from contenders.trainers import Settings
-
-    return Settings(
-        encoder=work / "encoder",
-        cache=work / "cache",
-        threads=options.threads,
-        batch_size=options.batch_size,
-        max_length=options.max_length,
-        learning_rate=LEARNING_RATE,
-        num_warmup_steps=options.warmup,
-    )
+    return read_options(parser, steps=20, warmup=3, quick=(2, 1))
 
 
 def _compare(

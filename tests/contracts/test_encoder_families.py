@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
 
-from tests.tiny_families import FIELDS, PADDING, VARIANTS, random_model, write_family
+from tests.tiny_families import FIELDS, LABELS, NLI, PADDING, VARIANTS, random_model, write_family
 from trainables.config import AdapterConfig, PhaseConfig
 from trainables.errors import ConfigError
 from trainables.models.adapters import add_adapter, is_of_adapter
@@ -25,20 +25,8 @@ from trainables.models.pretrained.encoder_size import encoder_size
 from trainables.models.pretrained.header import read_header
 from trainables.models.task_model import TaskModel, build_task_model, head_state
 from trainables.ranks.sharding import Room, TrainedModel, sharding
-from trainables.tasks.spec import HubSource, TaskSpec
 
 MAX_TOKENS = 64
-LABELS = ("entailment", "neutral", "contradiction")
-SPEC = TaskSpec(
-    name="nli",
-    kind="sentence_pair",
-    source=HubSource(repository="o/n"),
-    splits={},
-    columns={},
-    labels=LABELS,
-    licence="-",
-    citation="-",
-)
 
 
 @pytest.fixture(scope="module", params=VARIANTS)
@@ -223,7 +211,7 @@ def test_the_weights_of_an_adapter_are_as_many_as_arithmetic_says(family: str, t
 
 def classifier(folder: Path, *, pooling: Pooling) -> TaskModel:
     phase = PhaseConfig.model_validate({"mixture": {"nli": 1.0}, "steps": 1, "pooling": pooling})
-    model = build_task_model(phase, {"nli": SPEC}, encoder=load_encoder(folder, dropout=0.1)).eval()
+    model = build_task_model(phase, {"nli": NLI}, encoder=load_encoder(folder, dropout=0.1)).eval()
     with torch.no_grad():
         for parameter in model.heads.parameters():
             parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(5)), alpha=0.4)

@@ -21,7 +21,7 @@ from pathlib import Path
 import psutil
 
 from search.record import open_record
-from tests.end_to_end.drivers import XSTILTS, environment
+from tests.end_to_end.drivers import XSTILTS, Driver, environment
 
 POINTS = Path(__file__).with_name("points")
 SECONDS_TO_FIRE = 4.0
@@ -234,6 +234,13 @@ def arm(folder: Path, *, serial: int, when: str, **point: str | int) -> Path:
     part.write_text(json.dumps({"serial": serial, "when": when, **point}))
     part.rename(folder / "armed.json")
     return fired
+
+
+def unbroken_outcome(home: Path, spec: Path, *, sweep: str) -> list[tuple[object, ...]]:
+    """Run a sweep that nothing disturbs; return its outcome."""
+    ended = Driver(home, "search", str(spec), sweep=sweep).end()
+    assert ended.exit_code == 0, ended.stderr
+    return outcome_of(home, sweep)
 
 
 def outcome_of(home: Path, sweep: str) -> list[tuple[object, ...]]:

@@ -16,7 +16,7 @@ import yaml
 from search.record import Record
 from search.record.integrity.audit import audit
 from tests.end_to_end.drivers import Driver
-from tests.faults.killing import arm, faults, outcome_of
+from tests.faults.killing import arm, faults, outcome_of, unbroken_outcome
 from tests.faults.remounting import make_read_only
 from trainables.stage_store import StageStore
 
@@ -71,9 +71,7 @@ def unbroken(
 ) -> list[tuple[object, ...]]:
     """What comes of the sweep on a disk with space."""
     home = tmp_path_factory.mktemp("unbroken")
-    ended = Driver(home, "search", str(write_spec(home, tiny_encoder)), sweep=NAME).end()
-    assert ended.exit_code == 0, ended.stderr
-    return outcome_of(home, NAME)
+    return unbroken_outcome(home, write_spec(home, tiny_encoder), sweep=NAME)
 
 
 def has_a_result(record: Record) -> bool:

@@ -14,10 +14,9 @@ from typing import Any  # Any: pytest names no type of its plugins
 
 import pytest
 
-from tests.end_to_end.drivers import Driver
 from tests.faults.fault_bench import NAME, Bench, write_spec
 from tests.faults.fault_rows import ROWS, Row
-from tests.faults.killing import outcome_of
+from tests.faults.killing import unbroken_outcome
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tiny_world")]
 
@@ -34,9 +33,7 @@ def unbroken(
 ) -> list[tuple[object, ...]]:
     """What comes of the sweep without a fault."""
     home = tmp_path_factory.mktemp("unbroken")
-    ended = Driver(home, "search", str(write_spec(home, tiny_encoder)), sweep=NAME).end()
-    assert ended.exit_code == 0, ended.stderr
-    return outcome_of(home, NAME)
+    return unbroken_outcome(home, write_spec(home, tiny_encoder), sweep=NAME)
 
 
 @pytest.fixture(scope="module")

@@ -8,25 +8,14 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, BertConfig, BertModel, XLMRobertaConfig, XLMRobertaModel
 
+from tests.tiny_families import LABELS, NLI
 from trainables.config import PhaseConfig
 from trainables.errors import ConfigError
 from trainables.models.encoder import load_encoder, load_tokenizer
 from trainables.models.head import Pooling
 from trainables.models.hugging_face_folder import CardParts, export_classifier
 from trainables.models.task_model import TaskModel, build_task_model, head_state
-from trainables.tasks.spec import HubSource, TaskSpec
 
-LABELS = ("entailment", "neutral", "contradiction")
-SPEC = TaskSpec(
-    name="nli",
-    kind="sentence_pair",
-    source=HubSource(repository="o/n"),
-    splits={},
-    columns={},
-    labels=LABELS,
-    licence="-",
-    citation="-",
-)
 SIZES: dict[str, Any] = {
     "vocab_size": 60,
     "hidden_size": 32,
@@ -42,7 +31,7 @@ MASK_BT = (IDS_BT != 1).long()
 
 def trained_like_model(folder: Path, *, pooling: Pooling) -> TaskModel:
     phase = PhaseConfig.model_validate({"mixture": {"nli": 1.0}, "steps": 1, "pooling": pooling})
-    model = build_task_model(phase, {"nli": SPEC}, encoder=load_encoder(folder, dropout=0.1)).eval()
+    model = build_task_model(phase, {"nli": NLI}, encoder=load_encoder(folder, dropout=0.1)).eval()
     torch.manual_seed(5)
     with torch.no_grad():
         for parameter in model.heads.parameters():
