@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, func, or_, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, func, select
 
 from search.query.filters import compile_filter, score_column
 from search.query.query_results import BestOfFamily, BestTrial, tasks_of
@@ -13,6 +13,9 @@ from search.record.goals import goal_column
 from search.record.row_reader import count_set_aside, read_sweep
 from spaces.objectives import unbeaten, upwards
 from trainables.results import TrialResult
+
+_MOST_ASKED = 10_000
+"""Trials that one statement names: databases limit its values (SQLite to 32,766, PostgreSQL to 65,535)."""
 
 
 def best(
@@ -238,6 +241,10 @@ def _measured(connection: Connection, sweep: str, *, rungs: dict[int, int]) -> d
     table, at_rung = schema.measurements, dict[int, list[int]]()
     for number, rung in rungs.items():
         at_rung.setdefault(rung, []).append(number)
-    of_trials = or_(*((table.c.rung == rung) & table.c.trial.in_(numbers) for rung, numbers in at_rung.items()))
-    rows = connection.execute(select(table).where(table.c.sweep == sweep, of_trials)).mappings()
-    return {row["trial"]: row for row in rows}
+    found: dict[int, RowMapping] = {}
+    for rung, numbers in at_rung.items():
+        for start in range(0, len(numbers), _MOST_ASKED):
+            asked = table.c.trial.in_(numbers[start : start + _MOST_ASKED])
+            query = select(table).where(table.c.sweep == sweep, table.c.rung == rung, asked)
+            found |= {row["trial"]: row for row in connection.execute(query).mappings()}
+    return found

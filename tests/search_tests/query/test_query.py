@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import pytest
 
 from search.errors import FilterError, UnknownSweepError
@@ -168,3 +170,11 @@ def test_weights_that_were_computed_are_the_ones_that_are_told(record: Record) -
 def test_a_trial_without_a_result_has_a_report(searched: Record) -> None:
     report = report_trial(searched, sweep="demo", number=5)
     assert (report.state, report.score, report.rungs, report.stages) == ("running", None, (), ())
+
+
+def test_a_long_list_of_trials_is_read_in_parts(searched: Record, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_once = best(searched, sweep="demo", top=100, states=("finished", "pruned"))
+    monkeypatch.setattr(importlib.import_module("search.query.best"), "_MOST_ASKED", 1)
+
+    assert best(searched, sweep="demo", top=100, states=("finished", "pruned")) == at_once
+    assert len(at_once) > 2
