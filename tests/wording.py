@@ -31,7 +31,7 @@ CLASSES = re.compile(r"\b(Pace|Timing|Obtained|Workplace)\b")
 """Names of classes that said nothing of what they are."""
 
 FOLDERS = ("search", "spaces", "trainables")
-DOCUMENTS = ("docs", "README.md", "CONTRIBUTING.md")
+DOCUMENTS = ("docs", "README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 SKIPPED = ("docs/glossary.md", "trainables/miniature")
 """The glossary names the words; the miniature's languages are sentences of a generated world."""
 
@@ -44,7 +44,7 @@ def places() -> Iterator[str]:
         for path in sorted((ROOT / folder).rglob("*")):
             if path.suffix == ".py":
                 yield from _of_module(path)
-            elif path.suffix in {".jinja", ".yaml"}:
+            elif path.suffix in {".jinja", ".yaml", ".js"}:
                 yield from _of_text(path)
     for name in DOCUMENTS:
         path = ROOT / name

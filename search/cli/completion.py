@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -113,10 +114,11 @@ def install_completion(cli: click.Command, shell: Shell) -> list[str]:
     Raises:
         InputError: The shell is another one, or its folder cannot be written.
     """
-    shell = shell or Path(os.environ.get("SHELL", "")).name
+    shell = shell or Path(os.environ.get("SHELL") or _login_shell()).name
     found = get_completion_class(shell)
     if found is None or shell not in _FILES:
-        msg = f"there is no completion for the shell {shell!r}; give one: --install-completion {'|'.join(_FILES)}"
+        lacks = f"there is no completion for the shell {shell!r}" if shell else "the user's shell is not known"
+        msg = f"{lacks}; give one: --install-completion {'|'.join(_FILES)}"
         raise InputError(msg)
     variable, usual, name = _FILES[shell]
     folder = Path(os.environ.get(variable) or Path.home() / usual)
@@ -128,6 +130,14 @@ def install_completion(cli: click.Command, shell: Shell) -> list[str]:
         msg = f"the completion cannot be written to {str(file)!r}: {error.strerror}; make the folder writable"
         raise InputError(msg) from None
     return [f"Wrote {file}.", _NEXT[shell].format(file=file, folder=file.parent)]
+
+
+def _login_shell() -> str:
+    """Return the shell that the system's list of users has; services and containers often have no `SHELL`."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_shell
+    except KeyError:
+        return ""
 
 
 _FILES = {

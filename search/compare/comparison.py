@@ -204,12 +204,26 @@ def _how(sweep: str, groups: Sequence[Group], *, is_fresh: bool) -> Callable[[in
     return lambda more: f"xstilts confirm {source} --top {top} --seeds {max(MIN_SEEDS, have + more)}"
 
 
+def _stopping_rule(row: SweepRow) -> str:
+    """Return what `stop.decided` of a sweep's spec compares; empty without it."""
+    stop = row.spec.get("stop")
+    decided = stop.get("decided") if isinstance(stop, dict) else None
+    return str(decided or "")
+
+
 def _notes(record: Record, row: SweepRow, *, is_fresh: bool) -> list[str]:
     opening = tasks_that_open_tests(record, sweep=row.name)
     notes = [warning(opening)] if opening else list[str]()
     num_pruned = record.count_states(row.name).get("pruned", 0)
     if num_pruned:
         notes.append(f"{num_pruned} pruned trials are left out: those that are left were picked by their scores")
+    if (rule := _stopping_rule(row)) and not is_fresh:
+        notes.append(
+            f"the sweep proposed what would decide, and ended by stop.decided ({rule}), after several looks at its "
+            "verdicts: this look alone would be wrong a little more often than its error rate says; `xstilts confirm` "
+            "gives fresh seeds"
+        )
+        return notes
     sampler = row.spec.get("sampler")
     name = sampler.get("name", "tpe") if isinstance(sampler, dict) else None
     if not is_fresh and name in LEARNING_SAMPLERS:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
-from search.compare.luck import seeds_of, shared_luck
+from search.compare.luck import SeededPhase, seeds_of, shared_luck
 from search.compare.runs import Run
 from search.query import scores
 from search.record import Record, TrialRow
+from trainables.config import TrialConfig
 from trainables.config.frozen import content_key
 from trainables.errors import StoreUnusableError
 from trainables.results import TrialResult
@@ -47,11 +48,7 @@ class RunReader:
         finished = record.trials(sweep, states=("finished",))
         self.trials = {trial.number: trial for trial in finished if trial.set_aside is None}
         """Number -> trial, of those that finished and are not excluded."""
-        configs = [trial.trial_config for trial in self.trials.values()]
-        self._luck = {
-            phase: shared_luck(seeds_of(config, phase=phase) for config in configs)
-            for phase in ("intermediate", "target")
-        }
+        self._luck = _Luck([trial.trial_config for trial in self.trials.values()])
         self._results = record.last_measurements(sweep)
 
     def runs(self, *, where: str | None = None) -> dict[int, Run]:
@@ -68,9 +65,9 @@ class RunReader:
         result = self._results[trial.number].trial_result
         own = {stage.phase: stage.key for stage in result.stages if not stage.further and not stage.is_trunk}
         lineage = own.get("evaluation", f"trial {trial.number}")
-        target_seed = self._luck["target"].get(_seed(trial, "target") or 0, 0)
-        seed = _seed(trial, "intermediate")
-        intermediate_seed = None if seed is None else self._luck["intermediate"].get(seed, seed)
+        config = trial.trial_config
+        target_seed = self._luck.of(config, phase="target") or 0
+        intermediate_seed = self._luck.of(config, phase="intermediate")
         is_baseline = intermediate_seed is None
         shared = own.get("intermediate") or content_key({"intermediate": trial.config["intermediate"]})
         alone = own["target"] if "evaluation" in own and "target" in own else f"trial {trial.number}"
@@ -170,10 +167,33 @@ def _languages_of(metric: str, known: Mapping[str, float]) -> Sequence[str]:
     return (language,) if language in known else ()
 
 
-def _seed(trial: TrialRow, phase: str) -> int | None:
-    work = trial.config.get(phase)
-    seed = work.get("seed", 0) if isinstance(work, dict) else None
-    return seed if isinstance(seed, int) else None
+class _Luck:
+    """The seed whose luck each trial has. Trials share luck within their kind: single runs, averages, or merges.
+
+    A single run of seed 3 is also in an average of seeds 0 to 4; but the two are in different groups, and groups are
+    compared as if they were independent (docs/decisions/0014).
+    """
+
+    def __init__(self, configs: Sequence[TrialConfig]) -> None:
+        kinds: dict[tuple[SeededPhase, str], list[frozenset[int]]] = {}
+        for config in configs:
+            for phase in get_args(SeededPhase):
+                kinds.setdefault((phase, _kind(config, phase=phase)), []).append(seeds_of(config, phase=phase))
+        self._lowest = {kind: shared_luck(seeds) for kind, seeds in kinds.items()}
+
+    def of(self, config: TrialConfig, *, phase: SeededPhase) -> int | None:
+        """Return the lowest seed whose luck a trial shares in a phase; None without the phase."""
+        seeds = seeds_of(config, phase=phase)
+        return self._lowest[phase, _kind(config, phase=phase)][min(seeds)] if seeds else None
+
+
+def _kind(config: TrialConfig, *, phase: SeededPhase) -> str:
+    """Return what the trials of a kind have in common: how weights are combined, and of which tasks."""
+    work = config.intermediate if phase == "intermediate" else config.target
+    if work is None or (work.merge is None and work.average is None):
+        return ""
+    average = work.average.model_dump_json() if work.average else ""
+    return f"{'merge' if work.merge else ''} {average} {tasks_name(work.mixture)}"
 
 
 def tasks_name(names: Collection[str]) -> str:

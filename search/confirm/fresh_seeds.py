@@ -52,9 +52,9 @@ def confirmation_spec(spec: SweepSpec, *, name: str, points: Sequence[GivenPoint
         name: Name of the confirmation.
         points: Its configurations.
     """
-    document = spec.model_dump(mode="json", exclude={"sampler", "priors", "rungs", "pruner", "order", "keep"})
+    document = spec.model_dump(mode="json", exclude={"sampler", "priors", "rungs", "pruner", "order", "stop", "keep"})
     families = {
-        family: body if family == "none" else {**_without(body, "seed"), "seed": FRESH}
+        family: body if family == "none" else {**_without_part_seeds(_without(body, "seed")), "seed": FRESH}
         for family, body in spec.families.items()
     }
     document |= {
@@ -76,6 +76,29 @@ def _is_seed(path: str) -> bool:
 
 def _without(body: dict[str, JsonValue], key: str) -> dict[str, JsonValue]:
     return {name: value for name, value in body.items() if name != key}
+
+
+def _without_part_seeds(body: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Return a family whose merged parts all have the seed of the phase, which is fresh."""
+    kept = {
+        path: value for path, value in body.items() if not (path.startswith("merge.parts.") and _ends_in_seed(path))
+    }
+    merge = kept.get("merge")
+    if isinstance(merge, dict):
+        kept["merge"] = {
+            name: _parts_without_seeds(value) if name == "parts" else value for name, value in merge.items()
+        }
+    return kept
+
+
+def _parts_without_seeds(parts: JsonValue) -> JsonValue:
+    if not isinstance(parts, dict):
+        return parts
+    return {name: _without(part, "seed") if isinstance(part, dict) else part for name, part in parts.items()}
+
+
+def _ends_in_seed(path: str) -> bool:
+    return path.rpartition(".")[2] == "seed"
 
 
 def _without_target_seed(search: dict[str, JsonValue]) -> dict[str, JsonValue]:

@@ -82,7 +82,8 @@ def read_earlier(record: Record, name: str, *, spec: SweepSpec) -> EarlierSweep:
         UnknownSweepError: There is no such sweep.
         InputError: None of its finished trials has a value for every parameter of the new space.
     """
-    sweep, finished = record.sweep(name), record.trials(name, states=("finished",))
+    sweep = record.sweep(name)
+    finished = [row for row in record.trials(name, states=("finished",)) if row.set_aside is None]
     matching = _Matching(record, sweep=sweep, spec=spec)
     found = [trial for row in finished if (trial := matching.trial(row)) is not None]
     if not found:

@@ -9,6 +9,7 @@ import threading
 import time
 from pathlib import Path
 
+from search.driver.follower import OwnerWatch
 from search.driver.sweep import SweepRequest
 from search.errors import InputError, RunError, UnknownSweepError
 from search.home import Home
@@ -53,10 +54,14 @@ def log_of(home: Home, sweep: str) -> Path:
 def start_detached(request: SweepRequest) -> None:
     """Start a process that runs a sweep; return when it drives the sweep, or has nothing to do.
 
+    Nothing is started if another process drives the sweep, unless the request takes it over.
+
     Raises:
         InputError: The spec, the data, the store or the record has an error; nothing was started.
         RunError: The process ended for another reason before it drove the sweep; the message has its last lines.
     """
+    if not request.take_over and _is_driven(request):
+        return
     log = log_of(request.home, request.name)
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_text("")
@@ -92,6 +97,15 @@ def _passed(request: SweepRequest) -> DetachedRequest:
         take_over=request.take_over,
         defaults=request.defaults,
     )
+
+
+def _is_driven(request: SweepRequest) -> bool:
+    """Return whether another process drives a sweep."""
+    try:
+        with open_record(request.home.record, read_only=True) as record:
+            return OwnerWatch(record, request.name).is_alive()
+    except (InputError, UnknownSweepError):  # nobody has made it yet
+        return False
 
 
 def _drives(request: SweepRequest, process: int) -> bool:

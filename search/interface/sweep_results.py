@@ -73,9 +73,12 @@ class Sweep:
 
         Raises:
             FilterError: The metric or an expression is wrong.
+            InputError: Both `by` and `rung` are given.
         """
         from search import query
 
+        if by is not None and rung is not None:
+            raise InputError("best: `by` and `rung` cannot be combined; leave one out")
         if metric is not None and metric in GROUPS and rung is None:
             return self._best_on_benchmark(metric, top=top, by=by, where=where)
         with self._open() as record:

@@ -6,14 +6,19 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pydantic import JsonValue
+
 from search.publication.licences import TaskLicence, read_licences
 from search.record import JsonObject, Record, SweepRow, TrialRow
-from trainables.config import TrialConfig
+from trainables.config import PhaseConfig, TrialConfig
 from trainables.results import TrialResult
+from trainables.tasks.auxiliary_mlm import phase_specs
 from trainables.tasks.registry import task
 from trainables.tasks.spec import TaskSpec
 
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
+_PATH = re.compile(r"[/~\\]|\.{1,2}[/\\]|[A-Za-z]:[/\\]|file:")
+"""The start of a path, absolute or relative to a folder of the user's: specs have absolute ones for their folders."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,15 +58,39 @@ class CardFacts:
         return self.evaluated.source.type == "generated"
 
     @property
+    def label_languages(self) -> tuple[str, ...]:
+        """Languages of the labels that it was trained with: that of the evaluated task first, then translations."""
+        translated = [
+            code for _, work in _phases(self.config) for code in (work.beside.translations if work.beside else ())
+        ]
+        return tuple(dict.fromkeys([self.evaluated.training_language, *translated]))
+
+    @property
     def published_config(self) -> JsonObject:
-        """Its configuration without the path of a folder on the user's machine."""
+        """Its configuration; of a path on the user's machine, the last part alone."""
         encoder = {**_section(self.trial.config, "encoder"), "name": self.base_model or self.encoder_name}
-        return {**self.trial.config, "encoder": encoder}
+        return {name: _without_folders(value) for name, value in {**self.trial.config, "encoder": encoder}.items()}
 
     @property
     def encoder_name(self) -> str:
         """Name of the encoder, without the folders above it."""
-        return self.base_model or re.split(r"[/\\]", self.config.encoder.name.rstrip("/\\"))[-1]
+        return self.base_model or _last_part(self.config.encoder.name)
+
+
+def _without_folders(value: JsonValue) -> JsonValue:
+    match value:
+        case str() if _PATH.match(value):
+            return _last_part(value)
+        case dict():
+            return {name: _without_folders(one) for name, one in value.items()}
+        case list():
+            return [_without_folders(one) for one in value]
+        case _:
+            return value
+
+
+def _last_part(path: str) -> str:
+    return re.split(r"[/\\]", path.rstrip("/\\"))[-1]
 
 
 def read_card_facts(record: Record, trial: TrialRow) -> CardFacts:
@@ -81,7 +110,7 @@ def read_card_facts(record: Record, trial: TrialRow) -> CardFacts:
         trial=trial,
         config=config,
         result=record.measurements(trial.sweep, number=trial.number)[-1].trial_result,
-        trained=tuple((phase, task(name)) for phase, name in _trained(config)),
+        trained=tuple(_trained(config)),
         evaluated=task(config.evaluation.task),
         place=1 + sum((row.score or 0.0) > (trial.score or 0.0) for row in finished),
         num_finished=len(finished),
@@ -89,15 +118,21 @@ def read_card_facts(record: Record, trial: TrialRow) -> CardFacts:
     )
 
 
-def _trained(config: TrialConfig) -> Iterator[tuple[str, str]]:
-    """Yield phase and name of each task that the target's encoder and head are trained on."""
-    for phase, section in (
+def _trained(config: TrialConfig) -> Iterator[tuple[str, TaskSpec]]:
+    """Yield phase and task of all that the target's encoder and head are trained on, texts beside a phase too."""
+    for phase, work in _phases(config):
+        for spec in phase_specs(work).values():
+            yield phase, spec
+
+
+def _phases(config: TrialConfig) -> Iterator[tuple[str, PhaseConfig]]:
+    for phase, work in (
         ("pretraining", config.pretraining),
         ("intermediate", config.intermediate),
         ("target", config.target),
     ):
-        for name in section.mixture if section else ():
-            yield phase, name
+        if work is not None:
+            yield phase, work
 
 
 def _section(config: JsonObject, name: str) -> JsonObject:

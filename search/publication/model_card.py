@@ -67,8 +67,11 @@ def _data_type(task: TaskSpec) -> str:
 
 
 def _protocol(facts: CardFacts, language: str) -> str:
-    trained = facts.evaluated.training_language
-    return "trained in this language" if language == trained else f"zero-shot: no labels in {language}"
+    if language == facts.evaluated.training_language:
+        return "trained in this language"
+    if language in facts.label_languages:
+        return f"trained on translations into {language}"
+    return f"zero-shot: no labels in {language}"
 
 
 def card_body(facts: CardFacts) -> str:
@@ -97,7 +100,7 @@ def _intended_use(facts: CardFacts) -> str:
     return (
         f"## Intended use\n\n{generated}Classification of sentence pairs in the languages below, for research on "
         f"zero-shot cross-lingual transfer. It starts from `{encoder}`{revision} and has seen labels in "
-        f"{facts.evaluated.training_language} only.\n\nIt is not made for decisions about people, nor for languages or "
+        f"{', '.join(facts.label_languages)} only.\n\nIt is not made for decisions about people, nor for languages or "
         "texts that are not below. It has the biases of its encoder and of its training data."
     )
 

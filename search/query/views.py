@@ -76,7 +76,7 @@ VIEWS: dict[ViewName, View] = {
             "trial": "number of the trial",
             "rung": "rung that the stage belongs to",
             "position": "position in the lineage, from 0",
-            "phase": "intermediate, target or evaluation",
+            "phase": "pretraining, intermediate, target or evaluation",
             "key": "content key of the stage in the store",
             "steps": "optimiser steps",
             "seconds": "wall time that it took, also if another trial made it",

@@ -17,6 +17,8 @@ from search.record import JsonObject, Record
 from search.report.contents import Contents
 from search.report.paper_tables import PaperTable, markdown_table
 from search.report.run_statistics import chance_to_beat, expected_best, numbers_of_trials
+from spaces.objectives import SCORES
+from trainables.data.sources.locator import MINIATURE
 
 START = "# Checklist"
 """How the file begins."""
@@ -95,7 +97,7 @@ def _trials(contents: Contents) -> Part:
 
 def _method(contents: Contents) -> Part:
     spec = contents.sweep.spec
-    names = ("sampler", "pruner", "rungs", "seed", "concurrency", "budget", "priors")
+    names = ("sampler", "pruner", "rungs", "stop", "seed", "order", "concurrency", "budget", "priors", "constraints")
     rows = [(name, _flow(given)) for name in names if (given := _given(spec.get(name))) is not None]
     text = _table(("part of the spec", "value"), rows)
     return Part(title="Method of the search", is_answered="sampler" in spec, text=text)
@@ -125,7 +127,7 @@ def _selection(contents: Contents) -> Part:
     trial = _section(contents.sweep.spec, "trial")
     evaluation = _flow(_section(trial, "evaluation")) if "evaluation" in trial else "the default"
     confirmed = _confirmed(contents)
-    labels = "English" if set(contents.sweep.goals) & {"english"} else "all evaluated languages"
+    labels = "English" if set(contents.sweep.goals) & set(SCORES) == {"english"} else "all evaluated languages"
     lines = [
         f"- Selected by: {', '.join(contents.sweep.goals)}, with the dev labels of {labels}",
         f"- Evaluation: `{evaluation}`",
@@ -150,16 +152,24 @@ def _seeds(contents: Contents) -> Part:
     ]
     text = f"Of the sweep `{found.sweep}`:\n\n"
     text += _table(("group", "trials", "intermediate seeds", "target seeds"), rows)
-    enough = min((group.num_intermediate_seeds for group in found.groups), default=0) >= MIN_SEEDS
+    numbers = [(group.num_intermediate_seeds, group.num_target_seeds) for group in found.groups]
+    enough = min(map(min, numbers), default=0) >= MIN_SEEDS
     if not enough:
         text += f"\n\nMissing: {MIN_SEEDS} seeds for each group; `xstilts confirm` adds them."
     return Part(title="Seeds", is_answered=enough, text=text)
 
 
+def _unpinned_encoders(contents: Contents) -> list[str]:
+    """Return the names of encoders without a commit; the shipped one needs none."""
+    found = [_section(trial.config, "encoder") for trial in contents.listed]
+    names = {str(one.get("name", MINIATURE)) for one in found if one.get("revision") is None}
+    return sorted(names - {MINIATURE})
+
+
 def _commits(contents: Contents) -> Part:
     encoders = {_flow(_section(trial.config, "encoder")) for trial in contents.listed}
     rows: list[tuple[str, str, str, str]] = []
-    unpinned: list[str] = []
+    unpinned = [f"encoder {name}" for name in _unpinned_encoders(contents)]
     for task in contents.tasks:
         source = _section(task, "source")
         place = source.get("repository") or source.get("generator") or source.get("type")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+
+from pydantic import JsonValue
 
 from search.compare.comparison import SUFFIX, Question, compare
 from search.compare.comparison_result import Comparison
@@ -36,8 +38,6 @@ class FinishedTrial:
     """Intermediate tasks; none for family `none`."""
     assignment: JsonObject
     """Parameter of the space -> value."""
-    paid_seconds: float
-    """Seconds of the stages that it made."""
     alone_seconds: float
     """Seconds of all stages of its lineage, without sharing."""
 
@@ -46,6 +46,8 @@ class FinishedTrial:
 class ReportedComparison:
     """A comparison of groups, or the reason why there is none."""
 
+    name: str
+    """Name of its plot's file."""
     title: str
     """What is compared, in words."""
     comparison: Comparison | None = None
@@ -102,7 +104,7 @@ def read_contents(record: Record, *, sweep: str, store: str | None = None) -> Co
         comparisons=tuple(_comparisons(record, trials, sweep=sweep, store=store)),
         best=best(record, sweep=sweep, top=5),
         stages=stages,
-        tasks=_tasks(row, trials),
+        tasks=_tasks(row.config for row in rows if row.state == "finished" and row.set_aside is None),
         versions=_versions(),
         written_at=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         warnings=(warning(opening),) if opening else (),
@@ -125,7 +127,6 @@ def _finished_trial(row: TrialRow, *, score: float, result: JsonObject) -> Finis
         languages=numbers_of(result),
         tasks=tuple(tasks_of(row.config)),
         assignment=row.assignment,
-        paid_seconds=row.cost_paid_seconds,
         alone_seconds=row.cost_if_alone_seconds,
     )
 
@@ -134,34 +135,44 @@ def _comparisons(
     record: Record, trials: tuple[FinishedTrial, ...], *, sweep: str, store: str | None
 ) -> list[ReportedComparison]:
     families = {trial.family for trial in trials}
-    questions = [("Families against no intermediate training", Question(sweep=sweep))]
+    questions = [("families", "Families against no intermediate training", Question(sweep=sweep))]
     if {"text", "multimodal"} <= families:
-        questions.append(("Families against text", Question(sweep=sweep, baseline="text")))
+        questions.append(("families_against_text", "Families against text", Question(sweep=sweep, baseline="text")))
     confirmed = sweep + SUFFIX
     if any(row.name == confirmed for row in record.sweeps()):
-        questions.append(("The best configurations, confirmed with fresh seeds", Question(sweep=confirmed)))
-    return [_compare(record, question, title=title, store=store) for title, question in questions]
+        questions.append(
+            ("confirmed", "The best configurations, confirmed with fresh seeds", Question(sweep=confirmed))
+        )
+    return [_compared(record, question, name=name, title=title, store=store) for name, title, question in questions]
 
 
-def _compare(record: Record, question: Question, *, title: str, store: str | None) -> ReportedComparison:
+def _compared(record: Record, question: Question, *, name: str, title: str, store: str | None) -> ReportedComparison:
     try:
-        return ReportedComparison(title=title, comparison=compare(record, question, store=store))
+        return ReportedComparison(name=name, title=title, comparison=compare(record, question, store=store))
     except InputError as error:
-        return ReportedComparison(title=title, reason=str(error))
+        return ReportedComparison(name=name, title=title, reason=str(error))
 
 
-def _tasks(row: SweepRow, trials: tuple[FinishedTrial, ...]) -> tuple[JsonObject, ...]:
+def _tasks(configs: Iterable[JsonObject]) -> tuple[JsonObject, ...]:
+    """Return every task that a trial is trained or scored on, by name."""
     from trainables.tasks.registry import tasks
 
     known = tasks()
-    names = dict.fromkeys(name for trial in trials for name in trial.tasks)
-    trial = row.spec.get("trial")
-    for part in ("target", "evaluation"):
-        section = trial.get(part) if isinstance(trial, dict) else None
-        if isinstance(section, dict):
-            mixture = section.get("mixture")
-            names |= dict.fromkeys(mixture if isinstance(mixture, dict) else [str(section.get("task", ""))])
+    names = {name for config in configs for name in _names_in(config)}
     return tuple(known[name].model_dump(mode="json") for name in sorted(names) if name in known)
+
+
+def _names_in(value: JsonValue) -> Iterator[str]:
+    """Yield the tasks in a part of a trial's configuration: those of its mixtures, and those that it is scored on."""
+    if isinstance(value, list):
+        for one in value:
+            yield from _names_in(one)
+    elif isinstance(value, dict):
+        mixture, scored = value.get("mixture"), value.get("task")
+        yield from mixture if isinstance(mixture, dict) else ()
+        yield from [scored] if isinstance(scored, str) else ()
+        for one in value.values():
+            yield from _names_in(one)
 
 
 def _versions() -> dict[str, str]:

@@ -21,10 +21,9 @@ from search.report.trial_plots import plot_cost, plot_history
 
 def draw_plots(contents: Contents) -> tuple[Plot, ...]:
     """Return the plots that the contents have numbers for, in the order of the page."""
-    names = ("families", "families_against_text", "confirmed")
     found: list[Plot | None] = [
-        plot_intervals(reported.comparison, name=name, title=reported.title)
-        for name, reported in zip(names, contents.comparisons, strict=False)
+        plot_intervals(reported.comparison, name=reported.name, title=reported.title)
+        for reported in contents.comparisons
         if reported.comparison
     ]
     trials = contents.trials

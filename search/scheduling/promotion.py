@@ -64,5 +64,6 @@ class Promotion:
 
     def _is_decidable(self, trial: TrialRow, *, rung: int, curves: dict[int, Curve]) -> bool:
         unfinished = self._record.trials(self._name, states=("proposed", "running", "interrupted"))
-        before = [other.number for other in unfinished if other.number < trial.number]
+        # An excluded trial does not run again, and no pruner sees it.
+        before = [other.number for other in unfinished if other.number < trial.number and other.set_aside is None]
         return all(number in curves and rung in curves[number].scores for number in before)

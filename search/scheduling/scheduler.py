@@ -297,6 +297,8 @@ class TrialScheduler:
         for other in self._record.trials(self._name, states=("proposed", "running", "interrupted", "failed")):
             if not trunks:
                 return
+            if other.set_aside is not None:
+                continue
             trunks -= self._plans.trunks(other)
         for key in sorted(trunks):
             self._plans.drop(key)

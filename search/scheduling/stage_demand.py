@@ -116,7 +116,8 @@ class StagePlans:
         plan = self._plan(trial, rung=rung)
         missing = missing_stages(plan, is_complete=self._store.has)
         kept = self._store.newest_checkpoint(missing[0].key) if missing else None
-        return (trial.rung or 0) * _PER_RUNG + (len(plan) - len(missing)) * _PER_STAGE + (kept.step if kept else 0)
+        num_measured = 0 if trial.rung is None else trial.rung + 1
+        return num_measured * _PER_RUNG + (len(plan) - len(missing)) * _PER_STAGE + (kept.step if kept else 0)
 
     def is_held(self, key: str) -> bool:
         """Return whether a process, of this sweep or another, is making a stage."""
@@ -132,7 +133,8 @@ class StagePlans:
 
     def trunks(self, trial: TrialRow) -> frozenset[str]:
         """Return the keys of a trial's trunks, at all rungs."""
-        return frozenset(stage.key for stage in self._plan(trial, rung=self._rungs.last) if stage.is_trunk)
+        plans = (self._plan(trial, rung=rung) for rung in range(self._rungs.num))
+        return frozenset(stage.key for plan in plans for stage in plan if stage.is_trunk)
 
     def drop(self, key: str) -> None:
         """Delete a trunk that no trial extends any more; a trunk that is being read is kept."""

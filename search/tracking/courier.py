@@ -27,6 +27,7 @@ BATCH = 200
 """Largest number of messages that a sink gets at a time."""
 SECONDS_BETWEEN_LOOKS = 2.0
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
+_MOST_DOUBLINGS = 10
 
 
 class Position(FrozenModel):
@@ -113,7 +114,9 @@ class Courier:
             if is_last:
                 self._close()
                 return
-            self.ended.wait(min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (failures - 1)) if failures else self.pause)
+            self.ended.wait(
+                min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures - 1, _MOST_DOUBLINGS)) if failures else self.pause
+            )
 
     def _deliver(self) -> bool:
         """Deliver one batch, and return whether there was one."""

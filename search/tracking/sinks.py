@@ -75,4 +75,5 @@ def _make_sink(config: SinkConfig, *, place: SinkPlace) -> Sink:
 def secrets_of(config: SinkConfig, environment: dict[str, str]) -> list[str]:
     """Return the values of the environment that no log may hold."""
     names = [*SECRETS, *([config.target[1:]] if config.target.startswith("$") else [])]
-    return [value for name in names if (value := environment.get(name))]
+    values = [value for name in names if (value := environment.get(name, "").strip())]
+    return [form for value in values for form in (value, repr(value)[1:-1])]

@@ -54,7 +54,7 @@ class WebhookSink:
             "User-Agent": "xstilts",
             "Idempotency-Key": f"{self._place.origin}-{message.kind}-{message.id}",
         }
-        if token := self._place.environment.get(TOKEN):
+        if token := self._place.environment.get(TOKEN, "").strip():  # files of secrets end with a line break
             headers["Authorization"] = f"Bearer {token}"
         request = urllib.request.Request(  # noqa: S310  http or https: spaces/track.py checks a URL, `_url` a variable
             self._url(), data=message.model_dump_json().encode(), headers=headers, method="POST"
@@ -64,6 +64,9 @@ class WebhookSink:
                 answer.read(1)
         except urllib.error.HTTPError as error:
             msg = f"the service answered {error.code}"
+            raise ConnectionError(msg) from None
+        except ValueError:  # http.client's message holds the header
+            msg = f"the request cannot be sent: {TOKEN} or the URL has characters that HTTP does not allow"
             raise ConnectionError(msg) from None
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", error)

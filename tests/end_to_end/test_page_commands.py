@@ -85,6 +85,8 @@ def test_a_command_of_a_page_runs(command: str, kept: Path, tmp_path: Path, monk
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XSTILTS_HOME", str(kept / "home"))
     monkeypatch.setenv("XSTILTS_MIRROR", str(kept / "mirror"))
+    monkeypatch.setenv("SHELL", "/bin/bash")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     words = shlex.split(command)
     if words[0] in SEARCHES:
         words += [] if "--dry-run" in words else ["--dry-run"]

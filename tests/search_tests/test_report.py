@@ -96,7 +96,7 @@ def test_an_unknown_sweep_is_the_users_mistake(record: Path) -> None:
 
 def test_the_front_holds_what_nothing_beats() -> None:
     def trial(number: int, seconds: float, score: float) -> FinishedTrial:
-        rest = {"family": "text", "languages": {}, "tasks": (), "assignment": {}, "paid_seconds": seconds}
+        rest = {"family": "text", "languages": {}, "tasks": (), "assignment": {}}
         return FinishedTrial(number=number, score=score, alone_seconds=seconds, **rest)  # type: ignore[arg-type]
 
     front = pareto([trial(0, 3, 0.5), trial(1, 1, 0.4), trial(2, 2, 0.3), trial(3, 3, 0.6)])
@@ -204,7 +204,6 @@ def scored(number: int, *, rate: float, luck: float, score: float) -> FinishedTr
         languages={},
         tasks=(),
         assignment={"rate": rate, "luck": luck},
-        paid_seconds=1.0,
         alone_seconds=1.0,
     )
 

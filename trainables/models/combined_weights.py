@@ -57,7 +57,7 @@ def combined_weights(
         combination: Method, scaling and density.
         start: Weights that the parts were trained from, by name; `linear` does not need them.
         dtype: Type of the result.
-        on_tensor: Called after each tensor.
+        on_tensor: Called whenever a tensor was read or combined.
 
     Raises:
         CheckpointError: The checkpoints differ in the names or shapes of their tensors.
@@ -68,7 +68,11 @@ def combined_weights(
         total = math.fsum(part.weight for part in parts)
         weights = [part.weight / total for part in parts]
         is_whole = combination.method != "ties" or combination.density == 1
-        least = None if is_whole else [_least_kept(file, names, start=start, of=combination) for file in files]
+        least = (
+            None
+            if is_whole
+            else [_least_kept(file, names, start=start, of=combination, on_tensor=on_tensor) for file in files]
+        )
         rule = _Rule(combination=combination, weights=weights, least=least)
         found: dict[str, Tensor] = {}
         for name in names:
@@ -161,7 +165,14 @@ def _sizes(differences_N: Tensor) -> Tensor:
     return differences_N.abs().float()
 
 
-def _least_kept(file: Any, names: Sequence[str], *, start: Mapping[str, Tensor] | None, of: Combination) -> float:
+def _least_kept(
+    file: Any,
+    names: Sequence[str],
+    *,
+    start: Mapping[str, Tensor] | None,
+    of: Combination,
+    on_tensor: Callable[[], None],
+) -> float:
     """Return the size of the smallest difference that is kept: of equal ones at the limit, all are kept.
 
     The k-th largest of all sizes is found by two counts of their bits, which are ordered as the numbers are. So the
@@ -175,6 +186,7 @@ def _least_kept(file: Any, names: Sequence[str], *, start: Mapping[str, Tensor] 
             for rows in _chunks(shape):
                 sizes = _sizes(_rows(file, name, rows) - _of_rows(start[name], rows))
                 yield sizes.flatten().view(torch.int32)
+            on_tensor()
 
     num_kept = max(1, round(of.density * sum(math.prod(shape) for shape in shapes.values())))
     high_counts = sum(torch.bincount(one >> _LOW_BITS, minlength=1 << _LOW_BITS) for one in bits())

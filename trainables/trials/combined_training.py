@@ -11,18 +11,22 @@ from trainables.results import TaskTraining
 from trainables.stage_store import StageFacts
 
 
-def combined_training(parts: Sequence[StageFacts], *, weights: Sequence[float]) -> dict[str, Any]:
+def combined_training(
+    parts: Sequence[StageFacts], *, weights: Sequence[float], are_ends: Sequence[bool]
+) -> dict[str, Any]:
     """Return `tasks`, `counts` and `split_rows` of a stage that combines others.
 
     A task's weight is its weight in each part times the part's; its counts are summed over the parts, and its losses
-    are the means. The scores of parts are not those of the combination and are left out.
+    are the means. What a checkpoint of a run counts, the next one of the run counts too: only the last one is summed.
+    The scores of parts are not those of the combination and are left out.
 
     Args:
         parts: What the combined stages measured.
         weights: Their weights, which sum to 1.
+        are_ends: Whether each part is no checkpoint that another part continues.
     """
     names = dict.fromkeys(name for part in parts for name in part.tasks)
-    tasks = {name: _over_parts(name, parts=parts, weights=weights) for name in sorted(names)}
+    tasks = {name: _over_parts(name, parts=parts, weights=weights, are_ends=are_ends) for name in sorted(names)}
     rows = dict.fromkeys(rows for part in parts for rows in part.split_rows)
     return {
         "tasks": tasks,
@@ -31,9 +35,13 @@ def combined_training(parts: Sequence[StageFacts], *, weights: Sequence[float]) 
     }
 
 
-def _over_parts(name: str, *, parts: Sequence[StageFacts], weights: Sequence[float]) -> TaskTraining:
+def _over_parts(
+    name: str, *, parts: Sequence[StageFacts], weights: Sequence[float], are_ends: Sequence[bool]
+) -> TaskTraining:
     found = [(part.tasks[name], weight) for part, weight in zip(parts, weights, strict=True) if name in part.tasks]
-    trainings = [training for training, _ in found]
+    trainings = [
+        part.tasks[name] for part, is_end in zip(parts, are_ends, strict=True) if is_end and name in part.tasks
+    ]
     return TaskTraining(
         weight=min(1.0, math.fsum(training.weight * weight for training, weight in found)),
         size=trainings[0].size,

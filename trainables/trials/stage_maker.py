@@ -250,7 +250,7 @@ class StageMaker:
         """
         known = self._resources.micro_batches
         if stage.combination is not None:  # it only scores: what fits there says nothing about training
-            return self._run(known.fitting(asked), stage=stage, trunk=None)
+            return self._run_combination(known.fitting(asked), stage=stage, attempts=attempts)
         fitting, larger = known.fitting(asked), known.larger(asked)
         if larger is not None:
             self._report_memory(stage, "enlarged", fitting, larger)
@@ -269,6 +269,16 @@ class StageMaker:
             raise _TryAgainError from error
         known.record_success(larger or fitting)
         return result
+
+    def _run_combination(self, job: Job, *, stage: Stage, attempts: Attempts) -> JobResult:
+        """Run a job that combines stages, once more in fresh ranks if memory ran out; the caller names the errors."""
+        try:
+            return self._run(job, stage=stage, trunk=None)
+        except MemoryExhaustedError as error:
+            if not attempts.may_retry_memory():
+                raise
+            self._report_memory(stage, "memory_retry", job, job, reason=error.reason)
+            raise _TryAgainError from error
 
     def _report_memory(self, stage: Stage, kind: MemoryKind, before: Job, after: Job, *, reason: str = "") -> None:
         change = MemoryChange(kind=kind, tokens_before=tokens_of(before), tokens_after=tokens_of(after), reason=reason)
@@ -361,7 +371,10 @@ class StageMaker:
         steps_before = sum(facts.steps for facts in before) + sum(facts.steps_before for facts in firsts)
         measured = {name: getattr(result, name) for name in StageMeasurements.model_fields}
         if stage.combination is not None:
-            measured |= combined_training(before, weights=list(stage.combination.weights.values()))
+            continued = {facts.trunk for facts in before}
+            are_ends = [key not in continued for key in stage.made_of]
+            weights = list(stage.combination.weights.values())
+            measured |= combined_training(before, weights=weights, are_ends=are_ends)
         return StageFacts(
             phase=stage.phase,
             parent=stage.parent,

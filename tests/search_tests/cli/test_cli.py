@@ -197,7 +197,8 @@ def test_the_card_of_a_task_from_an_own_folder_names_the_variable_and_a_run_refu
     card = " ".join(capsys.readouterr().out.split())
     assert exit_code(["tasks", name, "--json"]) == 0
     entry = json.loads(capsys.readouterr().out)
-    (tmp_path / "trial.yaml").write_text(f"encoder: {{name: miniature}}\nevaluation: {{task: {name}}}\n")
+    target = "target: {mixture: miniature_nli, steps: 5}"  # that is here, whatever data this machine has
+    (tmp_path / "trial.yaml").write_text(f"encoder: {{name: miniature}}\n{target}\nevaluation: {{task: {name}}}\n")
     assert exit_code(["run", str(tmp_path / "trial.yaml")]) == 2
     refusal = capsys.readouterr().err
 

@@ -183,6 +183,22 @@ def test_the_completion_is_installed_in_the_users_folder(
     assert "--install-completion bash|zsh|fish" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("shell", "code"), [("/bin/bash", 0), ("/usr/sbin/nologin", 2), ("", 2)])
+def test_without_the_variable_the_completion_is_that_of_the_login_shell(
+    shell: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.delenv("SHELL", raising=False)
+
+    class Entry:
+        pw_shell = shell
+
+    monkeypatch.setattr("pwd.getpwuid", lambda _: Entry)
+
+    assert exit_code(["--install-completion"]) == code
+    assert code == 0 or "--install-completion bash|zsh|fish" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_init_writes_a_spec_of_the_tasks_that_are_here(
     tiny_mirror: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -85,7 +85,29 @@ def test_averages_of_overlapping_runs_count_as_one_seed(place: Path) -> None:
     # The runs have seeds 0-2, 1-3 and 2-4.
     assert (found["none, average of 3"].num_trials, found["none, average of 3"].num_intermediate_seeds) == (3, 1)
     assert found["none, average of 3"].verdict == "undecided"
-    assert found["merged"].num_intermediate_seeds == 3
+    # Single runs share no luck among each other; seed 1 of an average is not counted against the single run of seed 1.
+    assert [found[name].num_intermediate_seeds for name in ("multitask", "merged")] == [3, 3]
+    assert found["merged"].num_target_seeds == 3
+
+
+def test_merges_that_keep_the_seed_of_a_part_count_as_one_seed(tmp_path: Path) -> None:
+    parts = {"parts": {"snli": {"seed": 7}}}
+    with open_record(tmp_path / "record.db") as record:
+        record.put_sweep("sweep", spec={"sampler": {"name": "random"}}, objective="average", planned_trials=6)
+        for number in range(6):
+            seed = number // 2
+            merged = work(mixture=MIXED, seed=seed, merge=parts)
+            config = TrialConfig(intermediate=merged if number % 2 else None, target=work(seed=seed))
+            family: Family = "merged" if number % 2 else "none"
+            record.propose("sweep", proposal=Proposal(family=family, assignment={}, config=config, seed=1))
+            record.start("sweep", number=number)
+            languages = {"en": 0.5 + number / 1000, "de": 0.5}
+            stages = tuple(stages_of(number, config))
+            result = TrialResult(languages=languages, num_items=1000, task_scores={}, stages=stages)
+            record.finish("sweep", number=number, result=result)
+        found = {group.group: group for group in compare(record, Question(sweep="sweep")).groups}
+
+    assert (found["merged"].num_trials, found["merged"].num_intermediate_seeds) == (3, 1)
 
 
 def test_the_status_counts_merges_and_averages_and_their_parts_once(place: Path) -> None:

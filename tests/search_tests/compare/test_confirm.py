@@ -3,9 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import JsonValue
 
 from search.compare.sequential import next_size
-from search.confirm.fresh_seeds import confirmation_spec
+from search.confirm.fresh_seeds import FRESH, confirmation_spec
 from search.confirm.layout import BYTES_OF_A_RANK, Room, layout_of
 from search.confirm.score_progress import Scoring, scoring_line
 from search.errors import InputError
@@ -15,6 +16,7 @@ from search.sampler import make_sampler
 from spaces.overrides import with_settings
 from spaces.space.binder import bind
 from spaces.space.enumeration import first_assignments
+from spaces.stop import StopConfig
 from spaces.sweep_spec import GivenPoint, SweepSpec, load_sweep_spec, make_space
 from trainables.config import EngineConfig, EvaluationConfig, PhaseConfig
 from trainables.config.locked import LockedEvaluation, locked
@@ -63,6 +65,33 @@ def test_a_confirmation_keeps_the_stages_that_the_locked_test_is_scored_with() -
 
     assert demo.keep is not None
     assert confirmation_spec(demo, name="demo.confirmed", points=points).keep is None
+
+
+@pytest.mark.parametrize("stop", [StopConfig(decided="families"), StopConfig(expected_gain=0.2)])
+def test_a_sweep_that_stops_by_itself_is_confirmed_to_the_end(stop: StopConfig) -> None:
+    demo = load_sweep_spec("demo")
+    points = [GivenPoint(name="none", assignment=first_assignments(make_space(demo))[0])]
+
+    confirmed = confirmation_spec(demo.model_copy(update={"stop": stop}), name="demo.confirmed", points=points)
+
+    assert confirmed.stop == StopConfig()
+
+
+def test_the_parts_of_a_merge_have_fresh_seeds_too() -> None:
+    merged: dict[str, JsonValue] = {
+        "mixture": {"miniature_qa": 0.5, "miniature_choice": 0.5},
+        "steps": 800,
+        "merge": {"parts": {"miniature_qa": {"seed": 3, "learning_rate": 1e-4}}},
+    }
+    demo = load_sweep_spec("demo")
+    spec = demo.model_copy(update={"families": {**demo.families, "merged": merged}})
+    points = [GivenPoint(name="merged", assignment={"family": "merged", "target.learning_rate": 0.003})]
+
+    confirmed = confirmation_spec(spec, name="demo.confirmed", points=points).families["merged"]
+
+    assert confirmed["merge"] == {"parts": {"miniature_qa": {"learning_rate": 1e-4}}}
+    assert confirmed["seed"] == FRESH
+    assert merged["merge"] == {"parts": {"miniature_qa": {"seed": 3, "learning_rate": 1e-4}}}
 
 
 def test_points_take_turns_and_have_fresh_seeds_in_both_phases(spec: SweepSpec) -> None:

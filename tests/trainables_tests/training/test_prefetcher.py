@@ -33,14 +33,18 @@ def test_items_come_in_their_order() -> None:
         assert list(items) == list(range(NUM_ITEMS))
 
 
-def test_a_step_takes_the_longer_of_making_and_using_its_batch_not_their_sum() -> None:
+def seconds_of_slow_items_and_a_slow_user() -> float:
     started = time.monotonic()
-
     with Prefetcher(slowly()) as items:
         for _ in items:
             time.sleep(PAUSE_SECONDS)
+    return time.monotonic() - started
 
-    assert time.monotonic() - started < 1.6 * NUM_ITEMS * PAUSE_SECONDS
+
+def test_a_step_takes_the_longer_of_making_and_using_its_batch_not_their_sum() -> None:
+    seconds = (seconds_of_slow_items_and_a_slow_user() for _ in range(20))  # other programs may delay some
+
+    assert any(one < 1.6 * NUM_ITEMS * PAUSE_SECONDS for one in seconds)
 
 
 def test_a_slow_user_waits_for_the_first_item_only() -> None:

@@ -229,11 +229,27 @@ def test_a_killed_trial_continues_its_adapter_from_a_checkpoint(
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert list(killed.glob("checkpoints/*/*"))
+    assert list(killed.glob("checkpoints/*/*/manifest.json"))
     store = StageStore(killed)
     run(config, store, one_rank)
 
     assert bytes_of(config, store) == bytes_of(config, whole)
+
+
+@pytest.mark.slow
+def test_an_adapter_that_continues_a_checkpoint_is_the_unbroken_one_bit_for_bit(
+    tiny_encoder: Path, tmp_path: Path, one_rank: LocalGroup
+) -> None:
+    bench, work = Bench(encoder=tiny_encoder, folder=tmp_path), phase(adapter=ADAPTER_OF, dropout=0.1)
+    states = tmp_path / "states"
+    unbroken = bench.train(one_rank, work, config=engine(checkpoint_seconds=1e-3), checkpoints=states)
+    first = min(path for path in states.iterdir() if path.name.isdigit())
+
+    continued = bench.train(one_rank, work, state=first)
+
+    assert 0 < continued.result.first_step < work.steps
+    assert continued.losses == unbroken.losses
+    assert (continued.folder / ADAPTER).read_bytes() == (unbroken.folder / ADAPTER).read_bytes()
 
 
 @pytest.mark.slow

@@ -108,6 +108,10 @@ def _convert(pickle: Path, *, target: Path, family: EncoderFamily) -> Mapping[st
     )
     said: dict[str, Any] = json.loads(report.read_text(encoding="utf-8")) if report.is_file() else {}
     report.unlink(missing_ok=True)
+    if "failed" in said or done.returncode < 0:
+        reason = " ".join(str(said.get("failed") or f"signal {-done.returncode}; was there memory for it?").split())
+        remedy = "free memory and disk space, and convert it again"
+        raise _refused(pickle.parent, f"{pickle.name} was not converted ({reason[:_MAX_REASON]})", remedy)
     if done.returncode or "tensors" not in said:
         reason = " ".join(str(said.get("refused") or done.stderr or f"exit code {done.returncode}").split())
         remedy = "nothing of it was run; use a checkpoint with safetensors"

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 if TYPE_CHECKING:
@@ -79,6 +80,9 @@ def main(source: str, target: str, report: str, prefix: str, parts: str) -> None
     """Convert one file and write the report, or write why that is refused."""
     try:
         hashes = convert(Path(source), target=Path(target), prefix=prefix, parts=tuple(parts.split(",")))
+    except (OSError, MemoryError, SafetensorError) as error:  # of this machine, not of what the file holds
+        Path(report).write_text(json.dumps({"failed": f"{type(error).__name__}: {error}"}), encoding="utf-8")
+        sys.exit(1)
     except Exception as error:  # noqa: BLE001  whatever a file of a stranger causes is reported by the parent
         Path(report).write_text(json.dumps({"refused": f"{type(error).__name__}: {error}"}), encoding="utf-8")
         sys.exit(1)
