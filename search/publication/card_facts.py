@@ -12,7 +12,7 @@ from search.publication.licences import TaskLicence, read_licences
 from search.record import JsonObject, Record, SweepRow, TrialRow
 from trainables.config import PhaseConfig, TrialConfig
 from trainables.results import TrialResult
-from trainables.tasks.auxiliary_mlm import phase_specs
+from trainables.tasks.auxiliary_mlm import beside_spec
 from trainables.tasks.registry import task
 from trainables.tasks.spec import TaskSpec
 
@@ -121,8 +121,10 @@ def read_card_facts(record: Record, trial: TrialRow) -> CardFacts:
 def _trained(config: TrialConfig) -> Iterator[tuple[str, TaskSpec]]:
     """Yield phase and task of all that the target's encoder and head are trained on, texts beside a phase too."""
     for phase, work in _phases(config):
-        for spec in phase_specs(work).values():
-            yield phase, spec
+        for name in work.mixture:
+            yield phase, task(name)
+        if work.beside and work.beside.masked_lm:  # its folder may be on another machine
+            yield phase, beside_spec(work.beside.masked_lm, must_exist=False)
 
 
 def _phases(config: TrialConfig) -> Iterator[tuple[str, PhaseConfig]]:

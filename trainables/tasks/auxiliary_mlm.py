@@ -36,16 +36,20 @@ def phase_specs(work: PhaseConfig) -> dict[str, TaskSpec]:
     return specs
 
 
-def beside_spec(beside: MaskedLmBeside) -> TaskSpec:
+def beside_spec(beside: MaskedLmBeside, *, must_exist: bool = True) -> TaskSpec:
     """Return the auxiliary masked-LM task of a phase.
 
+    Args:
+        beside: Its configuration.
+        must_exist: Whether it is to be trained, so that its folder must exist.
+
     Raises:
-        UnavailableError: The folder of texts does not exist.
+        UnavailableError: The folder of texts does not exist, and must.
     """
     return TaskSpec(
         name=BESIDE_TASK,
         kind="masked_lm",
-        source=_source(beside),
+        source=_source(beside, must_exist=must_exist),
         splits={"train": ("train",), "validation": ("validation",)},
         columns={"text": "text"},
         languages=beside.languages,
@@ -56,11 +60,12 @@ def beside_spec(beside: MaskedLmBeside) -> TaskSpec:
     )
 
 
-def _source(beside: MaskedLmBeside) -> TextsSource:
+def _source(beside: MaskedLmBeside, *, must_exist: bool) -> TextsSource:
     folder = expanded(beside.texts, what="beside.masked_lm.texts")
-    if folder.is_dir():
+    is_path = not _REPOSITORY.match(beside.texts) or beside.texts.startswith((".", "~", "/"))
+    if folder.is_dir() or (is_path and not must_exist):
         return TextsSource(folder=str(folder.absolute()), num_texts=beside.num_texts)
-    if not _REPOSITORY.match(beside.texts) or beside.texts.startswith((".", "~", "/")):
+    if is_path:
         msg = (
             f"the folder {beside.texts!r} does not exist; give a folder with <language>.txt, or a repository owner/name"
         )

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from search.record import Record, TrialRow, open_record
+from search.record.rows import Revision
 from search.scheduling.disk_pause import DiskPause
 from search.scheduling.scheduler import Finished, Start, TrialScheduler, Wait
 from search.scheduling.stage_demand import Plans
@@ -425,6 +426,36 @@ def test_in_fixed_order_a_trial_is_judged_by_those_before_it_whatever_the_timing
     assert [state == "pruned" for state in in_turn] == [False, False, True, False]
     for name, order in (("back.db", (3, 2, 1, 0)), ("mixed.db", (2, 0, 3, 1))):
         assert [state == "pruned" for state in states(name, order=order)] == [False, False, True, False]
+
+
+def test_in_fixed_order_no_trial_waits_for_one_that_a_changed_spec_excludes(record: Record) -> None:
+    spec = with_rungs(order="fixed")
+    before = scheduler(record, spec=spec, concurrency=2)
+    started(before, record)
+    started(before, record)
+    record.interrupt_running("demo")
+    record.revise("demo", revision=Revision(spec={}, set_aside={"0": "its rate is not in the space"}, num_trials=2))
+
+    after = scheduler(record, spec=spec, concurrency=2)
+
+    assert started(after, record).number == 1
+    assert measure(after, record, 1, rung=0, average=0.4)
+
+
+def test_a_trunk_that_only_an_excluded_trial_extends_is_dropped(record: Record) -> None:
+    table = Table(of_trunks={0: {"ours"}, 1: {"ours"}})
+    before = scheduler(record, spec=with_rungs(pruner={"name": "none"}), concurrency=2, plans=table)
+    started(before, record)
+    started(before, record)
+    record.interrupt_running("demo")
+    record.revise("demo", revision=Revision(spec={}, set_aside={"0": "its rate is not in the space"}, num_trials=2))
+
+    after = scheduler(record, spec=with_rungs(pruner={"name": "none"}), concurrency=2, plans=table)
+    assert started(after, record).number == 1
+    record.finish("demo", number=1, rung=2, result=result(0.5))
+    after.ended(1)
+
+    assert table.dropped == ["ours"]
 
 
 def test_a_trial_that_waits_for_its_judgement_holds_no_place_and_loses_no_attempt(record: Record) -> None:
