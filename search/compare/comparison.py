@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search.compare.comparison_result import Comparison, Interaction, Protocol
-from search.compare.groups import by_encoder, by_family, by_point, by_task, runs_of_encoders
+from search.compare.groups import by_encoder, by_family, by_point, by_task, runs_of_encoders, usual_baseline
 from search.compare.interactions import interactions
 from search.compare.items import num_units
 from search.compare.lower_rungs import lower_rung_notes
@@ -158,7 +158,9 @@ def _groups(reader: RunReader, question: Question, *, by: str, points: Sequence[
 def _usual_baseline(groups: Sequence[Group], question: Question, *, by: str, points: Sequence[str]) -> str:
     if by == "encoder":
         return groups[0].name if groups else ""
-    return points[-1] if by == "configuration" else question.wheres[0] if by == "where" else "none"
+    if by == "configuration":
+        return points[-1]
+    return question.wheres[0] if by == "where" else usual_baseline(group.name for group in groups)
 
 
 def _interactions(reader: RunReader, question: Question, *, protocol: Protocol) -> tuple[Interaction, ...]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from search.compare.run_reader import tasks_name
 from search.compare.runs import Group, Run, make_group
 from search.query.query_results import tasks_of
 from search.record import TrialRow
+
+NONE = "none"
+"""The family, and the name of the tasks, of trials without an intermediate phase."""
 
 
 def by_family(trials: Mapping[int, TrialRow], *, runs: Mapping[int, Run]) -> list[Group]:
@@ -29,7 +32,7 @@ def by_task(trials: Mapping[int, TrialRow], *, runs: Mapping[int, Run]) -> list[
         trials: Number -> trial.
         runs: Number -> run, of those that count.
     """
-    names = {number: _tasks_name(trials[number]) + average_name(trials[number]) for number in runs}
+    names = {number: tasks_group_name(trials[number]) for number in runs}
     return _groups(names, trials=trials, runs=runs)
 
 
@@ -83,10 +86,17 @@ def average_name(trial: TrialRow) -> str:
     return f", {greedy}average of {average.seeds or f'the last {average.last}'}"
 
 
-def _tasks_name(trial: TrialRow) -> str:
+def tasks_group_name(trial: TrialRow) -> str:
+    """Return the name of a trial's group in a comparison of intermediate tasks."""
     work = trial.trial_config.intermediate
     name = tasks_name(tasks_of(trial.config))
-    return f"merge of {name}" if work is not None and work.merge is not None else name
+    return ("merge of " if work is not None and work.merge is not None else "") + name + average_name(trial)
+
+
+def usual_baseline(names: Iterable[str]) -> str:
+    """Return the group without an intermediate phase: single runs, else the first group of averages of such runs."""
+    found = list(names)
+    return NONE if NONE in found else next((name for name in found if name.startswith(f"{NONE}, ")), NONE)
 
 
 def _groups(names: Mapping[int, str], *, trials: Mapping[int, TrialRow], runs: Mapping[int, Run]) -> list[Group]:

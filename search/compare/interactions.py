@@ -14,12 +14,10 @@ import numpy as np
 
 from search.compare.comparison_result import Interaction, InteractionVerdict, Protocol
 from search.compare.effects import Effect, estimate, has_spread, holm
+from search.compare.groups import usual_baseline
 from search.compare.items import contrast_variance, num_units
 from search.compare.runs import Group
 from search.compare.verdicts import MIN_SEEDS
-
-NONE = "none"
-"""The family that every effect is against."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +27,7 @@ class _Cell:
     family: str
     encoder: str
     groups: tuple[Group, Group, Group, Group]
-    """The family and `none` with this encoder, then both with the baseline encoder."""
+    """The family and the baseline family with this encoder, then both with the baseline encoder."""
 
     @property
     def effects(self) -> tuple[float, float]:
@@ -52,11 +50,12 @@ def interactions(
     """
     named = {encoder: {group.name: group for group in found} for encoder, found in groups.items()}
     base = named.get(baseline, {})
+    none = usual_baseline(base)
     cells = [
-        _Cell(family=family, encoder=encoder, groups=(found[family], found[NONE], base[family], base[NONE]))
+        _Cell(family=family, encoder=encoder, groups=(found[family], found[none], base[family], base[none]))
         for family in base
         for encoder, found in named.items()
-        if family != NONE and encoder != baseline and {family, NONE} <= found.keys() and NONE in base
+        if family != none and encoder != baseline and {family, none} <= found.keys() and none in base
     ]
     estimated = [(cell, _interaction(cell)) for cell in cells]
     deciding = [effect for cell, effect in estimated if effect is not None and not _lack(cell)]
@@ -109,7 +108,7 @@ def _lack(cell: _Cell) -> str:
         return ""
     return (
         f"one of its four groups has {fewest} seeds, and a verdict needs at least {MIN_SEEDS}; add trials of this "
-        f"family and of family {NONE} with other seeds, for both encoders"
+        f"family and of family {cell.groups[1].name} with other seeds, for both encoders"
     )
 
 

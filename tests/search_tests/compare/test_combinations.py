@@ -39,6 +39,19 @@ def stages_of(number: int, config: TrialConfig) -> list[StageRun]:
     return [*found, StageRun.model_validate({**evaluation, "reused": False})]
 
 
+def write(where: Path, trials: list[tuple[Family, TrialConfig]]) -> None:
+    """Make a record whose trials are finished."""
+    with open_record(where) as record:
+        record.put_sweep("sweep", spec={"sampler": {"name": "random"}}, objective="average", planned_trials=len(trials))
+        for number, (family, config) in enumerate(trials):
+            record.propose("sweep", proposal=Proposal(family=family, assignment={}, config=config, seed=1))
+            record.start("sweep", number=number)
+            languages = {"en": 0.5 + number / 1000, "de": 0.5}
+            stages = tuple(stages_of(number, config))
+            result = TrialResult(languages=languages, num_items=1000, task_scores={}, stages=stages)
+            record.finish("sweep", number=number, result=result)
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A record with merges, mixtures and averages of overlapping runs."""
@@ -52,15 +65,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
             ("merged", TrialConfig(intermediate=work(mixture=MIXED, seed=seed, merge={}), target=work(seed=seed))),
         ]
     where = tmp_path_factory.mktemp("home") / "record.db"
-    with open_record(where) as record:
-        record.put_sweep("sweep", spec={"sampler": {"name": "random"}}, objective="average", planned_trials=12)
-        for number, (family, config) in enumerate(trials):
-            record.propose("sweep", proposal=Proposal(family=family, assignment={}, config=config, seed=1))
-            record.start("sweep", number=number)
-            languages = {"en": 0.5 + number / 1000, "de": 0.5}
-            stages = tuple(stages_of(number, config))
-            result = TrialResult(languages=languages, num_items=1000, task_scores={}, stages=stages)
-            record.finish("sweep", number=number, result=result)
+    write(where, trials)
     return where
 
 
@@ -91,23 +96,36 @@ def test_averages_of_overlapping_runs_count_as_one_seed(place: Path) -> None:
 
 
 def test_merges_that_keep_the_seed_of_a_part_count_as_one_seed(tmp_path: Path) -> None:
-    parts = {"parts": {"snli": {"seed": 7}}}
-    with open_record(tmp_path / "record.db") as record:
-        record.put_sweep("sweep", spec={"sampler": {"name": "random"}}, objective="average", planned_trials=6)
-        for number in range(6):
-            seed = number // 2
-            merged = work(mixture=MIXED, seed=seed, merge=parts)
-            config = TrialConfig(intermediate=merged if number % 2 else None, target=work(seed=seed))
-            family: Family = "merged" if number % 2 else "none"
-            record.propose("sweep", proposal=Proposal(family=family, assignment={}, config=config, seed=1))
-            record.start("sweep", number=number)
-            languages = {"en": 0.5 + number / 1000, "de": 0.5}
-            stages = tuple(stages_of(number, config))
-            result = TrialResult(languages=languages, num_items=1000, task_scores={}, stages=stages)
-            record.finish("sweep", number=number, result=result)
+    trials: list[tuple[Family, TrialConfig]] = []
+    for seed in range(3):
+        merged = work(mixture=MIXED, seed=seed, merge={"parts": {"snli": {"seed": 7}}})
+        trials += [
+            ("none", TrialConfig(target=work(seed=seed))),
+            ("merged", TrialConfig(intermediate=merged, target=work(seed=seed))),
+        ]
+    write(tmp_path / "record.db", trials)
+
+    with open_record(tmp_path / "record.db", read_only=True) as record:
         found = {group.group: group for group in compare(record, Question(sweep="sweep")).groups}
 
     assert (found["merged"].num_trials, found["merged"].num_intermediate_seeds) == (3, 1)
+
+
+def test_where_every_target_is_an_average_the_baseline_is_one_too(tmp_path: Path) -> None:
+    trials: list[tuple[Family, TrialConfig]] = []
+    for seed in (0, 10, 20):
+        target = work(seed=seed, average={"seeds": 2})
+        trials += [
+            ("none", TrialConfig(target=target)),
+            ("multitask", TrialConfig(intermediate=work(mixture=MIXED, seed=seed), target=target)),
+        ]
+    write(tmp_path / "record.db", trials)
+
+    with open_record(tmp_path / "record.db", read_only=True) as record:
+        found = compare(record, Question(sweep="sweep"))
+
+    assert found.protocol.baseline == "none, average of 2"
+    assert {group.group for group in found.groups} == {"none, average of 2", "multitask, average of 2"}
 
 
 def test_the_status_counts_merges_and_averages_and_their_parts_once(place: Path) -> None:
