@@ -23,7 +23,6 @@
         ├── BugError                       training failed in a way that no value of a trial can cause
         ├── StoppedError                   training stopped on request, and left a checkpoint
         ├── StageBusyError                 another trial makes a stage that this one needs
-        ├── StageDamagedError              a stage's files do not match its manifest
         ├── LeaseLostError                 another process has taken over a stage
         └── StorageError                   a bucket that worked no longer responds
 
@@ -326,10 +325,6 @@ class StageBusyError(RunError):
     def __init__(self, key: str) -> None:
         super().__init__(f"stage {key[:12]} is being made by another trial; run this one again once it is complete")
         self.key = key
-
-
-class StageDamagedError(RunError):
-    """A stage's files do not match its manifest."""
 
 
 class LeaseLostError(RunError):

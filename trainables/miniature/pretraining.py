@@ -17,15 +17,6 @@ from trainables.miniature.world import Statement
 
 ADAM_BETAS = (0.9, 0.98)
 """AdamW's decay rates (RoBERTa's, arXiv 1907.11692, section 3.1)."""
-MAX_GRADIENT_NORM = 1.0
-"""Gradients are clipped to this norm."""
-MASK_RATE = 0.45
-"""Share of a masked side's tokens that are masked. It is high, because a sentence has few words with content."""
-ONE_SIDE_PROBABILITY = 0.85
-"""Probability that only one side of a pair is masked. With both sides masked the answer is rarely visible, and the
-encoder did not learn to find it in the other sentence (25 % on both sides: it learnt each language separately)."""
-FREQUENCY_EXPONENT = -0.5
-"""A token is masked with a probability proportional to its frequency to this power: with 0, most are "the" and "is"."""
 LEARNING_RATE = 2e-3
 """Peak of AdamW's learning rate: linear warm-up, constant for `HOLD_FRACTION`, then linear decay to 0."""
 WEIGHT_DECAY = 0.01

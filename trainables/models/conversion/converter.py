@@ -27,8 +27,7 @@ MANIFEST = "conversion.manifest"
 """Where the weights came from. Its suffix keeps it out of the identity of the checkpoint."""
 
 PICKLE, PICKLE_INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
-SOURCES = (PICKLE, PICKLE_INDEX, "pytorch_model-*.bin")
-"""Files of a repository with pickled weights."""
+"""Names of pickled weights, and of the index of weights in several files."""
 
 _COPIED = ("config.json", "tokenizer*", "special_tokens_map.json", "added_tokens.json", "*.model", "vocab.txt")
 _VERSION = 1

@@ -130,10 +130,6 @@ class EncoderFamily(ABC):
         first = config["pad_token_id"] + 1 if self.starts_after_padding else 0
         return config["max_position_embeddings"] - first
 
-    def problem_of(self, config: Mapping[str, Any]) -> tuple[str, str] | None:
-        """Return a field of config.json that this family cannot use and what is wrong with it, or None."""
-        del config
-
     # The model of transformers.
 
     def positions(self, mask_BS: Tensor, *, padding: int | None) -> Tensor:
