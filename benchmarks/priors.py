@@ -20,8 +20,8 @@ from statistics import fmean
 
 from machine import heading, save
 from pydantic import JsonValue
-from resampling import ratio_of_means
 from simulated.prior_worlds import ARMS, Outcome, World
+from simulated.resampling import ratio_of_means
 
 from spaces.priors import SAMPLERS_WITH_PRIORS
 

@@ -31,8 +31,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: a replay's matric
 from machine import heading, save
 from replay.replayed_sweeps import SLICES, Course, Method, Slice, replay
 from replay.surrogate import Surrogate, load
-from resampling import quantiles, ratio_of_means, resampled
 from samplers.known_functions import function_lines
+from simulated.resampling import quantiles, ratio_of_means, resampled
 
 GOAL = 0.99
 """Share of the best score of the slice that a sweep has to reach."""

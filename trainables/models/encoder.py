@@ -23,6 +23,7 @@ from trainables.models.dropout import use_cheap_dropout
 from trainables.models.families.by_name import family_of
 from trainables.models.families.family import EncoderShape
 from trainables.models.kept_weights import KeptModules, folder_stamp
+from trainables.models.linear import linear, use_fast_linear
 from trainables.models.pretrained.loading_errors import loading
 from trainables.models.transformers_model import new_model, read_config, read_model
 from trainables.tasks.special_tokens import read_as_text
@@ -79,7 +80,7 @@ class WordEmbeddings(nn.Embedding):
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (torch's own name)
         """Return vectors for token ids (whole numbers), or scores of all words (Tm x V) for vectors (Tm x E)."""
         if input.is_floating_point():
-            return nn.functional.linear(input, self.weight)
+            return linear(input, self.weight, None)
         return super().forward(input)
 
 
@@ -97,6 +98,7 @@ class Encoder(nn.Module):
             WordEmbeddings.from_pretrained(old.weight, freeze=False, padding_idx=old.padding_idx)
         )
         use_cheap_dropout(model)
+        use_fast_linear(model)
         self.model: Any = model
         config: Any = model.config
         self.family = family_of(config.model_type)

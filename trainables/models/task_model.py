@@ -17,6 +17,7 @@ from trainables.config import PhaseConfig
 from trainables.errors import ConfigError
 from trainables.models.encoder import Encoder, freeze
 from trainables.models.head import Head, HeadOutput
+from trainables.models.linear import use_fast_linear
 from trainables.models.text_heads import build_head
 from trainables.models.vision import VisionTower, build_vision_tower
 from trainables.plan.mixture import phase_tasks
@@ -96,7 +97,9 @@ def build_task_model(
         seed = _head_seed(phase)
         vision = _built_with_seed(lambda: build_vision_tower(config, folder=vision_folder), seed, name="vision")
     heads = {name: _new_head(phase, specs[name], encoder=encoder, vision=vision) for name in phase_tasks(phase)}
-    return TaskModel(encoder, heads=heads, vision=vision)
+    model = TaskModel(encoder, heads=heads, vision=vision)
+    use_fast_linear(model)
+    return model
 
 
 def parameter_groups(model: nn.Module, *, weight_decay: float) -> list[ParameterGroup]:

@@ -249,9 +249,8 @@ class StageMaker:
             MemoryExhaustedError: The passes did not fit, and no smaller pass is possible.
         """
         known = self._resources.micro_batches
-        if stage.combination is not None:  # it only scores: what fits there says nothing about training
-            return self._run_combination(known.fitting(asked), stage=stage, attempts=attempts)
-        fitting, larger = known.fitting(asked), known.larger(asked)
+        trains = stage.combination is None  # otherwise it only scores: what fits there says nothing about training
+        fitting, larger = known.fitting(asked), known.larger(asked) if trains else None
         if larger is not None:
             self._report_memory(stage, "enlarged", fitting, larger)
         try:
@@ -262,23 +261,14 @@ class StageMaker:
                 self._report_memory(stage, "halved", larger, known.fitting(asked), reason=error.reason)
             elif attempts.may_retry_memory():
                 self._report_memory(stage, "memory_retry", fitting, fitting, reason=error.reason)
-            elif kind := known.shrink(fitting):
+            elif trains and (kind := known.shrink(fitting)):
                 self._report_memory(stage, kind, fitting, known.fitting(asked), reason=error.reason)
             else:
                 raise
             raise _TryAgainError from error
-        known.record_success(larger or fitting)
+        if trains:
+            known.record_success(larger or fitting)
         return result
-
-    def _run_combination(self, job: Job, *, stage: Stage, attempts: Attempts) -> JobResult:
-        """Run a job that combines stages, once more in fresh ranks if memory ran out; the caller names the errors."""
-        try:
-            return self._run(job, stage=stage, trunk=None)
-        except MemoryExhaustedError as error:
-            if not attempts.may_retry_memory():
-                raise
-            self._report_memory(stage, "memory_retry", job, job, reason=error.reason)
-            raise _TryAgainError from error
 
     def _report_memory(self, stage: Stage, kind: MemoryKind, before: Job, after: Job, *, reason: str = "") -> None:
         change = MemoryChange(kind=kind, tokens_before=tokens_of(before), tokens_after=tokens_of(after), reason=reason)
