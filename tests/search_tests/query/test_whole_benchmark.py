@@ -80,8 +80,8 @@ def whole_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def recorded_table(record: Record, *, config: TrialConfig, result: TrialResult) -> BenchmarkTable:
-    """Return the table of a trial after it went through a record."""
-    record.put_sweep("sweep", spec={}, objective="average", planned_trials=1)
+    """Return the table of a trial after it went through a record, whose objective is the table's average."""
+    record.put_sweep("sweep", spec={}, objective="xtreme_r", planned_trials=1)
     record.propose("sweep", proposal=Proposal(family="text", assignment={"family": "text"}, config=config, seed=0))
     record.start("sweep", number=0)
     record.finish("sweep", number=0, result=result)
@@ -114,6 +114,7 @@ def test_all_ten_tasks_are_scored_from_one_intermediate_stage_and_the_table_adds
     assert [stage.phase for stage in made].count("evaluation") == 10
     with open_record(str(whole_world / "record.db")) as record:
         table = recorded_table(record, config=config, result=result)
+        score = record.trial("sweep", number=0).score
     mean = {name: {metric: fmean(of.values()) for metric, of in result.evaluations[name].items()} for name in LANGUAGES}
     classification = (fmean(result.languages.values()) + mean["xcopa"]["accuracy"]) / 2
     structured = (mean["udpos"]["seqeval_f1"] + mean["panx"]["seqeval_f1"]) / 2
@@ -128,4 +129,5 @@ def test_all_ten_tasks_are_scored_from_one_intermediate_stage_and_the_table_adds
         "retrieval": pytest.approx(fmean(found)),
     }
     assert table.average == pytest.approx((2 * classification + 2 * structured + sum(answers) + sum(found)) / 10)
+    assert score == pytest.approx(table.average, abs=1e-9)
     assert [one.num_languages for one in table.tasks] == [2] * 10
