@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from statistics import fmean
 
-from search.compare.groups import family_name
-from search.compare.run_reader import tasks_name
+from search.compare.groups import family_name, task_group_name
 from search.compare.runs import POINTS
-from search.query.query_results import tasks_of
 from search.record import Record, SweepRow, TrialRow
 
 
@@ -41,7 +39,7 @@ def lower_rung_notes(record: Record, sweep: SweepRow, *, by: str, baseline: str,
 
 
 def _name(trial: TrialRow, *, by: str) -> str:
-    return family_name(trial) if by == "family" else tasks_name(tasks_of(trial.config))
+    return family_name(trial) if by == "family" else task_group_name(trial)
 
 
 def _sentence(
