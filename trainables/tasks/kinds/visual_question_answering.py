@@ -95,7 +95,7 @@ class VisualQuestionAnswering:
 
 def _credits(people: NDArray[np.float32], *, spec: TaskSpec) -> NDArray[np.float32]:
     """Return the credit (0..1) of answers that some people gave."""
-    return (people > 0).astype(np.float32) if spec.metric == "accuracy" else people / FULL_CREDIT
+    return (people > 0).astype(np.float32) if spec.metric == "accuracy" else people / np.float32(FULL_CREDIT)
 
 
 def _numbered(people: Mapping[str, int], numbers: Mapping[str, int]) -> dict[int, int]:
