@@ -47,11 +47,22 @@ def check_mirrored(spec: TaskSpec, *, folder: Path, split: str, language: str) -
         files = _files_in(spec, configs, config=config, split=name)
         if files is None:
             continue
-        _check_columns(spec, file=files[0], wanted=own_columns(spec))
+        where = (source.where.column,) if source.where else ()
+        _check_columns(spec, file=files[0], wanted=tuple(dict.fromkeys((*own_columns(spec), *where))))
         _check_language(spec, files=files, language=language)
-        if (joined := source.joined_config_of(language, split=name)) and source.join is not None:
-            files = _files_in(spec, configs, config=joined, split=name) or files
-            _check_columns(spec, file=files[0], wanted=(source.join.key, *joined_columns(spec)))
+        _check_joined(spec, configs, split=name.removesuffix("?"), language=language)
+
+
+def _check_joined(spec: TaskSpec, configs: Mapping[str, Files], *, split: str, language: str) -> None:
+    """Check the configuration that holds further columns of the task, if it has one and the task reads them."""
+    source = spec.source
+    assert isinstance(source, HubSource)  # noqa: S101  (narrows the type; our own bug otherwise)
+    config, columns = source.joined_config_of(language, split=split), joined_columns(spec)
+    if config is None or source.join is None or not columns:
+        return
+    files = _files_in(spec, configs, config=config, split=split)
+    assert files is not None  # noqa: S101  (the split is not optional)
+    _check_columns(spec, file=files[0], wanted=(source.join.key, *columns))
 
 
 def _files_in(spec: TaskSpec, configs: Mapping[str, Files], *, config: str, split: str) -> Sequence[Path] | None:
@@ -92,8 +103,7 @@ def _check_columns(spec: TaskSpec, *, file: Path, wanted: Sequence[str]) -> None
         found: list[str] = pq.read_schema(file).names
     except (pa.ArrowException, OSError) as error:
         raise _missing_error(spec, f"readable {file.name}: {error}") from None
-    where = spec.source.where if isinstance(spec.source, HubSource) else None
-    for name in (*wanted, *((where.column,) if where and where.column not in wanted else ())):
+    for name in wanted:
         if name not in found and name.split(".")[0] not in found:
             raise _missing_error(
                 spec, f"column {name!r} in {file.name}{near_matches(name, found)}; it has {', '.join(found)}"
