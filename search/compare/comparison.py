@@ -131,9 +131,13 @@ def item_notes(groups: Sequence[Group], *, why: str) -> list[str]:
 def unranked_notes(unranked: Sequence[Unranked], *, benchmark: str) -> list[str]:
     """Return one sentence for the trials that a comparison on a benchmark leaves out, by the tasks that they lack."""
     return [
-        f"{len(group.trials)} trials are left out: they were not scored on {', '.join(group.missing)} of {benchmark}"
+        f"{_trials_are(len(group.trials))} left out, without a score on {', '.join(group.missing)} of {benchmark}"
         for group in unranked
     ]
+
+
+def _trials_are(num: int) -> str:
+    return "one trial is" if num == 1 else f"{num} trials are"
 
 
 def point_names(row: SweepRow) -> list[str]:

@@ -51,7 +51,7 @@ def compare_on_test(record: Record, dev: Comparison, *, home: Home, diary: Diary
     protocol = dev.protocol.model_copy(update={"metric": metric, "alpha": ALPHA, "look": 1})
     notes = [] if number == 1 else [f"the test split was opened {number} times; only the first result is unbiased"]
     if metric != dev.protocol.metric:
-        notes.append(_only_own_task(dev.protocol.metric, config=next(iter(configs.values()))))
+        notes.append(only_own_task(dev.protocol.metric, config=next(iter(configs.values()))))
     found = dev.model_copy(
         update={
             "protocol": protocol,
@@ -87,7 +87,8 @@ def metric_on_test(metric: str) -> str:
     return "average" if metric in BENCHMARKS else metric
 
 
-def _only_own_task(benchmark: str, *, config: TrialConfig) -> str:
+def only_own_task(benchmark: str, *, config: TrialConfig) -> str:
+    """Return what a reader of the comparison must know: which tasks of the benchmark have no test split."""
     without = [name for name in GROUPS[benchmark] if "test" not in task(name).splits]
     return (
         f"the test split is that of {config.evaluation.task} alone: {', '.join(without)} of {benchmark} have none, so "

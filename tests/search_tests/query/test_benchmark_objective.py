@@ -10,7 +10,7 @@ import pytest
 
 import search
 from search.cli.main import exit_code
-from search.confirm.locked_test_step import metric_on_test
+from search.confirm.locked_test_step import metric_on_test, only_own_task
 from search.errors import FilterError
 from search.query import best, best_at_rung, pareto, report_trial
 from search.query.benchmark_table import benchmark_table
@@ -212,12 +212,13 @@ def test_the_stage_aware_sampler_pays_for_further_targets_with_the_intermediate_
 
 
 def test_the_locked_test_split_is_that_of_the_main_task() -> None:
-    assert [metric_on_test(metric) for metric in ("xtreme", "xtreme_r", "worst", "de")] == [
-        "average",
-        "average",
-        "worst",
-        "de",
-    ]
+    metrics = [metric_on_test(metric) for metric in ("xtreme", "xtreme_r", "worst", "de")]
+
+    assert metrics == ["average", "average", "worst", "de"]
+    assert only_own_task("xtreme_r", config=TrialConfig()) == (
+        "the test split is that of xnli alone: xquad, tydiqa, lareqa, tatoeba of xtreme_r have none, so its average is "
+        "not known on test"
+    )
 
 
 def test_python_ranks_by_the_objective(scored: Record) -> None:
