@@ -2,10 +2,11 @@
 
     <folder>/<task>/test-<language>.tsv      a class, tag or index in each line; tagging: a blank line after a sentence
     <folder>/<task>/test-<language>.json     questions: id -> answer; ranked retrieval: id -> ids, the nearest first
+    <folder>/<task>/test-<language>.jsonl    XCOPA: an object with the number of the choice, `label`, in each line
 
-Source: google-research/xtreme, README.md (submissions), evaluate.py (readers), mock_test_data/predictions. The names of
-the files start with `test-` for every split. A search scores dev data; `predictions.json` in the folder names the
-split.
+Source: google-research/xtreme, README.md (submissions), evaluate.py (readers of XTREME and XTREME-R),
+mock_test_data/predictions. evaluate.py scores no LAReQA; its files have the form of Mewsli-X's. The names of the files
+start with `test-` for every split. A search scores dev data; `predictions.json` in the folder names the split.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ XTREME_NAMES: Mapping[str, str] = {"paws_x": "pawsx", "bucc": "bucc2018", "mewsl
 
 _NUMBERED = frozenset({"paws_x"})
 """Tasks whose classes XTREME writes as numbers."""
+
+_JSON_LINES = frozenset({"xcopa"})
+"""Tasks that XTREME-R reads as objects, one in each line."""
 
 
 def write_submission(record: Record, *, sweep: str, number: int, folder: Path, store: str) -> list[Path]:
@@ -116,6 +120,9 @@ def submission_text(items: Sequence[Item], *, spec: TaskSpec) -> tuple[str, str]
         return json.dumps({item.item: item.prediction[0] for item in items}, ensure_ascii=False), "json"
     if spec.metric == "map_at_20":
         return json.dumps({item.item: item.prediction for item in items}), "json"
+    if spec.name in _JSON_LINES:
+        choices = [{"idx": item.item, "label": int(item.prediction[0])} for item in items]
+        return "".join(f"{json.dumps(choice)}\n" for choice in choices), "jsonl"
     lines = [line for item in items for line in _lines(item, spec=spec)]
     return "".join(f"{line}\n" for line in lines), "tsv"
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, TypeAlias, get_args
 
+from trainables.config.literature import GROUPS
 from trainables.errors import near_matches
+from trainables.evaluation.benchmarks import TITLES
 
-Score: TypeAlias = Literal["average", "english", "worst"]
-"""Maximised: mean over languages (XTREME's), English only (strict zero-shot), or the lowest language."""
+Score: TypeAlias = Literal["average", "english", "worst", "xtreme", "xtreme_r"]
+"""Maximised: mean over languages (XTREME's), English only (strict zero-shot), or the lowest language of the trial's own
+evaluation; or the mean of the figures of all tasks of a benchmark (docs/decisions/0032)."""
 
 Cost: TypeAlias = Literal["seconds", "steps"]
 """Minimised: cost of a trial's whole lineage, without the savings from shared stages, so that the order of trials does
@@ -18,6 +21,21 @@ Goal: TypeAlias = Score | Cost
 
 SCORES: tuple[Score, ...] = get_args(Score)
 COSTS: tuple[Cost, ...] = get_args(Cost)
+BENCHMARKS: frozenset[str] = frozenset(GROUPS)
+"""The objectives that are the average of a benchmark's tasks."""
+
+
+def meaning_of(goal: str) -> str:
+    """Return what the average of a benchmark is, in words; empty for another score or a cost, whose name says it."""
+    if goal not in BENCHMARKS:
+        return ""
+    return f"mean of the figures of all {len(GROUPS[goal])} tasks of {TITLES[goal]}, on dev"
+
+
+def with_meaning(goal: str) -> str:
+    """Return the name of an objective, followed by its meaning where the name does not say it."""
+    meaning = meaning_of(goal)
+    return f"{goal} ({meaning})" if meaning else goal
 
 
 def is_maximised(goal: str) -> bool:
@@ -36,7 +54,7 @@ def complaint_about_one(objective: object) -> str:
         rule = "cannot be the only objective, because the cheapest trial trains nothing"
         return f"{objective!r} {rule}; write [average, {objective}]"
     near = near_matches(str(objective), SCORES)
-    step = "choose 'average', 'english' or 'worst', or list several objectives, a score first"
+    step = f"choose one of {', '.join(SCORES)}, or list several objectives, a score first"
     return f"{objective!r} is not an objective{near}; {step}"
 
 

@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from spaces.budget import BudgetConfig
+from spaces.checks.objective_checks import check_scored, rungs_for
 from spaces.checks.points import check_point
 from spaces.checks.rung_checks import check_rungs
 from spaces.checks.sampler_limits import check_sampler_limits
@@ -114,8 +115,9 @@ class SweepSpec(FrozenModel):
     description: str = ""
     """The question that the sweep is to answer."""
     objective: Score | Annotated[tuple[Goal, ...], Field(strict=False)] = "average"
-    """Score to maximise: mean over languages (XTREME), English only (strict zero-shot), or the lowest language. A list
-    with further scores, or with the costs `seconds` and `steps`, searches for the Pareto set."""
+    """Score to maximise: mean over languages, English only (strict zero-shot), or the lowest language of `evaluation`;
+    `xtreme` or `xtreme_r`: the mean over all tasks of the benchmark, which `further` must name. A list with further
+    scores, or with the costs `seconds` and `steps`, searches for the Pareto set."""
     seed: int = Field(default=0, ge=0, lt=2**31)
     """Seed of the sampler; phases have their own seeds in `trial`."""
     trials: int = Field(ge=1, lt=2**31)
@@ -251,8 +253,11 @@ def _checked(document: Mapping[str, JsonValue]) -> SweepSpec:
         raise config_error(error, known=_known_names) from None
     adopt_tasks(spec.tasks)
     _refuse_unfit_objectives(spec)
+    if (rungs := rungs_for(spec.goals, rungs=spec.rungs)) != spec.rungs:
+        spec = spec.model_copy(update={"rungs": rungs})
     space = make_space(spec)
     check_space(space)
+    check_scored(spec.goals, space=space)
     _check_grid(spec, space=space)
     check_sampler_limits(spec.sampler.name, space=space)
     for place, point in enumerate(spec.sampler.points):
@@ -300,7 +305,7 @@ def _refuse_idle_pruner(spec: SweepSpec) -> None:
         rule = "the sweep has one rung, so no trial can end early"
         raise ConfigError("pruner", f"has no effect: {rule}; remove it, or set rungs.num to 2 or more")
     if spec.pruner.name == "wilcoxon" and spec.score != "average":
-        rule = f"it compares means over languages, which are not the objective {spec.score!r}"
+        rule = f"it compares means over languages of one task, which are not the objective {spec.score!r}"
         raise ConfigError("pruner.name", f"'wilcoxon' does not fit: {rule}; set objective: average, or another pruner")
 
 

@@ -133,7 +133,7 @@ _HEAD = """# A sweep spec, written by `xstilts init`. Every field: docs/api.md; 
 #   xstilts search {file}              runs it; the same command continues it after an interruption
 name: {name}
 description: "{question}"
-objective: average     # average over languages | english | worst
+objective: average     # average over languages | english | worst | the average of a benchmark: xtreme_r
 seed: 0
 trials: 24             # with failed ones; raise it to search longer
 concurrency: null      # as many trials at the same time as there are devices for

@@ -16,6 +16,7 @@ from search.compare.runs import Group, Run, make_group
 from search.compare.sequential import look_alpha
 from search.compare.verdicts import MIN_SEEDS, compare_groups
 from search.errors import InputError
+from search.query.benchmark_ranking import Unranked
 from search.query.opened_tests import tasks_that_open_tests, warning
 from search.record import Record, SweepRow
 from spaces.sweep_spec import LEARNING_SAMPLERS
@@ -91,6 +92,7 @@ def compare(
     )
     notes = _notes(record, row, is_fresh=bool(points)) + item_notes(groups, why=reader.why_no_items)
     decided = {answer.group for answer in answers if answer.verdict != "undecided"}
+    notes += unranked_notes(reader.unranked, benchmark=metric)
     notes += lower_rung_notes(record, row, by=by, baseline=name, decided=decided)
     found = _interactions(reader, question, protocol=protocol) if by == "encoder" else ()
     return Comparison(
@@ -124,6 +126,18 @@ def item_notes(groups: Sequence[Group], *, why: str) -> list[str]:
     if any(group.units_N() is None for group in groups):
         return ["the predictions do not say which items share a premise or paragraph: each is drawn alone"]
     return []
+
+
+def unranked_notes(unranked: Sequence[Unranked], *, benchmark: str) -> list[str]:
+    """Return one sentence for the trials that a comparison on a benchmark leaves out, by the tasks that they lack."""
+    return [
+        f"{_trials_are(len(group.trials))} left out, without a score on {', '.join(group.missing)} of {benchmark}"
+        for group in unranked
+    ]
+
+
+def _trials_are(num: int) -> str:
+    return "one trial is" if num == 1 else f"{num} trials are"
 
 
 def point_names(row: SweepRow) -> list[str]:

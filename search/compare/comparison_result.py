@@ -35,7 +35,7 @@ class Protocol(CompareAnswer):
     """How groups are compared."""
 
     metric: str = "average"
-    """`average`, `english`, `worst`, or a language code."""
+    """`average`, `english`, `worst`, a language code, or `xtreme` or `xtreme_r`."""
     by: str = "family"
     """What defines a group: `family`, `task`, `encoder`, `where` (two expressions), or `configuration` (a
     confirmation)."""

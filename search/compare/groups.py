@@ -26,13 +26,13 @@ def by_family(trials: Mapping[int, TrialRow], *, runs: Mapping[int, Run]) -> lis
 
 
 def by_task(trials: Mapping[int, TrialRow], *, runs: Mapping[int, Run]) -> list[Group]:
-    """Return one group for each set of intermediate tasks, for all weights of the tasks, trained together or merged.
+    """Return one group for each set of intermediate tasks and of what trains beside them, for all weights of the tasks.
 
     Args:
         trials: Number -> trial.
         runs: Number -> run, of those that count.
     """
-    names = {number: tasks_group_name(trials[number]) for number in runs}
+    names = {number: task_group_name(trials[number]) for number in runs}
     return _groups(names, trials=trials, runs=runs)
 
 
@@ -86,11 +86,18 @@ def average_name(trial: TrialRow) -> str:
     return f", {greedy}average of {average.seeds or f'the last {average.last}'}"
 
 
-def tasks_group_name(trial: TrialRow) -> str:
-    """Return the name of a trial's group in a comparison of intermediate tasks."""
+def task_group_name(trial: TrialRow) -> str:
+    """Return the name of a trial's group in a comparison of tasks: the tasks, and what is beside them."""
     work = trial.trial_config.intermediate
     name = tasks_name(tasks_of(trial.config))
-    return ("merge of " if work is not None and work.merge is not None else "") + name + average_name(trial)
+    if work is not None and work.merge is not None:
+        name = f"merge of {name}"
+    beside = work.beside if work is not None else None
+    if beside is not None and beside.translations:
+        name += " + translations"
+    if beside is not None and beside.masked_lm is not None:
+        name += " + masked LM"
+    return name + average_name(trial)
 
 
 def usual_baseline(names: Iterable[str]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from statistics import fmean
 
-from search.compare.groups import family_name, tasks_group_name
+from search.compare.groups import family_name, task_group_name
 from search.compare.runs import POINTS
 from search.record import Record, SweepRow, TrialRow
 
@@ -39,7 +39,7 @@ def lower_rung_notes(record: Record, sweep: SweepRow, *, by: str, baseline: str,
 
 
 def _name(trial: TrialRow, *, by: str) -> str:
-    return family_name(trial) if by == "family" else tasks_group_name(trial)
+    return family_name(trial) if by == "family" else task_group_name(trial)
 
 
 def _sentence(

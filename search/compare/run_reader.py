@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, get_args
 from search.compare.luck import SeededPhase, seeds_of, shared_luck
 from search.compare.runs import Run
 from search.query import scores
+from search.query.benchmark_ranking import Unranked, rank_on_benchmark
 from search.record import Record, TrialRow
+from spaces.objectives import BENCHMARKS
 from trainables.config import TrialConfig
 from trainables.config.frozen import content_key
 from trainables.errors import StoreUnusableError
@@ -32,7 +34,7 @@ class RunReader:
     Args:
         record: Holds the sweep.
         sweep: Its name.
-        metric: `average`, `english`, `worst`, or a language code.
+        metric: `average`, `english`, `worst`, a language code, or a benchmark for its average.
         store: Folder of the store, or URL of its bucket; one that is missing is not asked for items.
         downloads: Folder for downloads from a bucket; None: a folder in the user's cache.
     """
@@ -43,6 +45,8 @@ class RunReader:
         self._record, self._sweep, self._metric = record, sweep, metric
         self.why_no_items = ""
         """Why the items of a trial are not known: the first reason that was met; empty where all are known."""
+        self.unranked: tuple[Unranked, ...] = ()
+        """Trials that have no average on the benchmark that is the metric, by what they lack."""
         self._store = self._open_store(store, downloads=downloads)
         self._files: dict[str, Path | None] = {}
         finished = record.trials(sweep, states=("finished",))
@@ -57,9 +61,16 @@ class RunReader:
         Raises:
             FilterError: The metric or the expression is wrong.
         """
-        found = scores(self._record, sweep=self._sweep, metric=self._metric, where=where)
+        found = self._scores(where)
         known = self.trials.keys() & found.keys()  # a trial may have finished since the trials were read
         return {number: self._run(self.trials[number], score=found[number]) for number in found if number in known}
+
+    def _scores(self, where: str | None) -> Mapping[int, float]:
+        if self._metric not in BENCHMARKS:
+            return scores(self._record, sweep=self._sweep, metric=self._metric, where=where)
+        ranking = rank_on_benchmark(self._record, sweep=self._sweep, benchmark=self._metric, where=where)
+        self.unranked = ranking.unranked
+        return {trial.trial: trial.score for trial in ranking.ranked if trial.set_aside is None}
 
     def _run(self, trial: TrialRow, *, score: float) -> Run:
         result = self._results[trial.number].trial_result

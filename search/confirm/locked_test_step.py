@@ -14,9 +14,13 @@ from search.confirm.diary import Diary
 from search.confirm.split_scorer import score_trials
 from search.home import Home
 from search.record import Record
+from spaces.objectives import BENCHMARKS
 from spaces.own_tasks import adopt_tasks
+from trainables.config.literature import GROUPS
+from trainables.tasks.registry import task
 
 if TYPE_CHECKING:
+    from trainables.config import TrialConfig
     from trainables.results import TrialResult
 
 ALPHA = 0.05
@@ -39,18 +43,21 @@ def compare_on_test(record: Record, dev: Comparison, *, home: Home, diary: Diary
     adopt_tasks(record.sweep(dev.sweep).own_tasks)
     baseline, arm, *_ = dev.groups
     number = diary.open_test()
-    reader = RunReader(record, sweep=dev.sweep, metric=dev.protocol.metric, store=home.store, downloads=home.downloads)
+    metric = metric_on_test(dev.protocol.metric)
+    reader = RunReader(record, sweep=dev.sweep, metric=metric, store=home.store, downloads=home.downloads)
     configs = {trial: reader.trials[trial].trial_config for group in (baseline, arm) for trial in group.trials}
     results = score_trials(configs, home=home)
-    tested = [_group(group, reader=reader, results=results, metric=dev.protocol.metric) for group in (baseline, arm)]
-    protocol = dev.protocol.model_copy(update={"alpha": ALPHA, "look": 1})
-    once_more = f"the test split was opened {number} times; only the first result is unbiased"
+    tested = [_group(group, reader=reader, results=results, metric=metric) for group in (baseline, arm)]
+    protocol = dev.protocol.model_copy(update={"metric": metric, "alpha": ALPHA, "look": 1})
+    notes = [] if number == 1 else [f"the test split was opened {number} times; only the first result is unbiased"]
+    if metric != dev.protocol.metric:
+        notes.append(only_own_task(dev.protocol.metric, config=next(iter(configs.values()))))
     found = dev.model_copy(
         update={
             "protocol": protocol,
             **num_items(tested[0]),
             "groups": compare_groups(tested[1:], baseline=tested[0], protocol=protocol, how=_more(dev)),
-            "notes": (*((once_more,) if number > 1 else ()), *item_notes(tested, why=reader.why_no_items)),
+            "notes": (*notes, *item_notes(tested, why=reader.why_no_items)),
         }
     )
     diary.write_tested(found.model_dump(mode="json"))
@@ -73,6 +80,20 @@ def metric_of(result: TrialResult, metric: str) -> float:
     if metric in {"average", "worst"}:
         return float(getattr(result, metric))
     return result.languages["en" if metric == "english" else metric]
+
+
+def metric_on_test(metric: str) -> str:
+    """Return the metric on the test split. A benchmark's average is not known there: some tasks have no test."""
+    return "average" if metric in BENCHMARKS else metric
+
+
+def only_own_task(benchmark: str, *, config: TrialConfig) -> str:
+    """Return what a reader of the comparison must know: which tasks of the benchmark have no test split."""
+    without = [name for name in GROUPS[benchmark] if "test" not in task(name).splits]
+    return (
+        f"the test split is that of {config.evaluation.task} alone: {', '.join(without)} of {benchmark} have none, so "
+        "its average is not known on test"
+    )
 
 
 def _more(dev: Comparison) -> Callable[[int], str]:

@@ -118,7 +118,8 @@ class Sweep:
             by: What defines a group. `where` needs two expressions, the baseline's first.
             baseline: The group that the others are compared with; None: `none`, or the first encoder.
             where: Expressions that trials must match.
-            metric: `average`, `english`, `worst` or a language code; None: the sweep's objective.
+            metric: `average`, `english`, `worst`, a language code, or `xtreme` or `xtreme_r` for a benchmark's average;
+                None: the sweep's objective.
             margin: Margin of equivalence, in points.
 
         Raises:

@@ -6,6 +6,7 @@ import yaml
 
 from search.publication.card_facts import CardFacts
 from search.record import JsonObject
+from spaces.objectives import meaning_of
 from trainables.tasks.spec import HubSource, TaskSpec
 
 _NUM_KEY_DIGITS = 12
@@ -45,7 +46,7 @@ def _results(facts: CardFacts) -> list[JsonObject]:
     for language in sorted(facts.result.languages):
         data: JsonObject = {"type": _data_type(task), "name": f"{task.name} ({language})", "split": "validation"}
         if isinstance(task.source, HubSource):
-            data |= {"config": task.source.config_of(language), "revision": task.source.revision}
+            data |= {"config": task.source.config_of(language, split="validation"), "revision": task.source.revision}
         data["args"] = {"protocol": _protocol(facts, language), "items": facts.result.num_items}
         metrics: list[JsonObject] = [
             {"type": metric, "value": round(scores[language], 6), "name": f"{metric} ({language}, dev split)"}
@@ -122,9 +123,14 @@ def _selection(facts: CardFacts) -> str:
     return (
         f"## Selection\n\nTrial {trial.number} of the sweep `{sweep.name}`, family `{trial.family}`. It is number "
         f"{facts.place} of {facts.num_finished} finished trials ({facts.num_trials} in all) by the objective "
-        f"`{sweep.objective}`{score}, which is computed from the dev scores above. The best of many trials scores too "
+        f"`{sweep.objective}`{score}, {_objective_words(sweep.objective)}. The best of many trials scores too "
         "high on the split that selected it; report a confirmation with fresh seeds instead (`xstilts confirm`)."
     )
+
+
+def _objective_words(objective: str) -> str:
+    meaning = meaning_of(objective)
+    return f"the {meaning}" if meaning else "which is computed from the dev scores above"
 
 
 def _training_data(facts: CardFacts) -> str:

@@ -1,12 +1,11 @@
 """A trial's results as XTREME and XTREME-R report them: a figure for each task, averages of groups, and the average.
 
-A figure is computed as `evaluate.py` of google-research/xtreme does: the mean over languages of accuracy or F1; for
-question answering the mean of the two means of F1 and exact match; for tagging seqeval's F1.
+How a figure is computed: `trainables/evaluation/benchmarks.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from statistics import fmean
 from types import MappingProxyType
 
@@ -14,19 +13,7 @@ from search.errors import InputError
 from search.query.query_results import QueryResult, TrialReport
 from trainables.config.literature import GROUPS
 from trainables.errors import near_matches
-
-Evaluations = Mapping[str, Mapping[str, Mapping[str, float]]]
-"""Task -> metric -> language -> score (0..1)."""
-
-_TASK_GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "classification": ("xnli", "paws_x", "xcopa"),
-        "structured prediction": ("udpos", "panx"),
-        "question answering": ("xquad", "mlqa", "tydiqa"),
-        "retrieval": ("bucc", "mewsli_x", "lareqa", "tatoeba"),
-    }
-)
-"""Group -> its tasks in XTREME (Hu et al. 2020, table 1) and XTREME-R (Ruder et al. 2021, table 1)."""
+from trainables.evaluation.benchmarks import Evaluations, benchmark_average, reported_means, tasks_by_group
 
 PUBLISHED: Mapping[str, Mapping[str, float]] = MappingProxyType(
     {
@@ -39,18 +26,6 @@ PUBLISHED: Mapping[str, Mapping[str, float]] = MappingProxyType(
 
 XLM-R is the Large model. Source: the table of results in the README of google-research/multilingual-t5.
 """
-
-_METRICS: tuple[tuple[str, ...], ...] = (
-    ("f1", "exact_match"),
-    ("mlqa_f1", "exact_match"),
-    ("mining_f1",),
-    ("map_at_20",),
-    ("seqeval_f1",),
-    ("accuracy",),
-)
-"""What a figure is the mean of; the first entry applies whose metrics are all there."""
-_RANKED = frozenset({"lareqa", "mewsli_x"})
-"""Retrieval tasks that are reported as mAP@20; Tatoeba is reported as accuracy."""
 
 
 class BenchmarkTask(QueryResult):
@@ -107,9 +82,7 @@ class BenchmarkFigures(QueryResult):
         return {one.task: one.figure for one in self.tasks if one.figure is not None}
 
 
-def benchmark_figures(
-    evaluations: Mapping[str, Mapping[str, Mapping[str, float]]], *, benchmark: str
-) -> BenchmarkFigures:
+def benchmark_figures(evaluations: Evaluations, *, benchmark: str) -> BenchmarkFigures:
     """Return the figures of a trial on a benchmark.
 
     Args:
@@ -118,13 +91,12 @@ def benchmark_figures(
     """
     tasks = tuple(
         _task(name, group=group, evaluations=evaluations.get(name, {}))
-        for group, names in _TASK_GROUPS.items()
+        for group, names in tasks_by_group(benchmark).items()
         for name in names
-        if name in GROUPS[benchmark]
     )
-    figures = [one.figure for one in tasks if one.figure is not None]
     missing = tuple(one.task for one in tasks if one.figure is None)
-    return BenchmarkFigures(tasks=tasks, average=None if missing else fmean(figures), missing=missing)
+    average = benchmark_average(evaluations, benchmark=benchmark)
+    return BenchmarkFigures(tasks=tasks, average=average, missing=missing)
 
 
 def benchmark_table(report: TrialReport, *, benchmark: str) -> BenchmarkTable:
@@ -145,7 +117,6 @@ def benchmark_table(report: TrialReport, *, benchmark: str) -> BenchmarkTable:
         raise InputError(f"{state}; `xstilts best {report.sweep}` lists the trials that have")
     found = benchmark_figures(report.rungs[-1].evaluations, benchmark=benchmark)
     figures = found.known
-    groups = {group: [one.task for one in found.tasks if one.group == group] for group in _TASK_GROUPS}
     return BenchmarkTable(
         sweep=report.sweep,
         trial=report.trial,
@@ -153,8 +124,8 @@ def benchmark_table(report: TrialReport, *, benchmark: str) -> BenchmarkTable:
         tasks=found.tasks,
         groups={
             group: fmean(figures[name] for name in names)
-            for group, names in groups.items()
-            if names and figures.keys() >= set(names)
+            for group, names in tasks_by_group(benchmark).items()
+            if figures.keys() >= set(names)
         },
         average=found.average,
         average_of_scored=fmean(figures.values()) if figures else None,
@@ -163,8 +134,7 @@ def benchmark_table(report: TrialReport, *, benchmark: str) -> BenchmarkTable:
 
 
 def _task(name: str, *, group: str, evaluations: Mapping[str, Mapping[str, float]]) -> BenchmarkTask:
-    means = {metric: fmean(languages.values()) for metric, languages in evaluations.items() if languages}
-    metrics = {metric: means[metric] for metric in _reported(name, means=list(means))}
+    metrics = reported_means(name, scores=evaluations)
     return BenchmarkTask(
         task=name,
         group=group,
@@ -173,11 +143,3 @@ def _task(name: str, *, group: str, evaluations: Mapping[str, Mapping[str, float
         num_languages=max((len(languages) for languages in evaluations.values()), default=0),
         published={model: figures[name] for model, figures in PUBLISHED.items() if name in figures},
     )
-
-
-def _reported(name: str, *, means: Sequence[str]) -> tuple[str, ...]:
-    """Return the metrics that the benchmark reports of a task, out of those that were measured."""
-    wanted = [metrics for metrics in _METRICS if set(metrics) <= set(means)]
-    if name not in _RANKED:
-        wanted = [metrics for metrics in wanted if metrics != ("map_at_20",)]
-    return wanted[0] if wanted else ()

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, func, select
 
+from search.errors import FilterError
 from search.query.filters import compile_filter, score_column
 from search.query.query_results import BestOfFamily, BestTrial, tasks_of
 from search.record import STATES, Record, State, SweepRow, schema
-from search.record.goals import goal_column
+from search.record.goals import goal_column, metric_column
 from search.record.row_reader import count_set_aside, read_sweep
-from spaces.objectives import unbeaten, upwards
+from spaces.objectives import BENCHMARKS, unbeaten, upwards
 from trainables.results import TrialResult
 
 _MOST_ASKED = 10_000
@@ -33,7 +34,7 @@ def best(
         record: Record with the sweep.
         sweep: Name of the sweep.
         top: The most trials to return.
-        metric: `average`, `english`, `worst`, or a language code; None: the sweep's objective.
+        metric: `average`, `english`, `worst`, or a language code, or an objective of the sweep; None: its first one.
         where: One or several `--where` expressions that the trials must match.
         states: States of the trials to rank. The score of a trial is that of its highest measured rung.
 
@@ -145,7 +146,7 @@ def best_at_rung(
     """
     with record.engine.begin() as connection:
         row = read_sweep(connection, sweep)
-        score = score_column(metric or row.objective, rung=rung)
+        score = _score(row, metric, rung=rung)
         query = select(schema.trials, score.label("metric_value")).where(*_counting(row, score, where, STATES))
         query = query.where(schema.trials.c.set_aside.is_(None)).order_by(score.desc(), schema.trials.c.number)
         found = connection.execute(query.limit(top)).mappings().all()
@@ -192,8 +193,16 @@ def pareto_goals(sweep: SweepRow, *, metric: str | None = None) -> tuple[str, ..
     return sweep.goals
 
 
-def _score(sweep: SweepRow, metric: str | None) -> ColumnElement[float]:
-    return schema.trials.c.score if metric in {None, sweep.objective} else score_column(metric or "")
+def _score(sweep: SweepRow, metric: str | None, *, rung: int | None = None) -> ColumnElement[float]:
+    if rung is None and metric in {None, sweep.objective}:
+        return schema.trials.c.score
+    name = metric or sweep.objective
+    if name not in BENCHMARKS:
+        return score_column(name, rung=rung)
+    if name not in sweep.goals:
+        rule = f"only a sweep with the objective {name} has it at each rung, and {sweep.name!r} has {sweep.objective}"
+        raise FilterError(f"cannot rank by {name!r} here: {rule}; rank by the highest rung, or by another metric")
+    return metric_column(name, rung=rung)
 
 
 def _counting(

@@ -33,7 +33,7 @@ class TrialSummary(QueryResult):
     score: float
     """The metric's value, 0..1."""
     metric: str
-    """`average`, `english`, `worst`, or a language code."""
+    """`average`, `english`, `worst`, a language code, or `xtreme` or `xtreme_r`."""
     family: Family
     """Kind of intermediate training."""
     tasks: dict[str, float]

@@ -185,7 +185,7 @@ def _steps_to_end(connection: Connection, sweep: SweepRow, *, if_alone: int) -> 
     counted = (trials.sweep == sweep.name, trials.rung < rungs.last, stages.phase.in_(rungs.grow))
     query = (
         select(trials.rung, func.sum(stages.steps + stages.steps_before))
-        .where(*of_highest, *counted, stages.is_trunk.is_(False), stages.further == "")
+        .where(*of_highest, *counted, stages.is_trunk.is_(False), *([] if rungs.further else [stages.further == ""]))
         .group_by(trials.rung)
     )
     longer = ((rung, steps) for rung, steps in connection.execute(query))

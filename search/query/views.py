@@ -64,7 +64,7 @@ VIEWS: dict[ViewName, View] = {
         columns={
             "trial": "number of the trial",
             "rung": "rung that it was measured at",
-            "metric": "accuracy (of one language), average, english, worst",
+            "metric": "accuracy (of one language), average, english, worst; xtreme, xtreme_r where they are objectives",
             "language": "language code; empty for a metric over languages",
             "value": "the score on the dev split, 0..1",
         },

@@ -15,7 +15,7 @@ def goal_column(goal: str) -> ColumnElement[Any]:
     """Return the SQL expression of a sweep's objective, at the highest rung of a trial.
 
     Args:
-        goal: `average`, `english`, `worst`, `seconds` or `steps`.
+        goal: A score or a cost of `spaces.objectives`.
     """
     found = _COSTS.get(goal)
     return metric_column(goal) if found is None else found

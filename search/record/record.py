@@ -33,9 +33,17 @@ from search.record.integrity.guard import check_now
 from search.record.lineage import with_stage
 from search.record.record_reader import RecordReader
 from search.record.reserve import Reserve, with_reserve
-from search.record.rows import JsonObject, NoteKind, Objective, Proposal, Revision, SweepRow, TrialRow
+from search.record.rows import (
+    JsonObject,
+    NoteKind,
+    Objective,
+    Proposal,
+    Revision,
+    SweepRow,
+    TrialRow,
+    check_scores_objectives,
+)
 from search.record.same_spec import check_same_sweep
-from trainables.errors import ConfigError
 from trainables.failures import FailureKind
 from trainables.names import expanded
 from trainables.results import StageRun, TrialResult
@@ -175,9 +183,7 @@ class Record(RecordReader):
         """
         with self.writing_to(sweep) as connection:
             row = row_reader.read_sweep(connection, sweep)
-            if "english" in {row.objective, *row.goals} and "en" not in proposal.config.evaluation.languages:
-                msg = "lacks 'en', but the objective 'english' of the sweep needs it; add en, or change the objective"
-                raise ConfigError("evaluation.languages", msg)
+            check_scores_objectives(proposal, goals={row.objective, *row.goals})
             number = row_reader.next_number(connection, sweep)
             row_writer.add_trial(connection, sweep, number=number, proposal=proposal)
             return row_reader.read_trial(connection, sweep, number=number)

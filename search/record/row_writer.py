@@ -14,6 +14,8 @@ from search.record.chain import START, canonical_payload, link
 from search.record.lineage import merge
 from search.record.row_reader import read_measurement, read_stages, read_sweep
 from search.record.rows import JsonObject, Proposal, Revision, StageRow, State, TrialRow, score_of
+from spaces.objectives import BENCHMARKS
+from trainables.evaluation.benchmarks import benchmark_average
 from trainables.results import StageRun, TrialResult
 
 _FROM: dict[State, frozenset[State]] = {
@@ -125,14 +127,31 @@ def change_trial(connection: Connection, trial: TrialRow, **columns: Any) -> Non
     connection.execute(_CHANGE_TRIAL, {"of_sweep": trial.sweep, "of_number": trial.number, **columns})
 
 
-def add_measurement(connection: Connection, trial: TrialRow, *, rung: int, score: float, result: TrialResult) -> None:
-    """Add a trial's result at a rung, with its lineage there."""
+def add_measurement(
+    connection: Connection,
+    trial: TrialRow,
+    *,
+    rung: int,
+    score: float,
+    result: TrialResult,
+    goals: Sequence[str] = (),
+) -> None:
+    """Add a trial's result at a rung, with its lineage there.
+
+    Args:
+        connection: A transaction that has locked the sweep.
+        trial: The trial before the change.
+        rung: The rung.
+        score: The sweep's first objective.
+        result: What was measured.
+        goals: The sweep's objectives; those that are a benchmark's average get a row in `scores`.
+    """
     now = time.time()
     key = {"sweep": trial.sweep, "trial": trial.number, "rung": rung}
     stored = result.model_dump(mode="json")
     row = {**key, "score": score, "num_items": result.num_items, "result": stored, "measured_at": now}
     _insert(connection, "measurements", [row])
-    _insert(connection, "scores", [key | row for row in score_rows(result)])
+    _insert(connection, "scores", [key | row for row in score_rows(result, goals=goals)])
     tasks = [{"task": task, "value": value} for task, value in result.task_scores.items()]
     _insert(connection, "task_scores", [key | row for row in tasks])
     columns: dict[str, Any] = put_stages(connection, trial, rung=rung, stages=result.stages)
@@ -150,8 +169,9 @@ def measure(connection: Connection, trial: TrialRow, *, result: TrialResult, run
     if known is not None:
         check_same(trial, rung=rung, stored=known.trial_result, result=result)
         return known.score
-    score = score_of(result, read_sweep(connection, trial.sweep).objective)
-    add_measurement(connection, trial, rung=rung, score=score, result=result)
+    sweep = read_sweep(connection, trial.sweep)
+    score = score_of(result, sweep.objective)
+    add_measurement(connection, trial, rung=rung, score=score, result=result, goals=sweep.goals)
     return score
 
 
@@ -195,9 +215,15 @@ def _essence(result: TrialResult) -> tuple[object, ...]:
     return result.languages, result.num_items, result.task_scores, keys, result.evaluations
 
 
-def score_rows(result: TrialResult) -> list[dict[str, Any]]:
-    """Return the rows of a result in `scores`, without the trial's key."""
+def score_rows(result: TrialResult, *, goals: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the rows of a result in `scores`, without the trial's key.
+
+    Args:
+        result: What was measured.
+        goals: The sweep's objectives; those that are a benchmark's average have a row.
+    """
     over = {"average": result.average, "worst": result.worst, "english": result.english}
+    over |= {goal: benchmark_average(result.evaluations, benchmark=goal) for goal in goals if goal in BENCHMARKS}
     rows = [{"metric": name, "language": "", "value": value} for name, value in over.items() if value is not None]
     return rows + [{"metric": "accuracy", "language": code, "value": value} for code, value in result.languages.items()]
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from pydantic import Field, JsonValue
 
-from spaces.objectives import goals_of
+from spaces.objectives import BENCHMARKS, goals_of, with_meaning
 from trainables.config import FrozenModel, RungsConfig, TrialConfig
+from trainables.errors import ConfigError
+from trainables.evaluation.benchmarks import benchmark_average, lacking_tasks
 from trainables.ranks.micro_batches import MemoryKind
 from trainables.results import Family, StageRun, TrialResult
 
@@ -21,8 +23,9 @@ State = Literal["proposed", "running", "finished", "failed", "pruned", "interrup
 
 STATES: tuple[State, ...] = ("proposed", "running", "finished", "failed", "pruned", "interrupted")
 
-Objective = Literal["average", "english", "worst"]
-"""What a sweep maximises: mean accuracy over languages, accuracy in English, or accuracy of the worst language."""
+Objective = Literal["average", "english", "worst", "xtreme", "xtreme_r"]
+"""What a sweep maximises: mean accuracy over languages, accuracy in English, accuracy of the worst language, or a
+benchmark's average."""
 
 
 NoteKind = Literal["lost", "paused", "device_fault", "left_out", "defaults", "stopped", "removed", MemoryKind]
@@ -72,6 +75,11 @@ class SweepRow:
     def goals(self) -> tuple[str, ...]:
         """All objectives of the sweep, with `objective` first."""
         return goals_of(self.spec.get("objective", self.objective))
+
+    @property
+    def objective_with_meaning(self) -> str:
+        """The first objective, followed by its meaning where the name does not say it."""
+        return with_meaning(self.objective)
 
     @property
     def own_tasks(self) -> JsonObject:
@@ -220,12 +228,30 @@ class Event:
     """Hash over this event and the sweep's previous one; empty in records of schema 1."""
 
 
+def check_scores_objectives(proposal: Proposal, *, goals: Collection[str]) -> None:
+    """Check that a trial is scored on what the objectives of its sweep need.
+
+    Raises:
+        ConfigError: It lacks English, or a task of a benchmark.
+    """
+    config = proposal.config
+    if "english" in goals and "en" not in config.evaluation.languages:
+        msg = "lacks 'en', but the objective 'english' of the sweep needs it; add en, or change the objective"
+        raise ConfigError("evaluation.languages", msg)
+    for goal in sorted(BENCHMARKS & set(goals)):
+        if lacking := lacking_tasks({config.evaluation.task, *config.further}, benchmark=goal):
+            msg = f"lacks {', '.join(lacking)}, but the objective {goal!r} of the sweep needs every task; add them"
+            raise ConfigError("further", msg)
+
+
 def score_of(result: TrialResult, objective: Objective) -> float:
     """Return a result's score under an objective.
 
     Raises:
-        ValueError: The objective is `english` and English was not scored.
+        ValueError: The objective is `english` and English was not scored, or it is a benchmark and a task is missing.
     """
+    if objective in BENCHMARKS:
+        return _on_benchmark(result, objective)
     if objective == "average":
         return result.average
     if objective == "worst":
@@ -234,3 +260,14 @@ def score_of(result: TrialResult, objective: Objective) -> float:
         msg = "the objective 'english' needs a score in English, but none was measured; add en to evaluation.languages"
         raise ValueError(msg)
     return result.english
+
+
+def _on_benchmark(result: TrialResult, benchmark: str) -> float:
+    average = benchmark_average(result.evaluations, benchmark=benchmark)
+    if average is None:
+        lacking = ", ".join(lacking_tasks(result.evaluations, benchmark=benchmark)) or "a figure of one"
+        msg = (
+            f"the objective {benchmark!r} needs every task of it, but none was measured of {lacking}; add it to further"
+        )
+        raise ValueError(msg)
+    return average

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from search.sampler.contract import PastTrial, Proposal, Proposed, Sampler, TrialState, proposal_seed
+from spaces.objectives import BENCHMARKS
 from spaces.space.tree import Space
 from spaces.sweep_spec import SweepSpec, make_space
 
@@ -62,7 +63,12 @@ def _make_unconstrained(spec: SweepSpec, space: Space, *, sweep_seed: int, is_fo
         from search.sampler.stage_aware.costs import StepCosts
         from search.sampler.stage_aware.sampler import StageAwareSampler
 
-        costs = StepCosts(space=space, rungs=spec.rungs, prunes=spec.pruner.name != "none")
+        costs = StepCosts(
+            space=space,
+            rungs=spec.rungs,
+            prunes=spec.pruner.name != "none",
+            counts_further=any(goal in BENCHMARKS for goal in spec.goals),
+        )
         return StageAwareSampler(
             space=space,
             sweep_seed=sweep_seed,

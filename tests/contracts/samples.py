@@ -6,6 +6,7 @@ Labels can be read off the words, so a model that learns has a falling loss. A n
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import random
@@ -20,6 +21,7 @@ from PIL import Image
 from trainables.data.sources.locator import locate_dataset
 from trainables.errors import UnavailableError
 from trainables.tasks.bitext_source import BitextSource
+from trainables.tasks.caption_source import CaptionSource
 from trainables.tasks.pool_sources import EntityPoolSource, SentencePoolSource
 from trainables.tasks.registry import task
 from trainables.tasks.spec import CompositeSource, CorpusSource, HubSource, KindName, TaskSpec
@@ -29,6 +31,9 @@ WORDS = ("star", "circle", "red", "blue", "left", "right", "above", "below", "gr
 SUPERTAGS = ("N", "NP", "NP/N", "S\\NP")
 Rows = dict[str, list[Any]]
 
+DEV_ALONE = frozenset({"paws_translated"})
+"""Tasks with a training split whose repository a mirror can hold for another task, which reads its dev split alone."""
+
 
 def is_here(spec: TaskSpec) -> bool:
     """Whether this machine has the task's own rows."""
@@ -36,7 +41,9 @@ def is_here(spec: TaskSpec) -> bool:
         return all(is_here(task(name)) for name in spec.source.parts)
     if isinstance(spec.source, SentencePoolSource):
         return is_here(task(spec.source.task))
-    if isinstance(spec.source, CorpusSource | BitextSource | EntityPoolSource):
+    if spec.name in DEV_ALONE:
+        return False
+    if isinstance(spec.source, CorpusSource | BitextSource | EntityPoolSource | CaptionSource):
         return False  # a user's corpus is none of a test's business
     try:
         return not isinstance(spec.source, HubSource) or locate_dataset(spec.source.repository).kind == "mirror"
@@ -59,6 +66,8 @@ def write_sample(spec: TaskSpec, mirror: Path, *, language: str) -> None:
             write_bitext(mirror / "bitext")
         case EntityPoolSource():
             write_entities(mirror / "entities")
+        case CaptionSource():
+            write_captions(mirror / "captions")
         case HubSource():
             _write_repository(spec, mirror / "datasets" / spec.source.repository, language=language)
         case _:
@@ -88,6 +97,25 @@ def write_bitext(folder: Path) -> None:
             (folder / f"de-en.{split}.{language}").write_text("\n".join(lines) + "\n", encoding="utf-8")
         gold = [f"de-{number}\ten-{number}\n" for number in range(0, NUM_ROWS, 2)]
         (folder / f"de-en.{split}.gold").write_text("".join(gold), encoding="utf-8")
+
+
+def write_captions(folder: Path, *, languages: Sequence[str] = ("en", "de", "fr", "cs")) -> None:
+    """Write Multi30K's layout: photographs, and a caption of each in every language; English is packed with gzip."""
+    lists, raw, images = folder / "data/task1/image_splits", folder / "data/task1/raw", folder / "flickr30k-images"
+    for path in (lists, raw, images):
+        path.mkdir(parents=True, exist_ok=True)
+    for first, split in enumerate(("train", "val", "test_2016_flickr")):
+        rng = random.Random(split)
+        names = [f"{1000 * first + number}.jpg" for number in range(NUM_ROWS)]
+        (lists / f"{split}.txt").write_text("".join(f"{name}\n" for name in names))
+        for number, name in enumerate(names):
+            (images / name).write_bytes(_picture(NUM_ROWS * first + number))
+        for language in languages:
+            content = "".join(f"{language} {_text(rng)}\n" for _ in names).encode()
+            path = raw / f"{split}.{language}"
+            path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(content)) if language == "en" else (
+                path.write_bytes(content)
+            )
 
 
 def write_entities(folder: Path, *, languages: Sequence[str] = ("en", "de")) -> None:
@@ -148,19 +176,45 @@ def sample_rows(spec: TaskSpec, *, seed: str = "") -> Rows:
 
 
 def _write_repository(spec: TaskSpec, folder: Path, *, language: str) -> None:
-    assert isinstance(spec.source, HubSource)
-    config = spec.source.config_of(language) or "default"
-    if (folder / config).is_dir():
-        return
-    (folder / config).mkdir(parents=True)
-    lines = [f"- config_name: {config}", "  data_files:"]
+    source = spec.source
+    assert isinstance(source, HubSource)
+    files: dict[str, dict[str, str]] = {}
     for split in dict.fromkeys(one.removesuffix("?") for splits in spec.splits.values() for one in splits):
         table = _of_language(_as_source(sample_rows(spec, seed=split), spec=spec), spec=spec, language=language)
-        pq.write_table(table, folder / config / f"{split}.parquet")
-        lines += [f"  - split: {split}", f"    path: {config}/{split}.parquet"]
+        config = source.config_of(language, split=split) or "default"
+        tables = {config: table}
+        if joined := source.joined_config_of(language, split=split):
+            tables = dict(zip((config, joined), _parted(table, source=source), strict=True))
+        for name, part in tables.items():
+            path = folder / name / f"{split}.parquet"
+            if not path.is_file():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                pq.write_table(part, path)
+                files.setdefault(name, {})[split] = f"{name}/{split}.parquet"
+    lines = [
+        line
+        for config, splits in files.items()
+        for line in (
+            f"- config_name: {config}",
+            "  data_files:",
+            *(line for split, path in splits.items() for line in (f"  - split: {split}", f"    path: {path}")),
+        )
+    ]
     readme = folder / "README.md"
     kept = readme.read_text().split("\n")[2:-2] if readme.is_file() else []
     readme.write_text("\n".join(["---", "configs:", *kept, *lines, "---", ""]))
+
+
+def _parted(table: pa.Table, *, source: HubSource) -> tuple[pa.Table, pa.Table]:
+    """Return the rows without the joined columns, of which two in turn have one key, and the joined rows."""
+    join = source.join
+    assert join is not None
+    keys = [f"n{number // 2}" for number in range(table.num_rows)]
+    joined = table.select(list(join.columns)).take(list(range(0, table.num_rows, 2)))
+    return (
+        table.drop_columns(list(join.columns)).append_column(join.on, pa.array(keys)),
+        joined.append_column(join.key, pa.array(list(dict.fromkeys(keys)))).take(list(range(joined.num_rows))[::-1]),
+    )
 
 
 def _num_classes(spec: TaskSpec) -> int:

@@ -16,7 +16,7 @@ from spaces.sweep_spec import load_sweep_spec
 from tests.contracts.samples import write_sample
 from tests.trainables_tests.tiny_jobs import VISION, Bench, engine, phase
 from trainables.ranks.local_group import LocalGroup
-from trainables.tasks.controls import base_of
+from trainables.tasks.controls import base_of, controls_of
 from trainables.tasks.registry import task
 
 
@@ -33,6 +33,8 @@ def mixtures(value: Any) -> Iterator[str]:
 FAMILIES = load_sweep_spec("multimodal").families
 IMAGES = list(mixtures(FAMILIES["multimodal"]))
 CONTROLS = list(mixtures(FAMILIES["control"]))
+OTHERS = ("gqa", "multi30k")
+"""Image tasks that are not in the spec: one is joined from two configurations, one is read from a user's folder."""
 
 
 def test_there_are_four_kinds_of_image_arms_each_with_its_controls() -> None:
@@ -44,10 +46,11 @@ def test_there_are_four_kinds_of_image_arms_each_with_its_controls() -> None:
 @pytest.fixture(scope="module")
 def bench(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Bench, LocalGroup]]:
     folder = tmp_path_factory.mktemp("arms")
-    for name in (*IMAGES, "mnli"):
+    for name in (*IMAGES, *OTHERS, "mnli"):
         write_sample(task(name), folder / "mirror", language="en")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XSTILTS_MIRROR", str(folder / "mirror"))
+        patch.setenv("XSTILTS_MULTI30K", str(folder / "mirror/captions"))
         patch.setenv("HF_HUB_OFFLINE", "1")
         patch.setenv("HF_DATASETS_CACHE", str(folder / "datasets-cache"))
         with contextlib.closing(LocalGroup(engine())) as group:
@@ -65,6 +68,24 @@ def test_an_arm_trains(name: str, bench: tuple[Bench, LocalGroup]) -> None:
     assert len(trained.losses) == 2
     assert all(map(math.isfinite, trained.losses))
     assert base_of(task(name)).has_images == (name in IMAGES or name.endswith("@shuffled"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("control", ["", "@shuffled", "@captions_only", "@equal_compute"])
+def test_another_image_task_trains_with_each_control(name: str, control: str, bench: tuple[Bench, LocalGroup]) -> None:
+    place, group = bench
+    spec = task(f"{name}{control}")
+    work = phase(mixture={spec.name: 1.0}, steps=2, num_dev_items=10, vision=VISION if spec.has_images else None)
+
+    trained = place.train(group, work)
+
+    assert control == "" or spec.name in controls_of(task(name))
+    assert all(map(math.isfinite, trained.losses))
+    dev = {"", "/shuffled_images"} if spec.has_images else {""}
+    others = {f"/{language}" for language in spec.languages if language != "en" and spec.has_images}
+    assert {score.removeprefix(spec.name) for score in trained.result.scores} == dev | others
+    assert all(0 <= score <= 1 for score in trained.result.scores.values())
 
 
 @pytest.mark.slow

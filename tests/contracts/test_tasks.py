@@ -22,6 +22,7 @@ from tests.contracts.samples import (
     is_here,
     sample_rows,
     write_bitext,
+    write_captions,
     write_corpus,
     write_entities,
     write_sample,
@@ -82,6 +83,8 @@ def spec(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TaskSpec
     monkeypatch.setenv("XSTILTS_BUCC", str(tmp_path / "bitext"))
     write_entities(tmp_path / "entities")
     monkeypatch.setenv("XSTILTS_MEWSLIX", str(tmp_path / "entities"))
+    write_captions(tmp_path / "captions")
+    monkeypatch.setenv("XSTILTS_MULTI30K", str(tmp_path / "captions"))
     found = task(name)
     if not is_here(found):
         write_sample(found, tmp_path, language=_language(found))

@@ -70,7 +70,7 @@ INVALID = [
     ("no trials", "trials", 0, "trials", "greater than or equal to 1"),
     ("trials as text", "trials", "many", "trials", "valid integer"),
     ("name with a slash", "name", "a/b", "name", "match pattern"),
-    ("unknown objective", "objective", "mean", "objective", "'average', 'english' or 'worst'"),
+    ("unknown objective", "objective", "mean", "objective", "average, english, worst, xtreme, xtreme_r"),
     ("unknown order", "order", "any", "order", "'completion' or 'fixed'"),
     ("negative seed", "seed", -1, "seed", "greater than or equal to 0"),
     ("no concurrency", "concurrency", 0, "concurrency", "greater than or equal to 1"),

@@ -15,6 +15,7 @@ from trainables.errors import ConfigError
 from trainables.models.pretrained.encoder_folder import check_encoder_folder, encoder_shape, max_tokens
 from trainables.models.pretrained.vision_folder import check_vision_folder
 from trainables.models.vision_shape import num_tokens
+from trainables.plan.mixture import further_dev_languages
 from trainables.plan.provenance import evaluations_of, phases_of
 from trainables.plan.starting_weights import check_finite
 from trainables.tasks.registry import task
@@ -253,7 +254,7 @@ def _check_data(config: TrialConfig) -> None:
             language = task(name).training_language
             wanted[name, "train", language] = None
             if work.num_dev_items:
-                wanted[name, "validation", language] = None
+                wanted |= {(name, "validation", one): None for one in (language, *further_dev_languages(task(name)))}
     for evaluation in evaluations_of(config).values():
         for language in evaluation.languages:
             wanted[evaluation.task, evaluation.split, language] = None

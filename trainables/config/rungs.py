@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, Self  # Any: fields of a phase, which pydantic has checked
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from trainables.config.frozen import FrozenModel
 
 if TYPE_CHECKING:
     from trainables.config.evaluation import EvaluationConfig
+    from trainables.config.further import FurtherTarget
     from trainables.config.phases import PhaseConfig
     from trainables.config.trial import TrialConfig
 
@@ -29,6 +30,15 @@ class RungsConfig(FrozenModel):
     """Phases that grow; the others have their full length at every rung."""
     num_items: int | None = Field(default=None, ge=1, lt=2**31)
     """Evaluation items per language at rung 0; each rung has `eta` times as many. None: the same at every rung."""
+    further: bool = False
+    """Whether rungs below the last train and score the further targets too, as short as the target phase. A sweep whose
+    objective is a benchmark's average sets it."""
+
+    @model_serializer(mode="wrap")
+    def _without_new_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out a newer field that says nothing, so that older sweeps on record have the same spec."""
+        fields: dict[str, Any] = handler(self)
+        return fields if self.further else {name: value for name, value in fields.items() if name != "further"}
 
     @field_validator("grow")
     @classmethod
@@ -42,7 +52,7 @@ class RungsConfig(FrozenModel):
     def _every_setting_has_an_effect(self) -> Self:
         if self.num > 1:
             return self
-        for name in ("eta", "grow", "num_items"):
+        for name in ("eta", "grow", "num_items", "further"):
             if getattr(self, name) != type(self).model_fields[name].default:
                 msg = f"{name} has no effect on a single rung; remove it, or set num: 2 or more"
                 raise ValueError(msg)
@@ -58,7 +68,9 @@ class RungsConfig(FrozenModel):
         return float(self.eta ** (rung - self.last))
 
     def at(self, rung: int, *, config: TrialConfig) -> TrialConfig:
-        """Return a trial's configuration at a rung: below the last, shorter phases, fewer items, no further targets.
+        """Return a trial's configuration at a rung: below the last, shorter phases and fewer items.
+
+        Further targets are left out below the last rung, unless `further` is set.
 
         Args:
             rung: From 0 to `last`.
@@ -72,7 +84,15 @@ class RungsConfig(FrozenModel):
             if work is not None:
                 phases[phase] = self._shortened(work, rung)
         evaluation = self._with_fewer_items(config.evaluation, rung)
-        return config.model_copy(update={**phases, "evaluation": evaluation, "further": {}})
+        further = {name: self._further_at(rung, target) for name, target in config.further.items()}
+        update = {**phases, "evaluation": evaluation, "further": further if self.further else {}}
+        return config.model_copy(update=update)
+
+    def _further_at(self, rung: int, target: FurtherTarget) -> FurtherTarget:
+        works = tuple(self._shortened(work, rung) for work in target.target) if "target" in self.grow else target.target
+        return target.model_copy(
+            update={"target": works, "evaluation": self._with_fewer_items(target.evaluation, rung)}
+        )
 
     def _shortened(self, work: PhaseConfig, rung: int) -> PhaseConfig:
         lengths: dict[str, Any] = self._shorter({"steps": work.steps, "epochs": work.epochs}, rung)

@@ -37,6 +37,14 @@ def languages_of(work: PhaseConfig, spec: TaskSpec, *, split: str) -> tuple[str,
     return (spec.training_language, *translated)
 
 
+def further_dev_languages(spec: TaskSpec) -> tuple[str, ...]:
+    """Return the languages, beside its training language, in which a trained task is scored on its dev split.
+
+    Only tasks with images have any. Tasks of text are scored in other languages by evaluations.
+    """
+    return tuple(one for one in spec.languages if one != spec.training_language) if spec.has_images else ()
+
+
 def mixture_weights(work: PhaseConfig, sizes: Mapping[str, int]) -> dict[str, float]:
     """Return task -> share of the examples; the shares sum to 1.
 

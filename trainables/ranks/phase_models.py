@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from trainables.models.encoder import Encoder, load_encoder, load_tokenizer
 from trainables.models.task_model import TaskModel, build_task_model
 from trainables.models.weights import read_weights
 from trainables.monitoring.watchdog import send_heartbeat
-from trainables.plan.mixture import languages_of
+from trainables.plan.mixture import further_dev_languages, languages_of
 from trainables.plan.starting_weights import folder_identity
 from trainables.ranks.jobs import HEADS, JobPlaces, TrainJob
 from trainables.results import SplitRows
@@ -57,9 +57,24 @@ def load_result(folder: Path, *, places: JobPlaces, dropout: float) -> Encoder:
 
 
 def open_tasks(job: TrainJob, *, split: str, model: TaskModel) -> dict[str, EncodedTask]:
-    """Open every task of the mixture; rank 0 first, so that each task is encoded once."""
+    """Open every task of the mixture; rank 0 first, so that each task is encoded once.
+
+    The dev split of a task with images is also opened in each other language that the task has, as `<task>/<language>`.
+    """
     pixels = _pixels(model)
-    tasks = in_turns(lambda: {name: _open(job, spec, split=split, pixels=pixels) for name, spec in job.specs.items()})
+    wanted = {name: (spec, languages_of(job.work, spec, split=split)) for name, spec in job.specs.items()}
+    if split == "validation":
+        wanted |= {
+            f"{name}/{language}": (spec, (language,))
+            for name, spec in job.specs.items()
+            for language in further_dev_languages(spec)
+        }
+    tasks = in_turns(
+        lambda: {
+            name: _open(job, spec, split=split, pixels=pixels, languages=languages)
+            for name, (spec, languages) in wanted.items()
+        }
+    )
     if model.vision is None or not model.vision.is_frozen or job.places.vision is None:
         return tasks
     tower = FrozenTower(tower=model.vision, identity=folder_identity(job.places.vision), cache=job.places.cache)
@@ -83,7 +98,8 @@ def dev_scores(
         folder: Folder with encoder and heads; None: the output of the job.
 
     Returns:
-        Scores, the same on every rank, and the splits.
+        Scores, the same on every rank, and the splits. A task with images that has other languages is scored in each:
+        `multi30k/de` is zero-shot if it was trained in English.
     """
     if not job.work.num_dev_items:
         return {}, ()
@@ -93,10 +109,11 @@ def dev_scores(
     scores: dict[str, float] = {}
     tasks = open_tasks(job, split="validation", model=model)
     for name, task in tasks.items():
-        scores[name] = task.score(predict(model, task, head=name, rank=rank, tokens_per_micro_batch=budget))
-        if task.spec.has_images:
+        head = task.spec.name
+        scores[name] = task.score(predict(model, task, head=head, rank=rank, tokens_per_micro_batch=budget))
+        if task.spec.has_images and name == head:
             shuffled = with_shuffled_images(task, seed=job.work.seed)
-            outputs = predict(model, shuffled, head=name, rank=rank, tokens_per_micro_batch=budget)
+            outputs = predict(model, shuffled, head=head, rank=rank, tokens_per_micro_batch=budget)
             scores[name + SHUFFLED] = shuffled.score(outputs)
     return scores, tasks.values()
 
@@ -117,7 +134,9 @@ def _loaded_tokenizer(folder: Path, fingerprint: str) -> TokenizerSource:
     return TokenizerSource(tokenizer=load_tokenizer(folder), fingerprint=fingerprint)
 
 
-def _open(job: TrainJob, spec: TaskSpec, *, split: str, pixels: PixelFormat | None) -> EncodedTask:
+def _open(
+    job: TrainJob, spec: TaskSpec, *, split: str, pixels: PixelFormat | None, languages: Sequence[str]
+) -> EncodedTask:
     return open_task(
         EncodedRequest(
             spec=spec,
@@ -128,7 +147,7 @@ def _open(job: TrainJob, spec: TaskSpec, *, split: str, pixels: PixelFormat | No
             cache=job.places.cache,
             pixels=pixels,
         ),
-        languages=languages_of(job.work, spec, split=split),
+        languages=languages,
     )
 
 

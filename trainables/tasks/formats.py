@@ -71,7 +71,7 @@ _FORMATS: dict[KindName, Format] = {
     ),
     "image_text_retrieval": Format(columns={"image": "image", "caption": "some_texts"}, metrics=("recall_at_1",)),
     "visual_question_answering": Format(
-        columns={"image": "image", "question": "text", "answers": "some_texts"}, metrics=("soft_accuracy",)
+        columns={"image": "image", "question": "text", "answers": "some_texts"}, metrics=("soft_accuracy", "accuracy")
     ),
     "masked_lm": Format(
         columns={"text": "text", "text_pair": "text"},

@@ -18,7 +18,9 @@ from pydantic import (
 
 from trainables.config.frozen import FrozenModel
 from trainables.tasks.bitext_source import BitextSource
+from trainables.tasks.caption_source import CaptionSource
 from trainables.tasks.corpus_source import CorpusSource
+from trainables.tasks.hub_source import HubSource
 from trainables.tasks.masking_policy import MaskingPolicy
 from trainables.tasks.metrics.spans_f1 import has_plain_tags
 from trainables.tasks.pool_sources import EntityPoolSource, SentencePoolSource
@@ -57,31 +59,6 @@ SCORED_KINDS: frozenset[KindName] = frozenset(
     {"sentence_pair", "multiple_choice", "span_qa", "tagging", "text_retrieval"}
 )
 """Kinds that an evaluation can score."""
-
-
-class HubSource(FrozenModel):
-    """A data set repository on the hub, or its copy in a mirror."""
-
-    type: Literal["hub"] = "hub"
-    repository: str = Field(pattern=r"^[.-]*\w[\w.-]*/[.-]*\w[\w.-]*$", max_length=200)
-    """`owner/name`."""
-    config: str | None = None
-    """Configuration. `{language}` in it is replaced by the requested language, or by its entry in `language_names`."""
-    revision: str | None = None
-    """Pinned commit; where it is None, the task's notes give the reason."""
-    language_names: dict[str, str] = Field(default_factory=dict)
-    """Language code -> the repository's name of the language, where the two differ."""
-    where: RowFilter | None = None
-    """Which rows belong to a language, where a configuration holds several."""
-
-    def config_of(self, language: str) -> str | None:
-        """Return the configuration of a language."""
-        return self.config.format(language=self.language_names.get(language, language)) if self.config else None
-
-    @model_serializer(mode="wrap")
-    def _without_unused_later_fields(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # These fields were added later, so they enter keys only where they are used (docs/decisions/0006).
-        return {name: value for name, value in dump(self).items() if value or name not in {"language_names", "where"}}
 
 
 class GeneratedSource(FrozenModel):
@@ -238,6 +215,7 @@ class TaskSpec(FrozenModel):
         | BitextSource
         | SentencePoolSource
         | EntityPoolSource
+        | CaptionSource
     ) = Field(discriminator="type")
     """Where its rows come from."""
     splits: dict[str, tuple[str, ...]]

@@ -120,17 +120,13 @@ class BestQuery:
             if len(given) > 1:
                 msg = f"{' and '.join(given)} cannot be used together; give one of them"
                 raise click.UsageError(msg)
-        if self.benchmark and (self.pareto or self.rung is not None):
-            option = "--pareto" if self.pareto else "--rung"
-            msg = f"--metric {self.benchmark} ranks trials by their highest rung, so {option} cannot be used with it"
-            raise click.UsageError(f"{msg}; remove one of the two")
 
     @property
     def benchmark(self) -> str | None:
-        """The benchmark whose average ranks the trials; None where another metric does."""
+        """The benchmark whose average at the highest rung ranks the trials; None where another metric does."""
         from trainables.config.literature import GROUPS
 
-        return self.metric if self.metric in GROUPS else None
+        return self.metric if self.metric in GROUPS and not self.pareto and self.rung is None else None
 
     @property
     def conditions(self) -> tuple[str, ...]:
@@ -239,9 +235,15 @@ def print_trials(
     """
     from search.cli.output import print_languages, print_table, print_wrapped
     from search.query import BestOfFamily
+    from spaces.objectives import BENCHMARKS, meaning_of
 
     first = trials[0]
-    click.echo(f"{title or f'Best of {first.sweep} by {first.metric}'}: {describe_score(first.config)} in %")
+    of_own_task = describe_score(first.config)
+    if first.metric in BENCHMARKS:
+        click.echo(f"{title or f'Best of {first.sweep} by {first.metric}'}, in %:")
+        print_wrapped(f"{first.metric}: {meaning_of(first.metric)}; en, lowest: {of_own_task}")
+    else:
+        click.echo(f"{title or f'Best of {first.sweep} by {first.metric}'}: {of_own_task} in %")
     families = [trial for trial in trials if isinstance(trial, BestOfFamily)]
     print_table(_family_table(families) if families else _trial_table(trials, as_front=as_front))
     if families:

@@ -30,7 +30,11 @@ if TYPE_CHECKING:
     help="The group that the others are compared with.  [default: none, or the first encoder]",
 )
 @click.option("--where", "wheres", multiple=True, metavar="EXPR", help="Only trials that match; see `xstilts best`.")
-@click.option("--metric", metavar="METRIC", help="Use average, english, worst or a language.  [default: the objective]")
+@click.option(
+    "--metric",
+    metavar="METRIC",
+    help="Use average, english, worst, a language, xtreme or xtreme_r.  [default: the objective]",
+)
 @click.option(
     "--margin",
     type=FiniteNumber(min=0, min_open=True),
@@ -131,10 +135,13 @@ def print_comparison(found: Comparison, *, split: str = "dev") -> None:
     from search.cli.output import print_table, print_wrapped
     from search.compare.comparison_result import MEAN
     from search.compare.inconclusive_reasons import reasons
+    from spaces.objectives import meaning_of
 
     protocol = found.protocol
     level = f"{100 * (1 - protocol.alpha):.3g} %"
     click.echo(f"{found.sweep} by {protocol.by}, {protocol.metric} {split} score, against {protocol.baseline}")
+    if meaning := meaning_of(protocol.metric):
+        print_wrapped(f"{protocol.metric}: {meaning}")
     click.echo(f"Effects in points with {level} intervals, p by Holm; margin {protocol.margin:g}:\n")
     print_table(_table(found))
     print_wrapped(f"mean: {MEAN}; `xstilts best` and SQL have means over trials")

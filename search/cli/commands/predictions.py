@@ -19,9 +19,9 @@ from search.cli.options import WholeNumber, json_option, record_option, store_op
 def predictions(name: str, trial: int, folder: Path, as_json: bool, **places: str | None) -> None:  # noqa: FBT001
     """Write the predictions of trial TRIAL of the sweep NAME to the folder DIR.
 
-    Each evaluation task gets a folder with files test-LANGUAGE.tsv or .json,
-    which XTREME's leaderboard and evaluate.py read. The predictions are of the
-    split that the search scored: dev.
+    Each evaluation task gets a folder with files test-LANGUAGE.tsv, .json or
+    .jsonl, which XTREME's leaderboard and evaluate.py read. The predictions are
+    of the split that the search scored: dev.
     """
     from search.cli.output import print_json
     from search.home import find_home

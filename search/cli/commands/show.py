@@ -41,9 +41,12 @@ def show(name: str, trial: int, record: str | None, store: str | None, as_json: 
 
 def _print_report(report: TrialReport) -> None:
     from search.cli.output import percent, print_costs, print_next, print_wrapped, weights
+    from spaces.objectives import meaning_of
 
     at = "" if report.score is None else f": {report.objective} {percent(report.score)} % at rung {report.rung}"
     click.echo(f"Trial {report.trial} of sweep {report.sweep} is {report.state}{at}")
+    if report.score is not None and (meaning := meaning_of(report.objective)):
+        print_wrapped(f"{report.objective}: {meaning}; `xstilts xtreme {report.sweep} {report.trial}` prints each")
     tasks = f"Family {report.family}; intermediate tasks: {weights(report.tasks)}; attempts: {report.attempts}"
     print_wrapped(tasks)
     if report.set_aside:

@@ -14,6 +14,7 @@ from typing import Any, cast  # column values and payloads have no shared static
 from search.record.lineage import merge, with_stage
 from search.record.row_writer import score_rows
 from search.record.rows import Objective, StageRow, score_of
+from spaces.objectives import goals_of
 from trainables.config.frozen import canonical_json
 from trainables.results import StageRun, TrialResult
 
@@ -64,6 +65,8 @@ class DerivedSweep:
     trials: dict[int, DerivedTrial] = field(default_factory=dict[int, DerivedTrial])
     fence: int | None = None
     """Fencing number of its last owner."""
+    goals: tuple[str, ...] = ()
+    """Its objectives."""
 
     def apply(self, *, kind: str, trial: int | None, payload: str, time: float) -> None:
         """Apply the next event.
@@ -85,6 +88,7 @@ class DerivedSweep:
 
     def _apply_to_sweep(self, kind: str, *, payload: dict[str, Any], time: float) -> None:
         if kind == "sweep":
+            self.goals = goals_of(payload["spec"].get("objective", payload["objective"]))
             self.columns = {**payload, "spec": digest(canonical_json(payload["spec"])), "created_at": time}
         elif kind in {"planned", "adopted"}:
             self.columns |= payload
@@ -106,7 +110,9 @@ class DerivedSweep:
         result, rung = TrialResult.model_validate_json(text), int(end[:-1])
         score = score_of(result, cast("Objective", self.columns["objective"]))
         key = (trial.columns["number"], rung)
-        scores = sorted((*key, row["metric"], row["language"], row["value"]) for row in score_rows(result))
+        scores = sorted(
+            (*key, row["metric"], row["language"], row["value"]) for row in score_rows(result, goals=self.goals)
+        )
         trial.measured[rung] = MeasuredRows(
             score=score,
             num_items=result.num_items,

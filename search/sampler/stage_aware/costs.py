@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from spaces.space.binder import bind
 from spaces.space.tree import Assignment, ChoiceParameter, Space, every_parameter
-from trainables.config import PhaseConfig, RungsConfig
+from trainables.config import PhaseConfig, RungsConfig, TrialConfig
 from trainables.plan.schedule import has_trunk, trunk_end
 
 STEPS_OF_EPOCHS = 1000
@@ -21,11 +21,14 @@ class StepCosts:
         space: The space.
         rungs: Rungs of the sweep.
         prunes: Whether one trial in `rungs.eta` is promoted. Otherwise all are.
+        counts_further: Whether the steps of further targets count. They start from the intermediate stage and do not
+            depend on the target phase, so trials that share that stage share them, and they are paid with it.
     """
 
     space: Space
     rungs: RungsConfig
     prunes: bool
+    counts_further: bool = False
     _known: dict[tuple[object, ...], tuple[float, float]] = field(
         default_factory=dict[tuple[object, ...], tuple[float, float]], repr=False, compare=False
     )
@@ -57,17 +60,28 @@ class StepCosts:
     def _parts(self, assignment: Assignment) -> tuple[float, float]:
         config = bind(self.space, assignment)
         trained = [phase for phase in (config.pretraining, config.intermediate) if phase is not None]
-        before = sum(num_steps(phase) for phase in trained if phase.merge is None)
+        before: float = sum(num_steps(phase) for phase in trained if phase.merge is None)
         share = 1 / self.rungs.eta if self.prunes else 1.0
         expected, trunk = 0.0, 0
         for rung in range(self.rungs.num):
-            work = self.rungs.at(rung, config=config).target
+            at_rung = self.rungs.at(rung, config=config)
+            before += share**rung * _steps_of_further(at_rung) if self.counts_further else 0
+            work = at_rung.target
             steps = num_steps(work)
             expected += share**rung * (steps - trunk)
             if rung < self.rungs.last and has_trunk(work.schedule):
                 trunk = trunk_end(work.schedule, num_steps=steps)
         num_runs = config.target.average.num_runs if config.target.average else 1
-        return float(before), num_runs * max(expected, 1.0)
+        return before, num_runs * max(expected, 1.0)
+
+
+def _steps_of_further(config: TrialConfig) -> int:
+    """Return the steps of the further targets; two with the same training are trained once."""
+    distinct: list[tuple[PhaseConfig, ...]] = []
+    for target in config.further.values():
+        if target.target not in distinct:
+            distinct.append(target.target)
+    return sum(num_steps(work) for works in distinct for work in works)
 
 
 def num_steps(phase: PhaseConfig) -> int:

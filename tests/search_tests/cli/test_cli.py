@@ -27,7 +27,7 @@ HELP = ROOT / "tests" / "golden" / "help"
 NAMED_BY_THE_PAPERS = {
     *("anli", "anli_plus", "mnli", "snli", "qqp", "squad", "squad_v2", "hellaswag", "cosmos_qa", "commonsense_qa"),
     *("ccg", "social_i_qa", "rte", "boolq", "paws"),
-    *("flickr30k", "coco_captions", "snli_ve", "nlvr2", "nlvr", "vqa_v2"),
+    *("flickr30k", "coco_captions", "snli_ve", "nlvr2", "nlvr", "vqa_v2", "gqa", "multi30k"),
     *GROUPS["xtreme"],
     *GROUPS["xtreme_r"],
 }

@@ -171,6 +171,21 @@ def test_python_ranks_by_a_benchmark(ranked: Record) -> None:
         sweep.best(metric="xtreme_r", rung=0)
 
 
+def test_groups_are_compared_on_a_benchmark_and_trials_that_lack_a_task_are_named(
+    ranked: Record, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["compare", "sweep", "--record", str(ranked.where), "--metric", "xtreme_r", "--json"]
+
+    assert exit_code(words) == 0
+    found = json.loads(capsys.readouterr().out)
+
+    assert {group["group"]: group["mean"] for group in found["groups"]} == {
+        "none": pytest.approx(0.51),
+        "text": pytest.approx(0.515),
+    }
+    assert "one trial is left out, without a score on lareqa of xtreme_r" in found["notes"]
+
+
 def test_what_has_no_scores_and_what_is_no_benchmark_are_refused(measured: Record) -> None:
     with pytest.raises(InputError, match="'xtrem' is not a benchmark; did you mean 'xtreme'"):
         benchmark_table(report_trial(measured, sweep="sweep", number=0), benchmark="xtrem")

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import pytest
 
 from search.query import report_trial
 from search.query.benchmark_table import BenchmarkTable, benchmark_table
 from search.record import Proposal, Record, open_record
+from search.xtreme_predictions import XTREME_NAMES, write_submission
 from tests.contracts.samples import write_entities, write_sample
+from tests.search_tests.published_metrics import task_figure
 from tests.trainables_tests.tiny_jobs import engine, phase
 from trainables.config import EncoderConfig, EvaluationConfig, TrialConfig
 from trainables.config.literature import GROUPS, LITERATURE
 from trainables.data.sources.locator import locate_dataset
 from trainables.errors import UnavailableError
+from trainables.evaluation.items import Item
+from trainables.evaluation.predictions import PREDICTIONS, read_predictions
 from trainables.ranks.local_group import LocalGroup
 from trainables.results import TrialResult
 from trainables.stage_store import StageStore
@@ -36,6 +42,8 @@ LANGUAGES = {
     "tatoeba": ("de", "sw"),
 }
 MAX_LENGTH = 64
+NO_ANSWER = "nonesuch"
+"""Stands for the answer of a made-up question without one: no prediction has such a word."""
 
 pytestmark = [
     pytest.mark.mirror,
@@ -80,8 +88,8 @@ def whole_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def recorded_table(record: Record, *, config: TrialConfig, result: TrialResult) -> BenchmarkTable:
-    """Return the table of a trial after it went through a record."""
-    record.put_sweep("sweep", spec={}, objective="average", planned_trials=1)
+    """Return the table of a trial after it went through a record, whose objective is the table's average."""
+    record.put_sweep("sweep", spec={}, objective="xtreme_r", planned_trials=1)
     record.propose("sweep", proposal=Proposal(family="text", assignment={"family": "text"}, config=config, seed=0))
     record.start("sweep", number=0)
     record.finish("sweep", number=0, result=result)
@@ -114,6 +122,9 @@ def test_all_ten_tasks_are_scored_from_one_intermediate_stage_and_the_table_adds
     assert [stage.phase for stage in made].count("evaluation") == 10
     with open_record(str(whole_world / "record.db")) as record:
         table = recorded_table(record, config=config, result=result)
+        score = record.trial("sweep", number=0).score
+        files = whole_world / "files"
+        write_submission(record, sweep="sweep", number=0, folder=files, store=str(whole_world / "store"))
     mean = {name: {metric: fmean(of.values()) for metric, of in result.evaluations[name].items()} for name in LANGUAGES}
     classification = (fmean(result.languages.values()) + mean["xcopa"]["accuracy"]) / 2
     structured = (mean["udpos"]["seqeval_f1"] + mean["panx"]["seqeval_f1"]) / 2
@@ -128,4 +139,29 @@ def test_all_ten_tasks_are_scored_from_one_intermediate_stage_and_the_table_adds
         "retrieval": pytest.approx(fmean(found)),
     }
     assert table.average == pytest.approx((2 * classification + 2 * structured + sum(answers) + sum(found)) / 10)
+    assert score == pytest.approx(table.average, abs=1e-9)
     assert [one.num_languages for one in table.tasks] == [2] * 10
+    gold = gold_of(result, store=StageStore(whole_world / "store"))
+    published = {name: task_figure(name, folder=files / XTREME_NAMES.get(name, name), gold=gold[name]) for name in gold}
+    assert {one.task: one.figure for one in table.tasks} == pytest.approx(published, abs=1e-9)
+
+
+def gold_of(result: TrialResult, *, store: StageStore) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return task -> language -> item -> what is right, as the benchmark writes it."""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for run in result.stages:
+        stage = store.find(run.key) if run.phase == "evaluation" else None
+        if stage is not None:
+            name = run.further or "xnli"
+            items = read_predictions(stage.folder / PREDICTIONS)
+            is_asked = task(name).kind == "span_qa"
+            found[name] = {
+                code: {one.item: _right(name, one) for one in some if one.gold or is_asked}
+                for code, some in items.items()
+            }
+    return found
+
+
+def _right(name: str, item: Item) -> Any:
+    makers: dict[str, Callable[[list[str]], Any]] = {"xnli": lambda gold: gold[0], "xcopa": lambda gold: int(gold[0])}
+    return makers.get(name, list)(item.gold or [NO_ANSWER])

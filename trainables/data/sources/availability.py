@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from trainables.data.sources.bitexts import bitext_folder
+from trainables.data.sources.captions import CAPTION_PAGE, caption_folder
 from trainables.data.sources.entity_pools import entity_folder
 from trainables.data.sources.files import files_digest
 from trainables.data.sources.locator import dataset_place
 from trainables.errors import TaskDataError
 from trainables.tasks.bitext_source import BitextSource
+from trainables.tasks.caption_source import CaptionSource
 from trainables.tasks.pool_sources import EntityPoolSource, SentencePoolSource
 from trainables.tasks.registry import task
 from trainables.tasks.spec import (
@@ -41,7 +43,7 @@ def availability(spec: TaskSpec) -> Availability:
             return dataset_place(spec.source.repository)
         case FileSource():
             return _files(spec)
-        case CorpusSource() | BitextSource() | EntityPoolSource():
+        case CorpusSource() | BitextSource() | EntityPoolSource() | CaptionSource():
             return "files" if _own_folder(spec.source) else "missing"
         case CompositeSource() | SentencePoolSource():
             parts: list[Availability] = [availability(task(name)) for name in _parts(spec.source)]
@@ -52,8 +54,10 @@ def availability(spec: TaskSpec) -> Availability:
             return "generated"
 
 
-def _own_folder(source: CorpusSource | BitextSource | EntityPoolSource) -> Path | None:
+def _own_folder(source: CorpusSource | BitextSource | EntityPoolSource | CaptionSource) -> Path | None:
     match source:
+        case CaptionSource():
+            return caption_folder(source)
         case CorpusSource():
             return corpus_folder(source)
         case BitextSource():
@@ -77,8 +81,9 @@ def why_missing(spec: TaskSpec) -> str | None:
     match spec.source:
         case CorpusSource():
             return f"it is licensed and read from your own copy; set {spec.source.variable} to the folder of your copy"
-        case BitextSource() | EntityPoolSource():
-            return f"no data set of the hub holds its rows; set {spec.source.variable} to the folder of your copy"
+        case BitextSource() | EntityPoolSource() | CaptionSource():
+            copy = f"your copy of {CAPTION_PAGE}" if isinstance(spec.source, CaptionSource) else "your copy"
+            return f"no data set of the hub holds its rows; set {spec.source.variable} to the folder of {copy}"
         case CompositeSource() | SentencePoolSource():
             parts = {name: why_missing(task(name)) for name in _parts(spec.source)}
             return "; ".join(f"its part {name}: {reason}" for name, reason in parts.items() if reason)

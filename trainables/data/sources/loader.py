@@ -17,9 +17,11 @@ from datasets.table import InMemoryTable
 from trainables.data.labels.classes import Reading
 from trainables.data.labels.labels import with_class_numbers
 from trainables.data.sources.bitexts import read_bitext
+from trainables.data.sources.captions import read_captions
 from trainables.data.sources.cells import file_rows
 from trainables.data.sources.entity_pools import read_entity_pool
 from trainables.data.sources.hub import HUB_ERRORS, Wanted, hub_refusal
+from trainables.data.sources.joined_rows import joined_columns, with_joined, with_shared_images
 from trainables.data.sources.language_rows import rows_of_language
 from trainables.data.sources.locator import Location, locate_dataset
 from trainables.data.sources.mirrored import files_of_split
@@ -28,6 +30,7 @@ from trainables.data.sources.source import composed_tasks, folder_hash, source_s
 from trainables.data.sources.texts import load_texts
 from trainables.errors import TaskDataError
 from trainables.tasks.bitext_source import BitextSource
+from trainables.tasks.caption_source import CaptionSource
 from trainables.tasks.formats import FORMATS, Content
 from trainables.tasks.pool_sources import EntityPoolSource, SentencePoolSource
 from trainables.tasks.registry import task
@@ -81,24 +84,38 @@ def load_rows(spec: TaskSpec, *, split: str, language: str = "en", reading: Read
         case FileSource():
             files = [_from_files(spec, split=source, language=language, reading=reading) for source in sources]
             return datasets.concatenate_datasets(files)
-        case GeneratedSource():
-            parts = [_generated(spec.source, split=source, language=language) for source in sources]
-        case HubSource():
-            location = locate_dataset(spec.source.repository)
-            found = [_from_hub(spec, location=location, split=source, language=language) for source in sources]
-            parts = [part for part in found if part is not None]
-        case BitextSource():
-            parts = [_texts(read_bitext(spec, split=source, language=language)) for source in sources]
-        case EntityPoolSource():
-            parts = [_texts(read_entity_pool(spec, split=source, language=language)) for source in sources]
-        case SentencePoolSource():
-            parts = [_sentence_pool(spec, split=source, language=language) for source in sources]
         case TextsSource():
             return load_texts(spec, split=split, language=language)
+        case _:
+            joined: list[datasets.Dataset] = []
+            found = [_from_source(spec, split=source, language=language, joined=joined) for source in sources]
     # Labels are converted before parts are joined, because the class names of the parts can differ.
-    kept = [rows_of_language(part, spec=spec, language=language) for part in parts]
+    kept = [rows_of_language(part, spec=spec, language=language) for part in found if part is not None]
     numbered = [with_class_numbers(_renamed(part, spec), spec=spec, reading=reading) for part in kept]
-    return datasets.concatenate_datasets(numbered)
+    rows = datasets.concatenate_datasets(numbered)
+    return with_shared_images(rows, joined, spec=spec) if joined else rows
+
+
+def _from_source(
+    spec: TaskSpec, *, split: str, language: str, joined: list[datasets.Dataset]
+) -> datasets.Dataset | None:
+    """Return a split under the source's names of columns; None if it is written `name?` and not there.
+
+    Rows of a joined configuration are added to `joined`.
+    """
+    match spec.source:
+        case GeneratedSource():
+            return _generated(spec.source, split=split, language=language)
+        case CaptionSource():
+            return _captions(read_captions(spec, split=split, language=language))
+        case BitextSource():
+            return _texts(read_bitext(spec, split=split, language=language))
+        case EntityPoolSource():
+            return _texts(read_entity_pool(spec, split=split, language=language))
+        case SentencePoolSource():
+            return _sentence_pool(spec, split=split, language=language)
+        case _:
+            return _from_hub(spec, split=split, language=language, joined=joined)
 
 
 def _generated(source: GeneratedSource, *, split: str, language: str) -> datasets.Dataset:
@@ -137,6 +154,12 @@ def _texts(columns: dict[str, list[str | None]]) -> datasets.Dataset:
     return datasets.Dataset.from_dict(columns, features=datasets.Features(dict.fromkeys(columns, texts)))
 
 
+def _captions(columns: dict[str, list[Any]]) -> datasets.Dataset:
+    texts = datasets.Value("string")
+    features = {"image": datasets.Image(decode=False), "caption": texts, "id": texts}
+    return datasets.Dataset.from_dict(columns, features=datasets.Features(features))
+
+
 def _sentence_pool(spec: TaskSpec, *, split: str, language: str) -> datasets.Dataset:
     source = spec.source
     assert isinstance(source, SentencePoolSource)  # noqa: S101  (narrows the type; our own bug otherwise)
@@ -148,11 +171,25 @@ def _sentence_pool(spec: TaskSpec, *, split: str, language: str) -> datasets.Dat
     return datasets.Dataset.from_dict(columns, features=datasets.Features(features))
 
 
-def _from_hub(spec: TaskSpec, *, location: Location, split: str, language: str) -> datasets.Dataset | None:
-    """Return a split of a repository, or None if it does not have a split that is written `name?`."""
+def _from_hub(spec: TaskSpec, *, split: str, language: str, joined: list[datasets.Dataset]) -> datasets.Dataset | None:
+    """Return a split of a repository; as in `_from_source`."""
     source = spec.source
     assert isinstance(source, HubSource)  # noqa: S101  (narrows the type; our own bug otherwise)
-    config = source.config_of(language)
+    location = locate_dataset(source.repository)
+    rows = _of_config(spec, location=location, config=source.config_of(language, split=split), split=split)
+    if rows is None or source.join is None or not joined_columns(spec):
+        return rows
+    config = source.joined_config_of(language, split=split)
+    others = _of_config(spec, location=location, config=config, split=split.removesuffix("?"))
+    assert others is not None  # noqa: S101  (it was not optional)
+    first = sum(map(len, joined))
+    joined.append(others)
+    return with_joined(rows, others, spec=spec, join=source.join, first=first)
+
+
+def _of_config(spec: TaskSpec, *, location: Location, config: str | None, split: str) -> datasets.Dataset | None:
+    source = spec.source
+    assert isinstance(source, HubSource)  # noqa: S101  (narrows the type; our own bug otherwise)
     revision = source.revision if location.path is None else None
     files = _files_of_one_split(spec, location=location, config=config, split=split.removesuffix("?"))
     try:

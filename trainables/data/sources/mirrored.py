@@ -5,12 +5,13 @@ They are in the front matter of the README, as on the hub. What is not written t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any  # Any: pyarrow is untyped, and a README holds anything
 
 import yaml
 
+from trainables.data.sources.joined_rows import joined_columns, own_columns
 from trainables.data.sources.language_rows import no_rows_error, starts_with
 from trainables.errors import ConfigError, near_matches
 from trainables.tasks.spec import HubSource, TaskSpec
@@ -36,23 +37,43 @@ def check_mirrored(spec: TaskSpec, *, folder: Path, split: str, language: str) -
     """
     source = spec.source
     assert isinstance(source, HubSource)  # noqa: S101  (narrows the type; our own bug otherwise)
-    config = source.config_of(language) or DEFAULT_CONFIG
     configs = _configs(folder)
     if configs is None:
         return
-    if source.config is None and len(configs) == 1:
-        (config,) = configs  # as `datasets` does
+    for name in spec.splits[split]:
+        config = source.config_of(language, split=name) or DEFAULT_CONFIG
+        if source.config is None and len(configs) == 1:
+            (config,) = configs  # as `datasets` does
+        files = _files_in(spec, configs, config=config, split=name)
+        if files is None:
+            continue
+        where = (source.where.column,) if source.where else ()
+        _check_columns(spec, file=files[0], wanted=tuple(dict.fromkeys((*own_columns(spec), *where))))
+        _check_language(spec, files=files, language=language)
+        _check_joined(spec, configs, split=name.removesuffix("?"), language=language)
+
+
+def _check_joined(spec: TaskSpec, configs: Mapping[str, Files], *, split: str, language: str) -> None:
+    """Check the configuration that holds further columns of the task, if it has one and the task reads them."""
+    source = spec.source
+    assert isinstance(source, HubSource)  # noqa: S101  (narrows the type; our own bug otherwise)
+    config, columns = source.joined_config_of(language, split=split), joined_columns(spec)
+    if config is None or source.join is None or not columns:
+        return
+    files = _files_in(spec, configs, config=config, split=split)
+    assert files is not None  # noqa: S101  (the split is not optional)
+    _check_columns(spec, file=files[0], wanted=(source.join.key, *columns))
+
+
+def _files_in(spec: TaskSpec, configs: Mapping[str, Files], *, config: str, split: str) -> Sequence[Path] | None:
+    """Return the files of a split in a configuration; None where it lacks a split that is written `name?`."""
     if config not in configs:
         raise _missing_error(spec, f"configuration {config!r}")
-    for name in spec.splits[split]:
-        files = configs[config].get(name.removesuffix("?"))
-        if not files and name.endswith("?"):
-            continue
-        if not files:
-            known = ", ".join(configs[config])
-            raise _missing_error(spec, f"split {name!r} in configuration {config!r}; it has {known}")
-        _check_columns(spec, file=files[0])
-        _check_language(spec, files=files, language=language)
+    files = configs[config].get(split.removesuffix("?"))
+    if not files and not split.endswith("?"):
+        known = ", ".join(configs[config])
+        raise _missing_error(spec, f"split {split!r} in configuration {config!r}; it has {known}")
+    return files or None
 
 
 def files_of_split(folder: Path, *, config: str | None, split: str) -> list[str] | None:
@@ -72,7 +93,7 @@ def files_of_split(folder: Path, *, config: str | None, split: str) -> list[str]
     return list(map(str, files)) if files and all(file.is_file() for file in files) else None
 
 
-def _check_columns(spec: TaskSpec, *, file: Path) -> None:
+def _check_columns(spec: TaskSpec, *, file: Path, wanted: Sequence[str]) -> None:
     if file.suffix != ".parquet":
         return
     import pyarrow as pa
@@ -82,15 +103,14 @@ def _check_columns(spec: TaskSpec, *, file: Path) -> None:
         found: list[str] = pq.read_schema(file).names
     except (pa.ArrowException, OSError) as error:
         raise _missing_error(spec, f"readable {file.name}: {error}") from None
-    where = spec.source.where if isinstance(spec.source, HubSource) else None
-    for name in (*spec.source_columns, *((where.column,) if where else ())):
+    for name in wanted:
         if name not in found and name.split(".")[0] not in found:
             raise _missing_error(
                 spec, f"column {name!r} in {file.name}{near_matches(name, found)}; it has {', '.join(found)}"
             )
 
 
-def _check_language(spec: TaskSpec, *, files: list[Path], language: str) -> None:
+def _check_language(spec: TaskSpec, *, files: Sequence[Path], language: str) -> None:
     """Check that a split has rows of a language, where one configuration holds several."""
     source = spec.source
     if not isinstance(source, HubSource) or source.where is None or files[0].suffix != ".parquet":

@@ -13,6 +13,7 @@ from typing import Any  # Any: a row's values are its kind's own
 from trainables.data.labels.classes import Reading
 from trainables.data.labels.left_out import reason_of
 from trainables.data.sources.bitexts import read_bitext
+from trainables.data.sources.captions import read_captions
 from trainables.data.sources.cells import file_rows, is_left_out
 from trainables.data.sources.entity_pools import check_mentions
 from trainables.data.sources.files import source_files
@@ -23,6 +24,7 @@ from trainables.data.sources.source import composed_tasks, source_fingerprint
 from trainables.errors import TaskDataError
 from trainables.results import SplitRows
 from trainables.tasks.bitext_source import BitextSource
+from trainables.tasks.caption_source import CaptionSource
 from trainables.tasks.pool_sources import EntityPoolSource, SentencePoolSource
 from trainables.tasks.registry import task
 from trainables.tasks.spec import CompositeSource, CorpusSource, FileSource, HubSource, TaskSpec
@@ -67,21 +69,26 @@ def check_readable(spec: TaskSpec, *, split: str, language: str) -> tuple[SplitR
 
 def _check_own_folder(spec: TaskSpec, *, split: str, language: str) -> None:
     """Check a source that is in a user's folder, or is made from another task."""
+    if isinstance(spec.source, TextsSource):
+        source_fingerprint(spec.model_copy(update={"languages": (language,)}))
+    elif isinstance(spec.source, CorpusSource):
+        read_sentences(spec, split=split)
+    else:
+        for source in spec.splits[split]:
+            _check_split_of_folder(spec, split=source, language=language)
+
+
+def _check_split_of_folder(spec: TaskSpec, *, split: str, language: str) -> None:
     match spec.source:
-        case CorpusSource():
-            read_sentences(spec, split=split)
         case BitextSource():
-            for source in spec.splits[split]:
-                read_bitext(spec, split=source, language=language)
+            read_bitext(spec, split=split, language=language)
+        case CaptionSource():
+            read_captions(spec, split=split, language=language)
         case EntityPoolSource():
-            for source in spec.splits[split]:
-                check_mentions(spec, split=source, language=language)
-        case TextsSource():
-            source_fingerprint(spec.model_copy(update={"languages": (language,)}))
+            check_mentions(spec, split=split, language=language)
         case SentencePoolSource(task=name, pool=pool):
-            for source in spec.splits[split]:
-                for one in dict.fromkeys((*pool, language)):
-                    check_readable(task(name), split=source, language=one)
+            for one in dict.fromkeys((*pool, language)):
+                check_readable(task(name), split=split, language=one)
         case _:
             pass
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from trainables.config.frozen import content_key
 from trainables.data.sources.bitexts import bitext_fingerprint
+from trainables.data.sources.captions import caption_fingerprint
 from trainables.data.sources.class_names import names_of_file
 from trainables.data.sources.entity_pools import entity_files
 from trainables.data.sources.files import checked_digest, source_files
@@ -21,6 +22,7 @@ from trainables.data.sources.locator import locate_dataset
 from trainables.data.sources.sentences import RULES_VERSION
 from trainables.errors import TaskDataError
 from trainables.tasks.bitext_source import BitextSource
+from trainables.tasks.caption_source import CaptionSource
 from trainables.tasks.locked_splits import check_parts
 from trainables.tasks.pool_sources import EntityPoolSource, SentencePoolSource
 from trainables.tasks.registry import task
@@ -78,16 +80,18 @@ def _digest_of_files(spec: TaskSpec) -> str | None:
     match spec.source:
         case FileSource():
             return _digest_with_names(spec)
-        case CorpusSource():
-            return corpus_fingerprint(spec)
-        case BitextSource():
-            return bitext_fingerprint(spec)
+        case CorpusSource() | BitextSource() | CaptionSource():
+            return _FINGERPRINTS[spec.source.type](spec)
         case EntityPoolSource():
             return _files_hash(entity_files(spec))
         case TextsSource(folder=str()):
             return _files_hash([path for language in spec.languages for path in text_files(spec.source, language)])
         case _:
             return None
+
+
+_FINGERPRINTS = {"corpus": corpus_fingerprint, "bitext": bitext_fingerprint, "captions": caption_fingerprint}
+"""Source in a user's folder -> what computes the fingerprint of its files."""
 
 
 def _digest_with_names(spec: TaskSpec) -> str:

@@ -1,5 +1,7 @@
 """The catalogue's tasks with images, except the miniature's. Repositories hold Parquet: none needs a loading script.
 
+Multi30K is read from a user's own folder.
+
 The descriptions of the repositories come from public copies of their cards and of programs that load them; none could
 be downloaded where the catalogue was written. A revision is one that such a program pins. Where none was found, the
 revision is None and the notes say so.
@@ -7,6 +9,8 @@ revision is None and the notes say so.
 
 from __future__ import annotations
 
+from trainables.tasks.caption_source import CaptionSource
+from trainables.tasks.hub_source import JoinedConfig
 from trainables.tasks.spec import HubSource, TaskSpec
 
 _UNPINNED = "Revision not pinned: no full commit was found where the catalogue was written."
@@ -109,6 +113,44 @@ MULTIMODAL: tuple[TaskSpec, ...] = (
         notes="443,757 and 214,354 English questions with ten answers each. The answer vocabulary is the 3,129 most "
         "frequent answers of the train split, as many as in Anderson et al. 2018 (arXiv 1707.07998). Columns and "
         f"splits are those of public programs that load it; its rows were not loaded here. {_UNPINNED}",
+    ),
+    TaskSpec(
+        name="gqa",
+        kind="visual_question_answering",
+        source=HubSource(
+            repository="lmms-lab/GQA",
+            config="{split}_balanced_instructions",
+            join=JoinedConfig(config="{split}_balanced_images", on="imageId", key="id", columns=("image",)),
+        ),
+        splits={"train": ("train",), "validation": ("val",)},
+        columns={"image": "image", "question": "question", "answers": "answer"},
+        metric="accuracy",
+        num_answers=1878,
+        num_train_examples=943_000,
+        licence="MIT (as the repository states); photographs of Visual Genome, CC BY 4.0",
+        citation="Hudson and Manning 2019, arXiv 1902.09506",
+        notes="The balanced train and val questions, English, with one answer each, made from scene graphs. The answer "
+        "vocabulary is the 1,878 most frequent answers of the train split, as many as the paper counts. Questions and "
+        "photographs are two configurations, which are joined by `imageId`; testdev and test are not read. "
+        f"Configurations, splits and columns are those of public programs that load it; its rows were not loaded here. "
+        f"{_UNPINNED}",
+    ),
+    TaskSpec(
+        name="multi30k",
+        kind="image_text_retrieval",
+        source=CaptionSource(variable="XSTILTS_MULTI30K"),
+        splits={"train": ("train",), "validation": ("val",), "test": ("test_2016_flickr",)},
+        columns={"image": "image", "caption": "caption", "id": "id"},
+        languages=("en", "de", "fr", "cs"),
+        metric="recall_at_1",
+        num_train_examples=29_000,
+        licence="Captions CC BY-NC-SA 4.0; photographs of Flickr30k: research only",
+        citation="Elliott et al. 2016, ACL W16-3210; Elliott et al. 2017, W17-4718; Barrault et al. 2018, W18-6402",
+        notes="29,000, 1,014 and 1,000 photographs of Flickr30k, each with one English caption and its translations "
+        "into German, French and Czech. Training reads English; dev is scored in every language, in blocks of 100. It "
+        "is read from your own copy: set XSTILTS_MULTI30K to a copy of https://github.com/multi30k/dataset with "
+        "Flickr30k's photographs in a folder flickr30k-images. Revision not pinned: your files are identified by "
+        "their content.",
     ),
 )
 """Every task with images, except the miniature's."""

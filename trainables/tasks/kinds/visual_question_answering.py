@@ -17,16 +17,20 @@ from trainables.tasks.kinds.text_batches import checked_texts, encode_texts, pad
 from trainables.tasks.metrics.vqa_answers import FULL_CREDIT, answers_of, people_of
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from trainables.tasks.kinds.kind import CollateContext, Columns, EncodingContext
     from trainables.tasks.spec import KindName, TaskSpec
 
 
 class VisualQuestionAnswering:
-    """Kind of a task whose rows are `image`, `question`, `answers`; scored by soft accuracy.
+    """Kind of a task whose rows are `image`, `question`, `answers`; scored by soft accuracy, or by accuracy.
 
-    Several people answered each question. The credit of an answer is min(people / 3, 1) (Antol et al. 2015, arXiv
-    1505.00468, section 3). The official script also averages over subsets of nine of ten people and removes articles
-    and punctuation; this kind does not.
+    With the metric `accuracy`, each given answer has full credit: GQA (arXiv 1902.09506) has one for each question.
+
+    With `soft_accuracy`, several people answered each question. The credit of an answer is min(people / 3, 1) (Antol et
+    al. 2015, arXiv 1505.00468, section 3). The official script also averages over subsets of nine of ten people and
+    removes articles and punctuation; this kind does not.
     """
 
     name: KindName = "visual_question_answering"
@@ -67,7 +71,8 @@ class VisualQuestionAnswering:
         text = padded([example["input_ids"] for example in examples], context=context)
         credits_BA = np.zeros((len(examples), context.spec.num_answers or 0), dtype=np.float32)
         for row, example in enumerate(examples):
-            credits_BA[row, example["answers"]] = np.asarray(example["people"], dtype=np.float32) / FULL_CREDIT
+            people = np.asarray(example["people"], dtype=np.float32)
+            credits_BA[row, example["answers"]] = _credits(people, spec=context.spec)
         images = image_tensors(examples, context=context)
         return {**text, **images, "credits_BA": torch.from_numpy(credits_BA)}
 
@@ -77,14 +82,20 @@ class VisualQuestionAnswering:
         Raises:
             TaskDataError: There is nothing to score.
         """
-        del spec
         if len(examples["length"]) == 0:
             msg = "cannot score answers: there are 0 questions, at least 1 is needed; score a split that has questions"
             raise TaskDataError(msg)
         pairs = zip(examples["answers"], examples["people"], strict=True)
         known = [dict(zip(answers, people, strict=True)) for answers, people in pairs]
         earned = [credit.get(int(choice), 0) for credit, choice in zip(known, outputs["choices"], strict=True)]
+        if spec.metric == "accuracy":
+            return float(np.mean(np.array(earned) > 0))
         return float(np.mean(earned)) / FULL_CREDIT
+
+
+def _credits(people: NDArray[np.float32], *, spec: TaskSpec) -> NDArray[np.float32]:
+    """Return the credit (0..1) of answers that some people gave."""
+    return (people > 0).astype(np.float32) if spec.metric == "accuracy" else people / np.float32(FULL_CREDIT)
 
 
 def _numbered(people: Mapping[str, int], numbers: Mapping[str, int]) -> dict[int, int]:
