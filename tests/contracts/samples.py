@@ -19,6 +19,7 @@ from PIL import Image
 
 from trainables.data.sources.locator import locate_dataset
 from trainables.errors import UnavailableError
+from trainables.tasks.annotation_source import AnnotationSource
 from trainables.tasks.bitext_source import BitextSource
 from trainables.tasks.pool_sources import EntityPoolSource, SentencePoolSource
 from trainables.tasks.registry import task
@@ -36,7 +37,7 @@ def is_here(spec: TaskSpec) -> bool:
         return all(is_here(task(name)) for name in spec.source.parts)
     if isinstance(spec.source, SentencePoolSource):
         return is_here(task(spec.source.task))
-    if isinstance(spec.source, CorpusSource | BitextSource | EntityPoolSource):
+    if isinstance(spec.source, CorpusSource | BitextSource | EntityPoolSource | AnnotationSource):
         return False  # a user's corpus is none of a test's business
     try:
         return not isinstance(spec.source, HubSource) or locate_dataset(spec.source.repository).kind == "mirror"
@@ -59,6 +60,8 @@ def write_sample(spec: TaskSpec, mirror: Path, *, language: str) -> None:
             write_bitext(mirror / "bitext")
         case EntityPoolSource():
             write_entities(mirror / "entities")
+        case AnnotationSource():
+            write_annotations(mirror / spec.name, spec=spec, languages=(language,))
         case HubSource():
             _write_repository(spec, mirror / "datasets" / spec.source.repository, language=language)
         case _:
@@ -113,6 +116,34 @@ def write_entities(folder: Path, *, languages: Sequence[str] = ("en", "de")) -> 
             for number, name in list(enumerate(names))[first::2]
         ]
         _write_jsonl(folder / f"wikinews_mentions-{split}.jsonl", articles)
+
+
+def write_annotations(folder: Path, *, spec: TaskSpec, languages: Sequence[str] = ("en", "de")) -> None:
+    """Write IGLUE's files of a task: a line for each sentence on a picture, and the pictures."""
+    assert isinstance(spec.source, AnnotationSource)
+    rows = _images(random.Random(spec.name), num_labels=len(spec.labels))
+    names = [f"{1_000 + number}" for number in range(NUM_ROWS)]
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    for name, image in zip(names, rows["image"], strict=True):
+        (folder / "images" / f"{name}.jpg").write_bytes(image["bytes"])
+    for language in languages:
+        lines = [_annotated(spec, number=number, name=name, rows=rows) for number, name in enumerate(names)]
+        (folder / "annotations" / language).mkdir(parents=True, exist_ok=True)
+        _write_jsonl(folder / "annotations" / language / "test.jsonl", lines)
+
+
+def _annotated(spec: TaskSpec, *, number: int, name: str, rows: Rows) -> dict[str, Any]:
+    text = f"{rows['hypothesis'][number]} {number}"
+    if spec.name == "xflickrco":
+        return {"sentences": [text], "id": name, "img_path": f"{name}.jpg"}
+    return {
+        "gold_label": spec.label_values[rows["label"][number]],
+        "sentence1": text,
+        "sentence2": text,
+        "captionID": f"{name}.jpg#0",
+        "pairID": f"{name}.jpg#0r1e",
+        "Flikr30kID": name,
+    }
 
 
 def _article(name: str, *, number: int, language: str) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from tests.contracts.samples import (
     NUM_ROWS,
     is_here,
     sample_rows,
+    write_annotations,
     write_bitext,
     write_corpus,
     write_entities,
@@ -82,6 +83,10 @@ def spec(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TaskSpec
     monkeypatch.setenv("XSTILTS_BUCC", str(tmp_path / "bitext"))
     write_entities(tmp_path / "entities")
     monkeypatch.setenv("XSTILTS_MEWSLIX", str(tmp_path / "entities"))
+    monkeypatch.setenv("XSTILTS_XVNLI", str(tmp_path / "xvnli"))
+    monkeypatch.setenv("XSTILTS_XFLICKRCO", str(tmp_path / "xflickrco"))
+    for one in ("xvnli", "xflickrco"):
+        write_annotations(tmp_path / one, spec=task(one))
     found = task(name)
     if not is_here(found):
         write_sample(found, tmp_path, language=_language(found))

@@ -44,11 +44,16 @@ class ScheduleConfig(FrozenModel):
         return self
 
 
+INTERMEDIATE_TOWER = "intermediate"
+"""Name of a further target's tower that means: the tower of the trial's intermediate phase, if that has one."""
+
+
 class VisionConfig(FrozenModel):
     """The vision tower of a phase with images. It is discarded after the phase."""
 
     tower: str = "small"
-    """`small`: a ViT trained in the phase; `miniature`: the shipped one; else a vision model, by hub name or path."""
+    """`small`: a ViT trained in the phase; `miniature`: the shipped one; `intermediate`: in a further target, that of
+    the trial's intermediate phase; else a vision model, by hub name or path."""
     freeze: bool = False
     """Whether the tower's weights are frozen. Use it with a tower from the hub."""
     num_layers: int = Field(default=4, ge=1, le=24)
@@ -73,6 +78,9 @@ class VisionConfig(FrozenModel):
                 )
                 raise ValueError(msg)
             return self
+        if self.tower == INTERMEDIATE_TOWER and self.freeze:
+            msg = "freeze has no effect on tower 'intermediate', which the intermediate phase defines; remove it"
+            raise ValueError(msg)
         for name in ("num_layers", "hidden_size", "image_size", "patch_size"):
             if _is_set(self, name):
                 rule = f"{name} has no effect on tower {self.tower!r}, whose checkpoint defines it"

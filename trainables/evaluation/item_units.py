@@ -23,6 +23,8 @@ def premise_units(task: EncodedTask) -> dict[int, str]:
     The premise is what stands before the first separator. The template's last token is the separator too. A premise
     that was cut off counts as another one.
     """
+    if task.spec.kind == "image_classification" and task.spec.has_images:
+        return _units(task, shared=task.columns["image"].numbers.tolist())
     if task.spec.kind != "sentence_pair" or task.spec.has_images:
         return {}
     pairs = (list(map(int, ids[:length])) for ids, length in zip(task.columns["input_ids"], task.lengths, strict=True))

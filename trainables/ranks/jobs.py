@@ -110,6 +110,17 @@ class EvaluateJob(FrozenModel):
     watch: Watch | None = None
     """How the ranks are watched meanwhile, or None."""
 
+    @property
+    def asks_with_images(self) -> bool:
+        """Whether the task has images, and the target phase a vision tower to see them with."""
+        return self.spec.has_images and self.target is not None and self.target.vision is not None
+
+    @property
+    def has_head(self) -> bool:
+        """Whether a trained head predicts; else, texts are compared by the mean states of a layer."""
+        finds_images = self.spec.kind == "image_text_retrieval"
+        return self.target is not None and (self.asks_with_images or not finds_images)
+
 
 Job = TrainJob | EvaluateJob
 """A job for ranks."""

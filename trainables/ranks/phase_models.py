@@ -58,18 +58,32 @@ def load_result(folder: Path, *, places: JobPlaces, dropout: float) -> Encoder:
 
 def open_tasks(job: TrainJob, *, split: str, model: TaskModel) -> dict[str, EncodedTask]:
     """Open every task of the mixture; rank 0 first, so that each task is encoded once."""
-    pixels = _pixels(model)
+    pixels = pixels_of(model)
     tasks = in_turns(lambda: {name: _open(job, spec, split=split, pixels=pixels) for name, spec in job.specs.items()})
-    if model.vision is None or not model.vision.is_frozen or job.places.vision is None:
-        return tasks
-    tower = FrozenTower(tower=model.vision, identity=folder_identity(job.places.vision), cache=job.places.cache)
+    return with_tower_features(tasks, model=model, places=job.places)
+
+
+def with_tower_features(
+    tasks: Mapping[str, EncodedTask], *, model: TaskModel, places: JobPlaces
+) -> dict[str, EncodedTask]:
+    """Return tasks whose batches hold features of images, if the model's tower is frozen; the model then drops it.
+
+    Args:
+        tasks: Encoded splits by name, as their images are.
+        model: The model on this rank's device; all ranks call this together.
+        places: Folders of the job.
+    """
+    if model.vision is None or not model.vision.is_frozen or places.vision is None:
+        return dict(tasks)
+    tower = FrozenTower(tower=model.vision, identity=folder_identity(places.vision), cache=places.cache)
+    found: dict[str, EncodedTask] = {}
     for name, task in tasks.items():
         if task.spec.has_images:
             in_turns(lambda task=task: _make_features(task, tower=tower))
-            tasks[name] = with_vision_features(task, frozen=tower)
+        found[name] = with_vision_features(task, frozen=tower) if task.spec.has_images else task
     # The tower is not used any more, so the engine need not hold it.
     model.vision = None
-    return tasks
+    return found
 
 
 def dev_scores(
@@ -112,6 +126,14 @@ def tokenizer_of(places: JobPlaces) -> TokenizerSource:
     return _loaded_tokenizer(places.tokenizer, tokenizer_fingerprint(places.tokenizer))
 
 
+def pixels_of(model: TaskModel) -> PixelFormat | None:
+    """Return the form of pixels that a model's vision tower needs; None without a tower."""
+    tower = model.vision
+    if tower is None:
+        return None
+    return PixelFormat(image_size=tower.image_size, image_mean=tower.mean, image_std=tower.std)
+
+
 @lru_cache(maxsize=8)
 def _loaded_tokenizer(folder: Path, fingerprint: str) -> TokenizerSource:
     return TokenizerSource(tokenizer=load_tokenizer(folder), fingerprint=fingerprint)
@@ -136,10 +158,3 @@ def _make_features(task: EncodedTask, *, tower: FrozenTower) -> None:
     """Compute the missing features of a task's images, on a disk that this rank sees."""
     for _ in making_features(task, frozen=tower):
         send_heartbeat()
-
-
-def _pixels(model: TaskModel) -> PixelFormat | None:
-    tower = model.vision
-    if tower is None:
-        return None
-    return PixelFormat(image_size=tower.image_size, image_mean=tower.mean, image_std=tower.std)

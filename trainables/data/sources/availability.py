@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, get_args
 
+from trainables.data.sources.annotations import annotation_folder
 from trainables.data.sources.bitexts import bitext_folder
 from trainables.data.sources.entity_pools import entity_folder
 from trainables.data.sources.files import files_digest
 from trainables.data.sources.locator import dataset_place
 from trainables.errors import TaskDataError
+from trainables.tasks.annotation_source import AnnotationSource
 from trainables.tasks.bitext_source import BitextSource
 from trainables.tasks.pool_sources import EntityPoolSource, SentencePoolSource
 from trainables.tasks.registry import task
@@ -41,7 +43,7 @@ def availability(spec: TaskSpec) -> Availability:
             return dataset_place(spec.source.repository)
         case FileSource():
             return _files(spec)
-        case CorpusSource() | BitextSource() | EntityPoolSource():
+        case CorpusSource() | BitextSource() | EntityPoolSource() | AnnotationSource():
             return "files" if _own_folder(spec.source) else "missing"
         case CompositeSource() | SentencePoolSource():
             parts: list[Availability] = [availability(task(name)) for name in _parts(spec.source)]
@@ -52,7 +54,7 @@ def availability(spec: TaskSpec) -> Availability:
             return "generated"
 
 
-def _own_folder(source: CorpusSource | BitextSource | EntityPoolSource) -> Path | None:
+def _own_folder(source: CorpusSource | BitextSource | EntityPoolSource | AnnotationSource) -> Path | None:
     match source:
         case CorpusSource():
             return corpus_folder(source)
@@ -60,6 +62,8 @@ def _own_folder(source: CorpusSource | BitextSource | EntityPoolSource) -> Path 
             return bitext_folder(source)
         case EntityPoolSource():
             return entity_folder(source)
+        case AnnotationSource():
+            return annotation_folder(source)
 
 
 def _parts(source: CompositeSource | SentencePoolSource) -> tuple[str, ...]:
@@ -77,7 +81,7 @@ def why_missing(spec: TaskSpec) -> str | None:
     match spec.source:
         case CorpusSource():
             return f"it is licensed and read from your own copy; set {spec.source.variable} to the folder of your copy"
-        case BitextSource() | EntityPoolSource():
+        case BitextSource() | EntityPoolSource() | AnnotationSource():
             return f"no data set of the hub holds its rows; set {spec.source.variable} to the folder of your copy"
         case CompositeSource() | SentencePoolSource():
             parts = {name: why_missing(task(name)) for name in _parts(spec.source)}

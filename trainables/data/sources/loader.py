@@ -16,6 +16,7 @@ from datasets.table import InMemoryTable
 
 from trainables.data.labels.classes import Reading
 from trainables.data.labels.labels import with_class_numbers
+from trainables.data.sources.annotations import read_annotations
 from trainables.data.sources.bitexts import read_bitext
 from trainables.data.sources.cells import file_rows
 from trainables.data.sources.entity_pools import read_entity_pool
@@ -27,6 +28,7 @@ from trainables.data.sources.sentence_pools import sentence_pool_rows
 from trainables.data.sources.source import composed_tasks, folder_hash, source_splits
 from trainables.data.sources.texts import load_texts
 from trainables.errors import TaskDataError
+from trainables.tasks.annotation_source import AnnotationSource
 from trainables.tasks.bitext_source import BitextSource
 from trainables.tasks.formats import FORMATS, Content
 from trainables.tasks.pool_sources import EntityPoolSource, SentencePoolSource
@@ -87,10 +89,8 @@ def load_rows(spec: TaskSpec, *, split: str, language: str = "en", reading: Read
             location = locate_dataset(spec.source.repository)
             found = [_from_hub(spec, location=location, split=source, language=language) for source in sources]
             parts = [part for part in found if part is not None]
-        case BitextSource():
-            parts = [_texts(read_bitext(spec, split=source, language=language)) for source in sources]
-        case EntityPoolSource():
-            parts = [_texts(read_entity_pool(spec, split=source, language=language)) for source in sources]
+        case BitextSource() | EntityPoolSource() | AnnotationSource():
+            parts = [_from_own_folder(spec, split=source, language=language) for source in sources]
         case SentencePoolSource():
             parts = [_sentence_pool(spec, split=source, language=language) for source in sources]
         case TextsSource():
@@ -132,9 +132,24 @@ def _from_corpus(spec: TaskSpec, *, split: str) -> datasets.Dataset:
     return datasets.Dataset.from_dict({"tokens": words, "tags": tags})
 
 
+def _from_own_folder(spec: TaskSpec, *, split: str, language: str) -> datasets.Dataset:
+    if isinstance(spec.source, AnnotationSource):
+        return _annotated(read_annotations(spec, split=split, language=language))
+    read = read_bitext if isinstance(spec.source, BitextSource) else read_entity_pool
+    return _texts(read(spec, split=split, language=language))
+
+
 def _texts(columns: dict[str, list[str | None]]) -> datasets.Dataset:
     texts = datasets.Value("string")
     return datasets.Dataset.from_dict(columns, features=datasets.Features(dict.fromkeys(columns, texts)))
+
+
+def _annotated(columns: dict[str, list[Any]]) -> datasets.Dataset:
+    rows = datasets.Dataset.from_dict({name: values for name, values in columns.items() if name != "image"})
+    if "image" not in columns:
+        return rows
+    file = {"bytes": datasets.Value("binary"), "path": datasets.Value("string")}
+    return rows.add_column("image", columns["image"], feature=file)  # pyright: ignore[reportCallIssue, reportArgumentType]  (fingerprints are optional)
 
 
 def _sentence_pool(spec: TaskSpec, *, split: str, language: str) -> datasets.Dataset:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from trainables.errors import TaskDataError
-from trainables.tasks.kinds.pixels import image_files, image_tensors
+from trainables.tasks.kinds.pixels import image_columns, image_tensors
 from trainables.tasks.kinds.text_batches import checked_texts, encode_texts, padded, with_row_numbers
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class ImageTextRetrieval:
             "input_ids": [[token for ids in group for token in ids] for group in captions],
             "caption_lengths": [[len(ids) for ids in group] for group in captions],
             "length": [max(map(len, group)) for group in captions],
-            "image": image_files(captioned, context=context),
+            **image_columns(captioned, context=context),
             "row": captioned["row"],
         }
 
