@@ -291,7 +291,8 @@ def _picture(row: int) -> bytes:
 def _texts(rng: random.Random, *, num_labels: int) -> Rows:
     del num_labels
     texts = [_text(rng) for _ in range(NUM_ROWS)]
-    return {"text": texts, "text_pair": texts[::-1], "query": texts, "candidate": texts}
+    pairs = {"text_pair": texts[::-1], "translation": texts[::-1]}
+    return {**pairs, "text": texts, "query": texts, "candidate": texts}
 
 
 _ROWS: Mapping[KindName, Callable[..., Rows]] = {
@@ -305,4 +306,5 @@ _ROWS: Mapping[KindName, Callable[..., Rows]] = {
     "visual_question_answering": _images,
     "masked_lm": _texts,
     "text_retrieval": _texts,
+    "distillation": _texts,
 }

@@ -27,6 +27,7 @@ from tests.contracts.samples import (
     write_entities,
     write_sample,
 )
+from tests.tiny_teacher import write_teacher
 from trainables.config import PhaseConfig, VisionConfig
 from trainables.data.encoded_split import EncodedRequest, EncodedTask, PixelFormat, TokenizerSource, open_encoded_task
 from trainables.data.sources.readable import check_readable
@@ -39,8 +40,10 @@ from trainables.tasks.kinds.by_name import kind
 from trainables.tasks.kinds.kind import EncodingContext
 from trainables.tasks.registry import task, tasks
 from trainables.tasks.spec import GeneratedSource, TaskSpec
+from trainables.training.teacher_vectors import FrozenTeacher, making_vectors, with_teacher_vectors
 from trainables.training.trainer import Rank
 
+MINIATURE = Path(trainables.__file__).parent / "miniature" / "assets" / "encoder"
 MAX_LENGTH = 64
 NUM_STEPS = 12
 VISION = VisionConfig(num_layers=1, hidden_size=16, image_size=16, patch_size=8)
@@ -55,8 +58,7 @@ every_task = pytest.mark.parametrize("name", list(tasks()))
 
 @cache
 def _tokenizer() -> TokenizerSource:
-    folder = Path(trainables.__file__).parent / "miniature" / "assets" / "encoder"
-    return TokenizerSource(tokenizer=load_tokenizer(folder), fingerprint="miniature")
+    return TokenizerSource(tokenizer=load_tokenizer(MINIATURE), fingerprint="miniature")
 
 
 def _language(spec: TaskSpec) -> str:
@@ -116,7 +118,7 @@ def _opened(spec: TaskSpec, folder: Path) -> EncodedTask:
     )
 
 
-def _model(spec: TaskSpec) -> TaskModel:
+def _model(spec: TaskSpec, *, teacher: Path | None) -> TaskModel:
     encoder = new_encoder(
         {
             "model_type": "xlm-roberta",
@@ -134,7 +136,7 @@ def _model(spec: TaskSpec) -> TaskModel:
         return TaskModel(encoder, heads={spec.name: MeanStateHead(1)}, vision=None)
     fields: dict[str, Any] = {"mixture": {spec.name: 1.0}, "steps": 1, "dropout": 0.0}
     phase = PhaseConfig(**fields, vision=VISION if spec.has_images else None)
-    return build_task_model(phase, {spec.name: spec}, encoder=encoder)
+    return build_task_model(phase, {spec.name: spec}, encoder=encoder, teacher_folder=teacher)
 
 
 def _train(model: TaskModel, encoded: EncodedTask) -> list[float]:
@@ -154,7 +156,13 @@ def _train(model: TaskModel, encoded: EncodedTask) -> list[float]:
 def test_a_task_is_read_encoded_trained_and_scored(spec: TaskSpec, tmp_path: Path) -> None:
     assert _is_readable(spec, _language(spec))
     encoded = _opened(spec, tmp_path / "cache")
-    model = _model(encoded.spec)
+    teacher = None
+    if spec.kind == "distillation":
+        teacher = write_teacher(tmp_path / "teacher", tokenizer=MINIATURE)
+        frozen = FrozenTeacher(folder=teacher, identity="random", cache=tmp_path / "cache", device=CPU.device)
+        list(making_vectors(encoded, teacher=frozen))
+        encoded = with_teacher_vectors(encoded, teacher=frozen)
+    model = _model(encoded.spec, teacher=teacher)
 
     losses = [1.0, 0.0] if spec.is_retrieval else _train(model, encoded)  # the encoder is scored as it is
     outputs = predict(model, encoded, head=spec.name, rank=CPU, tokens_per_micro_batch=1024)

@@ -8,11 +8,13 @@ from trainables.checks.controls import check_controls
 from trainables.config import EngineConfig, EvaluationConfig, PhaseConfig, TrialConfig
 from trainables.config.deepspeed_settings import ZERO
 from trainables.config.literature import LITERATURE
+from trainables.config.phases import INTERMEDIATE_TOWER
 from trainables.data.labels.left_out import tell_once, warnings_of
-from trainables.data.sources.locator import locate_model, locate_vision, mirror_folder
+from trainables.data.sources.locator import locate_model, locate_teacher, locate_vision, mirror_folder
 from trainables.data.sources.readable import check_content, check_readable
 from trainables.errors import ConfigError
 from trainables.models.pretrained.encoder_folder import check_encoder_folder, encoder_shape, max_tokens
+from trainables.models.pretrained.teacher_folder import check_teacher_folder
 from trainables.models.pretrained.vision_folder import check_vision_folder
 from trainables.models.vision_shape import num_tokens
 from trainables.plan.provenance import evaluations_of, phases_of
@@ -57,6 +59,7 @@ def _check_phase(phase: str, work: PhaseConfig) -> None:
     if work.vision is not None and not with_images:
         message = f"has no effect: no task of {', '.join(work.mixture)} has images; remove vision"
         raise ConfigError(f"{phase}.vision", message)
+    check_teacher(phase, work)
     for spec in specs:
         if spec.is_retrieval:
             message = (
@@ -78,13 +81,41 @@ def _check_phase(phase: str, work: PhaseConfig) -> None:
         check_tower(phase, work.vision.tower)
 
 
+def check_teacher(phase: str, work: PhaseConfig) -> None:
+    """Check that a phase has a teacher if it needs one, and that the teacher can be found and loaded.
+
+    Raises:
+        InputError: The teacher is missing, has no effect, or cannot be found or loaded.
+    """
+    learning = [name for name in work.mixture if task(name).kind == "distillation"]
+    if learning and work.teacher is None:
+        rule = f"is missing, but {learning[0]!r} learns the vectors of a teacher"
+        raise ConfigError(f"{phase}.teacher", f"{rule}; name a CLIP text model, by hub name or folder")
+    if work.teacher is not None and not learning:
+        rule = f"has no effect: no task of {', '.join(work.mixture)} is of kind distillation"
+        raise ConfigError(f"{phase}.teacher", f"{rule}; remove teacher")
+    if work.teacher is not None:
+        check_teacher_name(work.teacher)
+
+
+def check_teacher_name(name: str) -> None:
+    """Check that a teacher can be found, and loaded if it is on this machine.
+
+    Raises:
+        InputError: It cannot be found or loaded.
+    """
+    folder = locate_teacher(name).path
+    if folder is not None:
+        check_teacher_folder(folder)
+
+
 def check_tower(phase: str, tower: str) -> None:
     """Check that the vision tower of a phase can be found and loaded.
 
     Raises:
         InputError: The tower cannot be found or loaded.
     """
-    if tower == "small":
+    if tower in {"small", INTERMEDIATE_TOWER}:
         return
     location = locate_vision(tower)
     if location.path is not None and not (location.path / "config.json").is_file():

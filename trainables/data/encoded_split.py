@@ -92,6 +92,12 @@ class EncodedTask:
         task.columns = {**self.columns, **self._image_columns(images)}
         return task
 
+    def with_column(self, name: str, values: Sequence[Any]) -> EncodedTask:
+        """Return the task with one of its columns replaced, for example by vectors computed from it."""
+        task = copy.copy(self)
+        task.columns = {**self.columns, name: values}
+        return task
+
     def without_images(self) -> EncodedTask:
         """Return the task asked without images: the same examples, whose batches hold no images."""
         task = copy.copy(self)

@@ -130,7 +130,7 @@ def _ranked(queries: Sequence[str], candidates: Sequence[str], *, near: Neighbou
         Item(
             item=name,
             gold=[name] if name in known else [],
-            prediction=[candidates[number] for number in numbers],
+            prediction=[candidates[int(number)] for number in numbers],
             scores=scores,
         )
         for name, numbers, scores in zip(queries, near.numbers_QK.tolist(), near.scores_QK.tolist(), strict=True)

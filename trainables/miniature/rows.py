@@ -30,6 +30,7 @@ NUM_ROWS: dict[str, dict[str, int]] = {
     "miniature_choice": {"train": 6_000, "validation": 600},
     "miniature_entailment": {"train": 9_000, "validation": 600},
     "miniature_retrieval": {"train": 6_000, "validation": 600},
+    "miniature_distillation": {"train": 6_000, "validation": 600},
     "miniature_parallel": {"train": 448_000, "validation": 1_500},
     "miniature_text": {"train": 30_000, "validation": 1_500},
 }
@@ -153,6 +154,16 @@ def _retrieval(split: str, *, num_rows: int, language: str) -> Columns:
     }
 
 
+def _distillation(split: str, *, num_rows: int) -> Columns:
+    scenes = _distinct(_captioned(split), split=split, num_rows=num_rows)
+    return {
+        "text": [text(caption(scene), language="en") for scene in scenes],
+        "translation": [
+            text(caption(scene), language=LANGUAGES[row % len(LANGUAGES)]) for row, scene in enumerate(scenes)
+        ],
+    }
+
+
 def _parallel(split: str, *, num_rows: int) -> Columns:
     found = list(pairs(split, num_rows=num_rows))
     return {"text": [first for first, _ in found], "text_pair": [second for _, second in found]}
@@ -165,6 +176,7 @@ def _text(split: str, *, num_rows: int) -> Columns:
 _BUILDERS = {
     "miniature_qa": _qa,
     "miniature_choice": _choice,
+    "miniature_distillation": _distillation,
     "miniature_parallel": _parallel,
     "miniature_text": _text,
 }

@@ -51,7 +51,8 @@ def run_job(job: Job, *, rank: Rank) -> JobResult:
     """
     with sending_heartbeats(job.watch, rank=rank.number):
         places = job.places
-        share_folders([places.encoder, places.tokenizer, places.vision, *places.adapters, places.scored], rank=rank)
+        read = (places.encoder, places.tokenizer, places.vision, places.teacher, *places.adapters, places.scored)
+        share_folders(read, rank=rank)
         share_folders([places.state], rank=rank, may_change=True)
         result = _done(job, rank=rank)
     release_memory(rank.device)

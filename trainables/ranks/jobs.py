@@ -45,6 +45,8 @@ class JobPlaces(FrozenModel):
     """File for rank 0's progress, or None."""
     vision: Path | None = Field(default=None, strict=False)
     """Folder with the vision tower, if the phase loads one."""
+    teacher: Path | None = Field(default=None, strict=False)
+    """Folder with the teacher of a distillation, if the phase has one."""
     state: Path | None = Field(default=None, strict=False)
     """Folder with the training state to continue from (a checkpoint or a trunk); None starts the phase."""
     checkpoints: Path | None = Field(default=None, strict=False)

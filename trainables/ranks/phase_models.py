@@ -28,6 +28,7 @@ from trainables.plan.starting_weights import folder_identity
 from trainables.ranks.jobs import HEADS, JobPlaces, TrainJob
 from trainables.results import SplitRows
 from trainables.tasks.spec import TaskSpec
+from trainables.training.teacher_vectors import FrozenTeacher, making_vectors, with_teacher_vectors
 from trainables.training.trainer import Rank
 from trainables.training.vision_features import FrozenTower, making_features, with_vision_features
 
@@ -37,7 +38,7 @@ SHUFFLED = "/shuffled_images"
 
 def build_model(work: PhaseConfig, *, specs: Mapping[str, TaskSpec], encoder: Encoder, places: JobPlaces) -> TaskModel:
     """Return a phase's model with new heads, and a new or loaded vision tower."""
-    return build_task_model(work, specs, encoder=encoder, vision_folder=places.vision)
+    return build_task_model(work, specs, encoder=encoder, vision_folder=places.vision, teacher_folder=places.teacher)
 
 
 def load_model(work: PhaseConfig, *, specs: Mapping[str, TaskSpec], places: JobPlaces, folder: Path) -> TaskModel:
@@ -60,7 +61,7 @@ def open_tasks(job: TrainJob, *, split: str, model: TaskModel) -> dict[str, Enco
     """Open every task of the mixture; rank 0 first, so that each task is encoded once."""
     pixels = pixels_of(model)
     tasks = in_turns(lambda: {name: _open(job, spec, split=split, pixels=pixels) for name, spec in job.specs.items()})
-    return with_tower_features(tasks, model=model, places=job.places)
+    return _taught(with_tower_features(tasks, model=model, places=job.places), model=model, places=job.places)
 
 
 def with_tower_features(
@@ -152,6 +153,29 @@ def _open(job: TrainJob, spec: TaskSpec, *, split: str, pixels: PixelFormat | No
         ),
         languages=languages_of(job.work, spec, split=split),
     )
+
+
+def _taught(tasks: dict[str, EncodedTask], *, model: TaskModel, places: JobPlaces) -> dict[str, EncodedTask]:
+    """Return the tasks; those of kind `distillation` hold the vectors of the teacher, which are made if missing."""
+    if places.teacher is None:
+        return tasks
+    teacher = FrozenTeacher(
+        folder=places.teacher,
+        identity=folder_identity(places.teacher),
+        cache=places.cache,
+        device=next(model.parameters()).device,
+    )
+    found = dict(tasks)
+    for name, task in tasks.items():
+        if task.spec.kind == "distillation":
+            in_turns(lambda task=task: _make_vectors(task, teacher=teacher))
+            found[name] = with_teacher_vectors(task, teacher=teacher)
+    return found
+
+
+def _make_vectors(task: EncodedTask, *, teacher: FrozenTeacher) -> None:
+    for _ in making_vectors(task, teacher=teacher):
+        send_heartbeat()
 
 
 def _make_features(task: EncodedTask, *, tower: FrozenTower) -> None:

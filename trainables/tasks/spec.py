@@ -37,6 +37,7 @@ KindName = Literal[
     "visual_question_answering",
     "masked_lm",
     "text_retrieval",
+    "distillation",
 ]
 """The formats that a task can have; `trainables/tasks/kinds/<kind>.py` implements each."""
 

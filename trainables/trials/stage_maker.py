@@ -29,7 +29,7 @@ from trainables.errors import (
 from trainables.monitoring.watchdog import Watch
 from trainables.plan.mixture import phase_tasks
 from trainables.plan.stage_plan import Provenance, Stage
-from trainables.plan.starting_weights import encoder_folder, vision_folder
+from trainables.plan.starting_weights import encoder_folder, teacher_folder, vision_folder
 from trainables.ranks.jobs import EvaluateJob, Job, JobPlaces, JobResult, TrainJob
 from trainables.ranks.local_group import WorkerGroup
 from trainables.ranks.micro_batches import MemoryChange, MemoryKind, MicroBatches, in_passes, tokens_of
@@ -315,6 +315,7 @@ class StageMaker:
         scored = adapters.pop() if is_scored and adapters else None
         trained = self._asked_with(stage) if is_scored else stage.work
         vision = trained.vision if isinstance(trained, PhaseConfig) else None
+        teacher: str | None = getattr(stage.work, "teacher", None)
         return JobPlaces(
             encoder=base,
             adapters=tuple(adapters),
@@ -324,6 +325,7 @@ class StageMaker:
             cache=self._resources.cache,
             progress=self._resources.progress,
             vision=vision_folder(vision.tower) if vision else None,
+            teacher=teacher_folder(teacher) if teacher else None,
             predicted=self._resources.cache / "predicted" / stage.key if is_scored else None,
             parts={key: self.outcomes[key].stored.folder for key in stage.made_of} if stage.combination else {},
         )

@@ -83,6 +83,15 @@ _MINIATURE = (
         num_train_examples=6_000,
         notes="Drawn scenes and their captions.",
     ),
+    _miniature(
+        "distillation",
+        kind="distillation",
+        columns=_equal_names("text", "translation"),
+        metric="recall_at_1",
+        num_train_examples=6_000,
+        notes="Captions in English, each with its translation into one of 15 languages: the phase's `teacher`, a CLIP "
+        "text model, reads the English text.",
+    ),
     _seen_in_languages(
         "visual_nli",
         generator="entailment",
