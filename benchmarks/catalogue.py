@@ -133,7 +133,8 @@ def _chosen(options: argparse.Namespace) -> list[TaskSpec]:
     splits = {"train", "validation"}
     if options.tasks:
         return [spec for name in options.tasks if splits <= set((spec := task(name)).splits)]
-    here = [spec.name for spec in tasks().values() if is_here(spec, splits=splits, only_mirror=options.mirror)]
+    own = [spec for spec in tasks().values() if spec.kind != "distillation"]  # which needs a teacher as well
+    here = [spec.name for spec in own if is_here(spec, splits=splits, only_mirror=options.mirror)]
     return [task(name) for name in here]
 
 

@@ -191,6 +191,8 @@ def print_evaluations(evaluations: Mapping[str, Mapping[str, Mapping[str, float]
         for metric, languages in metrics.items():
             each = ", ".join(f"{language} {percent(score)}" for language, score in languages.items())
             print_wrapped(f"{task} {metric}: {percent(statistics.fmean(languages.values()))} ({each})", indent=2)
+        if all(metric.endswith("_without_images") for metric in metrics):
+            print_wrapped(f"{task} could not be asked with images: the trial has no vision tower for it", indent=2)
 
 
 def local_time(seconds: float) -> str:

@@ -96,6 +96,7 @@ def _encoder() -> str | None:
 def _is_intermediate(spec: TaskSpec) -> bool:
     """Return whether a task can train an intermediate phase of a search on real data."""
     is_other = isinstance(spec.source, CompositeSource | GeneratedSource) or spec in EVALUATION_TASKS
+    is_other |= spec.kind == "distillation"  # its phase needs a teacher as well
     return "train" in spec.splits and spec.name not in {TARGET, EVALUATION} and not is_other
 
 

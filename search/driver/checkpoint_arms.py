@@ -7,21 +7,21 @@ does not see them.
 from __future__ import annotations
 
 from spaces.space.tree import Space, every_setting
-from trainables.checks.preflight import check_tower, check_trial
+from trainables.checks.preflight import check_teacher_name, check_tower, check_trial
 from trainables.config import TrialConfig
 
-_ENCODER, _TOWER = "encoder.name", "vision.tower"
+_ENCODER, _TOWER, _TEACHER = "encoder.name", "vision.tower", ".teacher"
 
 
 def check_checkpoint_arms(space: Space, config: TrialConfig) -> None:
-    """Check every encoder and vision tower that a trial of a space can use.
+    """Check every encoder, vision tower and teacher that a trial of a space can use.
 
     Args:
         space: The space.
         config: One trial of it.
 
     Raises:
-        InputError: An encoder or vision tower cannot be found or loaded.
+        InputError: An encoder, vision tower or teacher cannot be found or loaded.
     """
     settings = [setting for setting in every_setting(space.root) if isinstance(setting.value, str)]
     for setting in settings:
@@ -30,3 +30,5 @@ def check_checkpoint_arms(space: Space, config: TrialConfig) -> None:
             check_trial(config.model_copy(update={"encoder": encoder}))
         elif setting.field.endswith(_TOWER):
             check_tower(setting.field.removesuffix(f".{_TOWER}"), str(setting.value))
+        elif setting.field.endswith(_TEACHER):
+            check_teacher_name(str(setting.value))

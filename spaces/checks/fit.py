@@ -36,6 +36,7 @@ def check_trial(trial: BoundTrial, *, family: JsonValue = None) -> None:
 
 
 def _check_phase(phase: PhaseConfig, *, name: str, origins: Mapping[str, str]) -> None:
+    _check_teacher(phase, name=name, origins=origins)
     origin = origin_of(f"{name}.mixture", origins=origins)
     with_images = [task for task in phase.mixture if _task(task, origin=origin).has_images]
     if with_images and phase.vision is None:
@@ -44,6 +45,20 @@ def _check_phase(phase: PhaseConfig, *, name: str, origins: Mapping[str, str]) -
         raise ConfigError(
             origin_of(f"{name}.vision", origins=origins),
             f"a vision tower is set, but no task of {', '.join(phase.mixture)} has images; remove it",
+        )
+
+
+def _check_teacher(phase: PhaseConfig, *, name: str, origins: Mapping[str, str]) -> None:
+    origin = origin_of(f"{name}.mixture", origins=origins)
+    learning = [task for task in phase.mixture if _task(task, origin=origin).kind == "distillation"]
+    if learning and phase.teacher is None:
+        raise ConfigError(
+            origin, f"{learning[0]!r} learns the vectors of a teacher, but the phase has none; set `teacher`"
+        )
+    if phase.teacher is not None and not learning:
+        raise ConfigError(
+            origin_of(f"{name}.teacher", origins=origins),
+            f"a teacher is set, but no task of {', '.join(phase.mixture)} is of kind distillation; remove it",
         )
 
 

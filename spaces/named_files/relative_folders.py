@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-FIELDS = ("encoder.name", "vision.tower", "masked_lm.texts")
-"""Ends of the paths of fields that can hold a folder: an encoder, a vision tower, texts of languages."""
+FIELDS = ("encoder.name", "vision.tower", ".teacher", "masked_lm.texts")
+"""Ends of the paths of fields that can hold a folder: an encoder, a vision tower, a teacher, texts of languages."""
 
 
 def with_folders_beside(value: JsonValue, *, folder: Path, path: str = "") -> JsonValue:

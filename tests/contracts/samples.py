@@ -20,6 +20,7 @@ from PIL import Image
 
 from trainables.data.sources.locator import locate_dataset
 from trainables.errors import UnavailableError
+from trainables.tasks.annotation_source import AnnotationSource
 from trainables.tasks.bitext_source import BitextSource
 from trainables.tasks.caption_source import CaptionSource
 from trainables.tasks.pool_sources import EntityPoolSource, SentencePoolSource
@@ -43,7 +44,7 @@ def is_here(spec: TaskSpec) -> bool:
         return is_here(task(spec.source.task))
     if spec.name in DEV_ALONE:
         return False
-    if isinstance(spec.source, CorpusSource | BitextSource | EntityPoolSource | CaptionSource):
+    if isinstance(spec.source, CorpusSource | BitextSource | EntityPoolSource | CaptionSource | AnnotationSource):
         return False  # a user's corpus is none of a test's business
     try:
         return not isinstance(spec.source, HubSource) or locate_dataset(spec.source.repository).kind == "mirror"
@@ -60,18 +61,13 @@ def write_sample(spec: TaskSpec, mirror: Path, *, language: str) -> None:
         case SentencePoolSource():
             for name in spec.source.pool:
                 write_sample(task(spec.source.task), mirror, language=name)
-        case CorpusSource():
-            write_corpus(mirror / "corpus")
-        case BitextSource():
-            write_bitext(mirror / "bitext")
-        case EntityPoolSource():
-            write_entities(mirror / "entities")
-        case CaptionSource():
-            write_captions(mirror / "captions")
+        case AnnotationSource():
+            write_annotations(mirror / spec.name, spec=spec, languages=(language,))
         case HubSource():
             _write_repository(spec, mirror / "datasets" / spec.source.repository, language=language)
         case _:
-            raise AssertionError(spec.source)
+            folder, write = _OWN_FOLDERS[spec.source.type]
+            write(mirror / folder)
 
 
 def write_corpus(folder: Path) -> None:
@@ -141,6 +137,34 @@ def write_entities(folder: Path, *, languages: Sequence[str] = ("en", "de")) -> 
             for number, name in list(enumerate(names))[first::2]
         ]
         _write_jsonl(folder / f"wikinews_mentions-{split}.jsonl", articles)
+
+
+def write_annotations(folder: Path, *, spec: TaskSpec, languages: Sequence[str] = ("en", "de")) -> None:
+    """Write IGLUE's files of a task: a line for each sentence on a picture, and the pictures."""
+    assert isinstance(spec.source, AnnotationSource)
+    rows = _images(random.Random(spec.name), num_labels=len(spec.labels))
+    names = [f"{1_000 + number}" for number in range(NUM_ROWS)]
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    for name, image in zip(names, rows["image"], strict=True):
+        (folder / "images" / f"{name}.jpg").write_bytes(image["bytes"])
+    for language in languages:
+        lines = [_annotated(spec, number=number, name=name, rows=rows) for number, name in enumerate(names)]
+        (folder / "annotations" / language).mkdir(parents=True, exist_ok=True)
+        _write_jsonl(folder / "annotations" / language / "test.jsonl", lines)
+
+
+def _annotated(spec: TaskSpec, *, number: int, name: str, rows: Rows) -> dict[str, Any]:
+    text = f"{rows['hypothesis'][number]} {number}"
+    if spec.name == "xflickrco":
+        return {"sentences": [text], "id": name, "img_path": f"{name}.jpg"}
+    return {
+        "gold_label": spec.label_values[rows["label"][number]],
+        "sentence1": text,
+        "sentence2": text,
+        "captionID": f"{name}.jpg#0",
+        "pairID": f"{name}.jpg#0r1e",
+        "Flikr30kID": name,
+    }
 
 
 def _article(name: str, *, number: int, language: str) -> dict[str, Any]:
@@ -314,7 +338,8 @@ def _picture(row: int) -> bytes:
 def _texts(rng: random.Random, *, num_labels: int) -> Rows:
     del num_labels
     texts = [_text(rng) for _ in range(NUM_ROWS)]
-    return {"text": texts, "text_pair": texts[::-1], "query": texts, "candidate": texts}
+    pairs = {"text_pair": texts[::-1], "translation": texts[::-1]}
+    return {**pairs, "text": texts, "query": texts, "candidate": texts}
 
 
 _ROWS: Mapping[KindName, Callable[..., Rows]] = {
@@ -328,4 +353,14 @@ _ROWS: Mapping[KindName, Callable[..., Rows]] = {
     "visual_question_answering": _images,
     "masked_lm": _texts,
     "text_retrieval": _texts,
+    "distillation": _texts,
 }
+
+
+_OWN_FOLDERS: dict[str, tuple[str, Callable[[Path], None]]] = {
+    "corpus": ("corpus", write_corpus),
+    "bitext": ("bitext", write_bitext),
+    "entities": ("entities", write_entities),
+    "captions": ("captions", write_captions),
+}
+"""Type of a source in a user's own folder -> the folder in the mirror, and what fills it."""

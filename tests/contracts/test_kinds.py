@@ -63,6 +63,7 @@ ROWS: dict[KindName, dict[str, list[Any]]] = {
     "tagging": {"tokens": [[text] * 3 for text in TEXTS], "tags": [[0, 1, None], [2, 2, -1]] + [[0, 1, 2]] * (NUM - 2)},
     "masked_lm": {"text": TEXTS, "text_pair": TEXTS[::-1]},
     "text_retrieval": {"query": TEXTS, "candidate": TEXTS[::-1]},
+    "distillation": {"text": TEXTS, "translation": [*TEXTS[:-1], TEXTS]},
 }
 NUM_TENSORS = {
     "sentence_pair": 3,
@@ -75,6 +76,7 @@ NUM_TENSORS = {
     "visual_question_answering": 4,
     "masked_lm": 3,
     "text_retrieval": 2,
+    "distillation": 2,
 }
 LISTS = {"input_ids", "choice_lengths", "caption_lengths", "word_starts", "tags"}
 KINDS = [kind(name) for name in get_args(KindName)]
@@ -316,6 +318,24 @@ def test_retrieval_finds_the_own_image_and_a_collapsed_model_scores_chance() -> 
     assert retrieval.score({"texts": eye, "images": eye}, rows, spec=spec) == 1.0
     assert retrieval.score({"texts": eye[:100], "images": np.roll(eye[:100], 1, axis=0)}, rows, spec=spec) == 0.0
     assert retrieval.score({"texts": ones, "images": ones}, rows, spec=spec) == pytest.approx((1 + 1) / 150)
+
+
+def test_each_caption_is_taught_and_each_translation_is_read() -> None:
+    captions = encoded(kind("distillation"), {"text": [["a star", "a red star"], None, "x"]})
+    assert (captions["taught"], captions["row"]) == (["a star", "a red star", "x"], [0, 0, 2])
+    translated = encoded(
+        kind("distillation"), {"text": ["a star", "x"], "translation": [["ein Stern", "une étoile"], None]}
+    )
+    assert (translated["taught"], translated["row"]) == (["a star", "a star"], [0, 0])
+    assert translated["input_ids"][0] != translated["input_ids"][1]
+
+
+def test_a_student_is_scored_by_how_often_it_is_nearest_to_its_own_text() -> None:
+    eye, spec = np.eye(8), spec_of(kind("distillation"))
+    right = {"student": eye, "teacher": eye}
+    wrong = {"student": eye, "teacher": np.roll(eye, 1, axis=0)}
+    assert kind("distillation").score(right, {"length": [1] * 8}, spec=spec) == 1.0
+    assert kind("distillation").score(wrong, {"length": [1] * 8}, spec=spec) == 0.0
 
 
 def test_texts_without_a_partner_are_in_the_pool_and_ask_for_none() -> None:

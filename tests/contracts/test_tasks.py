@@ -21,12 +21,14 @@ from tests.contracts.samples import (
     NUM_ROWS,
     is_here,
     sample_rows,
+    write_annotations,
     write_bitext,
     write_captions,
     write_corpus,
     write_entities,
     write_sample,
 )
+from tests.tiny_teacher import write_teacher
 from trainables.config import PhaseConfig, VisionConfig
 from trainables.data.encoded_split import EncodedRequest, EncodedTask, PixelFormat, TokenizerSource, open_encoded_task
 from trainables.data.sources.readable import check_readable
@@ -39,8 +41,10 @@ from trainables.tasks.kinds.by_name import kind
 from trainables.tasks.kinds.kind import EncodingContext
 from trainables.tasks.registry import task, tasks
 from trainables.tasks.spec import GeneratedSource, TaskSpec
+from trainables.training.teacher_vectors import FrozenTeacher, making_vectors, with_teacher_vectors
 from trainables.training.trainer import Rank
 
+MINIATURE = Path(trainables.__file__).parent / "miniature" / "assets" / "encoder"
 MAX_LENGTH = 64
 NUM_STEPS = 12
 VISION = VisionConfig(num_layers=1, hidden_size=16, image_size=16, patch_size=8)
@@ -55,8 +59,7 @@ every_task = pytest.mark.parametrize("name", list(tasks()))
 
 @cache
 def _tokenizer() -> TokenizerSource:
-    folder = Path(trainables.__file__).parent / "miniature" / "assets" / "encoder"
-    return TokenizerSource(tokenizer=load_tokenizer(folder), fingerprint="miniature")
+    return TokenizerSource(tokenizer=load_tokenizer(MINIATURE), fingerprint="miniature")
 
 
 def _language(spec: TaskSpec) -> str:
@@ -85,6 +88,10 @@ def spec(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TaskSpec
     monkeypatch.setenv("XSTILTS_MEWSLIX", str(tmp_path / "entities"))
     write_captions(tmp_path / "captions")
     monkeypatch.setenv("XSTILTS_MULTI30K", str(tmp_path / "captions"))
+    monkeypatch.setenv("XSTILTS_XVNLI", str(tmp_path / "xvnli"))
+    monkeypatch.setenv("XSTILTS_XFLICKRCO", str(tmp_path / "xflickrco"))
+    for one in ("xvnli", "xflickrco"):
+        write_annotations(tmp_path / one, spec=task(one))
     found = task(name)
     if not is_here(found):
         write_sample(found, tmp_path, language=_language(found))
@@ -114,7 +121,7 @@ def _opened(spec: TaskSpec, folder: Path) -> EncodedTask:
     )
 
 
-def _model(spec: TaskSpec) -> TaskModel:
+def _model(spec: TaskSpec, *, teacher: Path | None) -> TaskModel:
     encoder = new_encoder(
         {
             "model_type": "xlm-roberta",
@@ -132,7 +139,7 @@ def _model(spec: TaskSpec) -> TaskModel:
         return TaskModel(encoder, heads={spec.name: MeanStateHead(1)}, vision=None)
     fields: dict[str, Any] = {"mixture": {spec.name: 1.0}, "steps": 1, "dropout": 0.0}
     phase = PhaseConfig(**fields, vision=VISION if spec.has_images else None)
-    return build_task_model(phase, {spec.name: spec}, encoder=encoder)
+    return build_task_model(phase, {spec.name: spec}, encoder=encoder, teacher_folder=teacher)
 
 
 def _train(model: TaskModel, encoded: EncodedTask) -> list[float]:
@@ -152,7 +159,13 @@ def _train(model: TaskModel, encoded: EncodedTask) -> list[float]:
 def test_a_task_is_read_encoded_trained_and_scored(spec: TaskSpec, tmp_path: Path) -> None:
     assert _is_readable(spec, _language(spec))
     encoded = _opened(spec, tmp_path / "cache")
-    model = _model(encoded.spec)
+    teacher = None
+    if spec.kind == "distillation":
+        teacher = write_teacher(tmp_path / "teacher", tokenizer=MINIATURE)
+        frozen = FrozenTeacher(folder=teacher, identity="random", cache=tmp_path / "cache", device=CPU.device)
+        list(making_vectors(encoded, teacher=frozen))
+        encoded = with_teacher_vectors(encoded, teacher=frozen)
+    model = _model(encoded.spec, teacher=teacher)
 
     losses = [1.0, 0.0] if spec.is_retrieval else _train(model, encoded)  # the encoder is scored as it is
     outputs = predict(model, encoded, head=spec.name, rank=CPU, tokens_per_micro_batch=1024)

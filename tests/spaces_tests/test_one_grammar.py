@@ -61,6 +61,7 @@ PHASE: dict[str, list[dict[str, Any]]] = {
     "freeze_layers": [{"freeze_layers": 1, "freeze_embeddings": True}],
     "num_examples": [{"num_examples": 50}, {"num_examples": None}],
     "num_dev_items": [{"num_dev_items": 0}],
+    "teacher": [{"teacher": None}, {"teacher": 3}],
     "seed": [{"seed": 3}],
     "head_seed": [{"head_seed": 3}],
     "average.seeds": [{"average": {"seeds": 2}}, {"average.seeds": 2}, {"average": 2}],
@@ -86,6 +87,10 @@ FORMS: dict[str, list[dict[str, Any]]] = {
         for field, forms in PHASE.items()
         if not field.startswith("average.")
     },
+    "intermediate.teacher": [
+        {"intermediate.teacher": "some/clip", "intermediate.mixture": "miniature_distillation"},
+        {"intermediate": {"teacher": None}},
+    ],
     "target": [{"target": {}}, {"target": {"epochs": 3}}, {"target.steps": {"int": [1, 9]}}, {"target": "mnli"}],
     "a field twice": [
         {"target": {"steps": 3}, "target.steps": 3},

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from trainables.config import EncoderConfig, EngineConfig, EvaluationConfig, PhaseConfig, TrialConfig, VisionConfig
-from trainables.plan.starting_weights import vision_folder
+from trainables.plan.starting_weights import teacher_folder, vision_folder
 from trainables.ranks.jobs import JobPlaces, JobResult, TrainJob
 from trainables.ranks.local_group import LocalGroup
 from trainables.tasks.auxiliary_mlm import phase_specs
@@ -88,6 +88,7 @@ class Bench:
             output=output,
             cache=self.cache,
             vision=vision_folder(work.vision.tower) if work.vision else None,
+            teacher=teacher_folder(work.teacher) if work.teacher else None,
             state=state,
             checkpoints=checkpoints,
         )

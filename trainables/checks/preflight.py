@@ -8,11 +8,13 @@ from trainables.checks.controls import check_controls
 from trainables.config import EngineConfig, EvaluationConfig, PhaseConfig, TrialConfig
 from trainables.config.deepspeed_settings import ZERO
 from trainables.config.literature import LITERATURE
+from trainables.config.phases import INTERMEDIATE_TOWER
 from trainables.data.labels.left_out import tell_once, warnings_of
-from trainables.data.sources.locator import locate_model, locate_vision, mirror_folder
+from trainables.data.sources.locator import locate_model, locate_teacher, locate_vision, mirror_folder
 from trainables.data.sources.readable import check_content, check_readable
 from trainables.errors import ConfigError
 from trainables.models.pretrained.encoder_folder import check_encoder_folder, encoder_shape, max_tokens
+from trainables.models.pretrained.teacher_folder import check_teacher_folder
 from trainables.models.pretrained.vision_folder import check_vision_folder
 from trainables.models.vision_shape import num_tokens
 from trainables.plan.mixture import further_dev_languages
@@ -58,6 +60,7 @@ def _check_phase(phase: str, work: PhaseConfig) -> None:
     if work.vision is not None and not with_images:
         message = f"has no effect: no task of {', '.join(work.mixture)} has images; remove vision"
         raise ConfigError(f"{phase}.vision", message)
+    check_teacher(phase, work)
     for spec in specs:
         if spec.is_retrieval:
             message = (
@@ -79,13 +82,41 @@ def _check_phase(phase: str, work: PhaseConfig) -> None:
         check_tower(phase, work.vision.tower)
 
 
+def check_teacher(phase: str, work: PhaseConfig) -> None:
+    """Check that a phase has a teacher if it needs one, and that the teacher can be found and loaded.
+
+    Raises:
+        InputError: The teacher is missing, has no effect, or cannot be found or loaded.
+    """
+    learning = [name for name in work.mixture if task(name).kind == "distillation"]
+    if learning and work.teacher is None:
+        rule = f"is missing, but {learning[0]!r} learns the vectors of a teacher"
+        raise ConfigError(f"{phase}.teacher", f"{rule}; name a CLIP text model, by hub name or folder")
+    if work.teacher is not None and not learning:
+        rule = f"has no effect: no task of {', '.join(work.mixture)} is of kind distillation"
+        raise ConfigError(f"{phase}.teacher", f"{rule}; remove teacher")
+    if work.teacher is not None:
+        check_teacher_name(work.teacher)
+
+
+def check_teacher_name(name: str) -> None:
+    """Check that a teacher can be found, and loaded if it is on this machine.
+
+    Raises:
+        InputError: It cannot be found or loaded.
+    """
+    folder = locate_teacher(name).path
+    if folder is not None:
+        check_teacher_folder(folder)
+
+
 def check_tower(phase: str, tower: str) -> None:
     """Check that the vision tower of a phase can be found and loaded.
 
     Raises:
         InputError: The tower cannot be found or loaded.
     """
-    if tower == "small":
+    if tower in {"small", INTERMEDIATE_TOWER}:
         return
     location = locate_vision(tower)
     if location.path is not None and not (location.path / "config.json").is_file():
@@ -107,6 +138,9 @@ def _check_target(place: str, phases: tuple[PhaseConfig, ...], *, evaluation: Ev
     """Check that the evaluation can use the head of the last phase."""
     evaluated = task(evaluation.task)
     further = place.removesuffix(".evaluation")
+    if evaluated.has_images and place == "evaluation":
+        message = f"{evaluated.name!r} has images, and is scored only as a further target; put it under `further`"
+        raise ConfigError(f"{place}.task", message)
     if not phases and not evaluated.is_retrieval:
         message = (
             f"is empty, but {evaluated.name!r} is {evaluated.kind} and needs a trained head; give at least one phase"
@@ -118,11 +152,17 @@ def _check_target(place: str, phases: tuple[PhaseConfig, ...], *, evaluation: Ev
             message = f"has the tasks {names}; a target phase has one task; give each task its own phase"
             raise ConfigError(f"{further}.target.{number}.mixture", message)
     if phases and not evaluated.is_retrieval:
-        _check_head(f"{place}.task", target=task(next(iter(phases[-1].mixture))), evaluated=evaluated)
+        _check_head(f"{place}.task", phase=phases[-1], evaluated=evaluated)
 
 
-def _check_head(place: str, *, target: TaskSpec, evaluated: TaskSpec) -> None:
-    recipe = LITERATURE.get(evaluated.name)
+def _check_head(place: str, *, phase: PhaseConfig, evaluated: TaskSpec) -> None:
+    target, recipe = task(next(iter(phase.mixture))), LITERATURE.get(evaluated.name)
+    if target.control is not None and evaluated.has_images:
+        target = task(target.control.of)
+        tell_once(
+            f"{evaluated.name} cannot be asked with images: the trial's intermediate phase has no vision tower; it is "
+            "scored without images, after training on the texts alone"
+        )
     alike = recipe is not None and target.name in (*recipe.training, *recipe.also_fits)
     if target.kind != evaluated.kind or not (alike or target.labels == evaluated.labels):
         message = (
@@ -147,6 +187,9 @@ def _check_evaluation(place: str, evaluation: EvaluationConfig) -> None:
     if missing:
         rule = f"{spec.name!r} has no language {missing[0]!r}; it has {' '.join(spec.languages)}"
         raise ConfigError(f"{place}.languages", f"{rule}; choose from these")
+    if spec.kind == "image_text_retrieval" and ("en" not in evaluation.languages or len(evaluation.languages) == 1):
+        rule = "without images, captions are compared with the English ones"
+        raise ConfigError(f"{place}.languages", f"{rule}; list `en` and at least one other language")
     if evaluation.split not in spec.splits:
         rule = f"{spec.name!r} has no split {evaluation.split!r}; it has {', '.join(spec.splits)}"
         raise ConfigError(f"{place}.split", f"{rule}; choose another task")
@@ -226,14 +269,22 @@ def _check_lengths(config: TrialConfig, *, num_positions: int) -> None:
                 f"is {length}, but {name!r} reads at most {num_positions} tokens; set it to {num_positions} or less"
             )
             raise ConfigError(f"{part}.max_length", message)
-    for phase, work in phases_of(config).items():
+    with_images = {phase: (work, work.max_length) for phase, work in phases_of(config).items()}
+    for place, phases in _targets(config).items():
+        if _has_tower(phases):
+            with_images[place] = (phases[-1], evaluations_of(config)[place].max_length)
+    for place, (work, length) in with_images.items():
         num_image_tokens = _num_image_tokens(work)
-        if num_image_tokens + work.max_length > num_positions:
+        if num_image_tokens + length > num_positions:
             message = (
-                f"is {work.max_length}, and {num_image_tokens} image tokens are added, but {name!r} reads at most "
+                f"is {length}, and {num_image_tokens} image tokens are added, but {name!r} reads at most "
                 f"{num_positions} tokens in total; set it to {num_positions - num_image_tokens} or less"
             )
-            raise ConfigError(f"{phase}.max_length", message)
+            raise ConfigError(f"{place}.max_length", message)
+
+
+def _has_tower(phases: tuple[PhaseConfig, ...]) -> bool:
+    return bool(phases) and phases[-1].vision is not None
 
 
 def _num_image_tokens(work: PhaseConfig) -> int:
@@ -248,18 +299,20 @@ def _num_image_tokens(work: PhaseConfig) -> int:
 
 def _check_data(config: TrialConfig) -> None:
     """Check every split and language of a task that the trial reads, each once."""
-    wanted: dict[tuple[str, str, str], None] = {}
+    wanted: dict[tuple[str, str, str], bool] = {}
     for work in phases_of(config).values():
         for name in work.mixture:
             language = task(name).training_language
-            wanted[name, "train", language] = None
+            wanted[name, "train", language] = True
             if work.num_dev_items:
-                wanted |= {(name, "validation", one): None for one in (language, *further_dev_languages(task(name)))}
-    for evaluation in evaluations_of(config).values():
+                dev = (language, *further_dev_languages(task(name)))
+                wanted |= {(name, "validation", one): True for one in dev}
+    for place, evaluation in evaluations_of(config).items():
         for language in evaluation.languages:
-            wanted[evaluation.task, evaluation.split, language] = None
-    for name, split, language in wanted:
-        for warning in warnings_of(check_readable(task(name), split=split, language=language)):
+            wanted[evaluation.task, evaluation.split, language] = _has_tower(_targets(config)[place])
+    for (name, split, language), with_images in wanted.items():
+        spec = task(name) if with_images else task(name).without_images()
+        for warning in warnings_of(check_readable(spec, split=split, language=language)):
             tell_once(warning)
-        check_content(task(name), split=split, language=language)
+        check_content(spec, split=split, language=language)
     check_beside_data(config)

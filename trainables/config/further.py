@@ -10,8 +10,11 @@ from pydantic import Field
 from trainables.config.evaluation import EvaluationConfig
 from trainables.config.frozen import FrozenModel
 from trainables.config.literature import GROUPS, LITERATURE, Recipe
-from trainables.config.phases import PhaseConfig
+from trainables.config.phases import INTERMEDIATE_TOWER, PhaseConfig, VisionConfig
 from trainables.errors import near_matches
+
+TEXTS_ALONE = "@captions_only"
+"""Ending of the name of a task with images that is trained on without them (`trainables/tasks/controls.py`)."""
 
 
 class FurtherTarget(FrozenModel):
@@ -46,6 +49,30 @@ def fill_further(value: Any, *, main: str | None) -> Any:
         return value
     given = cast("Mapping[str, Any]", value)
     return {name: _filled(str(name), body) for name, body in given.items()}
+
+
+def with_tower(target: FurtherTarget, *, intermediate: PhaseConfig | None) -> FurtherTarget:
+    """Return a further target whose phases name their own vision tower, where they name that of the intermediate phase.
+
+    Without a tower there, a phase trains on the texts of its task alone (the control `captions_only`), with the same
+    settings: the trial cannot be asked with images, and is scored without them.
+
+    Args:
+        target: The further target.
+        intermediate: The trial's intermediate phase.
+    """
+    tower = intermediate.vision if intermediate is not None else None
+    phases = tuple(_with_tower_of(phase, tower=tower) for phase in target.target)
+    return target.model_copy(update={"target": phases})
+
+
+def _with_tower_of(phase: PhaseConfig, *, tower: VisionConfig | None) -> PhaseConfig:
+    if phase.vision is None or phase.vision.tower != INTERMEDIATE_TOWER:
+        return phase
+    if tower is not None:
+        return phase.model_copy(update={"vision": tower})
+    texts = {name if "@" in name else f"{name}{TEXTS_ALONE}": weight for name, weight in phase.mixture.items()}
+    return phase.model_copy(update={"vision": None, "mixture": texts})
 
 
 def _members(group: str, *, main: str | None) -> list[str]:
@@ -94,4 +121,6 @@ def _filled_phase(phase: Any, *, task: str | None, recipe: Recipe | None) -> Any
         settings |= {"learning_rate": recipe.learning_rate, "max_length": recipe.max_length}
         if "steps" not in given:
             settings["epochs"] = recipe.epochs
+        if recipe.has_images:
+            settings["vision"] = {"tower": INTERMEDIATE_TOWER}
     return settings | given

@@ -1,9 +1,10 @@
-"""Settings with which the literature trains and scores each evaluation task: XTREME, XTREME-R and their scripts.
+"""Settings with which the literature trains and scores each evaluation task: XTREME, XTREME-R, IGLUE, their scripts.
 
 Plain data that imports no other module of xstilts, so that configurations can take defaults from it.
 
-Sources: Hu et al. 2020 (arXiv 2003.11080), Ruder et al. 2021 (arXiv 2104.07412), and the hyperparameters of the scripts
-in google-research/xtreme (`scripts/train_*.sh`, `run_tatoeba.sh`, `run_bucc2018.sh`).
+Sources: Hu et al. 2020 (arXiv 2003.11080), Ruder et al. 2021 (arXiv 2104.07412), the hyperparameters of the scripts in
+google-research/xtreme (`scripts/train_*.sh`, `run_tatoeba.sh`, `run_bucc2018.sh`), and Bugliarello et al. 2022 (IGLUE,
+arXiv 2201.11732): its languages and training sets, with XTREME's hyperparameters, which suit an XLM-R.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ class Recipe:
     """Similarity that retrieval compares texts by."""
     max_length: int = 128
     """Maximum length of an input in tokens, in training and scoring."""
+    has_images: bool = False
+    """Whether the training sets have images, so that a trial with a vision tower is asked with images."""
 
 
 def _codes(text: str) -> tuple[str, ...]:
@@ -71,6 +74,15 @@ LITERATURE: Mapping[str, Recipe] = MappingProxyType(
         "tatoeba": Recipe(languages=_TATOEBA, max_length=512),
         "lareqa": Recipe(languages=_codes(_XQUAD), max_length=256),
         "mewsli_x": Recipe(languages=_codes("ar de en es fa ja pl ro ta tr uk"), max_length=64),
+        "xvnli": Recipe(
+            languages=_codes("ar en es fr ru"), training=("snli_ve",), also_fits=("e_snli_ve",), has_images=True
+        ),
+        "xflickrco": Recipe(
+            languages=_codes("de en es id ja ru tr zh"),
+            training=("flickr30k",),
+            also_fits=("coco_captions",),
+            has_images=True,
+        ),
     }
 )
 """Evaluation task -> its settings in the literature."""

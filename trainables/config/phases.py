@@ -44,11 +44,16 @@ class ScheduleConfig(FrozenModel):
         return self
 
 
+INTERMEDIATE_TOWER = "intermediate"
+"""Name of a further target's tower that means: the tower of the trial's intermediate phase, if that has one."""
+
+
 class VisionConfig(FrozenModel):
     """The vision tower of a phase with images. It is discarded after the phase."""
 
     tower: str = "small"
-    """`small`: a ViT trained in the phase; `miniature`: the shipped one; else a vision model, by hub name or path."""
+    """`small`: a ViT trained in the phase; `miniature`: the shipped one; `intermediate`: in a further target, that of
+    the trial's intermediate phase; else a vision model, by hub name or path."""
     freeze: bool = False
     """Whether the tower's weights are frozen. Use it with a tower from the hub."""
     num_layers: int = Field(default=4, ge=1, le=24)
@@ -73,6 +78,9 @@ class VisionConfig(FrozenModel):
                 )
                 raise ValueError(msg)
             return self
+        if self.tower == INTERMEDIATE_TOWER and self.freeze:
+            msg = "freeze has no effect on tower 'intermediate', which the intermediate phase defines; remove it"
+            raise ValueError(msg)
         for name in ("num_layers", "hidden_size", "image_size", "patch_size"):
             if _is_set(self, name):
                 rule = f"{name} has no effect on tower {self.tower!r}, whose checkpoint defines it"
@@ -125,6 +133,9 @@ class PhaseConfig(FrozenModel):
     """Number of items of its English dev split on which each task is scored after training; 0 skips the scoring."""
     vision: VisionConfig | None = None
     """Vision tower. A task with images needs it; without such a task it is not allowed."""
+    teacher: str | None = Field(default=None, min_length=1)
+    """CLIP text model, by hub name or path, whose sentence vectors are learnt. Tasks of kind `distillation` need it;
+    without such a task it is not allowed."""
     seed: int = Field(default=0, ge=0, lt=2**31)
     """Seed of data order, dropout, masking and new heads."""
     head_seed: int | None = Field(default=None, ge=0, lt=2**31)
@@ -221,7 +232,7 @@ class PhaseConfig(FrozenModel):
         return self
 
     def part(self, task: str) -> PhaseConfig:
-        """Return the phase that trains one part of a merge, with the vision tower of the whole.
+        """Return the phase that trains one part of a merge, with the vision tower and the teacher of the whole.
 
         Args:
             task: A task of the mixture.
@@ -231,7 +242,7 @@ class PhaseConfig(FrozenModel):
         """
         assert self.merge is not None  # noqa: S101  (the caller asks for a part of a merge)
         changes = self.merge.parts.get(task, {})
-        of_whole = {"mixture", "sampling", "merge", "average", "vision", "beside", "adapter"}
+        of_whole = {"mixture", "sampling", "merge", "average", "vision", "teacher", "beside", "adapter"}
         if fixed := sorted(of_whole & changes.keys()):
             msg = f"merge.parts.{task} sets {fixed[0]!r}, which is a setting of the whole phase; remove it there"
             raise ValueError(msg)

@@ -9,9 +9,9 @@ from pydantic import Field, JsonValue, ValidationInfo, field_validator
 from trainables.config.deepspeed_settings import decisive, settings_problem
 from trainables.config.evaluation import EvaluationConfig
 from trainables.config.frozen import FrozenModel
-from trainables.config.further import FurtherTarget, fill_further
+from trainables.config.further import FurtherTarget, fill_further, with_tower
 from trainables.config.pass_tokens import UNSETTLED_PASS_TOKENS, tokens_or_auto
-from trainables.config.phases import PhaseConfig
+from trainables.config.phases import INTERMEDIATE_TOWER, PhaseConfig
 
 
 class EncoderConfig(FrozenModel):
@@ -160,7 +160,7 @@ class TrialConfig(FrozenModel):
     """Zero-shot evaluation: the sweep's objective."""
     further: dict[str, FurtherTarget] = Field(default_factory=dict[str, FurtherTarget])
     """Evaluation task -> its target, trained from the same intermediate encoder. A list of evaluation tasks, `xtreme`
-    or `xtreme_r` takes the settings of the literature."""
+    or `xtreme_r` takes the settings of the literature. Vision towers `intermediate` are replaced by those they name."""
     engine: EngineConfig = EngineConfig()
     """Settings that run the training."""
 
@@ -184,4 +184,13 @@ class TrialConfig(FrozenModel):
             if evaluation and evaluation.task == name:
                 msg = f"the trial is already scored on {name!r} (`evaluation`); remove one of the two"
                 raise ValueError(msg)
-        return further
+        intermediate = info.data.get("intermediate")
+        return {name: with_tower(target, intermediate=intermediate) for name, target in further.items()}
+
+    @field_validator("pretraining", "intermediate", "target")
+    @classmethod
+    def _names_its_own_tower(cls, phase: PhaseConfig | None) -> PhaseConfig | None:
+        if phase is not None and phase.vision is not None and phase.vision.tower == INTERMEDIATE_TOWER:
+            msg = "vision.tower is 'intermediate', which only phases of further targets can name; name a tower"
+            raise ValueError(msg)
+        return phase

@@ -28,7 +28,7 @@ from trainables.errors import TaskDataError
 from trainables.results import SplitRows
 from trainables.tasks.kinds.by_name import kind
 from trainables.tasks.kinds.kind import CollateContext, Kind
-from trainables.tasks.spec import TaskSpec
+from trainables.tasks.spec import IMAGE_COLUMNS, TaskSpec
 
 if TYPE_CHECKING:
     import torch
@@ -90,6 +90,19 @@ class EncodedTask:
         """Return the task with each of its `image_files` replaced, for example by features computed from it."""
         task = copy.copy(self)
         task.columns = {**self.columns, **self._image_columns(images)}
+        return task
+
+    def with_column(self, name: str, values: Sequence[Any]) -> EncodedTask:
+        """Return the task with one of its columns replaced, for example by vectors computed from it."""
+        task = copy.copy(self)
+        task.columns = {**self.columns, name: values}
+        return task
+
+    def without_images(self) -> EncodedTask:
+        """Return the task asked without images: the same examples, whose batches hold no images."""
+        task = copy.copy(self)
+        task.spec = self.spec.without_images()
+        task.columns = {name: values for name, values in self.columns.items() if name not in self.spec.image_columns}
         return task
 
     def batch(
@@ -197,8 +210,8 @@ def _load(request: EncodedRequest) -> _Loaded:
 
 
 def _check_columns(spec: TaskSpec) -> None:
-    # A control of captions has single texts; in every other task, a missing side is a mistake.
-    optional = {"hypothesis"} if spec.control else set[str]()
+    # A control of captions has single texts, and a task can be asked without its images; all else is a mistake.
+    optional = {"hypothesis"} if spec.control else set(IMAGE_COLUMNS.get(spec.kind, ()))
     missing = [name for name in kind(spec.kind).required_columns if name not in spec.columns and name not in optional]
     if missing:
         msg = (

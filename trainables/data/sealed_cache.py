@@ -27,7 +27,7 @@ from trainables.stage_store.checksums import FileEntry, file_entry, is_of_the_di
 SEAL = "checksums.json"
 """Name of the file that holds the checksums of the others; written last."""
 
-KINDS = ("encoded", "vision")
+KINDS = ("encoded", "vision", "teacher")
 """Folders of a cache whose content decides results."""
 
 DAMAGED = "damaged"

@@ -7,8 +7,10 @@ A unit is named by its first item.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
+from typing import cast
 
 from trainables.data.encoded_split import EncodedTask
+from trainables.data.images import IndirectColumn
 
 
 def item_ids(task: EncodedTask) -> dict[int, str]:
@@ -18,11 +20,14 @@ def item_ids(task: EncodedTask) -> dict[int, str]:
 
 
 def premise_units(task: EncodedTask) -> dict[int, str]:
-    """Return row in the source -> name of its premise's unit; empty for a kind without premises.
+    """Return row in the source -> name of its premise's unit; empty for a kind without premises. An image is one.
 
     The premise is what stands before the first separator. The template's last token is the separator too. A premise
     that was cut off counts as another one.
     """
+    if task.spec.kind == "image_classification" and task.spec.has_images:
+        images = cast("IndirectColumn", task.columns["image"])
+        return _units(task, shared=images.numbers.tolist())
     if task.spec.kind != "sentence_pair" or task.spec.has_images:
         return {}
     pairs = (list(map(int, ids[:length])) for ids, length in zip(task.columns["input_ids"], task.lengths, strict=True))

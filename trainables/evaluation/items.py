@@ -18,7 +18,7 @@ from trainables.evaluation.item_units import item_ids, paragraph_units, premise_
 from trainables.tasks.kinds.span_qa import answers_given
 from trainables.tasks.kinds.tagging import tagged_sentences
 from trainables.tasks.kinds.text_retrieval import Pool
-from trainables.tasks.metrics.nearest import Similarity, best_f1, mine, nearest
+from trainables.tasks.metrics.nearest import Neighbours, Similarity, best_f1, mine, nearest
 from trainables.tasks.spec import TaskSpec
 
 Outputs = Mapping[str, NDArray[Any]]
@@ -51,7 +51,11 @@ def items_of(task: EncodedTask, *, outputs: Outputs, similarity: Similarity = "c
     """
     if task.spec.is_retrieval:
         return _found(task, vectors_BD=outputs["vectors"], similarity=similarity)
-    makers: dict[str, Callable[[EncodedTask, Outputs], list[Item]]] = {"span_qa": _spans, "tagging": _tags}
+    makers: dict[str, Callable[[EncodedTask, Outputs], list[Item]]] = {
+        "span_qa": _spans,
+        "tagging": _tags,
+        "image_text_retrieval": _images,
+    }
     return makers.get(task.spec.kind, _classes)(task, outputs)
 
 
@@ -93,6 +97,44 @@ def _tags(task: EncodedTask, outputs: Outputs) -> list[Item]:
     ids = item_ids(task)
     sentences = tagged_sentences(outputs, task.columns, labels=task.spec.labels)
     return [Item(item=ids[each.row], gold=each.gold, prediction=each.predicted, scores=[]) for each in sentences]
+
+
+def english_captions_of(
+    task: EncodedTask, english: EncodedTask, *, texts_QD: NDArray[Any], texts_CD: NDArray[Any]
+) -> list[Item]:
+    """Return the items of captions that search the English captions of the same images.
+
+    Args:
+        task: The captions of a language.
+        english: Those in English; a caption and the English one of its image have the same id.
+        texts_QD: Vectors of the captions.
+        texts_CD: Vectors of the English captions.
+    """
+    return _ranked(_ids(task), _ids(english), near=nearest(texts_QD, candidates_CD=texts_CD, kind="cosine"))
+
+
+def _images(task: EncodedTask, outputs: Outputs) -> list[Item]:
+    """Return the items of captions that search the images of the whole split; an image has the id of its caption."""
+    ids = _ids(task)
+    return _ranked(ids, ids, near=nearest(outputs["texts"], candidates_CD=outputs["images"], kind="cosine"))
+
+
+def _ids(task: EncodedTask) -> list[str]:
+    ids = item_ids(task)
+    return [ids[int(row)] for row in task.columns["row"]]
+
+
+def _ranked(queries: Sequence[str], candidates: Sequence[str], *, near: Neighbours) -> list[Item]:
+    known = set(candidates)
+    return [
+        Item(
+            item=name,
+            gold=[name] if name in known else [],
+            prediction=[candidates[int(number)] for number in numbers],
+            scores=scores,
+        )
+        for name, numbers, scores in zip(queries, near.numbers_QK.tolist(), near.scores_QK.tolist(), strict=True)
+    ]
 
 
 def _found(task: EncodedTask, *, vectors_BD: NDArray[Any], similarity: Similarity) -> list[Item]:

@@ -41,6 +41,9 @@ def _score(items: Sequence[Item], *, spec: TaskSpec, language: str) -> dict[str,
             return _tags(items)
         case "text_retrieval":
             return _retrieval(items, spec=spec)
+        case "image_text_retrieval":
+            asked = [item for item in items if item.gold]
+            return {"recall_at_1": float(np.mean([item.prediction[0] in item.gold for item in asked]))}
         case _:
             return {"accuracy": float(np.mean([item.prediction == item.gold for item in items]))}
 

@@ -30,10 +30,13 @@ NUM_ROWS: dict[str, dict[str, int]] = {
     "miniature_choice": {"train": 6_000, "validation": 600},
     "miniature_entailment": {"train": 9_000, "validation": 600},
     "miniature_retrieval": {"train": 6_000, "validation": 600},
+    "miniature_distillation": {"train": 6_000, "validation": 600},
     "miniature_parallel": {"train": 448_000, "validation": 1_500},
     "miniature_text": {"train": 30_000, "validation": 1_500},
 }
 """Number of rows of each split of each task; the rows of NLI are the same items in every language."""
+MULTILINGUAL = ("miniature_nli", "miniature_entailment", "miniature_retrieval")
+"""Tasks whose rows are the same items in every language; pictures are the same files."""
 _SPLITS = {"validation": range(1), "train": range(1, 10)}
 _Item = TypeVar("_Item")
 
@@ -44,7 +47,7 @@ def rows(task: str, *, split: str, language: str = "en") -> Columns:
     Args:
         task: one of the names in `NUM_ROWS`.
         split: `train` or `validation`, and `test` for `miniature_nli`.
-        language: one of `LANGUAGES`; only `miniature_nli` has all of them.
+        language: one of `LANGUAGES`; only the tasks of `MULTILINGUAL` have others than English.
 
     Returns:
         The columns, all of the same length; the caller can change them.
@@ -56,11 +59,12 @@ def rows(task: str, *, split: str, language: str = "en") -> Columns:
         raise ValueError(f"the miniature has no task {task!r}; it has {', '.join(NUM_ROWS)}")
     if split not in NUM_ROWS[task]:
         raise ValueError(f"{task} has no split {split!r}; it has {', '.join(NUM_ROWS[task])}")
-    if language != "en" and task != "miniature_nli":
-        raise ValueError(f"{task} has no rows in {language!r}; only miniature_nli has other languages than English")
+    if language != "en" and task not in MULTILINGUAL:
+        known = ", ".join(MULTILINGUAL)
+        raise ValueError(f"{task} has no rows in {language!r}; only {known} have other languages than English")
     num_rows = NUM_ROWS[task][split]
-    if task == "miniature_nli":
-        return _nli(split, language=language, num_rows=num_rows)
+    if task in MULTILINGUAL:
+        return _OF_LANGUAGES[task](split, num_rows=num_rows, language=language)
     return _BUILDERS[task](split, num_rows=num_rows)
 
 
@@ -111,13 +115,13 @@ def _pictures(task: str, *, split: str, scenes: Iterable[Scene]) -> list[Image.I
     return [render(scene, rng=seeded(f"{task} {split} {row}")) for scene, row in zip(scenes, count(), strict=False)]
 
 
-def _entailment(split: str, *, num_rows: int) -> Columns:
+def _entailment(split: str, *, num_rows: int, language: str) -> Columns:
     rng = seeded(f"miniature entailment {split}")
     keyed = ((f"{sorted(map(str, item[0]))} {item[1]}", item) for item in draw_items(rng))
     items = _distinct(keyed, split=split, num_rows=num_rows)
     return {
         "image": _pictures("miniature_entailment", split=split, scenes=(scene for scene, *_ in items)),
-        "hypothesis": [sentence(hypothesis, language="en") for _, hypothesis, _ in items],
+        "hypothesis": [sentence(hypothesis, language=language) for _, hypothesis, _ in items],
         "label": [label for *_, label in items],
     }
 
@@ -134,19 +138,29 @@ def caption(scene: Scene) -> list[Statement]:
     return [related(first.thing, relation=relation, other=second.thing)]
 
 
-def _captioned(split: str) -> Iterator[tuple[str, tuple[Scene, str]]]:
+def _captioned(split: str) -> Iterator[tuple[str, Scene]]:
     rng = seeded(f"miniature retrieval {split}")
     while True:
         scene = draw_scene(rng.sample(SHAPES, 2), rng=rng)
-        description = text(caption(scene), language="en")
-        yield description, (scene, description)
+        yield text(caption(scene), language="en"), scene
 
 
-def _retrieval(split: str, *, num_rows: int) -> Columns:
+def _retrieval(split: str, *, num_rows: int, language: str) -> Columns:
+    # Captions differ in English, so that the pictures are the same in every language.
     items = _distinct(_captioned(split), split=split, num_rows=num_rows)
     return {
-        "image": _pictures("miniature_retrieval", split=split, scenes=(scene for scene, _ in items)),
-        "caption": [description for _, description in items],
+        "image": _pictures("miniature_retrieval", split=split, scenes=items),
+        "caption": [text(caption(scene), language=language) for scene in items],
+    }
+
+
+def _distillation(split: str, *, num_rows: int) -> Columns:
+    scenes = _distinct(_captioned(split), split=split, num_rows=num_rows)
+    return {
+        "text": [text(caption(scene), language="en") for scene in scenes],
+        "translation": [
+            text(caption(scene), language=LANGUAGES[row % len(LANGUAGES)]) for row, scene in enumerate(scenes)
+        ],
     }
 
 
@@ -162,8 +176,8 @@ def _text(split: str, *, num_rows: int) -> Columns:
 _BUILDERS = {
     "miniature_qa": _qa,
     "miniature_choice": _choice,
-    "miniature_entailment": _entailment,
-    "miniature_retrieval": _retrieval,
+    "miniature_distillation": _distillation,
     "miniature_parallel": _parallel,
     "miniature_text": _text,
 }
+_OF_LANGUAGES = {"miniature_nli": _nli, "miniature_entailment": _entailment, "miniature_retrieval": _retrieval}

@@ -55,7 +55,10 @@ class ImageTokens(nn.Module):
 
 
 class ImageClassificationHead(Head):
-    """A label for one or more images and a text: image tokens are before text tokens. Outputs: `logits` (B x L)."""
+    """A label for one or more images and a text: image tokens are before text tokens. Outputs: `logits` (B x L).
+
+    Where a batch has no images, the encoder reads the text alone, and the scorer is the same.
+    """
 
     def __init__(self, scorer: Scorer, *, word_size: int, vision_size: int, num_images: int = 1) -> None:
         super().__init__()
@@ -66,7 +69,7 @@ class ImageClassificationHead(Head):
         self, encoder: Encoder, tensors: Mapping[str, Tensor], image_features_BKV: Tensor | None = None
     ) -> HeadOutput:
         """Return the cross-entropy of each label."""
-        image_tokens_BKE = self.image_tokens(_required(image_features_BKV))
+        image_tokens_BKE = None if image_features_BKV is None else self.image_tokens(image_features_BKV)
         encoded = encoder(tensors["input_ids_BT"], tensors.get("attention_mask_BT"), image_tokens_BKE)
         logits_BL = self.scorer(encoded).float()
         return HeadOutput(cross_entropy(logits_BL, tensors["labels_B"], reduction="none"), {"logits": logits_BL})

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypedDict, TypeVar
+from typing import NamedTuple, TypedDict, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from trainables.errors import ConfigError
 from trainables.models.encoder import Encoder, freeze
 from trainables.models.head import Head, HeadOutput
 from trainables.models.linear import use_fast_linear
+from trainables.models.pretrained.teacher_folder import teacher_size
 from trainables.models.text_heads import build_head
 from trainables.models.vision import VisionTower, build_vision_tower
 from trainables.plan.mixture import phase_tasks
@@ -73,7 +74,12 @@ class TaskModel(nn.Module):
 
 
 def build_task_model(
-    phase: PhaseConfig, specs: Mapping[str, TaskSpec], *, encoder: Encoder, vision_folder: Path | None = None
+    phase: PhaseConfig,
+    specs: Mapping[str, TaskSpec],
+    *,
+    encoder: Encoder,
+    vision_folder: Path | None = None,
+    teacher_folder: Path | None = None,
 ) -> TaskModel:
     """Return the model of a phase: the encoder, frozen as configured, with new heads and a new vision tower.
 
@@ -85,6 +91,7 @@ def build_task_model(
         specs: Task name -> spec, for each task of the mixture.
         encoder: The encoder, loaded with `dropout=phase.dropout`; it is frozen in place.
         vision_folder: Checkpoint of the vision tower, if it has one.
+        teacher_folder: Checkpoint of the teacher, if the phase has one; only the size of its vectors is read.
 
     Raises:
         ConfigError: More layers are frozen than the encoder has, or a vision tower is set without images or missing.
@@ -96,10 +103,21 @@ def build_task_model(
         config = phase.vision
         seed = _head_seed(phase)
         vision = _built_with_seed(lambda: build_vision_tower(config, folder=vision_folder), seed, name="vision")
-    heads = {name: _new_head(phase, specs[name], encoder=encoder, vision=vision) for name in phase_tasks(phase)}
+    sizes = _Sizes(
+        vision=None if vision is None else vision.hidden_size,
+        teacher=None if teacher_folder is None else teacher_size(teacher_folder),
+    )
+    heads = {name: _new_head(phase, specs[name], encoder=encoder, sizes=sizes) for name in phase_tasks(phase)}
     model = TaskModel(encoder, heads=heads, vision=vision)
     use_fast_linear(model)
     return model
+
+
+class _Sizes(NamedTuple):
+    """Sizes of what a head reads beside the encoder's states; None where the phase does not have it."""
+
+    vision: int | None
+    teacher: int | None
 
 
 def parameter_groups(model: nn.Module, *, weight_decay: float) -> list[ParameterGroup]:
@@ -135,14 +153,15 @@ def _check_vision(phase: PhaseConfig, *, specs: Mapping[str, TaskSpec]) -> None:
         raise ConfigError("vision", msg)
 
 
-def _new_head(phase: PhaseConfig, spec: TaskSpec, *, encoder: Encoder, vision: VisionTower | None) -> Head:
+def _new_head(phase: PhaseConfig, spec: TaskSpec, *, encoder: Encoder, sizes: _Sizes) -> Head:
     return _built_with_seed(
         lambda: build_head(
             spec,
             shape=encoder.shape,
             pooling=phase.pooling,
             dropout=phase.dropout,
-            vision_size=None if vision is None else vision.hidden_size,
+            vision_size=sizes.vision,
+            teacher_size=sizes.teacher,
         ),
         _head_seed(phase),
         name=f"head {spec.name}",

@@ -6,7 +6,7 @@ into micro-batches and ranks. (Only `image_text_retrieval` couples the examples 
 The heads of the kinds with images are in `trainables/models/image_heads.py`.
 
 Shapes: B examples, T text tokens, K image tokens, C choices, D the encoder's hidden size, E the size of its word
-embeddings, V the vision tower's hidden size, L labels, Tm masked tokens of a batch, W words of the vocabulary.
+embeddings, V the size of a teacher's vectors, L labels, Tm masked tokens of a batch, W words of the vocabulary.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import assert_never
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, gelu
+from torch.nn.functional import cross_entropy, gelu, mse_loss, normalize
 
 from trainables.data.batches import PREDICTED
 from trainables.errors import ConfigError
@@ -37,6 +37,7 @@ def build_head(
     pooling: Pooling,
     dropout: float,
     vision_size: int | None = None,
+    teacher_size: int | None = None,
 ) -> Head:
     """Return a new head for a task, initialised from torch's global random state.
 
@@ -50,9 +51,11 @@ def build_head(
         pooling: How a text becomes one vector.
         dropout: Dropout probability in the head.
         vision_size: Feature size V of the vision tower; kinds with images need it.
+        teacher_size: Size of the teacher's vectors; distillation needs it.
 
     Raises:
-        ConfigError: A kind with images has no vision tower, or a kind with labels has fewer than two labels.
+        ConfigError: A kind with images has no vision tower, distillation has no teacher, or a kind with labels has
+            fewer than two labels.
     """
     head: Head
     hidden_size = shape.hidden_size
@@ -65,23 +68,16 @@ def build_head(
             head = SpanHead(hidden_size, dropout=dropout)
         case "tagging":
             head = TaggingHead(hidden_size, num_labels=_num_labels(spec), dropout=dropout)
-        case "image_classification" | "image_pair_classification":
-            head = ImageClassificationHead(
-                Scorer(shape, num_outputs=_num_labels(spec), pooling=pooling, dropout=dropout),
-                word_size=shape.word_size,
-                vision_size=_vision_size(spec, vision_size),
-                num_images=len(spec.image_columns),
-            )
-        case "visual_question_answering":
-            head = AnswerHead(
-                Scorer(shape, num_outputs=spec.num_answers or 0, pooling=pooling, dropout=dropout),
-                word_size=shape.word_size,
-                vision_size=_vision_size(spec, vision_size),
-            )
+        case "image_classification" | "image_pair_classification" | "visual_question_answering":
+            num_outputs = spec.num_answers or _num_labels(spec)
+            scorer = Scorer(shape, num_outputs=num_outputs, pooling=pooling, dropout=dropout)
+            head = _image_head(spec, scorer, word_size=shape.word_size, vision_size=_vision_size(spec, vision_size))
         case "image_text_retrieval":
             head = RetrievalHead(hidden_size, vision_size=_vision_size(spec, vision_size))
         case "masked_lm":
             head = MaskedLMHead(shape)
+        case "distillation":
+            head = DistillationHead(hidden_size, teacher_size=_teacher_size(spec, teacher_size), pooling=pooling)
         case "text_retrieval":
             head = MeanStateHead()
         case _:
@@ -213,6 +209,35 @@ class MaskedLMHead(Head):
         return HeadOutput(sums_B / total_B.clamp(min=1), {"correct": correct_B, "total": total_B})
 
 
+class DistillationHead(Head):
+    """A projection of a text's pooled states to the teacher's vector. Outputs: `student`, `teacher` (B x V, length 1).
+
+    The loss is the mean squared error (Reimers and Gurevych 2020, arXiv 2004.09813, section 2).
+
+    Args:
+        hidden_size: Hidden size of the encoder.
+        teacher_size: Size of the teacher's vectors.
+        pooling: Mean over the text's tokens, or its first token.
+    """
+
+    def __init__(self, hidden_size: int, *, teacher_size: int, pooling: Pooling) -> None:
+        super().__init__()
+        self._has_mean = pooling == "mean"
+        self.projection = nn.Linear(hidden_size, teacher_size)
+
+    def forward(
+        self, encoder: Encoder, tensors: Mapping[str, Tensor], image_features_BKV: Tensor | None = None
+    ) -> HeadOutput:
+        """Return the mean squared error of each vector."""
+        del image_features_BKV
+        encoded = encoder(tensors["input_ids_BT"], tensors.get("attention_mask_BT"))
+        pooled_BD = mean_over_text(encoded) if self._has_mean else encoded.text_BTD[:, 0]
+        student_BV, teacher_BV = self.projection(pooled_BD).float(), tensors["teacher_vectors_BV"].float()
+        losses_B = mse_loss(student_BV, teacher_BV, reduction="none").mean(dim=1)
+        outputs = {"student": normalize(student_BV, dim=-1), "teacher": normalize(teacher_BV, dim=-1)}
+        return HeadOutput(losses_B, outputs)
+
+
 class MeanStateHead(Head):
     """The mean of a layer's states, with which XTREME compares sentences. It has no weights and needs no training.
 
@@ -276,12 +301,25 @@ def best_spans(start_logits_BT: Tensor, *, end_logits_BT: Tensor) -> dict[str, T
     }
 
 
+def _image_head(spec: TaskSpec, scorer: Scorer, *, word_size: int, vision_size: int) -> Head:
+    if spec.num_answers:
+        return AnswerHead(scorer, word_size=word_size, vision_size=vision_size)
+    num_images = len(spec.image_columns)
+    return ImageClassificationHead(scorer, word_size=word_size, vision_size=vision_size, num_images=num_images)
+
+
 def _num_labels(spec: TaskSpec) -> int:
     if len(spec.labels) < 2:  # noqa: PLR2004
         rule = f"{list(spec.labels)} has {len(spec.labels)} names, but kind {spec.kind} needs at least 2 classes"
         msg = f"{rule}; list the names of all classes"
         raise ConfigError(f"tasks.{spec.name}.labels", msg)
     return len(spec.labels)
+
+
+def _teacher_size(spec: TaskSpec, teacher_size: int | None) -> int:
+    if teacher_size is None:
+        raise ConfigError("teacher", f"is missing, but task {spec.name!r} learns its vectors; name a CLIP text model")
+    return teacher_size
 
 
 def _vision_size(spec: TaskSpec, vision_size: int | None) -> int:

@@ -27,10 +27,11 @@ from trainables.data.file_formats.signatures import ENDINGS
 from trainables.data.sources.files import checked_digest, with_quoting
 from trainables.errors import ConfigError, TaskDataError, TaskFileError, YamlFileError
 from trainables.names import expanded
+from trainables.tasks.file_source import FileFormat
 from trainables.tasks.formats import FORMATS
 from trainables.tasks.locked_splits import check_lock
 from trainables.tasks.rules import check_task
-from trainables.tasks.spec import FileFormat, FileSource, GeneratedSource, HubSource, MaskingPolicy, TaskSpec
+from trainables.tasks.spec import FileSource, GeneratedSource, HubSource, MaskingPolicy, TaskSpec
 
 FOLDERS = "XSTILTS_TASK_FOLDERS"
 """Environment variable: further folders that task files may read from, separated by `:`."""

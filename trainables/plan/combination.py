@@ -40,7 +40,7 @@ def parts_of(work: PhaseConfig, *, specs: Mapping[str, TaskSpec]) -> tuple[Phase
     """
     if work.merge is not None:
         parts = ((name, work.part(name)) for name in work.mixture)
-        return tuple(part if specs[name].has_images else _without_vision(part) for name, part in parts)
+        return tuple(_with_what_it_uses(part, spec=specs[name]) for name, part in parts)
     if work.average is not None:
         return tuple(_run(work, number=number) for number in range(work.average.num_runs))
     return (work,)
@@ -64,8 +64,10 @@ def combination_of(work: PhaseConfig, *, keys: tuple[str, ...]) -> Combination:
     return Combination(method=method, weights=of_keys, scaling=work.merge.scaling or 1.0, density=density)
 
 
-def _without_vision(part: PhaseConfig) -> PhaseConfig:
-    return part.model_copy(update={"vision": None})
+def _with_what_it_uses(part: PhaseConfig, *, spec: TaskSpec) -> PhaseConfig:
+    unused = {} if spec.has_images else {"vision": None}
+    unused |= {} if spec.kind == "distillation" else {"teacher": None}
+    return part.model_copy(update=unused)
 
 
 def _run(work: PhaseConfig, *, number: int) -> PhaseConfig:

@@ -1,11 +1,11 @@
-"""Reads the identity of a trial's inputs: encoder, tasks, rows and vision towers."""
+"""Reads the identity of a trial's inputs: encoder, tasks, rows, vision towers and teachers."""
 
 from __future__ import annotations
 
 from trainables.config import EvaluationConfig, PhaseConfig, TrialConfig
 from trainables.data.sources.source import source_fingerprint
 from trainables.plan.stage_plan import TRAINING_PHASES, Provenance
-from trainables.plan.starting_weights import encoder_folder, folder_identity, vision_folder
+from trainables.plan.starting_weights import encoder_folder, folder_identity, teacher_folder, vision_folder
 from trainables.tasks.auxiliary_mlm import phase_specs
 from trainables.tasks.registry import task
 
@@ -31,7 +31,7 @@ def task_names(config: TrialConfig) -> tuple[str, ...]:
 
 
 def read_provenance(config: TrialConfig) -> Provenance:
-    """Return the identity of a trial's encoder, tasks, rows and vision towers.
+    """Return the identity of a trial's encoder, tasks, rows, vision towers and teachers.
 
     Raises:
         InputError: A task is unknown, or something cannot be found.
@@ -41,10 +41,12 @@ def read_provenance(config: TrialConfig) -> Provenance:
         specs |= phase_specs(work)
     towers = {work.vision.tower for work in phases_of(config).values() if work.vision}
     folders = {tower: vision_folder(tower) for tower in towers}
+    teachers = {work.teacher for work in phases_of(config).values() if work.teacher is not None}
     return Provenance(
         encoder=folder_identity(encoder_folder(config.encoder.name, revision=config.encoder.revision)),
         specs=specs,
         # A hub repository without a pinned revision is identified only by its name; its card notes this.
         data={name: source_fingerprint(spec) or "unpinned" for name, spec in specs.items()},
         vision={tower: folder_identity(folder) for tower, folder in folders.items() if folder is not None},
+        teachers={name: folder_identity(teacher_folder(name)) for name in teachers},
     )

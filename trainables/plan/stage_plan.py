@@ -68,6 +68,8 @@ class Provenance(FrozenModel):
     """Task name -> identity of its rows: a commit, a generator's version, or a hash of the files."""
     vision: dict[str, str] = Field(default_factory=dict)
     """Vision tower's name -> identity of its weights."""
+    teachers: dict[str, str] = Field(default_factory=dict)
+    """Teacher's name -> identity of its weights."""
 
 
 class Stage(FrozenModel):
@@ -294,6 +296,7 @@ def _training_key(stage: Stage, *, engine: EngineConfig, of: Provenance) -> str:
         | rounded
         | reduced
         | ({"deepspeed": settings} if settings else {})
+        | ({} if work.teacher is None else {"teacher": of.teachers.get(work.teacher)})
     )
 
 
@@ -337,6 +340,7 @@ def _decisive(work: PhaseConfig) -> dict[str, object]:
     # What is trained is a part: it has neither of the two.
     neutral |= {"merge": True, "average": True} | ({"head_seed": True} if work.head_seed is None else {})
     neutral |= {"adapter": True} if work.adapter is None else {}
+    neutral["teacher"] = True  # its identity is in the key
     # The path of texts beside a phase is left out; their identity is among the tasks'.
     neutral["beside"] = True if work.beside is None else {"masked_lm": {"texts": True}}
     fields = work.model_dump(mode="json", exclude=neutral)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any  # Any: JSON
 
 from trainables.config import FurtherTarget, PhaseConfig, TrialConfig
-from trainables.data.sources.locator import MINIATURE, Location, locate_model, locate_vision
+from trainables.data.sources.locator import MINIATURE, Location, locate_model, locate_teacher, locate_vision
 from trainables.errors import CheckpointError, UnavailableError
 from trainables.models.pretrained.encoder_folder import (
     CONFIGS,
@@ -17,6 +17,7 @@ from trainables.models.pretrained.encoder_folder import (
     encoder_shape,
 )
 from trainables.models.pretrained.finiteness import file_facts
+from trainables.models.pretrained.teacher_folder import check_teacher_folder
 from trainables.models.pretrained.vision_folder import check_vision_folder
 from trainables.plan.stage_plan import TRAINING_PHASES
 
@@ -92,8 +93,19 @@ def vision_folder(tower: str) -> Path | None:
     return folder
 
 
+def teacher_folder(name: str) -> Path:
+    """Return a folder with a teacher; it is downloaded from the hub if necessary.
+
+    Raises:
+        InputError: It cannot be found or downloaded, or holds no CLIP text model.
+    """
+    folder = _on_disk(locate_teacher(name), revision=None)
+    check_teacher_folder(folder)
+    return folder
+
+
 def with_absolute_folders(config: TrialConfig) -> TrialConfig:
-    """Return a trial with absolute paths for encoder, vision towers and texts that are folders.
+    """Return a trial with absolute paths for encoder, vision towers, teachers and texts that are folders.
 
     Ray runs a trial in another working directory, and a sweep can be continued from any directory.
     """
@@ -109,6 +121,8 @@ def _with_absolute_target(further: FurtherTarget) -> FurtherTarget:
 
 
 def _with_absolute_phase(work: PhaseConfig) -> PhaseConfig:
+    if work.teacher is not None:
+        work = work.model_copy(update={"teacher": _absolute(work.teacher)})
     return _with_absolute_texts(_with_absolute_tower(work))
 
 
@@ -162,7 +176,9 @@ def check_finite(config: TrialConfig) -> None:
     works = [getattr(config, phase) for phase in TRAINING_PHASES]
     works += [work for further in config.further.values() for work in further.target]
     towers = {work.vision.tower for work in works if work is not None and work.vision is not None} - {"small"}
-    for location in (locate_model(config.encoder.name), *(locate_vision(tower) for tower in sorted(towers))):
+    teachers = {work.teacher for work in works if work is not None and work.teacher is not None}
+    places = [locate_model(config.encoder.name), *map(locate_vision, sorted(towers))]
+    for location in (*places, *map(locate_teacher, sorted(teachers))):
         if location.path is not None:
             folder_identity(location.path)
 

@@ -14,39 +14,24 @@ from typing import TYPE_CHECKING
 import psutil
 import torch
 
-from trainables.data.distinct_texts import DistinctTexts
-from trainables.data.encoded_split import (
-    EncodedRequest,
-    EncodedTask,
-    open_encoded_task,
-)
-from trainables.data.joined_splits import JoinedTask
-from trainables.engine import Engine, EngineRequest, in_turns, meet, release_memory
+from trainables.data.encoded_split import EncodedTask
+from trainables.engine import Engine, EngineRequest, meet, release_memory
 from trainables.errors import ConfigError
-from trainables.evaluation.items import Item, items_of
-from trainables.evaluation.kept_outputs import KeptOutputs
-from trainables.evaluation.predictions import PREDICTIONS, write_predictions
-from trainables.evaluation.predictor import Course, predict
-from trainables.evaluation.scores import score_items
 from trainables.models.adapters import add_adapter, write_adapter
 from trainables.models.compiled_layers import compile_layers, compiles
 from trainables.models.encoder import kept_bytes, load_encoder, save_encoder
 from trainables.models.task_model import TaskModel, encoder_state, parameter_groups
-from trainables.models.text_heads import MeanStateHead
 from trainables.models.weights import write_weights
-from trainables.monitoring.progress import ProgressFile, ProgressSink, ignore_progress
 from trainables.monitoring.watchdog import sending_heartbeats
 from trainables.plan.schedule import stop_step, trunk_end, warmup_length
 from trainables.ranks.combining import combine
-from trainables.ranks.jobs import HEADS, LOSSES, TASK_LOSSES, EvaluateJob, Job, JobPlaces, JobResult, TrainJob
+from trainables.ranks.evaluating import evaluate, progress_sink
+from trainables.ranks.jobs import HEADS, LOSSES, TASK_LOSSES, EvaluateJob, Job, JobResult, TrainJob
 from trainables.ranks.phase_models import (
     build_model,
     dev_scores,
     left_out_rows,
-    load_model,
-    load_result,
     open_tasks,
-    tokenizer_of,
 )
 from trainables.ranks.shared_files import forget_folder, share_folders
 from trainables.training.checkpoint_writer import CheckpointWriter
@@ -55,9 +40,6 @@ from trainables.training.training_state import put_weights, read_state, write_st
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-SECONDS_BETWEEN_KEPT = 10.0
-"""Largest part of an evaluation that an interruption costs, in seconds."""
 
 
 def run_job(job: Job, *, rank: Rank) -> JobResult:
@@ -69,7 +51,8 @@ def run_job(job: Job, *, rank: Rank) -> JobResult:
     """
     with sending_heartbeats(job.watch, rank=rank.number):
         places = job.places
-        share_folders([places.encoder, places.tokenizer, places.vision, *places.adapters, places.scored], rank=rank)
+        read = (places.encoder, places.tokenizer, places.vision, places.teacher, *places.adapters, places.scored)
+        share_folders(read, rank=rank)
         share_folders([places.state], rank=rank, may_change=True)
         result = _done(job, rank=rank)
     release_memory(rank.device)
@@ -78,7 +61,7 @@ def run_job(job: Job, *, rank: Rank) -> JobResult:
 
 def _done(job: Job, *, rank: Rank) -> JobResult:
     if isinstance(job, EvaluateJob):
-        return _evaluate(job, rank=rank)
+        return evaluate(job, rank=rank).model_copy(update={"made_with": _made_with(job, rank=rank)})
     if job.combination is None:
         return _train(job, rank=rank)
     combined = combine(job, combination=job.combination, rank=rank)
@@ -197,7 +180,7 @@ def _checked_stop(job: TrainJob, stop: int, *, num_steps: int, first: int) -> in
 def _run(job: TrainJob, *, trainer: Trainer, stretch: Stretch, rank: Rank) -> TrainingRun:
     first = stretch.state.step if stretch.state is not None else 0
     reporter = ProgressReporter(
-        phase=job.phase, num_steps=stretch.end, report=_report(job.places, rank=rank), first_step=first
+        phase=job.phase, num_steps=stretch.end, report=progress_sink(job.places, rank=rank), first_step=first
     )
     folder = job.places.checkpoints if rank.number == 0 else None
     given = job.engine.checkpoint_seconds
@@ -217,76 +200,6 @@ def _save(weights: Mapping[str, Tensor], job: TrainJob) -> None:
         save_encoder(of_encoder, source_folder=places.encoder, folder=places.output, dtype=dtype)
     rest = {name: tensor for name, tensor in weights.items() if not name.startswith("encoder.")}
     write_weights(rest, places.output / HEADS)
-
-
-def _evaluate(job: EvaluateJob, *, rank: Rank) -> JobResult:
-    model = _scored_model(job).to(rank.device)
-    tasks = in_turns(lambda: {language: _open_language(job, language) for language in job.work.languages})
-    # One stream: sorted by length over all languages, batches need little padding and ranks have equal work.
-    stream = JoinedTask(tasks)
-    distinct = DistinctTexts(stream) if job.spec.shares_candidates else None
-    scored = distinct or stream
-    reporter = ProgressReporter(
-        phase="evaluation", num_steps=len(scored.lengths), report=_report(job.places, rank=rank)
-    )
-    with torch.autocast(rank.device.type, dtype=torch.bfloat16, enabled=job.precision == "bfloat16"):
-        outputs = predict(
-            model,
-            scored,
-            head=job.head_spec.name,
-            rank=rank,
-            tokens_per_micro_batch=job.work.pass_tokens,
-            course=Course(reporter=reporter, kept=_kept(job.places, scored)),
-        )
-    if rank.number:  # every rank has all outputs, and a pool of a million vectors would be copied on each
-        return JobResult(scores={}, counts={}, made_with=_made_with(job, rank=rank))
-    items: dict[str, list[Item]] = {}
-    metrics: dict[str, dict[str, float]] = {}
-    for language, of_language in distinct.split(outputs) if distinct else stream.split(outputs).items():
-        items[language] = items_of(tasks[language], outputs=of_language, similarity=job.work.similarity)
-        for metric, score in score_items(items[language], spec=job.spec, language=language).items():
-            metrics.setdefault(metric, {})[language] = score
-    write_predictions(items, job.places.output / PREDICTIONS)
-    return JobResult(
-        scores=next(iter(metrics.values())),
-        metrics=metrics,
-        counts={language: len(of_language) for language, of_language in items.items()},
-        made_with=_made_with(job, rank=rank),
-        split_rows=left_out_rows(tasks.values()),
-    )
-
-
-def _kept(places: JobPlaces, stream: JoinedTask | DistinctTexts) -> KeptOutputs | None:
-    if places.predicted is None:
-        return None
-    return KeptOutputs(places.predicted, lengths=stream.lengths, seconds=SECONDS_BETWEEN_KEPT)
-
-
-def _scored_model(job: EvaluateJob) -> TaskModel:
-    folder = job.places.scored or job.places.encoder
-    if job.target is not None:
-        specs = {job.head_spec.name: job.head_spec}
-        return load_model(job.target, specs=specs, places=job.places, folder=folder)
-    encoder = load_result(folder, places=job.places, dropout=0.0)
-    return TaskModel(encoder, heads={job.spec.name: MeanStateHead(job.work.layer)}, vision=None).eval()
-
-
-def _open_language(job: EvaluateJob, language: str) -> EncodedTask:
-    return open_encoded_task(
-        EncodedRequest(
-            spec=job.spec,
-            split=job.work.split,
-            language=language,
-            tokenizer=tokenizer_of(job.places),
-            max_length=job.work.max_length,
-            num_examples=job.work.num_items,
-            cache=job.places.cache,
-        )
-    )
-
-
-def _report(places: JobPlaces, *, rank: Rank) -> ProgressSink:
-    return ProgressFile(places.progress) if places.progress and rank.number == 0 else ignore_progress
 
 
 def _made_with(job: Job, *, rank: Rank) -> dict[str, str]:

@@ -45,6 +45,8 @@ class JobPlaces(FrozenModel):
     """File for rank 0's progress, or None."""
     vision: Path | None = Field(default=None, strict=False)
     """Folder with the vision tower, if the phase loads one."""
+    teacher: Path | None = Field(default=None, strict=False)
+    """Folder with the teacher of a distillation, if the phase has one."""
     state: Path | None = Field(default=None, strict=False)
     """Folder with the training state to continue from (a checkpoint or a trunk); None starts the phase."""
     checkpoints: Path | None = Field(default=None, strict=False)
@@ -109,6 +111,17 @@ class EvaluateJob(FrozenModel):
     """Folders; `encoder` is that of the stage that is scored."""
     watch: Watch | None = None
     """How the ranks are watched meanwhile, or None."""
+
+    @property
+    def asks_with_images(self) -> bool:
+        """Whether the task has images, and the target phase a vision tower to see them with."""
+        return self.spec.has_images and self.target is not None and self.target.vision is not None
+
+    @property
+    def has_head(self) -> bool:
+        """Whether a trained head predicts; else, texts are compared by the mean states of a layer."""
+        finds_images = self.spec.kind == "image_text_retrieval"
+        return self.target is not None and (self.asks_with_images or not finds_images)
 
 
 Job = TrainJob | EvaluateJob

@@ -28,6 +28,7 @@ from trainables.plan.starting_weights import folder_identity
 from trainables.ranks.jobs import HEADS, JobPlaces, TrainJob
 from trainables.results import SplitRows
 from trainables.tasks.spec import TaskSpec
+from trainables.training.teacher_vectors import FrozenTeacher, making_vectors, with_teacher_vectors
 from trainables.training.trainer import Rank
 from trainables.training.vision_features import FrozenTower, making_features, with_vision_features
 
@@ -37,7 +38,7 @@ SHUFFLED = "/shuffled_images"
 
 def build_model(work: PhaseConfig, *, specs: Mapping[str, TaskSpec], encoder: Encoder, places: JobPlaces) -> TaskModel:
     """Return a phase's model with new heads, and a new or loaded vision tower."""
-    return build_task_model(work, specs, encoder=encoder, vision_folder=places.vision)
+    return build_task_model(work, specs, encoder=encoder, vision_folder=places.vision, teacher_folder=places.teacher)
 
 
 def load_model(work: PhaseConfig, *, specs: Mapping[str, TaskSpec], places: JobPlaces, folder: Path) -> TaskModel:
@@ -61,7 +62,7 @@ def open_tasks(job: TrainJob, *, split: str, model: TaskModel) -> dict[str, Enco
 
     The dev split of a task with images is also opened in each other language that the task has, as `<task>/<language>`.
     """
-    pixels = _pixels(model)
+    pixels = pixels_of(model)
     wanted = {name: (spec, languages_of(job.work, spec, split=split)) for name, spec in job.specs.items()}
     if split == "validation":
         wanted |= {
@@ -75,16 +76,30 @@ def open_tasks(job: TrainJob, *, split: str, model: TaskModel) -> dict[str, Enco
             for name, (spec, languages) in wanted.items()
         }
     )
-    if model.vision is None or not model.vision.is_frozen or job.places.vision is None:
-        return tasks
-    tower = FrozenTower(tower=model.vision, identity=folder_identity(job.places.vision), cache=job.places.cache)
+    return _taught(with_tower_features(tasks, model=model, places=job.places), model=model, places=job.places)
+
+
+def with_tower_features(
+    tasks: Mapping[str, EncodedTask], *, model: TaskModel, places: JobPlaces
+) -> dict[str, EncodedTask]:
+    """Return tasks whose batches hold features of images, if the model's tower is frozen; the model then drops it.
+
+    Args:
+        tasks: Encoded splits by name, as their images are.
+        model: The model on this rank's device; all ranks call this together.
+        places: Folders of the job.
+    """
+    if model.vision is None or not model.vision.is_frozen or places.vision is None:
+        return dict(tasks)
+    tower = FrozenTower(tower=model.vision, identity=folder_identity(places.vision), cache=places.cache)
+    found: dict[str, EncodedTask] = {}
     for name, task in tasks.items():
         if task.spec.has_images:
             in_turns(lambda task=task: _make_features(task, tower=tower))
-            tasks[name] = with_vision_features(task, frozen=tower)
+        found[name] = with_vision_features(task, frozen=tower) if task.spec.has_images else task
     # The tower is not used any more, so the engine need not hold it.
     model.vision = None
-    return tasks
+    return found
 
 
 def dev_scores(
@@ -129,6 +144,14 @@ def tokenizer_of(places: JobPlaces) -> TokenizerSource:
     return _loaded_tokenizer(places.tokenizer, tokenizer_fingerprint(places.tokenizer))
 
 
+def pixels_of(model: TaskModel) -> PixelFormat | None:
+    """Return the form of pixels that a model's vision tower needs; None without a tower."""
+    tower = model.vision
+    if tower is None:
+        return None
+    return PixelFormat(image_size=tower.image_size, image_mean=tower.mean, image_std=tower.std)
+
+
 @lru_cache(maxsize=8)
 def _loaded_tokenizer(folder: Path, fingerprint: str) -> TokenizerSource:
     return TokenizerSource(tokenizer=load_tokenizer(folder), fingerprint=fingerprint)
@@ -151,14 +174,30 @@ def _open(
     )
 
 
+def _taught(tasks: dict[str, EncodedTask], *, model: TaskModel, places: JobPlaces) -> dict[str, EncodedTask]:
+    """Return the tasks; those of kind `distillation` hold the vectors of the teacher, which are made if missing."""
+    if places.teacher is None:
+        return tasks
+    teacher = FrozenTeacher(
+        folder=places.teacher,
+        identity=folder_identity(places.teacher),
+        cache=places.cache,
+        device=next(model.parameters()).device,
+    )
+    found = dict(tasks)
+    for name, task in tasks.items():
+        if task.spec.kind == "distillation":
+            in_turns(lambda task=task: _make_vectors(task, teacher=teacher))
+            found[name] = with_teacher_vectors(task, teacher=teacher)
+    return found
+
+
+def _make_vectors(task: EncodedTask, *, teacher: FrozenTeacher) -> None:
+    for _ in making_vectors(task, teacher=teacher):
+        send_heartbeat()
+
+
 def _make_features(task: EncodedTask, *, tower: FrozenTower) -> None:
     """Compute the missing features of a task's images, on a disk that this rank sees."""
     for _ in making_features(task, frozen=tower):
         send_heartbeat()
-
-
-def _pixels(model: TaskModel) -> PixelFormat | None:
-    tower = model.vision
-    if tower is None:
-        return None
-    return PixelFormat(image_size=tower.image_size, image_mean=tower.mean, image_std=tower.std)

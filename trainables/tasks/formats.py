@@ -78,6 +78,11 @@ _FORMATS: dict[KindName, Format] = {
         metrics=("masked_accuracy",),
         optional=frozenset({"text_pair"}),
     ),
+    "distillation": Format(
+        columns={"text": "some_texts", "translation": "some_texts"},
+        metrics=("recall_at_1",),
+        optional=frozenset({"translation"}),
+    ),
     "text_retrieval": Format(
         columns={"query": "maybe_text", "candidate": "maybe_text", "link": "text", "links": "some_texts"},
         metrics=("accuracy", "mining_f1", "map_at_20"),

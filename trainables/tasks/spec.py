@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self  # Any: dumped values
@@ -10,21 +9,20 @@ from typing import Annotated, Any, Literal, Self  # Any: dumped values
 from pydantic import (
     BeforeValidator,
     Field,
-    SerializerFunctionWrapHandler,
     field_validator,
-    model_serializer,
     model_validator,
 )
 
 from trainables.config.frozen import FrozenModel
+from trainables.tasks.annotation_source import AnnotationSource
 from trainables.tasks.bitext_source import BitextSource
 from trainables.tasks.caption_source import CaptionSource
 from trainables.tasks.corpus_source import CorpusSource
+from trainables.tasks.file_source import FileSource
 from trainables.tasks.hub_source import HubSource
 from trainables.tasks.masking_policy import MaskingPolicy
 from trainables.tasks.metrics.spans_f1 import has_plain_tags
 from trainables.tasks.pool_sources import EntityPoolSource, SentencePoolSource
-from trainables.tasks.row_filter import RowFilter
 from trainables.tasks.texts_source import TextsSource
 
 KindName = Literal[
@@ -38,6 +36,7 @@ KindName = Literal[
     "visual_question_answering",
     "masked_lm",
     "text_retrieval",
+    "distillation",
 ]
 """The formats that a task can have; `trainables/tasks/kinds/<kind>.py` implements each."""
 
@@ -56,7 +55,15 @@ _LATER_FIELDS = ("unanswerable", "num_answers", "control", "unlabelled", "opens_
 """Fields that were added after the first keys; each enters a key only with a value other than its default."""
 
 SCORED_KINDS: frozenset[KindName] = frozenset(
-    {"sentence_pair", "multiple_choice", "span_qa", "tagging", "text_retrieval"}
+    {
+        "sentence_pair",
+        "multiple_choice",
+        "span_qa",
+        "tagging",
+        "text_retrieval",
+        "image_classification",
+        "image_text_retrieval",
+    }
 )
 """Kinds that an evaluation can score."""
 
@@ -69,98 +76,6 @@ class GeneratedSource(FrozenModel):
     """Name of the generated task."""
     version: int = Field(ge=1)
     """Increased by hand when the generator's rows change; enters stage keys."""
-
-
-FileFormat = Literal["csv", "json", "jsonl", "parquet"]
-"""`json`: a file is one list of rows. `jsonl`: each line is a row."""
-
-
-Quoting = Literal["none", "standard"]
-"""`none`: quotes are part of the text, and each line is a row. `standard`: RFC 4180; a doubled quote is one quote."""
-
-_UTF_8 = {"utf-8", "utf-8-sig"}
-_NON_TEXT_ENCODINGS = {"idna", "punycode", "raw-unicode-escape", "unicode-escape"}  # for host names and Python source
-_SAMPLE = "a,b\n"
-_USUAL_NAMES = {"iso8859-1": "latin-1"}
-
-
-class FileSource(FrozenModel):
-    """A user's own files. Their names are relative to the folder of the task file."""
-
-    type: Literal["files"] = "files"
-    files: dict[str, tuple[str, ...]] = Field(min_length=1)
-    """Split -> its files, read in order; `{language}` in a name is replaced by the requested language."""
-    format: FileFormat
-    """Format of all files. A task file can leave it out where the file names end in it."""
-    delimiter: str = Field(default=",", min_length=1, max_length=1)
-    """Character between two cells; csv only."""
-    quoting: Quoting | None = None
-    """Whether quotes can enclose cells; csv only. Where a task file leaves it out, `.tsv` files are read without
-    quoting. In other files, a quoted cell that holds both a line break and the delimiter is an error."""
-    encoding: str = "utf-8"
-    """Encoding of the text, by any name that Python knows; not for parquet, which has none."""
-    where: RowFilter | None = None
-    """Which rows belong to a language, where a file holds several."""
-    folder: str | None = None
-    """Absolute path of the files' folder; xstilts sets it when it reads the task file. Never part of a key."""
-    digest: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
-    """SHA-256 of the files' content; xstilts sets it with `folder`. Files that change afterwards are an error."""
-
-    @field_validator("files")
-    @classmethod
-    def _at_least_one_file(cls, files: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-        for split, names in files.items():
-            if not names:
-                msg = f"split {split!r} has 0 files; name at least one file, or remove the split"
-                raise ValueError(msg)
-        return files
-
-    @field_validator("delimiter", mode="before")
-    @classmethod
-    def _tab_from_escape(cls, delimiter: object) -> object:
-        return "\t" if delimiter == r"\t" else delimiter  # YAML reads `\t` outside double quotes as two characters
-
-    @field_validator("delimiter")
-    @classmethod
-    def _no_quote_or_line_end(cls, delimiter: str) -> str:
-        if delimiter in '"\r\n\0\ufeff':
-            rule = "a quote, a line end, NUL or a byte order mark cannot separate cells"
-            msg = f"{delimiter!r} cannot be the delimiter: {rule}; choose another character"
-            raise ValueError(msg)
-        return delimiter
-
-    @field_validator("encoding")
-    @classmethod
-    def _known_encoding(cls, encoding: str) -> str:
-        try:
-            name = codecs.lookup(encoding).name
-            is_text = name not in _NON_TEXT_ENCODINGS and _SAMPLE.encode(name).decode(name) == _SAMPLE
-        except (LookupError, ValueError):
-            is_text, name = False, ""
-        if not is_text:
-            msg = f"{encoding!r} is not a text encoding that Python knows; write one such as utf-8 or cp1252"
-            raise ValueError(msg)
-        return "utf-8" if name in _UTF_8 else _USUAL_NAMES.get(name, name)
-
-    @model_validator(mode="after")
-    def _every_setting_has_an_effect(self) -> Self:
-        if self.format != "csv" and self.delimiter != ",":
-            msg = f"delimiter has no effect on {self.format} files; remove it"
-            raise ValueError(msg)
-        if self.format != "csv" and self.quoting is not None:
-            msg = f"quoting has no effect on {self.format} files; remove it"
-            raise ValueError(msg)
-        if self.format == "parquet" and self.encoding != "utf-8":
-            msg = "encoding has no effect on parquet files; remove it"
-            raise ValueError(msg)
-        return self
-
-    @model_serializer(mode="wrap")
-    def _without_unused_later_fields(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # These fields were added later, so they enter keys only where they are used (docs/decisions/0006).
-        return {
-            name: value for name, value in dump(self).items() if value is not None or name not in {"quoting", "where"}
-        }
 
 
 class CompositeSource(FrozenModel):
@@ -216,6 +131,7 @@ class TaskSpec(FrozenModel):
         | SentencePoolSource
         | EntityPoolSource
         | CaptionSource
+        | AnnotationSource
     ) = Field(discriminator="type")
     """Where its rows come from."""
     splits: dict[str, tuple[str, ...]]
@@ -304,12 +220,17 @@ class TaskSpec(FrozenModel):
     @property
     def has_images(self) -> bool:
         """Whether the examples hold images."""
-        return self.kind in IMAGE_COLUMNS
+        return bool(self.image_columns)
 
     @property
     def image_columns(self) -> tuple[str, ...]:
         """The columns that hold an example's images, in order; empty for a task without images."""
-        return IMAGE_COLUMNS.get(self.kind, ())
+        return tuple(name for name in IMAGE_COLUMNS.get(self.kind, ()) if name in self.columns)
+
+    def without_images(self) -> TaskSpec:
+        """Return the task as it is asked without images: the same rows, without their image columns."""
+        columns = {name: theirs for name, theirs in self.columns.items() if name not in self.image_columns}
+        return self.model_copy(update={"columns": columns})
 
     @property
     def shares_candidates(self) -> bool:

@@ -9,14 +9,8 @@ one process compute while others wait for the same features; the kernel frees th
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
-import shutil
-import time
-import uuid
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,9 +22,9 @@ from numpy.typing import NDArray
 from trainables.config.frozen import content_key
 from trainables.data.encoded_split import EncodedTask
 from trainables.data.images import IndirectColumn
-from trainables.data.sealed_cache import check_made, is_whole, write_checksums
 from trainables.models.vision_shape import MAX_GRID
 from trainables.tasks.kinds.pixels import decode_square, normalised
+from trainables.training.made_once import making_once
 
 if TYPE_CHECKING:
     from trainables.models.vision import VisionTower
@@ -42,7 +36,6 @@ FILE = "features.npy"
 """Features in a cache's folder: float32, shape [num_images, K, V], ordered by the images' hashes."""
 
 IMAGES_PER_BATCH = 32
-SECONDS_BETWEEN_TRIES = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,24 +80,9 @@ def making_features(task: EncodedTask, *, frozen: FrozenTower) -> Generator[None
     Raises:
         OSError: The new folder is damaged: the disk does not keep what is written.
     """
-    folder = frozen.folder(task)
-    yield
-    if is_whole(folder):
-        return
-    yield
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_suffix(".lock").open("w") as lock:
-        while not _locked(lock.fileno()):
-            yield
-            time.sleep(SECONDS_BETWEEN_TRIES)
-        if is_whole(folder):  # another process has made it meanwhile
-            return
-        with _part(folder) as part:
-            yield from _compute(part / FILE, task=task, tower=frozen.tower)
-            write_checksums(part, key=folder.name)
-            part.rename(folder)
-        yield
-        check_made(folder)
+    yield from making_once(
+        frozen.folder(task), compute=lambda part: _compute(part / FILE, task=task, tower=frozen.tower)
+    )
 
 
 def with_vision_features(task: EncodedTask, *, frozen: FrozenTower) -> EncodedTask:
@@ -137,21 +115,3 @@ def _features(files: Sequence[bytes], *, tower: VisionTower) -> NDArray[np.float
 def _by_hash(task: EncodedTask) -> NDArray[np.int64]:
     """Return the numbers of a task's images in the order of their hashes."""
     return np.array(sorted(range(len(task.image_hashes)), key=list(map(bytes, task.image_hashes)).__getitem__))
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-@contextmanager
-def _part(folder: Path) -> Generator[Path]:
-    part = folder.with_name(f".{folder.name[:16]}.{os.getpid()}.{uuid.uuid4().hex[:8]}.part")
-    part.mkdir()
-    try:
-        yield part
-    finally:
-        shutil.rmtree(part, ignore_errors=True)

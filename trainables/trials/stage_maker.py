@@ -29,7 +29,7 @@ from trainables.errors import (
 from trainables.monitoring.watchdog import Watch
 from trainables.plan.mixture import phase_tasks
 from trainables.plan.stage_plan import Provenance, Stage
-from trainables.plan.starting_weights import encoder_folder, vision_folder
+from trainables.plan.starting_weights import encoder_folder, teacher_folder, vision_folder
 from trainables.ranks.jobs import EvaluateJob, Job, JobPlaces, JobResult, TrainJob
 from trainables.ranks.local_group import WorkerGroup
 from trainables.ranks.micro_batches import MemoryChange, MemoryKind, MicroBatches, in_passes, tokens_of
@@ -38,6 +38,7 @@ from trainables.stage_store import StageFacts, StageStore, StoredStage
 from trainables.trials.checkpoint_keeper import StopRequest, keeping_checkpoints
 from trainables.trials.combined_training import combined_training
 from trainables.trials.retries import Attempts, ignore_lost
+from trainables.trials.unreadable_images import log_unreadable_images
 
 log = logging.getLogger(__name__)
 
@@ -163,7 +164,7 @@ class StageMaker:
                 outcome = self._found(stage) or self._make(stage)
         self.outcomes[stage.key] = outcome
         self._resources.on_stage(outcome.run)
-        _log_unreadable_images(outcome)
+        log_unreadable_images(outcome.stored.facts)
         for warning in warnings_of(outcome.stored.facts.split_rows):
             self._resources.on_left_out(warning)
         return outcome
@@ -302,7 +303,9 @@ class StageMaker:
         is_scored = not isinstance(stage.work, PhaseConfig)
         base, adapters = self._start(stage.parent, start=start)
         scored = adapters.pop() if is_scored and adapters else None
-        vision = stage.work.vision if isinstance(stage.work, PhaseConfig) else None
+        trained = self._asked_with(stage) if is_scored else stage.work
+        vision = trained.vision if isinstance(trained, PhaseConfig) else None
+        teacher: str | None = getattr(stage.work, "teacher", None)
         return JobPlaces(
             encoder=base,
             adapters=tuple(adapters),
@@ -312,9 +315,16 @@ class StageMaker:
             cache=self._resources.cache,
             progress=self._resources.progress,
             vision=vision_folder(vision.tower) if vision else None,
+            teacher=teacher_folder(teacher) if teacher else None,
             predicted=self._resources.cache / "predicted" / stage.key if is_scored else None,
             parts={key: self.outcomes[key].stored.folder for key in stage.made_of} if stage.combination else {},
         )
+
+    def _asked_with(self, stage: Stage) -> PhaseConfig | EvaluationConfig | None:
+        """Return the phase whose vision tower an evaluation of a task with images needs."""
+        work = stage.work
+        has_images = isinstance(work, EvaluationConfig) and self._provenance.specs[work.task].has_images
+        return self._plan[stage.parent].work if has_images and stage.parent else None
 
     def _start(self, key: str | None, *, start: Path) -> tuple[Path, list[Path]]:
         """Return the folder of the encoder below a stage, and those of the adapters on it; None is the trial's own."""
@@ -378,16 +388,3 @@ class StageMaker:
             seconds_before=sum(facts.seconds for facts in before) + sum(facts.seconds_before for facts in firsts),
             **measured,
         )
-
-
-def _log_unreadable_images(outcome: StageOutcome) -> None:
-    facts = outcome.stored.facts
-    for name, training in facts.tasks.items():
-        if training.num_unreadable:
-            log.warning(
-                "%s phase: %d examples of %s are left out: their images cannot be decoded; the other %d are used",
-                facts.phase,
-                training.num_unreadable,
-                name,
-                training.size,
-            )

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -16,6 +19,7 @@ from trainables.models.head import Head, mean_over_text
 from trainables.models.image_heads import MAX_LOGIT_SCALE, Temperature
 from trainables.models.task_model import TaskModel, build_task_model
 from trainables.models.text_heads import MAX_ANSWER_TOKENS, MeanStateHead, best_spans, build_head
+from trainables.tasks.formats import FORMATS
 from trainables.tasks.spec import HubSource, KindName, MaskingPolicy, TaskSpec
 
 KINDS: tuple[KindName, ...] = tuple(kind for kind in get_args(KindName) if kind != "text_retrieval")
@@ -29,7 +33,7 @@ def spec_of(kind: KindName) -> TaskSpec:
         kind=kind,
         source=HubSource(repository="o/n"),
         splits={},
-        columns={},
+        columns={name: name for name in FORMATS[kind].columns} if kind in FORMATS else {},
         labels=("a", "b", "c"),
         masking=MaskingPolicy() if kind == "masked_lm" else None,
         num_answers=5 if kind == "visual_question_answering" else None,
@@ -55,12 +59,23 @@ def new_tiny_encoder() -> Encoder:
     return new_encoder(config, dropout=0.0)
 
 
+@cache
+def write_teacher_config() -> Path:
+    """Return a folder with the configuration of a teacher: a head needs no more than the size of its vectors."""
+    folder = Path(tempfile.mkdtemp())
+    (folder / "config.json").write_text('{"model_type": "clip_text_model", "projection_dim": 6}')
+    return folder
+
+
 def model_of(kind: KindName, *, pooling: str = "mean") -> TaskModel:
     vision = VisionConfig(num_layers=1, hidden_size=32, image_size=16, patch_size=8)
     spec = spec_of(kind)
     fields: dict[str, Any] = {"mixture": {"task": 1.0}, "steps": 1, "dropout": 0.0, "pooling": pooling}
     phase = PhaseConfig(**fields, vision=vision if spec.has_images else None)
-    return build_task_model(phase, {"task": spec}, encoder=new_tiny_encoder())
+    teacher = str(write_teacher_config()) if kind == "distillation" else None
+    phase = phase.model_copy(update={"teacher": teacher})
+    folder = None if teacher is None else Path(teacher)
+    return build_task_model(phase, {"task": spec}, encoder=new_tiny_encoder(), teacher_folder=folder)
 
 
 def batch_of(kind: KindName, *, num_padding: int = 0) -> dict[str, Tensor]:
@@ -91,6 +106,7 @@ def batch_of(kind: KindName, *, num_padding: int = 0) -> dict[str, Tensor]:
         "tagging": text | {"targets_BT": torch.where(targets_BT >= 0, targets_BT % 3, targets_BT)},
         "visual_question_answering": text | pixels | earned,
         "masked_lm": text | {"targets_BT": targets_BT},
+        "distillation": text | {"teacher_vectors_BV": torch.randn(4, 6, generator=generator)},
     }
     return batches[kind]
 
@@ -331,7 +347,7 @@ def test_a_kind_that_does_not_exist_cannot_be_asked_for() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_has_a_head(kind: KindName) -> None:
-    head = build_head(spec_of(kind), shape=SHAPE, pooling="mean", dropout=0.1, vision_size=16)
+    head = build_head(spec_of(kind), shape=SHAPE, pooling="mean", dropout=0.1, vision_size=16, teacher_size=6)
 
     assert isinstance(head, Head)
 

@@ -9,7 +9,7 @@ from trainables.config import PhaseConfig, VisionConfig
 from trainables.errors import ConfigError
 from trainables.models.encoder import Encoder, new_encoder
 from trainables.models.task_model import build_task_model, encoder_state, head_state, parameter_groups
-from trainables.tasks.spec import HubSource, KindName, MaskingPolicy, TaskSpec
+from trainables.tasks.spec import IMAGE_COLUMNS, HubSource, KindName, MaskingPolicy, TaskSpec
 
 IDS_BT = torch.tensor([[0, 7, 8, 9, 2], [0, 11, 2, 1, 1]])
 TEXT = {"input_ids_BT": IDS_BT, "attention_mask_BT": (IDS_BT != 1).long()}
@@ -23,7 +23,7 @@ def spec_of(name: str, *, kind: KindName) -> TaskSpec:
         kind=kind,
         source=HubSource(repository="o/n"),
         splits={},
-        columns={},
+        columns={"image": "image"} if kind in IMAGE_COLUMNS else {},
         labels=("a", "b", "c"),
         masking=MaskingPolicy() if kind == "masked_lm" else None,
         licence="-",

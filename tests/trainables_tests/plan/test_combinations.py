@@ -7,12 +7,19 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from tests.trainables_tests.plan.test_stages import EVALUATION, PROVENANCE, TARGET, keys
+from tests.trainables_tests.plan import test_stages
+from tests.trainables_tests.plan.test_stages import EVALUATION, TARGET
 from trainables.config import PhaseConfig, RungsConfig, ScheduleConfig, TrialConfig, VisionConfig
 from trainables.plan.stage_plan import Stage, missing_stages, plan_stages
 
 SETTINGS: dict[str, Any] = {"steps": 100, "learning_rate": 2e-5}
+PICTURES = test_stages.PROVENANCE.specs["pictures"].model_copy(update={"columns": {"image": "image"}})
+PROVENANCE = test_stages.PROVENANCE.model_copy(update={"specs": test_stages.PROVENANCE.specs | {"pictures": PICTURES}})
 WEIGHTS = {"nli": 0.5, "choice": 0.3, "pictures": 0.2}
+
+
+def keys(config: TrialConfig) -> dict[str, str]:
+    return test_stages.keys(config, provenance=PROVENANCE)
 
 
 def merged(

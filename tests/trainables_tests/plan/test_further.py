@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from tests.trainables_tests.tiny_jobs import MAX_LENGTH, phase, trial
 from trainables.checks.preflight import check_trial
-from trainables.config import EvaluationConfig, FurtherTarget, TrialConfig
+from trainables.config import EvaluationConfig, FurtherTarget, PhaseConfig, TrialConfig, VisionConfig
 from trainables.config.literature import GROUPS, LITERATURE
 from trainables.errors import ConfigError
 from trainables.evaluation.predictions import PREDICTIONS, read_predictions
@@ -213,3 +213,71 @@ def test_a_trial_is_scored_on_every_target(tiny_encoder: Path, tmp_path: Path, o
         result.evaluations["xquad"]["f1"]["de"]
     )
     assert TrialResult.model_validate_json(result.model_dump_json()) == result
+
+
+SEEING = phase(mixture={"miniature_entailment": 1.0}, vision=VisionConfig(tower="miniature", freeze=True))
+ASKED: dict[str, Any] = {
+    "miniature_visual_nli": {
+        "target": {"mixture": "miniature_entailment", "steps": 2, "vision": {"tower": "intermediate"}},
+        "evaluation": {"languages": ["en", "de"]},
+    }
+}
+
+
+def asked(intermediate: PhaseConfig | None) -> TrialConfig:
+    return TrialConfig.model_validate({"intermediate": intermediate, "further": ASKED})
+
+
+def test_the_tower_of_the_intermediate_phase_is_named_in_the_completed_configuration() -> None:
+    config = asked(SEEING)
+
+    (trained,) = config.further["miniature_visual_nli"].target
+    assert (trained.mixture, trained.vision) == ({"miniature_entailment": 1.0}, SEEING.vision)
+    assert TrialConfig.model_validate(config.model_dump(mode="json")) == config
+
+
+@pytest.mark.parametrize("intermediate", [None, INTERMEDIATE])
+def test_without_a_tower_the_phase_trains_on_the_texts_alone(intermediate: PhaseConfig | None) -> None:
+    config = asked(intermediate)
+
+    (trained,) = config.further["miniature_visual_nli"].target
+    assert (trained.mixture, trained.vision) == ({"miniature_entailment@captions_only": 1.0}, None)
+    assert TrialConfig.model_validate(config.model_dump(mode="json")) == config
+
+
+def test_the_tasks_of_iglue_are_asked_with_the_tower_of_the_intermediate_phase() -> None:
+    further = TrialConfig.model_validate({"intermediate": SEEING, "further": ["xvnli", "xflickrco"]}).further
+
+    assert [list(one.target[0].mixture) for one in further.values()] == [["snli_ve"], ["flickr30k"]]
+    assert {one.target[0].vision for one in further.values()} == {SEEING.vision}
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"target": {"mixture": "snli_ve", "steps": 1, "vision": {"tower": "intermediate"}}}, "name a tower"),
+        ({"further": {"xvnli": {"target": {"vision": {"tower": "intermediate", "freeze": True}}}}}, "freeze has no"),
+    ],
+)
+def test_a_tower_of_another_phase_is_named_only_in_further_targets(fields: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        TrialConfig.model_validate(fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"evaluation": EvaluationConfig(task="miniature_visual_nli", languages=("en",))}, "put it under `further`"),
+        (
+            {"further": {"miniature_captions": FurtherTarget(evaluation=scored("miniature_captions", ("de",)))}},
+            "list `en` and at least one other",
+        ),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_before_anything_starts(fields: dict[str, Any], said: str) -> None:
+    english = phase(mixture={"miniature_nli": 1.0}, steps=2)
+    own = {"target": english, "evaluation": scored("miniature_nli", ("en",))}
+    if "evaluation" in fields:
+        own["target"] = SEEING
+    with pytest.raises(ConfigError, match=said):
+        check_trial(trial(Path("miniature"), **(own | fields)))

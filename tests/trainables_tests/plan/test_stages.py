@@ -165,6 +165,7 @@ def test_the_precision_decides_what_is_trained() -> None:
 
 OTHER_VALUES: dict[str, Any] = {
     "mixture": {"choice": 0.5, "nli": 0.5},
+    "teacher": "some/clip",
     "steps": 101,
     "batch_size": 16,
     "learning_rate": 2e-5,

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, get_args
 
+from trainables.data.sources.annotations import annotation_folder
 from trainables.data.sources.bitexts import bitext_folder
 from trainables.data.sources.captions import CAPTION_PAGE, caption_folder
 from trainables.data.sources.entity_pools import entity_folder
 from trainables.data.sources.files import files_digest
 from trainables.data.sources.locator import dataset_place
 from trainables.errors import TaskDataError
+from trainables.tasks.annotation_source import AnnotationSource
 from trainables.tasks.bitext_source import BitextSource
 from trainables.tasks.caption_source import CaptionSource
 from trainables.tasks.pool_sources import EntityPoolSource, SentencePoolSource
@@ -43,7 +45,7 @@ def availability(spec: TaskSpec) -> Availability:
             return dataset_place(spec.source.repository)
         case FileSource():
             return _files(spec)
-        case CorpusSource() | BitextSource() | EntityPoolSource() | CaptionSource():
+        case CorpusSource() | BitextSource() | EntityPoolSource() | CaptionSource() | AnnotationSource():
             return "files" if _own_folder(spec.source) else "missing"
         case CompositeSource() | SentencePoolSource():
             parts: list[Availability] = [availability(task(name)) for name in _parts(spec.source)]
@@ -54,7 +56,9 @@ def availability(spec: TaskSpec) -> Availability:
             return "generated"
 
 
-def _own_folder(source: CorpusSource | BitextSource | EntityPoolSource | CaptionSource) -> Path | None:
+def _own_folder(
+    source: CorpusSource | BitextSource | EntityPoolSource | CaptionSource | AnnotationSource,
+) -> Path | None:
     match source:
         case CaptionSource():
             return caption_folder(source)
@@ -64,6 +68,8 @@ def _own_folder(source: CorpusSource | BitextSource | EntityPoolSource | Caption
             return bitext_folder(source)
         case EntityPoolSource():
             return entity_folder(source)
+        case AnnotationSource():
+            return annotation_folder(source)
 
 
 def _parts(source: CompositeSource | SentencePoolSource) -> tuple[str, ...]:
@@ -81,7 +87,7 @@ def why_missing(spec: TaskSpec) -> str | None:
     match spec.source:
         case CorpusSource():
             return f"it is licensed and read from your own copy; set {spec.source.variable} to the folder of your copy"
-        case BitextSource() | EntityPoolSource() | CaptionSource():
+        case BitextSource() | EntityPoolSource() | CaptionSource() | AnnotationSource():
             copy = f"your copy of {CAPTION_PAGE}" if isinstance(spec.source, CaptionSource) else "your copy"
             return f"no data set of the hub holds its rows; set {spec.source.variable} to the folder of {copy}"
         case CompositeSource() | SentencePoolSource():

@@ -16,6 +16,7 @@ from datasets.table import InMemoryTable
 
 from trainables.data.labels.classes import Reading
 from trainables.data.labels.labels import with_class_numbers
+from trainables.data.sources.annotations import read_annotations
 from trainables.data.sources.bitexts import read_bitext
 from trainables.data.sources.captions import read_captions
 from trainables.data.sources.cells import file_rows
@@ -29,6 +30,7 @@ from trainables.data.sources.sentence_pools import sentence_pool_rows
 from trainables.data.sources.source import composed_tasks, folder_hash, source_splits
 from trainables.data.sources.texts import load_texts
 from trainables.errors import TaskDataError
+from trainables.tasks.annotation_source import AnnotationSource
 from trainables.tasks.bitext_source import BitextSource
 from trainables.tasks.caption_source import CaptionSource
 from trainables.tasks.formats import FORMATS, Content
@@ -108,10 +110,8 @@ def _from_source(
             return _generated(spec.source, split=split, language=language)
         case CaptionSource():
             return _captions(read_captions(spec, split=split, language=language))
-        case BitextSource():
-            return _texts(read_bitext(spec, split=split, language=language))
-        case EntityPoolSource():
-            return _texts(read_entity_pool(spec, split=split, language=language))
+        case BitextSource() | EntityPoolSource() | AnnotationSource():
+            return _from_own_folder(spec, split=split, language=language)
         case SentencePoolSource():
             return _sentence_pool(spec, split=split, language=language)
         case _:
@@ -149,6 +149,13 @@ def _from_corpus(spec: TaskSpec, *, split: str) -> datasets.Dataset:
     return datasets.Dataset.from_dict({"tokens": words, "tags": tags})
 
 
+def _from_own_folder(spec: TaskSpec, *, split: str, language: str) -> datasets.Dataset:
+    if isinstance(spec.source, AnnotationSource):
+        return _annotated(read_annotations(spec, split=split, language=language))
+    read = read_bitext if isinstance(spec.source, BitextSource) else read_entity_pool
+    return _texts(read(spec, split=split, language=language))
+
+
 def _texts(columns: dict[str, list[str | None]]) -> datasets.Dataset:
     texts = datasets.Value("string")
     return datasets.Dataset.from_dict(columns, features=datasets.Features(dict.fromkeys(columns, texts)))
@@ -158,6 +165,14 @@ def _captions(columns: dict[str, list[Any]]) -> datasets.Dataset:
     texts = datasets.Value("string")
     features = {"image": datasets.Image(decode=False), "caption": texts, "id": texts}
     return datasets.Dataset.from_dict(columns, features=datasets.Features(features))
+
+
+def _annotated(columns: dict[str, list[Any]]) -> datasets.Dataset:
+    rows = datasets.Dataset.from_dict({name: values for name, values in columns.items() if name != "image"})
+    if "image" not in columns:
+        return rows
+    file = {"bytes": datasets.Value("binary"), "path": datasets.Value("string")}
+    return rows.add_column("image", columns["image"], feature=file)  # pyright: ignore[reportCallIssue, reportArgumentType]  (fingerprints are optional)
 
 
 def _sentence_pool(spec: TaskSpec, *, split: str, language: str) -> datasets.Dataset:

@@ -107,6 +107,15 @@ def locate_vision(name: str) -> Location:
     return _packaged(name, "vision") or _folder(name) or _locate(name, folder="models")
 
 
+def locate_teacher(name: str) -> Location:
+    """Return where a CLIP text model is: a folder, or a model repository.
+
+    Raises:
+        UnavailableError: It is found nowhere.
+    """
+    return _folder(name) or _locate(name, folder="models")
+
+
 def mirror_folder() -> Path | None:
     """Return the mirror that `XSTILTS_MIRROR` names, or None if the variable is not set.
 

@@ -175,7 +175,8 @@ def _locked_rows(kind: KindName) -> dict[str, _LockedRows]:
     """
     mirror = str(mirror_folder())
     has_images = kind in IMAGE_COLUMNS
-    wanted = [spec.name for spec in locked_tasks() if kind == "masked_lm" or spec.has_images == has_images]
+    reads_captions = kind in {"masked_lm", "distillation"}
+    wanted = [spec.name for spec in locked_tasks() if reads_captions or spec.has_images == has_images]
     return {name: found for name in wanted if (found := _rows_of_task(name, mirror=mirror)).num_rows}
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
-from typing import Any  # Any: a row's values are its kind's own
+from typing import Any, Protocol  # Any: a row's values are its kind's own
 
 from trainables.data.labels.classes import Reading
 from trainables.data.labels.left_out import reason_of
+from trainables.data.sources.annotations import check_annotations
 from trainables.data.sources.bitexts import read_bitext
 from trainables.data.sources.captions import read_captions
 from trainables.data.sources.cells import file_rows, is_left_out
@@ -23,6 +24,7 @@ from trainables.data.sources.mirrored import check_mirrored
 from trainables.data.sources.source import composed_tasks, source_fingerprint
 from trainables.errors import TaskDataError
 from trainables.results import SplitRows
+from trainables.tasks.annotation_source import AnnotationSource
 from trainables.tasks.bitext_source import BitextSource
 from trainables.tasks.caption_source import CaptionSource
 from trainables.tasks.pool_sources import EntityPoolSource, SentencePoolSource
@@ -33,6 +35,19 @@ from trainables.tasks.texts_source import TextsSource
 
 MAX_CHECKED_ROWS = 100_000
 """Most rows of a user's file that are checked before a trial starts (about a second). Others are checked when read."""
+
+
+class _Check(Protocol):
+    def __call__(self, spec: TaskSpec, *, split: str, language: str) -> object: ...
+
+
+_CHECKS: Mapping[type[object], _Check] = {
+    BitextSource: read_bitext,
+    EntityPoolSource: check_mentions,
+    AnnotationSource: check_annotations,
+    CaptionSource: read_captions,
+}
+"""Source in a user's own folder -> what reads or checks one of its splits in a language."""
 
 
 def check_readable(spec: TaskSpec, *, split: str, language: str) -> tuple[SplitRows, ...]:
@@ -80,12 +95,8 @@ def _check_own_folder(spec: TaskSpec, *, split: str, language: str) -> None:
 
 def _check_split_of_folder(spec: TaskSpec, *, split: str, language: str) -> None:
     match spec.source:
-        case BitextSource():
-            read_bitext(spec, split=split, language=language)
-        case CaptionSource():
-            read_captions(spec, split=split, language=language)
-        case EntityPoolSource():
-            check_mentions(spec, split=split, language=language)
+        case BitextSource() | EntityPoolSource() | AnnotationSource() | CaptionSource():
+            _CHECKS[type(spec.source)](spec, split=split, language=language)
         case SentencePoolSource(task=name, pool=pool):
             for one in dict.fromkeys((*pool, language)):
                 check_readable(task(name), split=split, language=one)

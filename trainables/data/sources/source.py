@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from trainables.config.frozen import content_key
+from trainables.data.sources.annotations import annotation_files
 from trainables.data.sources.bitexts import bitext_fingerprint
 from trainables.data.sources.captions import caption_fingerprint
 from trainables.data.sources.class_names import names_of_file
@@ -21,6 +22,7 @@ from trainables.data.sources.files import checked_digest, source_files
 from trainables.data.sources.locator import locate_dataset
 from trainables.data.sources.sentences import RULES_VERSION
 from trainables.errors import TaskDataError
+from trainables.tasks.annotation_source import AnnotationSource
 from trainables.tasks.bitext_source import BitextSource
 from trainables.tasks.caption_source import CaptionSource
 from trainables.tasks.locked_splits import check_parts
@@ -82,8 +84,9 @@ def _digest_of_files(spec: TaskSpec) -> str | None:
             return _digest_with_names(spec)
         case CorpusSource() | BitextSource() | CaptionSource():
             return _FINGERPRINTS[spec.source.type](spec)
-        case EntityPoolSource():
-            return _files_hash(entity_files(spec))
+        case EntityPoolSource() | AnnotationSource():
+            has_lines = isinstance(spec.source, AnnotationSource)
+            return _files_hash(annotation_files(spec) if has_lines else entity_files(spec))
         case TextsSource(folder=str()):
             return _files_hash([path for language in spec.languages for path in text_files(spec.source, language)])
         case _:

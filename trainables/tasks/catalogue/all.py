@@ -31,6 +31,13 @@ def _miniature(task: str, **fields: Any) -> TaskSpec:
     )
 
 
+def _seen_in_languages(name: str, *, generator: str, **fields: Any) -> TaskSpec:
+    """Return the dev split of a generated task with images, in every language: it is only scored, never trained."""
+    task = _miniature(name, languages=XNLI_LANGUAGES, **fields)
+    source = GeneratedSource(generator=f"miniature_{generator}", version=1)
+    return task.model_copy(update={"source": source, "splits": {"validation": ("validation",)}})
+
+
 def _equal_names(*columns: str) -> dict[str, str]:
     return {column: column for column in columns}
 
@@ -80,6 +87,31 @@ _MINIATURE = (
         metric="recall_at_1",
         num_train_examples=6_000,
         notes="Drawn scenes and their captions.",
+    ),
+    _miniature(
+        "distillation",
+        kind="distillation",
+        columns=_equal_names("text", "translation"),
+        metric="recall_at_1",
+        num_train_examples=6_000,
+        notes="Captions in English, each with its translation into one of 15 languages: the phase's `teacher`, a CLIP "
+        "text model, reads the English text.",
+    ),
+    _seen_in_languages(
+        "visual_nli",
+        generator="entailment",
+        kind="image_classification",
+        columns=_equal_names("image", "hypothesis", "label"),
+        labels=NLI_LABELS,
+        notes="The dev split of miniature_entailment in 15 languages, as xvnli is for snli_ve. It is only scored.",
+    ),
+    _seen_in_languages(
+        "captions",
+        generator="retrieval",
+        kind="image_text_retrieval",
+        columns=_equal_names("image", "caption"),
+        metric="recall_at_1",
+        notes="The dev split of miniature_retrieval in 15 languages, as xflickrco is for flickr30k. It is only scored.",
     ),
     _miniature(
         "parallel",

@@ -1,4 +1,4 @@
-"""The evaluation tasks of XTREME and XTREME-R. XNLI is in `inference.py`.
+"""The evaluation tasks of XTREME, XTREME-R and IGLUE. XNLI is in `inference.py`.
 
 A search sees only dev data: the split `validation` here. Where a benchmark has only one public split, that split is
 `validation`, and the notes say that no split is left for a confirmation.
@@ -7,7 +7,9 @@ A search sees only dev data: the split `validation` here. Where a benchmark has 
 from __future__ import annotations
 
 from trainables.config.literature import LITERATURE
+from trainables.tasks.annotation_source import AnnotationSource
 from trainables.tasks.bitext_source import BitextSource
+from trainables.tasks.catalogue.inference import NLI_LABELS
 from trainables.tasks.pool_sources import EntityPoolSource, SentencePoolSource
 from trainables.tasks.row_filter import RowFilter
 from trainables.tasks.spec import HubSource, TaskSpec
@@ -29,6 +31,7 @@ _UD_TAGS = (
 )
 _CAUSES = {"context": "premise", "question": "question", "choices": ("choice1", "choice2"), "label": "label"}
 _UNPINNED = "Revision not pinned: the commit could not be verified when the catalogue was written."
+_YOUR_FILES = "Revision not pinned: your files are identified by their content."
 _ONE_SPLIT = "It has one public split, which the search sees: no split is left for a confirmation."
 
 EVALUATION_TASKS: tuple[TaskSpec, ...] = (
@@ -210,5 +213,36 @@ EVALUATION_TASKS: tuple[TaskSpec, ...] = (
         citation="Artetxe and Schwenk 2019, arXiv 1812.10464",
         notes=f"Up to 1,000 sentences in each of 36 languages with English. {_ONE_SPLIT}",
     ),
+    TaskSpec(
+        name="xvnli",
+        kind="image_classification",
+        source=AnnotationSource(variable="XSTILTS_XVNLI", image_field="Flikr30kID", image_ending=".jpg"),
+        splits={"validation": ("test",)},
+        columns={"image": "image", "hypothesis": "sentence2", "label": "gold_label", "id": "pairID"},
+        labels=NLI_LABELS,
+        label_values=NLI_LABELS,
+        languages=LITERATURE["xvnli"].languages,
+        licence="not stated; sentences of SNLI (CC BY-SA 4.0); photographs of Flickr30k: research only",
+        citation="Bugliarello et al. 2022, arXiv 2201.11732; Agic and Schluter 2018, arXiv 1704.05347",
+        notes="About 1,100 sentences on photographs of Flickr30k, parallel in 5 languages; an image is the premise. It "
+        "is read from your own copy: set XSTILTS_XVNLI to a folder with `annotations` of IGLUE's repository "
+        "(e-bug/iglue, datasets/XVNLI) and the photographs in `images`, such as images/759822302.jpg. A trial with a "
+        f"vision tower is asked with and without images. {_ONE_SPLIT} {_YOUR_FILES}",
+    ),
+    TaskSpec(
+        name="xflickrco",
+        kind="image_text_retrieval",
+        source=AnnotationSource(variable="XSTILTS_XFLICKRCO", image_field="img_path"),
+        splits={"validation": ("test",)},
+        columns={"image": "image", "caption": "sentences", "id": "img_path"},
+        languages=LITERATURE["xflickrco"].languages,
+        metric="recall_at_1",
+        licence="not stated; photographs of Flickr30k (research only) and COCO (Flickr's terms)",
+        citation="Bugliarello et al. 2022, arXiv 2201.11732, section 2",
+        notes="2,000 photographs of Flickr30k and COCO with a caption in each of 8 languages; a caption searches all "
+        "photographs. It is read from your own copy: set XSTILTS_XFLICKRCO to a folder with `annotations` of IGLUE's "
+        "repository (e-bug/iglue, datasets/xFlickrCO) and the photographs in `images`, such as images/1007129816.jpg "
+        f"and images/COCO_val2014_000000110156.jpg. {_ONE_SPLIT} {_YOUR_FILES}",
+    ),
 )
-"""Those of XTREME and XTREME-R but XNLI."""
+"""Those of XTREME, XTREME-R and IGLUE but XNLI."""

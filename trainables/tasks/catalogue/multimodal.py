@@ -46,6 +46,32 @@ MULTIMODAL: tuple[TaskSpec, ...] = (
         f"blocks of 100. {_NOT_LOADED} {_UNPINNED}",
     ),
     TaskSpec(
+        name="flickr30k_distillation",
+        kind="distillation",
+        source=HubSource(repository="umaru97/flickr30k_train_val_test"),
+        splits={"train": ("train",), "validation": ("val",)},
+        columns={"text": "caption"},
+        metric="recall_at_1",
+        num_train_examples=145_000,
+        licence="Research only",
+        citation="Young et al. 2014, TACL 2; Reimers and Gurevych 2020, arXiv 2004.09813",
+        notes="The English captions of flickr30k, each with the sentence vector of the phase's `teacher`, a CLIP text "
+        f"model. No image is read. {_NOT_LOADED} {_UNPINNED}",
+    ),
+    TaskSpec(
+        name="coco_distillation",
+        kind="distillation",
+        source=HubSource(repository="AKCIT/coco2017-captioning"),
+        splits=_TRAIN_AND_VALIDATION,
+        columns={"text": "captions"},
+        metric="recall_at_1",
+        num_train_examples=591_753,
+        licence="Captions CC BY 4.0",
+        citation="Chen et al. 2015, arXiv 1504.00325; Reimers and Gurevych 2020, arXiv 2004.09813",
+        notes="The English captions of coco_captions, each with the sentence vector of the phase's `teacher`, a CLIP "
+        f"text model. No image is read. {_NOT_LOADED} {_UNPINNED}",
+    ),
+    TaskSpec(
         name="snli_ve",
         kind="image_classification",
         source=HubSource(repository="pingzhili/snli-ve", revision="176e5ba43a2219043ebdaa057d9aaf42d2f34dc8"),
@@ -153,4 +179,4 @@ MULTIMODAL: tuple[TaskSpec, ...] = (
         "their content.",
     ),
 )
-"""Every task with images, except the miniature's."""
+"""Every task with images, or with the captions of images, except the miniature's."""

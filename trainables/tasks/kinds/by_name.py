@@ -19,6 +19,7 @@ _CLASSES: dict[KindName, str] = {
     "visual_question_answering": "VisualQuestionAnswering",
     "masked_lm": "MaskedLm",
     "text_retrieval": "TextRetrieval",
+    "distillation": "Distillation",
 }
 
 

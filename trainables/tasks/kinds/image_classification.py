@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any  # Any: a raw row's values are the data se
 import numpy as np
 import torch
 
-from trainables.tasks.kinds.pixels import image_files, image_tensors
+from trainables.tasks.kinds.pixels import image_columns, image_tensors
 from trainables.tasks.kinds.text_batches import accuracy, checked_texts, encode_texts, labelled, padded, scalars
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class ImageClassification:
     couples_examples: bool = False
 
     def encode(self, rows: Columns, context: EncodingContext) -> dict[str, list[Any]]:
-        """Return `input_ids`, `length` (text tokens), `image` (a file's bytes), `label`, `row`.
+        """Return `input_ids`, `length` (text tokens), `image` (a file's bytes, where the rows have it), `label`, `row`.
 
         Raises:
             TaskDataError: A text, label or image is not valid.
@@ -34,13 +34,13 @@ class ImageClassification:
         return {
             "input_ids": input_ids,
             "length": [len(ids) for ids in input_ids],
-            "image": image_files(kept, context=context),
+            **image_columns(kept, context=context),
             "label": kept["label"],
             "row": kept["row"],
         }
 
     def collate(self, examples: Sequence[Mapping[str, Any]], context: CollateContext) -> dict[str, torch.Tensor]:
-        """Return `input_ids_BT`, `attention_mask_BT`, the images' tensor, `labels_B`.
+        """Return `input_ids_BT`, `attention_mask_BT`, the images' tensor where there are images, `labels_B`.
 
         Raises:
             TaskDataError: The context has no image size.

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from trainables.errors import TaskDataError
-from trainables.tasks.kinds.pixels import image_files, image_tensors
+from trainables.tasks.kinds.pixels import image_columns, image_tensors
 from trainables.tasks.kinds.text_batches import checked_texts, encode_texts, padded, with_row_numbers
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class ImageTextRetrieval:
             "input_ids": [[token for ids in group for token in ids] for group in captions],
             "caption_lengths": [[len(ids) for ids in group] for group in captions],
             "length": [max(map(len, group)) for group in captions],
-            "image": image_files(captioned, context=context),
+            **image_columns(captioned, context=context),
             "row": captioned["row"],
         }
 
@@ -74,15 +74,28 @@ class ImageTextRetrieval:
             TaskDataError: There is nothing to score.
         """
         del spec  # one metric
-        if len(examples["length"]) == 0:
-            msg = "cannot score retrieval: there are 0 examples, at least 1 is needed; score a split that has examples"
-            raise TaskDataError(msg)
-        texts_BE, images_BE = outputs["texts"], outputs["images"]
-        blocks = range(0, len(texts_BE), NUM_CANDIDATES)
-        points = [
-            _points(texts_BE[at : at + NUM_CANDIDATES], images_BE=images_BE[at : at + NUM_CANDIDATES]) for at in blocks
-        ]
-        return float(np.concatenate(points).mean())
+        return recall_in_blocks(outputs["texts"], images_BE=outputs["images"], num=len(examples["length"]))
+
+
+def recall_in_blocks(texts_BE: NDArray[Any], *, images_BE: NDArray[Any], num: int) -> float:
+    """Return how often (0..1) a text's own image is the nearest of its block, by the scalar product.
+
+    Args:
+        texts_BE: Vectors of the texts.
+        images_BE: Vectors of the images, or of other texts, in the same order.
+        num: Number of examples.
+
+    Raises:
+        TaskDataError: There is nothing to score.
+    """
+    if num == 0:
+        msg = "cannot score retrieval: there are 0 examples, at least 1 is needed; score a split that has examples"
+        raise TaskDataError(msg)
+    blocks = range(0, len(texts_BE), NUM_CANDIDATES)
+    points = [
+        _points(texts_BE[at : at + NUM_CANDIDATES], images_BE=images_BE[at : at + NUM_CANDIDATES]) for at in blocks
+    ]
+    return float(np.concatenate(points).mean())
 
 
 def _captioned(rows: Columns, *, only_first: bool) -> dict[str, list[Any]]:

@@ -16,6 +16,7 @@ Tensors of a batch, by kind (B examples, T tokens, C choices, H x W pixels):
     visual_question_answering  input_ids_BT attention_mask_BT pixel_values_B3HW credits_BA (A answers)
     masked_lm             input_ids_BT attention_mask_BT targets_BT (-100 where nothing is predicted)
     text_retrieval        input_ids_BT attention_mask_BT (an example is one text: a query or a candidate)
+    distillation          input_ids_BT attention_mask_BT teacher_vectors_BV (V: size of the teacher's vectors)
 
 Where the features of a frozen vision tower were computed before, `image_features_BKV` replaces the pixels.
 `trainables/data/batches.py` then prepares a batch for the device: it leaves out a mask without padding.

@@ -44,6 +44,15 @@ def image_files(rows: Columns, *, context: EncodingContext, column: str = "image
     return [_as_file(value, number=number, column=column, context=context) for number, value in enumerate(rows[column])]
 
 
+def image_columns(rows: Columns, *, context: EncodingContext) -> dict[str, list[bytes]]:
+    """Return the column `image` as files, or nothing where a task is asked without images.
+
+    Raises:
+        TaskDataError: A value cannot be an image.
+    """
+    return {"image": image_files(rows, context=context)} if "image" in rows else {}
+
+
 def image_tensors(
     examples: Sequence[Mapping[str, Any]], *, context: CollateContext, columns: Sequence[str] = ("image",)
 ) -> dict[str, torch.Tensor]:
@@ -52,11 +61,14 @@ def image_tensors(
     Returns:
         `image_features_BKV` where the columns hold features that a frozen tower computed before
         (`trainables/training/vision_features.py`), with the tokens of several images concatenated; else
-        `pixel_values_B3HW`, or `pixel_values_BN3HW` where an example has N > 1 images.
+        `pixel_values_B3HW`, or `pixel_values_BN3HW` where an example has N > 1 images. Nothing where the examples have
+        no images: their task is asked without images.
 
     Raises:
         TaskDataError: The context has no image size.
     """
+    if columns[0] not in examples[0]:
+        return {}
     images = [[example[column] for column in columns] for example in examples]
     if not isinstance(images[0][0], bytes):
         features_BKV = np.stack([np.concatenate(features) for features in images])
