@@ -336,7 +336,9 @@ def _decisive(work: PhaseConfig) -> dict[str, object]:
     neutral: dict[str, Any] = {"sampling": True} if work.sampling.kind in {"given", "uniform"} else {}
     # What is trained is a part: it has neither of the two.
     neutral |= {"merge": True, "average": True} | ({"head_seed": True} if work.head_seed is None else {})
-    neutral |= {"adapter": True} if work.adapter is None else {}
+    neutral |= ({"adapter": True} if work.adapter is None else {}) | (
+        {"frozen_dropout": True} if work.frozen_dropout else {}
+    )
     # The path of texts beside a phase is left out; their identity is among the tasks'.
     neutral["beside"] = True if work.beside is None else {"masked_lm": {"texts": True}}
     fields = work.model_dump(mode="json", exclude=neutral)

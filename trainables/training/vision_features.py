@@ -2,21 +2,14 @@
 
 A frozen tower has the same output for an image in every step of every trial. The outputs are kept in a folder named by
 content: the images (as a set, with any text, tokenizer or length), the tower's weights, and its pixel format. One file,
-a memory map, holds the features of all images in the order of their hashes. It is complete when its folder exists,
-because the folder is made under another name and then renamed; its checksums are checked before it is used. A lock lets
-one process compute while others wait for the same features; the kernel frees the lock of a process that dies.
+a memory map, holds the features of all images in the order of their hashes. One process computes while others wait for
+the same features (`trainables/data/made_once.py`); checksums are checked before they are used.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
-import shutil
-import time
-import uuid
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,7 +21,7 @@ from numpy.typing import NDArray
 from trainables.config.frozen import content_key
 from trainables.data.encoded_split import EncodedTask
 from trainables.data.images import IndirectColumn
-from trainables.data.sealed_cache import check_made, is_whole, write_checksums
+from trainables.data.made_once import making_once
 from trainables.models.vision_shape import MAX_GRID
 from trainables.tasks.kinds.pixels import decode_square, normalised
 
@@ -42,7 +35,6 @@ FILE = "features.npy"
 """Features in a cache's folder: float32, shape [num_images, K, V], ordered by the images' hashes."""
 
 IMAGES_PER_BATCH = 32
-SECONDS_BETWEEN_TRIES = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,24 +79,7 @@ def making_features(task: EncodedTask, *, frozen: FrozenTower) -> Generator[None
     Raises:
         OSError: The new folder is damaged: the disk does not keep what is written.
     """
-    folder = frozen.folder(task)
-    yield
-    if is_whole(folder):
-        return
-    yield
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_suffix(".lock").open("w") as lock:
-        while not _locked(lock.fileno()):
-            yield
-            time.sleep(SECONDS_BETWEEN_TRIES)
-        if is_whole(folder):  # another process has made it meanwhile
-            return
-        with _part(folder) as part:
-            yield from _compute(part / FILE, task=task, tower=frozen.tower)
-            write_checksums(part, key=folder.name)
-            part.rename(folder)
-        yield
-        check_made(folder)
+    return making_once(frozen.folder(task), write=lambda part: _compute(part / FILE, task=task, tower=frozen.tower))
 
 
 def with_vision_features(task: EncodedTask, *, frozen: FrozenTower) -> EncodedTask:
@@ -137,21 +112,3 @@ def _features(files: Sequence[bytes], *, tower: VisionTower) -> NDArray[np.float
 def _by_hash(task: EncodedTask) -> NDArray[np.int64]:
     """Return the numbers of a task's images in the order of their hashes."""
     return np.array(sorted(range(len(task.image_hashes)), key=list(map(bytes, task.image_hashes)).__getitem__))
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-@contextmanager
-def _part(folder: Path) -> Generator[Path]:
-    part = folder.with_name(f".{folder.name[:16]}.{os.getpid()}.{uuid.uuid4().hex[:8]}.part")
-    part.mkdir()
-    try:
-        yield part
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
