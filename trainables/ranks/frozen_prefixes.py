@@ -41,8 +41,6 @@ def with_prefixes(
     """
     if encoder.prefix is None:
         return dict(tasks), {}
-    if job.engine.stage == _SHARDS_PARAMETERS and rank.num_ranks > 1:
-        encoder.prefix = replace(encoder.prefix, text_by_text=False)
     maker = PrefixMaker(
         encoder=encoder,
         device=rank.device,
@@ -61,6 +59,8 @@ def with_prefixes(
         kept = in_turns(lambda task=task, may=may_make: _opened(task, maker=maker, may_make=may, rank=rank))
         if _everywhere(here=kept is not None, rank=rank) and kept is not None:
             found[name] = kept
+    if job.engine.stage == _SHARDS_PARAMETERS and rank.num_ranks > 1:  # what is kept was still computed text by text
+        encoder.prefix = replace(encoder.prefix, text_by_text=False)
     return {**tasks, **found}, _facts(tasks, kept=found)
 
 

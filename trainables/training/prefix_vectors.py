@@ -212,7 +212,7 @@ def _write(part: Path, *, folder: Path, texts: SplitTexts, maker: PrefixMaker) -
     vectors_ND.flush()
 
 
-def _new_file(path: Path, *, kind: np.dtype[Any], shape: tuple[int, int]) -> NDArray[Any]:
+def _new_file(path: Path, *, kind: np.dtype[Any], shape: tuple[int, int]) -> np.memmap[Any, np.dtype[Any]]:
     """Return a new mapped file. Its space is allocated here: writing to a map on a full disk would end the process."""
     header = {"descr": np.lib.format.dtype_to_descr(kind), "fortran_order": False, "shape": shape}
     with path.open("wb") as file:

@@ -15,7 +15,7 @@ import torch
 
 from tests.tiny_families import VARIANTS, write_family
 from tests.trainables_tests.tiny_jobs import VISION, Bench, engine, phase
-from trainables.config import PhaseConfig
+from trainables.config import AdapterConfig, PhaseConfig
 from trainables.data.batches import prepared_batch
 from trainables.data.cache_room import GIB, NoRoomError, room_for, using
 from trainables.data.encoded_split import EncodedRequest, EncodedTask, TokenizerSource, open_encoded_task
@@ -285,6 +285,25 @@ def test_every_family_trains_bit_for_bit_at_every_depth(
         assert "each step" not in cached.result.made_with["frozen_layers"]
         assert (cached.losses, cached.checksum) == (without.losses, without.checksum)
         assert len(set(cached.losses)) == work.steps
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("fields", "settings"),
+    [({"adapter": AdapterConfig()}, {}), ({}, {"precision": "bfloat16"})],
+    ids=["an adapter above", "bfloat16"],
+)
+def test_adapters_and_other_arithmetic_train_bit_for_bit(
+    fields: dict[str, Any], settings: dict[str, Any], bench_of: Callable[[str], Bench], one_rank: LocalGroup
+) -> None:
+    bench, work = bench_of("modernbert"), work_of(steps=6, **fields)
+    runs = [
+        bench.train(one_rank, work, config=engine(prefix_cache=use, **settings)) for use in ("off", "always", "always")
+    ]
+
+    assert "each step" not in runs[1].result.made_with["frozen_layers"]
+    assert len({one.losses[-1] for one in runs}) == 1
+    assert runs[1].losses == runs[0].losses == runs[2].losses
 
 
 @pytest.mark.slow
