@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -48,7 +48,7 @@ def note_use(folder: Path) -> None:
 
 
 @contextmanager
-def room_for(num_bytes: int, *, folder: Path, max_bytes: int) -> Iterator[None]:
+def room_for(num_bytes: int, *, folder: Path, max_bytes: int) -> Generator[None]:
     """Remove folders until a new one fits; inside the context, reserve its space by files of their full size.
 
     Args:
