@@ -60,7 +60,7 @@ def room_for(num_bytes: int, *, folder: Path, max_bytes: int) -> Generator[None]
         NoRoomError: It does not fit.
     """
     if num_bytes > max_bytes:
-        msg = f"they take {num_bytes / GIB:.2f} GiB, and engine.prefix_cache_gib allows {max_bytes / GIB:g}; raise it"
+        msg = f"they take {num_bytes / GIB:.3g} GiB, and engine.prefix_cache_gib allows {max_bytes / GIB:.3g}; raise it"
         raise NoRoomError(msg)
     kind = folder.parent
     with (kind / _ROOM).open("w") as lock:
@@ -70,7 +70,7 @@ def room_for(num_bytes: int, *, folder: Path, max_bytes: int) -> Generator[None]
         _remove_oldest(kind, excess=_size(kind) + num_bytes - max_bytes, max_bytes=max_bytes)
         free = shutil.disk_usage(kind).free
         if num_bytes > free * MAX_SHARE_OF_FREE:
-            msg = f"they take {num_bytes / GIB:.2f} GiB, more than half of the {free / GIB:.2f} GiB that are free"
+            msg = f"they take {num_bytes / GIB:.3g} GiB, more than half of the {free / GIB:.3g} GiB that are free"
             raise NoRoomError(f"{msg} on the disk of {str(kind)!r}; free some of it")
         yield
 
@@ -99,7 +99,7 @@ def _remove_oldest(kind: Path, *, excess: int, max_bytes: int) -> None:
                 excess -= _size(folder)
                 shutil.rmtree(folder, ignore_errors=True)
     if excess > 0:
-        msg = f"running trials use the {max_bytes / GIB:g} GiB that engine.prefix_cache_gib allows; raise it"
+        msg = f"running trials use the {max_bytes / GIB:.3g} GiB that engine.prefix_cache_gib allows; raise it"
         raise NoRoomError(msg)
 
 

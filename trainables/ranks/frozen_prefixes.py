@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
@@ -14,14 +13,12 @@ from trainables.data.encoded_split import EncodedTask
 from trainables.engine import in_turns
 from trainables.models.encoder import Encoder
 from trainables.monitoring.watchdog import send_heartbeat
-from trainables.ranks.jobs import TrainJob
+from trainables.ranks.jobs import NO_ROOM, TrainJob
 from trainables.training.prefix_vectors import PrefixMaker, is_unchanging, open_prefix
 from trainables.training.trainer import Rank, training_data
 
 _SHARDS_PARAMETERS = 3
 """The ZeRO stage at which every rank must run every layer equally often."""
-
-log = logging.getLogger(__name__)
 
 
 def with_prefixes(
@@ -36,8 +33,8 @@ def with_prefixes(
         rank: This rank.
 
     Returns:
-        The tasks, and a fact for the manifest: how the vectors of each come to a step. There is none for a phase
-        without frozen layers, or with dropout in them.
+        The tasks, and facts for the manifest: how the vectors of each come to a step, and why they were not kept if
+        there was no room. There are none for a phase without frozen layers, or with dropout in them.
     """
     if encoder.prefix is None:
         return dict(tasks), {}
@@ -51,30 +48,27 @@ def with_prefixes(
     )
     data = training_data(job.work, tasks)
     found: dict[str, EncodedTask] = {}
+    refused: list[str] = []
     for name, task in tasks.items():
         num_read = data.num_steps * job.work.batch_size * data.weights[name]
         may_make = job.engine.prefix_cache == "always" or num_read >= len(task)
         if job.engine.prefix_cache == "off" or not is_unchanging(task.spec):
             continue
-        kept = in_turns(lambda task=task, may=may_make: _opened(task, maker=maker, may_make=may, rank=rank))
+        kept = in_turns(lambda task=task, may=may_make: _opened(task, maker=maker, may_make=may, refused=refused))
         if _everywhere(here=kept is not None, rank=rank) and kept is not None:
             found[name] = kept
     if job.engine.stage == _SHARDS_PARAMETERS and rank.num_ranks > 1:  # what is kept was still computed text by text
         encoder.prefix = replace(encoder.prefix, text_by_text=False)
-    return {**tasks, **found}, _facts(tasks, kept=found)
+    ways = ", ".join(f"{name} {'computed once' if name in found else 'computed in each step'}" for name in tasks)
+    return {**tasks, **found}, {"frozen_layers": ways} | ({NO_ROOM: "; ".join(refused)} if refused else {})
 
 
-def _facts(tasks: Iterable[str], *, kept: Container[str]) -> dict[str, str]:
-    ways = (f"{name} {'computed once' if name in kept else 'computed in each step'}" for name in tasks)
-    return {"frozen_layers": ", ".join(ways)}
-
-
-def _opened(task: EncodedTask, *, maker: PrefixMaker, may_make: bool, rank: Rank) -> EncodedTask | None:
+def _opened(task: EncodedTask, *, maker: PrefixMaker, may_make: bool, refused: list[str]) -> EncodedTask | None:
+    """Return the task with its vectors, or None; if there is no room for them, note why."""
     try:
         return open_prefix(task, maker=maker, may_make=may_make, on_wait=send_heartbeat)
     except NoRoomError as error:
-        if rank.number == 0:
-            log.warning("%s: the vectors above the frozen layers are computed in each step: %s", task.spec.name, error)
+        refused.append(f"vectors of {task.spec.name} above the frozen layers are computed in each step: {error}")
         return None
 
 

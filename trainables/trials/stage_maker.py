@@ -38,6 +38,7 @@ from trainables.stage_store import StageFacts, StageStore, StoredStage
 from trainables.trials.checkpoint_keeper import StopRequest, keeping_checkpoints
 from trainables.trials.combined_training import combined_training
 from trainables.trials.retries import Attempts, ignore_lost
+from trainables.trials.stage_warnings import log_warnings
 
 log = logging.getLogger(__name__)
 
@@ -163,7 +164,7 @@ class StageMaker:
                 outcome = self._found(stage) or self._make(stage)
         self.outcomes[stage.key] = outcome
         self._resources.on_stage(outcome.run)
-        _log_unreadable_images(outcome)
+        log_warnings(outcome.stored.facts, reused=outcome.reused)
         for warning in warnings_of(outcome.stored.facts.split_rows):
             self._resources.on_left_out(warning)
         return outcome
@@ -388,16 +389,3 @@ class StageMaker:
             seconds_before=sum(facts.seconds for facts in before) + sum(facts.seconds_before for facts in firsts),
             **measured,
         )
-
-
-def _log_unreadable_images(outcome: StageOutcome) -> None:
-    facts = outcome.stored.facts
-    for name, training in facts.tasks.items():
-        if training.num_unreadable:
-            log.warning(
-                "%s phase: %d examples of %s are left out: their images cannot be decoded; the other %d are used",
-                facts.phase,
-                training.num_unreadable,
-                name,
-                training.size,
-            )

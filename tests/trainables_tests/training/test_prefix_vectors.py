@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from tests.tiny_families import VARIANTS, write_family
-from tests.trainables_tests.tiny_jobs import VISION, Bench, engine, phase
+from tests.trainables_tests.tiny_jobs import VISION, Bench, engine, phase, trial
 from trainables.config import AdapterConfig, PhaseConfig
 from trainables.data.batches import prepared_batch
 from trainables.data.cache_room import GIB, NoRoomError, room_for, using
@@ -26,8 +26,10 @@ from trainables.data.shapes import FewShapes
 from trainables.models.encoder import Encoder, load_encoder, load_tokenizer
 from trainables.models.task_model import build_task_model
 from trainables.ranks.local_group import LocalGroup
+from trainables.stage_store import StageStore
 from trainables.tasks.registry import task
 from trainables.training.prefix_vectors import PrefixMaker, SplitTexts, open_prefix
+from trainables.trials.trial import TrialResources, run_trial
 
 pytestmark = pytest.mark.usefixtures("tiny_world")
 
@@ -119,6 +121,7 @@ def made(bench: Bench) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in bench.cache.glob("prefix/*/vectors.npy")}
 
 
+@pytest.mark.slow
 def test_a_phase_trains_bit_for_bit_as_without_the_cache(
     tiny_encoder: Path, tmp_path: Path, one_rank: LocalGroup
 ) -> None:
@@ -178,10 +181,22 @@ def test_images_and_masked_tokens_are_computed_in_each_step(
 def test_vectors_that_exceed_the_space_are_refused_with_the_setting(tiny_encoder: Path, tmp_path: Path) -> None:
     split = opened(tiny_encoder, tmp_path)
 
-    with pytest.raises(NoRoomError, match=r"they take 0.00 GiB, and engine.prefix_cache_gib allows .*; raise it"):
+    with pytest.raises(NoRoomError, match=r"they take .* GiB, and engine.prefix_cache_gib allows .*; raise it"):
         kept(split, by=maker(tiny_encoder, cache=tmp_path, max_bytes=1000))
 
     assert not [path for path in (tmp_path / "prefix").iterdir() if path.is_dir()]
+
+
+def test_a_trial_without_room_trains_and_names_the_setting(
+    tiny_encoder: Path, tmp_path: Path, one_rank: LocalGroup, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = trial(tiny_encoder, target=work_of(mixture={"mnli": 1.0}, steps=8), engine=engine(prefix_cache_gib=1e-5))
+
+    run_trial(config, resources=TrialResources(store=StageStore(tmp_path), group=one_rank))
+
+    (line,) = (record.getMessage() for record in caplog.records if "frozen layers" in record.getMessage())
+    assert line.startswith("target phase: vectors of mnli above the frozen layers are computed in each step: they take")
+    assert line.endswith("engine.prefix_cache_gib allows 1e-05; raise it")
 
 
 def folder_of(size: int, *, kind: Path, name: str, age: int) -> Path:
