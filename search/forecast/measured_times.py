@@ -22,8 +22,9 @@ from trainables.plan.stage_plan import Stage
 from trainables.results import TaskPace, TrialResult
 from trainables.tasks.registry import task
 
-Work = tuple[str, bool, int, bool, bool]
-"""What decides the time of a token: phase, what is frozen, whether a vision tower runs, whether an adapter trains."""
+Work = tuple[str, bool, int, bool, bool, bool]
+"""What decides the time of a token: phase, what is frozen and whether dropout acts there, whether a vision tower runs,
+whether an adapter trains."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -203,7 +204,8 @@ def _line(points: Sequence[tuple[int, float]]) -> tuple[float, float] | None:
 
 
 def _kind(phase: str, work: PhaseConfig) -> Work:
-    return (phase, work.freeze_embeddings, work.freeze_layers, work.vision is not None, work.adapter is not None)
+    frozen = (work.freeze_embeddings, work.freeze_layers, work.frozen_dropout)
+    return (phase, *frozen, work.vision is not None, work.adapter is not None)
 
 
 def _weights(work: PhaseConfig) -> Mapping[str, float]:

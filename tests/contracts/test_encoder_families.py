@@ -100,6 +100,22 @@ def test_vectors_of_a_lower_layer_are_those_of_transformers(encoder: Encoder, fo
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("batch", BATCHES.values(), ids=BATCHES.keys())
+def test_a_run_above_a_layer_continues_the_run_below(batch: tuple[Tensor, Tensor], encoder: Encoder) -> None:
+    ids_BT, mask_BT = batch[0], batch[1].bool()
+    words_BTE, positions_BT = encoder.model.get_input_embeddings()(ids_BT), encoder.positions(mask_BT)
+    family, model = encoder.family, encoder.model
+    embedded_BTD = family.embed(model, words_BTE, mask_BS=mask_BT, positions_BS=positions_BT)
+    whole_BTD = family.run_layers(model, embedded_BTD, mask_BS=mask_BT, num_layers=None)
+
+    for number in range(1, encoder.num_layers):
+        below_BTD = family.run_layers(model, embedded_BTD, mask_BS=mask_BT, num_layers=number)
+        below_BTD = below_BTD * mask_BT[:, :, None]  # what stands at padding has no part in it
+        above_BTD = family.run_layers(model, below_BTD, mask_BS=mask_BT, num_layers=None, num_below=number)
+        torch.testing.assert_close(above_BTD[mask_BT], whole_BTD[mask_BT], atol=1e-6, rtol=0)
+
+
+@torch.no_grad()
 def test_image_tokens_are_read_as_words_in_their_places(encoder: Encoder) -> None:
     ids_BT, mask_BT = texts(20, 14)
     words_BTE = encoder.model.get_input_embeddings()(ids_BT)

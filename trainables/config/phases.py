@@ -127,6 +127,9 @@ class PhaseConfig(FrozenModel):
     """Whether the encoder's embeddings are frozen."""
     freeze_layers: int = Field(default=0, ge=0, lt=2**31)
     """Number of the lowest layers that are frozen; above 0, the embeddings must be frozen too."""
+    frozen_dropout: bool = True
+    """Whether dropout acts in frozen parts too. Without it, the vectors above the frozen layers never change: they are
+    computed once for a split, and shared by trials (`engine.prefix_cache`)."""
     num_examples: int | None = Field(default=None, ge=1, lt=2**31)
     """Number of training examples of each task, from the start of its split; None uses all."""
     num_dev_items: int = Field(default=1000, ge=0, lt=2**31)
@@ -193,6 +196,9 @@ class PhaseConfig(FrozenModel):
         if self.freeze_layers and not self.freeze_embeddings:
             rule = "layers can be frozen only if the embeddings below them are frozen"
             msg = f"freeze_layers is {self.freeze_layers}, but {rule}; set freeze_embeddings: true"
+            raise ValueError(msg)
+        if not self.frozen_dropout and not self.freeze_embeddings:
+            msg = "frozen_dropout is false, but nothing is frozen; remove it, or set freeze_embeddings: true"
             raise ValueError(msg)
         return self
 

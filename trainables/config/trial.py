@@ -84,6 +84,12 @@ class EngineConfig(FrozenModel):
     accelerator_type: str | None = Field(default=None, min_length=1)
     """Ray's name of the GPU type that ranks request, for example `A100`; None accepts any."""
 
+    prefix_cache: Literal["auto", "always", "off"] = "auto"
+    """Whether vectors above frozen layers without dropout (`frozen_dropout: false`) are computed once for a split and
+    kept. `auto`: where they exist, or where a phase reads as many examples as the split has. No number changes."""
+    prefix_cache_gib: float = Field(default=20.0, gt=0, le=1e6)
+    """Most space of these vectors in a store, in GiB; the least recently used ones are removed first. Those of a split
+    take at most half of the disk's free space."""
     compile: Literal["auto", "off"] = "auto"
     """`auto` compiles the encoder's layers on GPUs up to ZeRO stage 2; `off` never does. Numbers agree within noise."""
 

@@ -3,7 +3,7 @@
 Whether a batch has padding, and which tokens are predicted, decides what the model computes. On a GPU such a question
 makes Python wait for everything before it. Here it is answered from the CPU's copy, before the batch is sent.
 
-Shapes: B examples, C choices, T tokens, Tm predicted tokens.
+Shapes: B examples, C choices, T tokens, Tm predicted tokens, D the encoder's hidden size.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 MASKS = ("attention_mask_BT", "attention_mask_BCT")
 """Names of the mask of a batch's texts: 1 for tokens, 0 for padding."""
+
+PREFIXES = frozenset({"prefix_BTD", "prefix_BCTD"})
+"""Names of the vectors above the encoder's frozen prefix, where they were computed before."""
 
 PREDICTED = "predicted_Tm"
 """Name of the positions of the predicted tokens of `targets_BT`, counted over the flattened batch (masked LM)."""
@@ -80,6 +83,9 @@ def with_length(batch: dict[str, Tensor], *, shapes: FewShapes, pad_id: int) -> 
     for name, meaning in of_texts.items():
         num_more = shapes.length(batch[name].shape[-1]) - batch[name].shape[-1]
         padded[name] = torch.nn.functional.pad(batch[name], (0, num_more), value=padding[meaning])
+    for name in PREFIXES & batch.keys():
+        num_more = shapes.length(batch[name].shape[-2]) - batch[name].shape[-2]
+        padded[name] = torch.nn.functional.pad(batch[name], (0, 0, 0, num_more))
     return padded
 
 

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     import torch
     from datasets import Dataset
 
+    from trainables.data.prefix_file import PrefixVectors
+
 __all__ = [
     "EncodedRequest",
     "EncodedTask",
@@ -66,6 +68,7 @@ class EncodedTask:
         self._folder = folder
         self.lengths: NDArray[np.int32] = cast("NDArray[np.int32]", self.columns["length"])
         self._request = request
+        self._prefix: PrefixVectors | None = None
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -105,6 +108,12 @@ class EncodedTask:
         task.columns = {name: values for name, values in self.columns.items() if name not in self.spec.image_columns}
         return task
 
+    def with_prefix(self, prefix: PrefixVectors) -> EncodedTask:
+        """Return the task with batches that hold the vectors above an encoder's frozen prefix too."""
+        task = copy.copy(self)
+        task._prefix = prefix  # noqa: SLF001  (a copy of this object)
+        return task
+
     def batch(
         self, indices: Sequence[int] | NDArray[np.integer], *, generator: np.random.Generator
     ) -> dict[str, torch.Tensor]:
@@ -114,7 +123,9 @@ class EncodedTask:
             indices: Numbers of the examples, at least one.
             generator: Random numbers of this batch (masking).
         """
-        return self.collate([self.example(number) for number in np.asarray(indices).tolist()], generator=generator)
+        numbers = np.asarray(indices)
+        batch = self.collate([self.example(number) for number in numbers.tolist()], generator=generator)
+        return batch if self._prefix is None else self._prefix.added_to(batch, indices=numbers)
 
     def example(self, number: int) -> Example:
         """Return one encoded example."""

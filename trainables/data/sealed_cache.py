@@ -1,11 +1,11 @@
 """Checks the cached folders that decide results by the checksums of their files.
 
-Encoded splits and vision features are computed once and read by every later trial. A folder is complete when it exists:
-it is written under another name, gets its checksums, and is then renamed. Every reader checks a folder first; a process
-checks each file once, and again after it changes. A folder that does not match its checksums is quarantined in
-`damaged/`, reported in a warning, and made again; `xstilts stages gc` frees the space. A folder of an older version has
-no checksums, so it cannot be checked: it is deleted and made again. Files that the checksums do not list are read by
-nobody, so other programs may leave theirs (`.DS_Store`, `Thumbs.db`).
+Encoded splits, vision features and vectors above frozen layers are computed once and read by every later trial. A
+folder is complete when it exists: it is written under another name, gets its checksums, and is then renamed. Every
+reader checks a folder first; a process checks each file once, and again after it changes. A folder that does not match
+its checksums is quarantined in `damaged/`, reported in a warning, and made again; `xstilts stages gc` frees the space.
+A folder of an older version has no checksums, so it cannot be checked: it is deleted and made again. Files that the
+checksums do not list are read by nobody, so other programs may leave theirs (`.DS_Store`, `Thumbs.db`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from trainables.stage_store.checksums import FileEntry, file_entry, is_of_the_di
 SEAL = "checksums.json"
 """Name of the file that holds the checksums of the others; written last."""
 
-KINDS = ("encoded", "vision", "teacher")
+KINDS = ("encoded", "vision", "teacher", "prefix")
 """Folders of a cache whose content decides results."""
 
 DAMAGED = "damaged"

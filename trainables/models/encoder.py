@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, cast  # Any: transformers is untyped
+from typing import Any, NamedTuple, Self, cast  # Any: transformers is untyped
 
 import torch
 from safetensors.torch import save_file
@@ -70,6 +71,16 @@ class EncodedText(NamedTuple):
         return self.mask_BS[:, self.num_image_tokens :]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrozenPrefix:
+    """The frozen part of an encoder, embeddings and lowest layers, whose vectors of a text never change."""
+
+    num_layers: int
+    """Number of its layers, at least 1."""
+    text_by_text: bool = True
+    """Whether CPUs run each text by itself. ZeRO stage 3 cannot, where ranks have different numbers of texts."""
+
+
 class WordEmbeddings(nn.Embedding):
     """Word embeddings that are also the decoder of masked LM: they compute the scores of all words for a vector.
 
@@ -109,6 +120,21 @@ class Encoder(nn.Module):
         self.num_layers: int = config.num_hidden_layers
         self.max_tokens: int = self.family.max_tokens(config.to_dict())
         """Maximum number of tokens of an input, including image tokens."""
+        self.prefix: FrozenPrefix | None = None
+        """Its frozen part without dropout, which texts pass by themselves in training; None without one."""
+        self.without_dropout: tuple[nn.Module, ...] = ()
+
+    def train(self, mode: bool = True) -> Self:  # noqa: FBT001, FBT002  (torch's own signature)
+        """Switch dropout on or off; in a frozen part without dropout it stays off."""
+        super().train(mode)
+        for module in self.without_dropout:
+            module.eval()
+        return self
+
+    def turn_dropout_off(self, modules: Sequence[nn.Module]) -> None:
+        """Keep modules without dropout while the others train."""
+        self.without_dropout = tuple(modules)
+        self.train(self.training)
 
     def forward(
         self,
@@ -116,6 +142,7 @@ class Encoder(nn.Module):
         attention_mask_BT: Tensor | None,
         image_tokens_BKE: Tensor | None = None,
         num_layers: int | None = None,
+        prefix_BTD: Tensor | None = None,
     ) -> EncodedText:
         """Return the last layer's vectors of image tokens (first) and text tokens.
 
@@ -127,10 +154,62 @@ class Encoder(nn.Module):
                 the CPU knows it without making a GPU wait (`trainables/data/batches.py`).
             image_tokens_BKE: Vectors that are placed before the text's word embeddings.
             num_layers: Number of layers to run, from the lowest; None runs all.
+            prefix_BTD: Vectors above the frozen prefix, which were computed before; without image tokens.
 
         Raises:
             ConfigError: Image and text together have more tokens than the encoder has positions.
         """
+        is_alone = image_tokens_BKE is None and num_layers is None and self.training
+        if prefix_BTD is None and self.prefix is not None and is_alone:
+            prefix_BTD = self.prefix_vectors(input_ids_BT, attention_mask_BT)
+        if prefix_BTD is not None:
+            return self._above_prefix(prefix_BTD, attention_mask_BT)
+        return self._run(input_ids_BT, attention_mask_BT, image_tokens_BKE, num_layers=num_layers)
+
+    @torch.no_grad()
+    def prefix_vectors(self, input_ids_BT: Tensor, attention_mask_BT: Tensor | None) -> Tensor:
+        """Return the vectors above the frozen prefix (B x T x D), without gradients.
+
+        On the CPU each text is run by itself, without padding: the rounding of matrix products depends on their shapes,
+        so a text has the same vectors in every batch, bit for bit. Padding is on the right, and has vectors of 0.
+
+        Args:
+            input_ids_BT: Token ids.
+            attention_mask_BT: 1 for tokens, 0 for padding; None without padding.
+        """
+        assert self.prefix is not None  # noqa: S101  (the caller asks for it)
+        num_layers = None if self.prefix.num_layers == self.num_layers else self.prefix.num_layers
+        if not (self.prefix.text_by_text and input_ids_BT.device.type == "cpu"):
+            return self._run(input_ids_BT, attention_mask_BT, None, num_layers=num_layers).hidden_BSD
+        num_texts, longest = input_ids_BT.shape
+        lengths = [longest] * num_texts if attention_mask_BT is None else attention_mask_BT.sum(dim=1).tolist()
+        vectors = [
+            self._run(input_ids_BT[number, :length].clone()[None], None, None, num_layers=num_layers).hidden_BSD[0]
+            for number, length in enumerate(lengths)
+        ]
+        whole_BTD = vectors[0].new_zeros(num_texts, longest, self.hidden_size)
+        for number, vectors_TD in enumerate(vectors):
+            whole_BTD[number, : len(vectors_TD)] = vectors_TD
+        return whole_BTD
+
+    def _above_prefix(self, prefix_BTD: Tensor, attention_mask_BT: Tensor | None) -> EncodedText:
+        assert self.prefix is not None  # noqa: S101  (its vectors were given)
+        padded_BT = None if attention_mask_BT is None else attention_mask_BT.bool()
+        mask_BT = prefix_BTD.new_ones(prefix_BTD.shape[:2], dtype=torch.bool) if padded_BT is None else padded_BT
+        if self.prefix.num_layers < self.num_layers:
+            prefix_BTD = self.family.run_layers(
+                self.model, prefix_BTD, mask_BS=padded_BT, num_layers=None, num_below=self.prefix.num_layers
+            )
+        return EncodedText(prefix_BTD, mask_BT)
+
+    def _run(
+        self,
+        input_ids_BT: Tensor,
+        attention_mask_BT: Tensor | None,
+        image_tokens_BKE: Tensor | None,
+        *,
+        num_layers: int | None,
+    ) -> EncodedText:
         is_padded = attention_mask_BT is not None
         mask_BS = torch.ones_like(input_ids_BT, dtype=torch.bool) if not is_padded else attention_mask_BT.bool()
         words_BSE = self.model.get_input_embeddings()(input_ids_BT)
@@ -276,17 +355,19 @@ def copy_tokenizer(source_folder: Path, *, folder: Path) -> None:
             shutil.copyfile(source_folder / name, folder / name)
 
 
-def freeze(encoder: Encoder, *, embeddings: bool, layers: int) -> None:
+def freeze(encoder: Encoder, *, embeddings: bool, layers: int, dropout: bool = True) -> None:
     """Freeze the embeddings and the lowest layers.
 
     Frozen parts cost only a forward pass: autograd records nothing below the first trained weight, unless trained image
-    tokens are among the inputs. Dropout stays active in frozen layers during training, as in transformers, so that the
-    layers above them see the same noise however many are frozen.
+    tokens are among the inputs. By default dropout stays active in frozen parts during training, as in transformers, so
+    that the layers above them see the same noise however many are frozen. Without it, the vectors above the frozen
+    layers never change, and they can be computed before (`trainables/training/prefix_vectors.py`).
 
     Args:
         encoder: The encoder, changed in place.
         embeddings: Whether the embeddings are frozen: everything below the first layer, and what all layers share.
         layers: Number of frozen layers, counted from the lowest.
+        dropout: Whether dropout stays active in the frozen parts.
 
     Raises:
         ConfigError: The encoder has fewer layers.
@@ -298,3 +379,6 @@ def freeze(encoder: Encoder, *, embeddings: bool, layers: int) -> None:
     frozen += [module for layer in encoder.family.layers(encoder.model)[:layers] for module in layer]
     for module in frozen:
         module.requires_grad_(requires_grad=False)
+    if not dropout:
+        encoder.turn_dropout_off(frozen)
+        encoder.prefix = FrozenPrefix(num_layers=layers) if layers else None

@@ -43,6 +43,17 @@ class Head(nn.Module):
         raise NotImplementedError
 
 
+def encoded_texts(encoder: Encoder, tensors: Mapping[str, Tensor]) -> EncodedText:
+    """Return the encoder's vectors of a batch of texts.
+
+    Args:
+        encoder: The encoder.
+        tensors: `input_ids_BT`; `attention_mask_BT` if there is padding; and `prefix_BTD` where the vectors above the
+            encoder's frozen prefix were computed before.
+    """
+    return encoder(tensors["input_ids_BT"], tensors.get("attention_mask_BT"), prefix_BTD=tensors.get("prefix_BTD"))
+
+
 class Scorer(nn.Module):
     """Computes scores of a text: pooling, then a classification head that transformers' class of the family has too.
 

@@ -97,7 +97,12 @@ def build_task_model(
         ConfigError: More layers are frozen than the encoder has, or a vision tower is set without images or missing.
     """
     _check_vision(phase, specs=specs)
-    freeze(encoder, embeddings=phase.freeze_embeddings, layers=phase.freeze_layers)
+    freeze(
+        encoder,
+        embeddings=phase.freeze_embeddings,
+        layers=phase.freeze_layers,
+        dropout=phase.frozen_dropout,
+    )
     vision = None
     if phase.vision is not None:
         config = phase.vision

@@ -22,7 +22,7 @@ from trainables.data.batches import PREDICTED
 from trainables.errors import ConfigError
 from trainables.models.encoder import Encoder
 from trainables.models.families.family import EncoderShape
-from trainables.models.head import Head, HeadOutput, Pooling, Scorer, mean_over_text
+from trainables.models.head import Head, HeadOutput, Pooling, Scorer, encoded_texts, mean_over_text
 from trainables.models.image_heads import AnswerHead, ImageClassificationHead, RetrievalHead
 from trainables.tasks.spec import TaskSpec
 
@@ -97,7 +97,7 @@ class SentencePairHead(Head):
     ) -> HeadOutput:
         """Return the cross-entropy of each label."""
         del image_features_BKV
-        logits_BL = self.scorer(encoder(tensors["input_ids_BT"], tensors.get("attention_mask_BT"))).float()
+        logits_BL = self.scorer(encoded_texts(encoder, tensors)).float()
         return HeadOutput(cross_entropy(logits_BL, tensors["labels_B"], reduction="none"), {"logits": logits_BL})
 
 
@@ -113,10 +113,8 @@ class MultipleChoiceHead(Head):
     ) -> HeadOutput:
         """Return the cross-entropy of the right choice of each example."""
         del image_features_BKV
-        input_ids_BCT = tensors["input_ids_BCT"]
-        mask_BCT = tensors.get("attention_mask_BCT")
-        encoded = encoder(input_ids_BCT.flatten(0, 1), None if mask_BCT is None else mask_BCT.flatten(0, 1))
-        logits_BC = self.scorer(encoded).float().view(input_ids_BCT.shape[:2])
+        texts = {name.replace("_BC", "_B"): tensors[name].flatten(0, 1) for name in tensors if "_BCT" in name}
+        logits_BC = self.scorer(encoded_texts(encoder, texts)).float().view(tensors["input_ids_BCT"].shape[:2])
         return HeadOutput(cross_entropy(logits_BC, tensors["labels_B"], reduction="none"), {"logits": logits_BC})
 
 
@@ -136,7 +134,7 @@ class TaggingHead(Head):
     ) -> HeadOutput:
         """Return each example's mean cross-entropy over its tagged words."""
         del image_features_BKV
-        encoded = encoder(tensors["input_ids_BT"], tensors.get("attention_mask_BT"))
+        encoded = encoded_texts(encoder, tensors)
         logits_BTL = self.out_proj(self.dropout(encoded.text_BTD)).float()
         targets_BT = tensors["targets_BT"]
         losses_BT = cross_entropy(logits_BTL.transpose(1, 2), targets_BT, reduction="none")
@@ -162,7 +160,7 @@ class SpanHead(Head):
     ) -> HeadOutput:
         """Return the mean cross-entropy of first and last token, over the tokens of the context and `<s>`."""
         del image_features_BKV
-        encoded = encoder(tensors["input_ids_BT"], tensors.get("attention_mask_BT"))
+        encoded = encoded_texts(encoder, tensors)
         logits_BT2 = self.out_proj(self.dropout(encoded.text_BTD)).float()
         outside_BT1 = ~tensors["span_mask_BT"].bool()[:, :, None]
         # The lowest finite number, not -inf: a row without allowed tokens must not become NaN.
@@ -193,7 +191,7 @@ class MaskedLMHead(Head):
     ) -> HeadOutput:
         """Return each example's mean cross-entropy over its masked tokens."""
         del image_features_BKV
-        encoded = encoder(tensors["input_ids_BT"], tensors.get("attention_mask_BT"))
+        encoded = encoded_texts(encoder, tensors)
         targets_BT = tensors["targets_BT"]
         masked_BT = targets_BT >= 0
         # A GPU would have to count the masked tokens before Python can continue; prepared batches have them counted.

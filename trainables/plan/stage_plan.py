@@ -340,6 +340,7 @@ def _decisive(work: PhaseConfig) -> dict[str, object]:
     # What is trained is a part: it has neither of the two.
     neutral |= {"merge": True, "average": True} | ({"head_seed": True} if work.head_seed is None else {})
     neutral |= {"adapter": True} if work.adapter is None else {}
+    neutral |= {"frozen_dropout": True} if work.frozen_dropout else {}
     neutral["teacher"] = True  # its identity is in the key
     # The path of texts beside a phase is left out; their identity is among the tasks'.
     neutral["beside"] = True if work.beside is None else {"masked_lm": {"texts": True}}

@@ -26,6 +26,7 @@ from trainables.monitoring.watchdog import sending_heartbeats
 from trainables.plan.schedule import stop_step, trunk_end, warmup_length
 from trainables.ranks.combining import combine
 from trainables.ranks.evaluating import evaluate, progress_sink
+from trainables.ranks.frozen_prefixes import with_prefixes
 from trainables.ranks.jobs import HEADS, LOSSES, TASK_LOSSES, EvaluateJob, Job, JobResult, TrainJob
 from trainables.ranks.phase_models import (
     build_model,
@@ -97,7 +98,7 @@ def _train(job: TrainJob, *, rank: Rank) -> JobResult:
     if compiles(job.engine, device_kind=rank.device.type):
         compile_layers(encoder)
     model = build_model(job.work, specs=job.specs, encoder=encoder, places=job.places).to(rank.device)
-    tasks = open_tasks(job, split="train", model=model)
+    tasks, facts = with_prefixes(job, open_tasks(job, split="train", model=model), encoder=model.encoder, rank=rank)
     run = _train_and_save(job, model=model, tasks=tasks, rank=rank)
     del model  # its engine has emptied it; free the rest before another model is loaded
     meet()  # wait until rank 0 has written the files that the others read now
@@ -116,7 +117,7 @@ def _train(job: TrainJob, *, rank: Rank) -> JobResult:
         counts={name: task.num_examples for name, task in run.tasks.items()},
         tasks=run.tasks,
         paces=run.paces,
-        made_with=_made_with(job, rank=rank),
+        made_with=_made_with(job, rank=rank) | facts,
         split_rows=left_out_rows([*tasks.values(), *dev_tasks]),
     )
 

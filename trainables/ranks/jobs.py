@@ -18,6 +18,9 @@ from trainables.tasks.spec import TaskSpec
 HEADS = "heads.safetensors"
 """Weights of heads and vision tower, in a stage's folder."""
 
+NO_ROOM = "frozen_layers_no_room"
+"""Entry of `made_with`: why vectors above frozen layers were not kept, and what the user can change."""
+
 LOSSES = "losses.json"
 """Training loss of every step, in a stage's folder."""
 

@@ -17,9 +17,9 @@ import torch
 from trainables.config.frozen import content_key
 from trainables.data.encoded_split import EncodedTask
 from trainables.data.images import IndirectColumn
+from trainables.data.made_once import making_once
 from trainables.models.pretrained.teacher_folder import teacher_size
 from trainables.tasks.kinds.distillation import TAUGHT
-from trainables.training.made_once import making_once
 
 FORMAT = 1
 """Raised by hand when the meaning of a key changes."""
@@ -81,7 +81,7 @@ def making_vectors(task: EncodedTask, *, teacher: FrozenTeacher) -> Generator[No
             yield
         vectors.flush()
 
-    yield from making_once(teacher.vectors_folder(texts), compute=compute)
+    yield from making_once(teacher.vectors_folder(texts), write=compute)
 
 
 def with_teacher_vectors(task: EncodedTask, *, teacher: FrozenTeacher) -> EncodedTask:

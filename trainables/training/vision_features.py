@@ -2,9 +2,8 @@
 
 A frozen tower has the same output for an image in every step of every trial. The outputs are kept in a folder named by
 content: the images (as a set, with any text, tokenizer or length), the tower's weights, and its pixel format. One file,
-a memory map, holds the features of all images in the order of their hashes. It is complete when its folder exists,
-because the folder is made under another name and then renamed; its checksums are checked before it is used. A lock lets
-one process compute while others wait for the same features; the kernel frees the lock of a process that dies.
+a memory map, holds the features of all images in the order of their hashes. One process computes while others wait for
+the same features (`trainables/data/made_once.py`); checksums are checked before they are used.
 """
 
 from __future__ import annotations
@@ -22,9 +21,9 @@ from numpy.typing import NDArray
 from trainables.config.frozen import content_key
 from trainables.data.encoded_split import EncodedTask
 from trainables.data.images import IndirectColumn
+from trainables.data.made_once import making_once
 from trainables.models.vision_shape import MAX_GRID
 from trainables.tasks.kinds.pixels import decode_square, normalised
-from trainables.training.made_once import making_once
 
 if TYPE_CHECKING:
     from trainables.models.vision import VisionTower
@@ -80,9 +79,7 @@ def making_features(task: EncodedTask, *, frozen: FrozenTower) -> Generator[None
     Raises:
         OSError: The new folder is damaged: the disk does not keep what is written.
     """
-    yield from making_once(
-        frozen.folder(task), compute=lambda part: _compute(part / FILE, task=task, tower=frozen.tower)
-    )
+    return making_once(frozen.folder(task), write=lambda part: _compute(part / FILE, task=task, tower=frozen.tower))
 
 
 def with_vision_features(task: EncodedTask, *, frozen: FrozenTower) -> EncodedTask:

@@ -38,7 +38,7 @@ from trainables.stage_store import StageFacts, StageStore, StoredStage
 from trainables.trials.checkpoint_keeper import StopRequest, keeping_checkpoints
 from trainables.trials.combined_training import combined_training
 from trainables.trials.retries import Attempts, ignore_lost
-from trainables.trials.unreadable_images import log_unreadable_images
+from trainables.trials.stage_warnings import log_warnings
 
 log = logging.getLogger(__name__)
 
@@ -164,7 +164,7 @@ class StageMaker:
                 outcome = self._found(stage) or self._make(stage)
         self.outcomes[stage.key] = outcome
         self._resources.on_stage(outcome.run)
-        log_unreadable_images(outcome.stored.facts)
+        log_warnings(outcome.stored.facts, reused=outcome.reused)
         for warning in warnings_of(outcome.stored.facts.split_rows):
             self._resources.on_left_out(warning)
         return outcome

@@ -144,7 +144,7 @@ def test_a_phase_that_was_not_timed_takes_the_pace_of_the_others(times: Measured
 def test_frozen_layers_have_a_pace_of_their_own(tmp_path: Path) -> None:
     frozen: dict[str, Any] = {"freeze_embeddings": True, "freeze_layers": 2}
     times = after({0: TWO[0]}, tmp_path)
-    times.seconds_per_token["target", True, 2, False, False] = OF_TOKEN / 2
+    times.seconds_per_token["target", True, 2, True, False, False] = OF_TOKEN / 2
 
     full, half = (foretold(times, phase(steps=1000, **fields)) - OVERHEAD for fields in (dict[str, Any](), frozen))
 

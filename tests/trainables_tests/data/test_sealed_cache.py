@@ -16,14 +16,13 @@ import pytest
 from search.cli.main import exit_code
 from tests.own_task import write_fields
 from tests.trainables_tests.training.test_vision_features import frozen_tower, opened, write_tower
-from trainables.data import encoded_split, encoded_writer, sealed_cache
+from trainables.data import encoded_split, encoded_writer, made_once, sealed_cache
 from trainables.data.encoded_split import EncodedTask
 from trainables.data.labels.classes import Reading
 from trainables.data.sealed_cache import SEAL, check_cache, is_whole, make_unless_whole, write_checksums
 from trainables.evaluation.kept_outputs import KeptOutputs
 from trainables.own_tasks.task_file import load_task_file
 from trainables.stage_store import StageStore
-from trainables.training import made_once
 from trainables.training.vision_features import making_features, with_vision_features
 
 pytestmark = pytest.mark.usefixtures("tiny_world")

@@ -207,15 +207,16 @@ def test_epochs_and_frozen_layers_are_in_the_key_too() -> None:
     frozen = changed(TRIAL, "target", freeze_embeddings=True)
 
     found = [
-        keys(changed(frozen, "target", **fields))["target"] for fields in ({}, {"epochs": 3}, {"freeze_layers": 1})
+        keys(changed(frozen, "target", **fields))["target"]
+        for fields in ({}, {"epochs": 3}, {"freeze_layers": 1}, {"frozen_dropout": False})
     ]
 
-    assert len(set(found)) == 3
+    assert len(set(found)) == 4
 
 
 def test_no_field_of_a_phase_is_left_out_above() -> None:
     combined = {"merge", "average"}  # see test_combinations
-    others = {"epochs", "freeze_layers", "sampling"} | combined
+    others = {"epochs", "freeze_layers", "frozen_dropout", "sampling"} | combined
     assert set(OTHER_VALUES) | others == set(PhaseConfig.model_fields)
 
 

@@ -70,10 +70,18 @@ class BertLayers(EncoderFamily):
         del mask_BS
         return model.embeddings(inputs_embeds=words_BSE, position_ids=positions_BS)
 
-    def run_layers(self, model: Any, hidden_BSD: Tensor, *, mask_BS: Tensor | None, num_layers: int | None) -> Tensor:
+    def run_layers(
+        self,
+        model: Any,
+        hidden_BSD: Tensor,
+        *,
+        mask_BS: Tensor | None,
+        num_layers: int | None,
+        num_below: int = 0,
+    ) -> Tensor:
         """Run the layers; nothing stands above the last one."""
         mask_B11S = None if mask_BS is None else mask_BS[:, None, None, :]
-        for layer in islice(model.encoder.layer, num_layers):
+        for layer in islice(model.encoder.layer, num_below, num_layers):
             hidden_BSD = layer(hidden_BSD, mask_B11S)
         return hidden_BSD
 

@@ -67,7 +67,15 @@ class DebertaV2(BertLayers):
         """Normalise, and set padding to 0."""
         return model.embeddings(inputs_embeds=words_BSE, position_ids=positions_BS, mask=mask_BS)
 
-    def run_layers(self, model: Any, hidden_BSD: Tensor, *, mask_BS: Tensor | None, num_layers: int | None) -> Tensor:
+    def run_layers(
+        self,
+        model: Any,
+        hidden_BSD: Tensor,
+        *,
+        mask_BS: Tensor | None,
+        num_layers: int | None,
+        num_below: int = 0,
+    ) -> Tensor:
         """Run the layers with the vectors of distances, and the convolution behind the first one."""
         encoder, embedded_BSD = model.encoder, hidden_BSD
         if mask_BS is None:
@@ -75,7 +83,7 @@ class DebertaV2(BertLayers):
         mask_B1SS = (mask_BS[:, None, :] & mask_BS[:, :, None])[:, None]
         distances = encoder.get_rel_pos(hidden_BSD)
         vectors = _distance_vectors(encoder)
-        for number, layer in enumerate(islice(encoder.layer, num_layers)):
+        for number, layer in enumerate(islice(encoder.layer, num_below, num_layers), start=num_below):
             # By position, not by name: the recomputation of activations finds tensors only there.
             hidden_BSD = layer(hidden_BSD, mask_B1SS, None, distances, vectors)[0]
             if number == 0 and encoder.conv is not None:

@@ -65,14 +65,22 @@ class EuroBert(EncoderFamily):
         del model, mask_BS, positions_BS
         return words_BSE
 
-    def run_layers(self, model: Any, hidden_BSD: Tensor, *, mask_BS: Tensor | None, num_layers: int | None) -> Tensor:
+    def run_layers(
+        self,
+        model: Any,
+        hidden_BSD: Tensor,
+        *,
+        mask_BS: Tensor | None,
+        num_layers: int | None,
+        num_below: int = 0,
+    ) -> Tensor:
         """Run the layers with the rotary angles of all places; the closing norm follows the last one."""
         import torch
 
         places_S = torch.arange(hidden_BSD.shape[1], device=hidden_BSD.device)
         angles = model.rotary_emb(hidden_BSD, position_ids=places_S[None])
         mask_B11S = None if mask_BS is None else mask_BS[:, None, None, :]
-        for layer in islice(model.layers, num_layers):
+        for layer in islice(model.layers, num_below, num_layers):
             hidden_BSD = layer(hidden_BSD, mask_B11S, position_embeddings=angles)
         is_below = num_layers is not None and num_layers < len(model.layers)
         return hidden_BSD if is_below else model.norm(hidden_BSD)

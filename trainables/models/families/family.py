@@ -11,7 +11,7 @@ A family keeps seven promises. `tests/contracts/test_encoder_families.py` checks
 2. *Positions.* Padding can be anywhere. A text has the same vectors as in transformers' own model, and padding changes
    nothing. Image tokens take the first positions, and the text follows them as more words would.
 3. *Layers.* `run_layers` runs layers 1 to N, for any N up to all. A norm above the last layer belongs to a run of all
-   layers, as in the `hidden_states` of transformers.
+   layers, as in the `hidden_states` of transformers. A run can start above a layer, with the vectors of a run up to it.
 4. *Freezing.* `embedding_modules` and `layers` name every weight below a layer, so what is frozen stays as it is, bit
    for bit. A norm above the last layer is frozen together with that layer.
 5. *Weights.* Names of weights are those of transformers' model without a head. `tensors` lists them with their sizes.
@@ -151,14 +151,23 @@ class EncoderFamily(ABC):
         """Return the input of the first layer (B x S x D) for vectors of image tokens and words."""
 
     @abstractmethod
-    def run_layers(self, model: Any, hidden_BSD: Tensor, *, mask_BS: Tensor | None, num_layers: int | None) -> Tensor:
+    def run_layers(
+        self,
+        model: Any,
+        hidden_BSD: Tensor,
+        *,
+        mask_BS: Tensor | None,
+        num_layers: int | None,
+        num_below: int = 0,
+    ) -> Tensor:
         """Return the vectors above a layer.
 
         Args:
             model: The model of transformers.
-            hidden_BSD: What `embed` returned.
+            hidden_BSD: What `embed` returned; or the vectors above layer `num_below`.
             mask_BS: True for a token, False for padding; None without padding, which is fastest.
             num_layers: Number of layers, from the lowest; None runs all, and the norm above them.
+            num_below: Number of these layers that have been run, less than `num_layers`; the run continues above them.
         """
 
     @abstractmethod

@@ -64,7 +64,15 @@ class ModernBert(EncoderFamily):
         del mask_BS, positions_BS
         return model.embeddings(inputs_embeds=words_BSE)
 
-    def run_layers(self, model: Any, hidden_BSD: Tensor, *, mask_BS: Tensor | None, num_layers: int | None) -> Tensor:
+    def run_layers(
+        self,
+        model: Any,
+        hidden_BSD: Tensor,
+        *,
+        mask_BS: Tensor | None,
+        num_layers: int | None,
+        num_below: int = 0,
+    ) -> Tensor:
         """Run the layers, each with the mask and the rotary angles of its type; the closing norm follows the last."""
         import torch
 
@@ -75,7 +83,7 @@ class ModernBert(EncoderFamily):
             "sliding_attention": _nearby(mask_BS, places_S=places_S, reach=model.config.sliding_window),
         }
         angles = {kind: model.rotary_emb(hidden_BSD, places_S[None], kind) for kind in set(model.config.layer_types)}
-        for layer in islice(model.layers, num_layers):
+        for layer in islice(model.layers, num_below, num_layers):
             kind = layer.attention_type
             hidden_BSD = layer(hidden_BSD, masks[kind], position_embeddings=angles[kind])
         is_below = num_layers is not None and num_layers < len(model.layers)

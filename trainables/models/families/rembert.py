@@ -53,10 +53,18 @@ class RemBert(BertLayers):
         embedded_BSE = super().embed(model, words_BSE, mask_BS=mask_BS, positions_BS=positions_BS)
         return model.encoder.embedding_hidden_mapping_in(embedded_BSE)
 
-    def run_layers(self, model: Any, hidden_BSD: Tensor, *, mask_BS: Tensor | None, num_layers: int | None) -> Tensor:
+    def run_layers(
+        self,
+        model: Any,
+        hidden_BSD: Tensor,
+        *,
+        mask_BS: Tensor | None,
+        num_layers: int | None,
+        num_below: int = 0,
+    ) -> Tensor:
         """Run the layers; each returns a tuple, and adds the mask to its scores."""
         mask_B11S = additive_mask(mask_BS, like=hidden_BSD)
-        for layer in islice(model.encoder.layer, num_layers):
+        for layer in islice(model.encoder.layer, num_below, num_layers):
             hidden_BSD = layer(hidden_BSD, mask_B11S)[0]
         return hidden_BSD
 

@@ -51,9 +51,17 @@ class XlmRobertaXl(XlmRoberta):
             yield from weight_and_bias(f"{layer}.LayerNorm", hidden)
         yield from weight_and_bias("encoder.LayerNorm", hidden)
 
-    def run_layers(self, model: Any, hidden_BSD: Tensor, *, mask_BS: Tensor | None, num_layers: int | None) -> Tensor:
+    def run_layers(
+        self,
+        model: Any,
+        hidden_BSD: Tensor,
+        *,
+        mask_BS: Tensor | None,
+        num_layers: int | None,
+        num_below: int = 0,
+    ) -> Tensor:
         """Run the layers; the closing norm follows the last one."""
-        hidden_BSD = super().run_layers(model, hidden_BSD, mask_BS=mask_BS, num_layers=num_layers)
+        hidden_BSD = super().run_layers(model, hidden_BSD, mask_BS=mask_BS, num_layers=num_layers, num_below=num_below)
         is_below = num_layers is not None and num_layers < len(model.encoder.layer)
         return hidden_BSD if is_below else model.encoder.LayerNorm(hidden_BSD)
 

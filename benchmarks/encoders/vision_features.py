@@ -1,6 +1,6 @@
 """Measures the time of two trials on a frozen vision tower: the first computes its features, the second reads them.
 
-    python benchmarks/vision_features.py [--images 400] [--save FILE]
+    cd benchmarks; python -m encoders.vision_features [--images 400] [--save FILE]
 
 The tower is a random ViT of the size of CLIP ViT-B/32, because weights do not change its speed. The images are the
 miniature's. Both trials train on the same images with other seeds and other learning rates, on one rank. The benchmark

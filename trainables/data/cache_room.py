@@ -1,0 +1,125 @@
+"""Bounds the space of one kind of cached folders: the least recently used ones make room for a new one.
+
+A process that uses a folder holds a shared lock beside it, so a folder in use stays. A folder that another process is
+writing counts with the size of its files, which have their full size from the start. One that a killed process has left
+half written is removed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from trainables.data.made_once import SECONDS_BETWEEN_TRIES, take_lock
+
+GIB = 1 << 30
+
+MAX_SHARE_OF_FREE = 0.5
+"""Largest share of a disk's free space that a new folder can take."""
+
+_ROOM = "room.lock"
+
+
+class NoRoomError(Exception):
+    """A new folder does not fit; the text says why, and what can be changed."""
+
+
+def using(folder: Path) -> IO[str]:
+    """Keep a folder, which can be missing still, from being removed; closing the returned file ends this.
+
+    Args:
+        folder: `<cache>/<kind>/<content key>`.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    file = folder.with_suffix(".use").open("a")
+    while not take_lock(file.fileno(), shared=True):  # for the moment of a removal
+        time.sleep(SECONDS_BETWEEN_TRIES)
+    return file
+
+
+def note_use(folder: Path) -> None:
+    """Make a folder the most recently used one."""
+    os.utime(folder)
+
+
+@contextmanager
+def room_for(num_bytes: int, *, folder: Path, max_bytes: int) -> Generator[None]:
+    """Remove folders until a new one fits; inside the context, reserve its space by files of their full size.
+
+    Args:
+        num_bytes: Size of the new folder.
+        folder: Its place: `<cache>/<kind>/<content key>`.
+        max_bytes: Largest size of all folders of the kind.
+
+    Raises:
+        NoRoomError: It does not fit.
+    """
+    if num_bytes > max_bytes:
+        msg = f"they take {num_bytes / GIB:.3g} GiB, and engine.prefix_cache_gib allows {max_bytes / GIB:.3g}; raise it"
+        raise NoRoomError(msg)
+    kind = folder.parent
+    with (kind / _ROOM).open("w") as lock:
+        while not take_lock(lock.fileno()):
+            time.sleep(SECONDS_BETWEEN_TRIES)
+        _remove_unfinished(kind, apart_from=folder.name)
+        _remove_oldest(kind, excess=_size(kind) + num_bytes - max_bytes, max_bytes=max_bytes)
+        free = shutil.disk_usage(kind).free
+        if num_bytes > free * MAX_SHARE_OF_FREE:
+            msg = f"they take {num_bytes / GIB:.3g} GiB, more than half of the {free / GIB:.3g} GiB that are free"
+            raise NoRoomError(f"{msg} on the disk of {str(kind)!r}; free some of it")
+        yield
+
+
+def _remove_unfinished(kind: Path, *, apart_from: str) -> None:
+    for part in kind.glob(".*.part"):
+        key = part.name.split(".")[1]
+        if key == apart_from:  # this process writes it
+            continue
+        with (kind / f"{key}.lock").open("a") as lock:
+            if take_lock(lock.fileno()):
+                shutil.rmtree(part, ignore_errors=True)
+
+
+def _remove_oldest(kind: Path, *, excess: int, max_bytes: int) -> None:
+    """Remove the least recently used folders that nobody uses, until their sizes reach `excess`.
+
+    Raises:
+        NoRoomError: They do not.
+    """
+    for folder in sorted(_folders(kind), key=_last_use):
+        if excess <= 0:
+            return
+        with folder.with_suffix(".use").open("a") as use:
+            if take_lock(use.fileno()):
+                excess -= _size(folder)
+                shutil.rmtree(folder, ignore_errors=True)
+    if excess > 0:
+        msg = f"running trials use the {max_bytes / GIB:.3g} GiB that engine.prefix_cache_gib allows; raise it"
+        raise NoRoomError(msg)
+
+
+def _folders(kind: Path) -> list[Path]:
+    return [path for path in kind.glob("[!.]*") if path.is_dir()]
+
+
+def _last_use(folder: Path) -> float:
+    try:
+        return folder.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def _size(place: Path) -> int:
+    return sum(_file_size(path) for path in place.rglob("*"))
+
+
+def _file_size(path: Path) -> int:
+    try:
+        return path.stat().st_size if path.is_file() else 0
+    except FileNotFoundError:  # its process has finished or removed it
+        return 0
