@@ -20,11 +20,11 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from trainables.errors import CheckpointError, ConfigError
-from trainables.models.dropout import use_cheap_dropout
 from trainables.models.families.by_name import family_of
 from trainables.models.families.family import EncoderShape
 from trainables.models.kept_weights import KeptModules, folder_stamp
-from trainables.models.linear import linear, use_fast_linear
+from trainables.models.layers.dropout import use_cheap_dropout
+from trainables.models.layers.linear import linear, use_fast_linear
 from trainables.models.pretrained.loading_errors import loading
 from trainables.models.transformers_model import new_model, read_config, read_model
 from trainables.tasks.special_tokens import read_as_text

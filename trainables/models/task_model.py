@@ -17,7 +17,7 @@ from trainables.config import PhaseConfig
 from trainables.errors import ConfigError
 from trainables.models.encoder import Encoder, freeze
 from trainables.models.head import Head, HeadOutput
-from trainables.models.linear import use_fast_linear
+from trainables.models.layers.linear import use_fast_linear
 from trainables.models.pretrained.teacher_folder import teacher_size
 from trainables.models.text_heads import build_head
 from trainables.models.vision import VisionTower, build_vision_tower

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from trainables.models.attention import attend
-from trainables.models.dropout import Dropout, dropout, use_cheap_dropout
+from trainables.models.layers.attention import attend
+from trainables.models.layers.dropout import Dropout, dropout, use_cheap_dropout
 
 
 def _queries_keys_values() -> tuple[Tensor, Tensor, Tensor]:

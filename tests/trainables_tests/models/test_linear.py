@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from trainables.models import linear as fast
-from trainables.models.linear import Linear, multiplies_with_onednn, use_fast_linear
+from trainables.models.layers import linear as fast
+from trainables.models.layers.linear import Linear, multiplies_with_onednn, use_fast_linear
 
 needs_operator = pytest.mark.skipif(
     not hasattr(torch.ops.mkldnn, "_linear_pointwise"), reason="this build of torch has no oneDNN"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, get_args
 
-from trainables.data.sources.annotations import annotation_folder
-from trainables.data.sources.bitexts import bitext_folder
-from trainables.data.sources.captions import CAPTION_PAGE, caption_folder
-from trainables.data.sources.entity_pools import entity_folder
 from trainables.data.sources.files import files_digest
 from trainables.data.sources.locator import dataset_place
+from trainables.data.sources.own_folders.annotations import annotation_folder
+from trainables.data.sources.own_folders.bitexts import bitext_folder
+from trainables.data.sources.own_folders.captions import CAPTION_PAGE, caption_folder
+from trainables.data.sources.own_folders.entity_pools import entity_folder
 from trainables.errors import TaskDataError
 from trainables.tasks.annotation_source import AnnotationSource
 from trainables.tasks.bitext_source import BitextSource

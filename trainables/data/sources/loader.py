@@ -16,16 +16,16 @@ from datasets.table import InMemoryTable
 
 from trainables.data.labels.classes import Reading
 from trainables.data.labels.labels import with_class_numbers
-from trainables.data.sources.annotations import read_annotations
-from trainables.data.sources.bitexts import read_bitext
-from trainables.data.sources.captions import read_captions
 from trainables.data.sources.cells import file_rows
-from trainables.data.sources.entity_pools import read_entity_pool
 from trainables.data.sources.hub import HUB_ERRORS, Wanted, hub_refusal
 from trainables.data.sources.joined_rows import joined_columns, with_joined, with_shared_images
 from trainables.data.sources.language_rows import rows_of_language
 from trainables.data.sources.locator import Location, locate_dataset
 from trainables.data.sources.mirrored import files_of_split
+from trainables.data.sources.own_folders.annotations import read_annotations
+from trainables.data.sources.own_folders.bitexts import read_bitext
+from trainables.data.sources.own_folders.captions import read_captions
+from trainables.data.sources.own_folders.entity_pools import read_entity_pool
 from trainables.data.sources.sentence_pools import sentence_pool_rows
 from trainables.data.sources.source import composed_tasks, folder_hash, source_splits
 from trainables.data.sources.texts import load_texts

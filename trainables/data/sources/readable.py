@@ -12,15 +12,15 @@ from typing import Any, Protocol  # Any: a row's values are its kind's own
 
 from trainables.data.labels.classes import Reading
 from trainables.data.labels.left_out import reason_of
-from trainables.data.sources.annotations import check_annotations
-from trainables.data.sources.bitexts import read_bitext
-from trainables.data.sources.captions import read_captions
 from trainables.data.sources.cells import file_rows, is_left_out
-from trainables.data.sources.entity_pools import check_mentions
 from trainables.data.sources.files import source_files
 from trainables.data.sources.locator import locate_dataset
 from trainables.data.sources.locked_content import ROWS_PER_CHUNK, LockedRowCounter, is_looked_at
 from trainables.data.sources.mirrored import check_mirrored
+from trainables.data.sources.own_folders.annotations import check_annotations
+from trainables.data.sources.own_folders.bitexts import read_bitext
+from trainables.data.sources.own_folders.captions import read_captions
+from trainables.data.sources.own_folders.entity_pools import check_mentions
 from trainables.data.sources.source import composed_tasks, source_fingerprint
 from trainables.errors import TaskDataError
 from trainables.results import SplitRows

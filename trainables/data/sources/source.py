@@ -13,13 +13,13 @@ from functools import lru_cache
 from pathlib import Path
 
 from trainables.config.frozen import content_key
-from trainables.data.sources.annotations import annotation_files
-from trainables.data.sources.bitexts import bitext_fingerprint
-from trainables.data.sources.captions import caption_fingerprint
 from trainables.data.sources.class_names import names_of_file
-from trainables.data.sources.entity_pools import entity_files
 from trainables.data.sources.files import checked_digest, source_files
 from trainables.data.sources.locator import locate_dataset
+from trainables.data.sources.own_folders.annotations import annotation_files
+from trainables.data.sources.own_folders.bitexts import bitext_fingerprint
+from trainables.data.sources.own_folders.captions import caption_fingerprint
+from trainables.data.sources.own_folders.entity_pools import entity_files
 from trainables.data.sources.sentences import RULES_VERSION
 from trainables.errors import TaskDataError
 from trainables.tasks.annotation_source import AnnotationSource

@@ -3,7 +3,7 @@
 MKL has no AVX-512 kernels for processors of other vendors than Intel. On such a processor with AVX-512 its products run
 at less than half the rate of oneDNN's, which torch has too, but uses for float32 only in compiled graphs: 105 against
 180 to 250 GFLOP/s on one core of an AMD EPYC, for the shapes of forward pass, gradients of inputs and gradients of
-weights (benchmarks/products.py, docs/decisions/0035). On all other devices and types, the layers are torch's.
+weights (benchmarks/encoders/products.py, docs/decisions/0035). On all other devices and types, the layers are torch's.
 
 Shapes: N rows, K inputs, M outputs.
 """

@@ -13,7 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from trainables.models.dropout import dropout as cheap_dropout
+from trainables.models.layers.dropout import dropout as cheap_dropout
 
 NAME = "xstilts"
 """Name under which `attend` is registered in transformers."""
