@@ -8,7 +8,9 @@ from trainables.config.frozen import FrozenModel
 
 
 class AnnotationSource(FrozenModel):
-    """Lines about images as IGLUE's repository lays them out; `trainables.data.sources.own_folders.annotations` reads them.
+    """Lines about images as IGLUE's repository lays them out.
+
+    `trainables.data.sources.own_folders.annotations` reads them.
 
     A language's lines are in `annotations/<language>/<split>.jsonl`, the images in `images`. A column of the task that
     is named `image` holds the image that `image_field` of the line names.

@@ -8,7 +8,9 @@ from trainables.config.frozen import FrozenModel
 
 
 class BitextSource(FrozenModel):
-    """Sentences of a language and of English, as XTREME lays out BUCC; `trainables.data.sources.own_folders.bitexts` reads them.
+    """Sentences of a language and of English, as XTREME lays out BUCC.
+
+    `trainables.data.sources.own_folders.bitexts` reads them.
 
     For each language there are three files: `<language>-en.<split>.<language>` and `<language>-en.<split>.en`, with
     `id<TAB>sentence` in each line, and `<language>-en.<split>.gold`, with `id<TAB>English id` in each line.

@@ -8,7 +8,9 @@ from trainables.config.frozen import FrozenModel
 
 
 class CaptionSource(FrozenModel):
-    """Captions as Multi30K lays them out, beside the photographs; `trainables.data.sources.own_folders.captions` reads them.
+    """Captions as Multi30K lays them out, beside the photographs.
+
+    `trainables.data.sources.own_folders.captions` reads them.
 
     `data/task1/image_splits/<split>.txt` names a photograph in each line, and `data/task1/raw/<split>.<language>` (or
     the same name with `.gz`) holds its caption in the same line. The photographs are in `flickr30k-images`.

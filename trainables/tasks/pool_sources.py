@@ -27,8 +27,8 @@ class EntityPoolSource(FrozenModel):
     """Mentions of entities in news, and as candidates the descriptions of all entities, in a user's own folder.
 
     The files are those that Mewsli-X's script makes (`get-mewsli-x.sh`, Ruder et al. 2021, arXiv 2104.07412):
-    `candidate_set_entities.jsonl` and `wikinews_mentions-<split>.jsonl`. `trainables.data.sources.own_folders.entity_pools` reads
-    them.
+    `candidate_set_entities.jsonl` and `wikinews_mentions-<split>.jsonl`.
+    `trainables.data.sources.own_folders.entity_pools` reads them.
     """
 
     type: Literal["entities"] = "entities"

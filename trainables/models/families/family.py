@@ -110,7 +110,7 @@ class EncoderFamily(ABC):
     model_arguments: ClassVar[Mapping[str, object]] = {}
     """Arguments of the class without a head."""
     attention: ClassVar[Literal["ours", "eager"]] = "ours"
-    """`ours` (`trainables/models/layers/attention.py`) where the layers take an attention function; `eager`: their own."""
+    """`ours` (`trainables/models/layers/attention.py`) where the layers take a function; `eager`: their own."""
     starts_after_padding: ClassVar[bool] = False
     """Whether positions count real tokens only, from the padding token's id + 1."""
 

@@ -1,1 +1,1 @@
-"""Parts of a transformer that are computed in another way than in torch or transformers: faster, with the same result."""
+"""Parts of a transformer that are computed in another way than in torch: faster, up to rounding the same."""
