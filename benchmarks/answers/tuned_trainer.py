@@ -166,14 +166,14 @@ def train_trial(config: dict[str, Any], *, job: dict[str, Any]) -> None:
         encoder = world["encoder_folder"]
         if trial.get("task"):
             encoder = str(Path(scratch, "intermediate"))
-            _train(
+            model = _train(
                 trial["task"],
                 start=world["encoder_folder"],
                 rate=trial["intermediate_rate"],
                 steps=world["intermediate_steps"],
                 job=job,
-                then=lambda trainer: trainer.model.base_model.save_pretrained(encoder),
             )
+            model.base_model.save_pretrained(encoder)
         _train(
             world["target_task"],
             start=encoder,
@@ -184,17 +184,10 @@ def train_trial(config: dict[str, Any], *, job: dict[str, Any]) -> None:
         )
 
 
-def _train(  # noqa: PLR0913  what differs between phases
-    name: str,
-    *,
-    start: str,
-    rate: float,
-    steps: int,
-    job: dict[str, Any],
-    scored_at: list[int] | None = None,
-    then: Any = None,
-) -> None:
-    """Train one phase with Trainer; with `scored_at`, score and save a checkpoint at these steps."""
+def _train(
+    name: str, *, start: str, rate: float, steps: int, job: dict[str, Any], scored_at: list[int] | None = None
+) -> Any:
+    """Train one phase with Trainer, and return the model; with `scored_at`, score and save it at these steps."""
     from datasets import load_from_disk
     from transformers import PrinterCallback, Trainer, TrainingArguments
 
@@ -229,8 +222,7 @@ def _train(  # noqa: PLR0913  what differs between phases
         clock = _Clock(job)
         trainer.add_callback(clock.callback())
         trainer.train()
-        if then is not None:
-            then(trainer)
+    return trainer.model
 
 
 def _report_at(trainer: Any, scored_at: list[int], *, job: dict[str, Any]) -> None:

@@ -12,8 +12,8 @@ from transformers import AttentionInterface, AutoConfig, AutoModel, PreTrainedCo
 from transformers.utils import logging as transformers_logging
 
 from trainables.errors import CheckpointError
-from trainables.models.layers import attention
 from trainables.models.families.by_name import FAMILIES, PAGE, family_of
+from trainables.models.layers import attention
 from trainables.models.pretrained.loading_errors import loading
 from trainables.models.text_towers import TextTower, read_text_tower
 from trainables.models.weights import read_renamed
