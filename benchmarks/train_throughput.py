@@ -15,7 +15,7 @@ Useful arithmetic, counted on real tokens (n tokens, D hidden, F feed-forward, L
                                                    projections need no input gradient: the embeddings are frozen
 
 Frozen embeddings are a look-up without arithmetic. "of peak" divides by the faster of two square GEMMs measured in
-turn.
+turn, with the library that our linear layers use (docs/decisions/0035).
 """
 
 from __future__ import annotations
