@@ -11,6 +11,7 @@ from pydantic import JsonValue
 from spaces.further_groups import with_tasks_named
 from spaces.named_files.deepspeed_file import FIELD as DEEPSPEED_FIELD
 from spaces.named_files.deepspeed_file import read_deepspeed
+from spaces.objectives import BENCHMARKS
 from spaces.sweep_spec import JsonObject, SweepSpec, make_sweep_spec
 from trainables.config import canonical_json
 from trainables.config.yaml_file import parse_yaml
@@ -36,6 +37,8 @@ def with_settings(spec: SweepSpec, settings: Iterable[str]) -> SweepSpec:
     if not settings:
         return spec
     document: JsonObject = spec.model_dump(mode="json")
+    if not BENCHMARKS.isdisjoint(spec.goals) and isinstance(rungs := document["rungs"], dict):
+        rungs.pop("further", None)  # the objective implies it; the settings may choose another objective
     for setting in settings:
         path, equals, text = setting.partition("=")
         if not equals or not path.strip():

@@ -32,7 +32,7 @@ from spaces.key_order import KEY_ORDER, in_key_order, with_key_order
 from spaces.named_files.deepspeed_file import read_deepspeed
 from spaces.named_files.points_file import read_points
 from spaces.named_files.relative_folders import with_folders_beside
-from spaces.objectives import SCORES, Goal, Score, complaint_about, complaint_about_one
+from spaces.objectives import BENCHMARKS, SCORES, Goal, Score, complaint_about, complaint_about_one
 from spaces.own_tasks import adopt_tasks, read_tasks, take_tasks_of_trial
 from spaces.parser import Place, parse_branch
 from spaces.priors import PriorsConfig, check_priors
@@ -353,7 +353,11 @@ def make_space(spec: SweepSpec) -> Space:
     # `search` is parsed as a trial too, and a trial's own empty setting has no field's name.
     settings = tuple(setting for setting in root.settings if setting.field)
     constraints = [read_condition(text, origin=f"constraints.{place}") for place, text in enumerate(spec.constraints)]
-    space = Space(root=Branch(settings=settings, parameters=root.parameters), constraints=tuple(constraints))
+    space = Space(
+        root=Branch(settings=settings, parameters=root.parameters),
+        constraints=tuple(constraints),
+        shares_target_seed=not BENCHMARKS.isdisjoint(spec.goals),
+    )
     _refuse_shared_paths(space)
     return space
 

@@ -94,9 +94,9 @@ def task_group_name(trial: TrialRow) -> str:
         name = f"merge of {name}"
     beside = work.beside if work is not None else None
     if beside is not None and beside.translations:
-        name += " + translations"
+        name += f" + translations into {' '.join(beside.translations)}"
     if beside is not None and beside.masked_lm is not None:
-        name += " + masked LM"
+        name += f" + masked LM in {' '.join(beside.masked_lm.languages)} ({beside.masked_lm.ratio:.0%})"
     return name + average_name(trial)
 
 

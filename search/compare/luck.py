@@ -15,15 +15,26 @@ SeededPhase = Literal["intermediate", "target"]
 """A phase whose seeds are counted."""
 
 
-def seeds_of(config: TrialConfig, *, phase: SeededPhase) -> frozenset[int]:
-    """Return the seeds of everything that a trial trains in a phase; empty without the phase."""
+def seeds_of(config: TrialConfig, *, phase: SeededPhase, with_further: bool = False) -> frozenset[int]:
+    """Return the seeds of everything that a trial trains in a phase; empty without the phase.
+
+    Args:
+        config: The trial.
+        phase: The phase.
+        with_further: Whether further targets count as a part of the target phase, because the score depends on them.
+    """
     work = config.intermediate if phase == "intermediate" else config.target
     if work is None:
         return frozenset()
     if work.merge is not None:
         return frozenset(work.part(name).seed for name in work.mixture)
     num_runs = work.average.num_runs if work.average else 1
-    return frozenset((work.seed + number) % 2**31 for number in range(num_runs))
+    seeds = frozenset((work.seed + number) % 2**31 for number in range(num_runs))
+    return seeds | _further_seeds(config) if with_further and phase == "target" else seeds
+
+
+def _further_seeds(config: TrialConfig) -> frozenset[int]:
+    return frozenset(work.seed for target in config.further.values() for work in target.target)
 
 
 def shared_luck(seeds: Iterable[Collection[int]]) -> dict[int, int]:

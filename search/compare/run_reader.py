@@ -52,7 +52,8 @@ class RunReader:
         finished = record.trials(sweep, states=("finished",))
         self.trials = {trial.number: trial for trial in finished if trial.set_aside is None}
         """Number -> trial, of those that finished and are not excluded."""
-        self._luck = _Luck([trial.trial_config for trial in self.trials.values()])
+        configs = [trial.trial_config for trial in self.trials.values()]
+        self._luck = _Luck(configs, with_further=self._metric in BENCHMARKS)
         self._results = record.last_measurements(sweep)
 
     def runs(self, *, where: str | None = None) -> dict[int, Run]:
@@ -69,7 +70,7 @@ class RunReader:
         if self._metric not in BENCHMARKS:
             return scores(self._record, sweep=self._sweep, metric=self._metric, where=where)
         ranking = rank_on_benchmark(self._record, sweep=self._sweep, benchmark=self._metric, where=where)
-        self.unranked = ranking.unranked
+        self.unranked = tuple(dict.fromkeys((*self.unranked, *ranking.unranked)))
         return {trial.trial: trial.score for trial in ranking.ranked if trial.set_aside is None}
 
     def _run(self, trial: TrialRow, *, score: float) -> Run:
@@ -185,17 +186,21 @@ class _Luck:
     compared as if they were independent (docs/decisions/0014).
     """
 
-    def __init__(self, configs: Sequence[TrialConfig]) -> None:
+    def __init__(self, configs: Sequence[TrialConfig], *, with_further: bool) -> None:
+        self._with_further = with_further
         kinds: dict[tuple[SeededPhase, str], list[frozenset[int]]] = {}
         for config in configs:
             for phase in get_args(SeededPhase):
-                kinds.setdefault((phase, _kind(config, phase=phase)), []).append(seeds_of(config, phase=phase))
+                kinds.setdefault((phase, _kind(config, phase=phase)), []).append(self._seeds_of(config, phase=phase))
         self._lowest = {kind: shared_luck(seeds) for kind, seeds in kinds.items()}
 
     def of(self, config: TrialConfig, *, phase: SeededPhase) -> int | None:
         """Return the lowest seed whose luck a trial shares in a phase; None without the phase."""
-        seeds = seeds_of(config, phase=phase)
+        seeds = self._seeds_of(config, phase=phase)
         return self._lowest[phase, _kind(config, phase=phase)][min(seeds)] if seeds else None
+
+    def _seeds_of(self, config: TrialConfig, *, phase: SeededPhase) -> frozenset[int]:
+        return seeds_of(config, phase=phase, with_further=self._with_further)
 
 
 def _kind(config: TrialConfig, *, phase: SeededPhase) -> str:

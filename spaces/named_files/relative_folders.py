@@ -7,6 +7,8 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from trainables.config.phases import INTERMEDIATE_TOWER
+
 FIELDS = ("encoder.name", "vision.tower", ".teacher", "masked_lm.texts")
 """Ends of the paths of fields that can hold a folder: an encoder, a vision tower, a teacher, texts of languages."""
 
@@ -62,6 +64,8 @@ def _path(path: str, key: str) -> str:
 
 
 def _beside(name: str, *, folder: Path) -> str:
+    if name == INTERMEDIATE_TOWER:
+        return name
     beside = folder / name
     # For a name that no file can have, os.path.isdir returns False, but Path.is_dir raises OSError.
     if Path(name).is_absolute() or name.startswith("~") or not (name.startswith(".") or os.path.isdir(beside)):  # noqa: PTH112

@@ -70,7 +70,22 @@ def bind_with_origins(space: Space, assignment: Assignment) -> BoundTrial:
     extra = assignment.keys() - walk(space, ask).keys()
     if extra:
         raise ConfigError(min(extra), "is not an active parameter of this assignment; remove it")
-    return BoundTrial(config=_validated(draft), origins=draft.origins)
+    config = _validated(draft)
+    return BoundTrial(config=_with_target_seed(config) if space.shares_target_seed else config, origins=draft.origins)
+
+
+def _with_target_seed(config: TrialConfig) -> TrialConfig:
+    """Return a trial whose further targets have the main target's seed, unless they have one of their own."""
+    seed = config.target.seed
+    further = {
+        name: target.model_copy(
+            update={
+                "target": tuple(work if work.seed else work.model_copy(update={"seed": seed}) for work in target.target)
+            }
+        )
+        for name, target in config.further.items()
+    }
+    return config.model_copy(update={"further": further})
 
 
 def _validated(draft: Draft) -> TrialConfig:

@@ -90,6 +90,8 @@ class Space:
     root: Branch
     constraints: tuple[Condition, ...] = ()
     """Conditions that every trial meets if it has their fields."""
+    shares_target_seed: bool = False
+    """Whether further targets with seed 0 have the seed of the main target, because they are part of the objective."""
 
 
 def every_parameter(branch: Branch) -> Iterator[Parameter]:

@@ -124,7 +124,13 @@ def test_a_comparison_by_task_tells_the_arms_apart(tmp_path: Path) -> None:
     with open_record(str(tmp_path / "record.db")) as record:
         names = [_named(record, arm) for arm in ARMS]
 
-    assert names == ["paws_translated", "paws_translated + translations", "paws_translated + masked LM"]
+    languages = " ".join(LANGUAGES)
+    ratio = config_of("masked_lm").intermediate.beside.masked_lm.ratio  # type: ignore[union-attr]
+    assert names == [
+        "paws_translated",
+        f"paws_translated + translations into {' '.join(config_of('translated').intermediate.beside.translations)}",  # type: ignore[union-attr]
+        f"paws_translated + masked LM in {languages} ({ratio:.0%})",
+    ]
 
 
 def _named(record: Record, arm: str) -> str:

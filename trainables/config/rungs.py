@@ -90,9 +90,9 @@ class RungsConfig(FrozenModel):
 
     def _further_at(self, rung: int, target: FurtherTarget) -> FurtherTarget:
         works = tuple(self._shortened(work, rung) for work in target.target) if "target" in self.grow else target.target
-        return target.model_copy(
-            update={"target": works, "evaluation": self._with_fewer_items(target.evaluation, rung)}
-        )
+        # Without training, candidates are searched: with fewer of them the score is another one, not a rougher one.
+        evaluation = self._with_fewer_items(target.evaluation, rung) if works else target.evaluation
+        return target.model_copy(update={"target": works, "evaluation": evaluation})
 
     def _shortened(self, work: PhaseConfig, rung: int) -> PhaseConfig:
         lengths: dict[str, Any] = self._shorter({"steps": work.steps, "epochs": work.epochs}, rung)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+import uuid
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,7 +37,7 @@ def using(folder: Path) -> IO[str]:
         folder: `<cache>/<kind>/<content key>`.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    file = folder.with_suffix(".use").open("a")
+    file = folder.with_suffix(".use").open("a+")  # NFS gives a shared lock on files that can be read only
     while not take_lock(file.fileno(), shared=True):  # for the moment of a removal
         time.sleep(SECONDS_BETWEEN_TRIES)
     return file
@@ -48,11 +49,12 @@ def note_use(folder: Path) -> None:
 
 
 @contextmanager
-def room_for(num_bytes: int, *, folder: Path, max_bytes: int) -> Generator[None]:
+def room_for(num_bytes: int, *, part: Path, folder: Path, max_bytes: int) -> Generator[None]:
     """Remove folders until a new one fits; inside the context, reserve its space by files of their full size.
 
     Args:
         num_bytes: Size of the new folder.
+        part: Where this process writes it; it holds the lock of the folder.
         folder: Its place: `<cache>/<kind>/<content key>`.
         max_bytes: Largest size of all folders of the kind.
 
@@ -63,10 +65,10 @@ def room_for(num_bytes: int, *, folder: Path, max_bytes: int) -> Generator[None]
         msg = f"they take {num_bytes / GIB:.3g} GiB, and engine.prefix_cache_gib allows {max_bytes / GIB:.3g}; raise it"
         raise NoRoomError(msg)
     kind = folder.parent
-    with (kind / _ROOM).open("w") as lock:
+    with (kind / _ROOM).open("a+") as lock:
         while not take_lock(lock.fileno()):
             time.sleep(SECONDS_BETWEEN_TRIES)
-        _remove_unfinished(kind, apart_from=folder.name)
+        _remove_unfinished(kind, part=part, key=folder.name)
         _remove_oldest(kind, excess=_size(kind) + num_bytes - max_bytes, max_bytes=max_bytes)
         free = shutil.disk_usage(kind).free
         if num_bytes > free * MAX_SHARE_OF_FREE:
@@ -75,14 +77,17 @@ def room_for(num_bytes: int, *, folder: Path, max_bytes: int) -> Generator[None]
         yield
 
 
-def _remove_unfinished(kind: Path, *, apart_from: str) -> None:
-    for part in kind.glob(".*.part"):
-        key = part.name.split(".")[1]
-        if key == apart_from:  # this process writes it
+def _remove_unfinished(kind: Path, *, part: Path, key: str) -> None:
+    """Remove what processes that have ended left; this process has the lock of `key`, and writes `part`."""
+    for found in kind.glob(".*.part"):
+        other = found.name.split(".")[1]
+        if other == key:
+            if found.name != part.name:
+                shutil.rmtree(found, ignore_errors=True)
             continue
-        with (kind / f"{key}.lock").open("a") as lock:
+        with (kind / f"{other}.lock").open("a+") as lock:
             if take_lock(lock.fileno()):
-                shutil.rmtree(part, ignore_errors=True)
+                shutil.rmtree(found, ignore_errors=True)
 
 
 def _remove_oldest(kind: Path, *, excess: int, max_bytes: int) -> None:
@@ -94,10 +99,15 @@ def _remove_oldest(kind: Path, *, excess: int, max_bytes: int) -> None:
     for folder in sorted(_folders(kind), key=_last_use):
         if excess <= 0:
             return
-        with folder.with_suffix(".use").open("a") as use:
+        with folder.with_suffix(".use").open("a+") as use:
             if take_lock(use.fileno()):
                 excess -= _size(folder)
-                shutil.rmtree(folder, ignore_errors=True)
+                # Renamed first: a kill then leaves no half of a folder that looks whole.
+                leaving = folder.with_name(
+                    f".{folder.name}.{uuid.uuid4().hex[:8]}.part"
+                )  # a kill leaves no half of a whole folder
+                folder.rename(leaving)
+                shutil.rmtree(leaving, ignore_errors=True)
     if excess > 0:
         msg = f"running trials use the {max_bytes / GIB:.3g} GiB that engine.prefix_cache_gib allows; raise it"
         raise NoRoomError(msg)

@@ -16,7 +16,7 @@ from transformers import AutoTokenizer, CLIPTextModelWithProjection
 
 from trainables.errors import CheckpointError
 from trainables.models.pretrained.loading_errors import loading
-from trainables.models.pretrained.teacher_folder import check_teacher_folder
+from trainables.models.pretrained.teacher_folder import check_teacher_folder, teacher_size
 from trainables.models.transformers_model import quiet_transformers
 
 
@@ -37,7 +37,12 @@ class Teacher:
         with loading(folder, what="a teacher", needs="a whole CLIP checkpoint with tokenizer"), quiet_transformers():
             self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
             loaded = CLIPTextModelWithProjection.from_pretrained(
-                folder, dtype=torch.float32, use_safetensors=True, local_files_only=True, output_loading_info=True
+                folder,
+                dtype=torch.float32,
+                use_safetensors=True,
+                local_files_only=True,
+                output_loading_info=True,
+                projection_dim=teacher_size(folder),  # some configurations have it at the top alone
             )
         self._model, report = loaded
         if report["missing_keys"]:

@@ -228,7 +228,7 @@ class DistillationHead(Head):
     ) -> HeadOutput:
         """Return the mean squared error of each vector."""
         del image_features_BKV
-        encoded = encoder(tensors["input_ids_BT"], tensors.get("attention_mask_BT"))
+        encoded = encoded_texts(encoder, tensors)
         pooled_BD = mean_over_text(encoded) if self._has_mean else encoded.text_BTD[:, 0]
         student_BV, teacher_BV = self.projection(pooled_BD).float(), tensors["teacher_vectors_BV"].float()
         losses_B = mse_loss(student_BV, teacher_BV, reduction="none").mean(dim=1)

@@ -61,6 +61,8 @@ def _opened_split(spec: TaskSpec) -> tuple[str, str] | None:
                 return split, " and ".join(source.parts)
             if isinstance(source, HubSource) and (locked := _locked_by(source.repository, split=name)):
                 return split, locked
+            if locked := _locked_in_folders().get((source.type, name)):
+                return split, locked
     return None
 
 
@@ -101,6 +103,22 @@ def _locked() -> dict[str, dict[str, str]]:
         for name in spec.splits[_LOCKED]:
             found.setdefault(spec.source.repository.casefold(), {}).update(dict.fromkeys(_read_splits(name), spec.name))
     return found
+
+
+def has_locked_split(repository: str) -> bool:
+    """Return whether a repository of the hub holds the locked test split of a task of the catalogue."""
+    return repository.casefold() in _locked()
+
+
+@cache
+def _locked_in_folders() -> dict[tuple[str, str], str]:
+    """Return the type of a source in a user's own folder and its locked split -> the task whose test that is."""
+    return {
+        (spec.source.type, name): spec.name
+        for spec in CATALOGUE
+        if hasattr(spec.source, "variable")
+        for name in spec.splits.get(_LOCKED, ())
+    }
 
 
 def _read_splits(split: str) -> set[str]:

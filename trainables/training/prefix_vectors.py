@@ -30,6 +30,7 @@ from trainables.data.cache_room import note_use, room_for, using
 from trainables.data.made_once import making_once
 from trainables.data.prefix_file import DTYPES, STARTS, VECTORS, PrefixVectors
 from trainables.data.sealed_cache import is_whole
+from trainables.models.layers.linear import multiplies_with_onednn, processor
 
 if TYPE_CHECKING:
     from trainables.data.encoded_split import EncodedTask
@@ -130,7 +131,9 @@ class PrefixMaker:
         """Return the vectors of some texts, B x T x D, on the device."""
         ids_BT, mask_BT = texts.batch(numbers)
         mask_BT = None if mask_BT is None else mask_BT.to(self.device)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.arithmetic == "bfloat16"):
+        autocast = torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.arithmetic == "bfloat16")
+        # Compiled layers would be compiled for each shape of a batch here, and not for those of the steps.
+        with autocast, torch.compiler.set_stance("force_eager"):
             return self.encoder.prefix_vectors(ids_BT.to(self.device), mask_BT)
 
     def batches(self, texts: SplitTexts) -> list[NDArray[np.int64]]:
@@ -162,7 +165,9 @@ class PrefixMaker:
         """Return what decides the rounding of the arithmetic."""
         if self.device.type != "cpu":
             return [self.device.type, torch.__version__]
-        return ["cpu", torch.__version__, torch.backends.cpu.get_cpu_capability(), str(torch.get_num_threads())]
+        library = "onednn" if multiplies_with_onednn() else "blas"
+        capability = torch.backends.cpu.get_cpu_capability()
+        return ["cpu", torch.__version__, capability, str(torch.get_num_threads()), library, processor()]
 
 
 def open_prefix(
@@ -199,7 +204,7 @@ def _write(part: Path, *, folder: Path, texts: SplitTexts, maker: PrefixMaker) -
     kind = np.dtype(DTYPES[first_BTD.dtype])
     shape = (len(texts.tokens), first_BTD.shape[-1])
     num_bytes = shape[0] * shape[1] * kind.itemsize + texts.starts.nbytes
-    with room_for(num_bytes, folder=folder, max_bytes=maker.max_bytes):
+    with room_for(num_bytes, part=part, folder=folder, max_bytes=maker.max_bytes):
         vectors_ND = _new_file(part / VECTORS, kind=kind, shape=shape)
     np.save(part / STARTS, texts.starts, allow_pickle=False)
     for numbers in batches:

@@ -10,6 +10,7 @@ import pytest
 
 import search
 from search.cli.main import exit_code
+from search.compare.luck import seeds_of
 from search.confirm.locked_test_step import metric_on_test, only_own_task
 from search.errors import FilterError
 from search.query import best, best_at_rung, pareto, report_trial
@@ -17,6 +18,8 @@ from search.query.benchmark_table import benchmark_table
 from search.record import Proposal, Record, open_record
 from search.record.integrity.audit import audit
 from search.sampler.stage_aware.costs import StepCosts
+from spaces.overrides import with_settings
+from spaces.space.binder import bind
 from spaces.space.enumeration import first_assignments
 from spaces.sweep_spec import SweepSpec, make_space, make_sweep_spec, read_sweep_spec, recorded
 from tests.search_tests.building import result
@@ -179,12 +182,43 @@ def test_lower_rungs_train_and_score_every_task_too() -> None:
     assert spec.rungs.further
     assert make_sweep_spec(recorded(spec)) == spec
     assert lowest.further["udpos"].target[0].steps == 10
-    assert [one.evaluation.num_items for one in lowest.further.values()] == [20, 20]
+    # With fewer candidates, retrieval would measure something else.
+    assert {name: one.evaluation.num_items for name, one in lowest.further.items()} == {"udpos": 20, "tatoeba": 30}
     assert spec.rungs.at(1, config=config).further["tatoeba"].evaluation.num_items == 30
     with pytest.raises(ConfigError, match=r"rungs\.further.*cannot be false"):
         spec_of(rungs={"num": 3, "further": False})
     with pytest.raises(ConfigError, match="further has no effect on a single rung"):
         spec_of(rungs={"further": True})
+
+
+def test_another_objective_from_the_command_line_has_its_usual_rungs() -> None:
+    spec = spec_of(rungs={"num": 3})
+
+    assert not with_settings(spec, ["objective=average"]).rungs.further
+    assert with_settings(spec, ["trials=8"]).rungs.further
+    assert with_settings(spec, ["rungs.num=1", "pruner={}"]).rungs.num == 1
+
+
+def test_seeds_of_further_targets_are_drawn_with_the_main_target() -> None:
+    search_of = {"target.seed": {"choice": [3, 4]}}
+
+    def seeds(objective: str) -> set[int]:
+        spec = spec_of(objective=objective, families={"none": {}}, search=search_of)
+        config = bind(make_space(spec), {"family": "none", "target.seed": 4})
+        return {work.seed for target in config.further.values() for work in target.target}
+
+    assert (seeds("xtreme_r"), seeds("average")) == ({4}, {0})
+
+
+def test_trials_that_share_their_further_targets_count_as_one_seed_on_a_benchmark() -> None:
+    configs = [TrialConfig.model_validate({"further": ["udpos"], "target": phase(seed)}) for seed in (1, 2)]
+
+    assert [seeds_of(one, phase="target", with_further=True) for one in configs] == [{0, 1}, {0, 2}]
+    assert [seeds_of(one, phase="target") for one in configs] == [{1}, {2}]
+
+
+def phase(seed: int) -> dict[str, Any]:
+    return {"mixture": {"mnli": 1.0}, "steps": 90, "seed": seed}
 
 
 def test_other_sweeps_keep_their_rungs() -> None:

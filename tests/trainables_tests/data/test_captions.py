@@ -105,8 +105,9 @@ def test_what_cannot_be_read_is_named_before_the_start(
     check_readable(SPEC, split="train", language="de")
 
 
-def test_a_damaged_archive_is_named(folder: Path) -> None:
-    (folder / "data/task1/raw/val.en.gz").write_bytes(b"no gzip")
+@pytest.mark.parametrize("content", [b"no gzip", b"\x1f\x8b\x08\0\0\0\0\0\0\xff" + bytes(range(40))])
+def test_a_damaged_archive_is_named(content: bytes, folder: Path) -> None:
+    (folder / "data/task1/raw/val.en.gz").write_bytes(content)
 
     with pytest.raises(InputError, match=r"val\.en\.gz cannot be read"):
         check_readable(SPEC, split="validation", language="en")

@@ -106,6 +106,16 @@ def test_a_locked_split_is_known_however_it_is_written(tmp_path: Path, split: st
     assert load_task_file(write_fields(tmp_path / "my.task.yaml", **spec, opens_test=True)).opens_test
 
 
+def test_a_locked_split_in_a_users_own_folder_is_known(tmp_path: Path) -> None:
+    source = {"type": "captions", "variable": "XSTILTS_MULTI30K"}
+    fields = {"name": "sneaky", "kind": "image_text_retrieval", "metric": "recall_at_1", "source": source}
+    fields |= {"columns": {"image": "image", "caption": "caption"}, "licence": "", "citation": ""}
+    splits = {"train": [task("multi30k").splits["test"][0]], "validation": ["val"]}
+
+    with pytest.raises(InputError, match=r"'sneaky' reads the test split of 'multi30k'"):
+        load_task_file(write_fields(tmp_path / "my.task.yaml", **fields, splits=splits))
+
+
 @pytest.mark.parametrize("theirs", ["validation", "testing", "latest", "validation[:50%]", "train+validation", "small"])
 def test_other_splits_are_free(tmp_path: Path, theirs: str) -> None:
     spec = {**NLI, "source": HUB, "splits": {"train": [theirs], "test": ["test"]}}

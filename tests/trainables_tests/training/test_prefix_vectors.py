@@ -24,10 +24,12 @@ from trainables.data.prefix_file import VECTORS
 from trainables.data.sealed_cache import check_cache
 from trainables.data.shapes import FewShapes
 from trainables.models.encoder import Encoder, load_encoder, load_tokenizer
+from trainables.models.layers.linear import multiplies_with_onednn
 from trainables.models.task_model import build_task_model
 from trainables.ranks.local_group import LocalGroup
 from trainables.stage_store import StageStore
 from trainables.tasks.registry import task
+from trainables.training import prefix_vectors
 from trainables.training.prefix_vectors import PrefixMaker, SplitTexts, open_prefix
 from trainables.trials.trial import TrialResources, run_trial
 
@@ -213,12 +215,38 @@ def test_the_least_recently_used_folders_make_room_and_those_in_use_stay(tmp_pat
     )
 
     with using(used):
-        with room_for(150, folder=tmp_path / "e", max_bytes=400):
+        with room_for(150, part=tmp_path / ".e.1.part", folder=tmp_path / "e", max_bytes=400):
             left = [folder for folder in (oldest, used, newer, newest) if folder.exists()]
-        with pytest.raises(NoRoomError, match="running trials use"), room_for(350, folder=newer, max_bytes=400):
+        with (
+            pytest.raises(NoRoomError, match="running trials use"),
+            room_for(350, part=tmp_path / ".n.1.part", folder=newer, max_bytes=400),
+        ):
             pass
 
     assert left == [used, newest]
+
+
+def test_what_a_killed_writer_of_the_same_vectors_left_is_removed(tmp_path: Path) -> None:
+    left, mine = tmp_path / f".{'a' * 64}.1.x.part", tmp_path / f".{'a' * 64}.2.y.part"
+    for part in (left, mine):
+        part.mkdir()
+    (left / "vectors.npy").write_bytes(bytes(300))
+
+    with room_for(200, part=mine, folder=tmp_path / ("a" * 64), max_bytes=400):
+        assert (left.exists(), mine.exists()) == (False, True)
+
+
+def test_vectors_of_another_library_or_processor_have_another_key(
+    tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts, by = SplitTexts(opened(tiny_encoder, tmp_path)), maker(tiny_encoder, cache=tmp_path)
+    keys = {by.folder(texts)}
+    for name, value in (("multiplies_with_onednn", not multiplies_with_onednn()), ("processor", "another")):
+        with monkeypatch.context() as other:
+            other.setattr(prefix_vectors, name, lambda value=value: value)
+            keys.add(by.folder(texts))
+
+    assert len(keys) == 3
 
 
 def test_what_a_killed_process_left_is_removed_and_what_is_being_written_counts(tmp_path: Path) -> None:
@@ -229,7 +257,10 @@ def test_what_a_killed_process_left_is_removed_and_what_is_being_written_counts(
 
     with (tmp_path / f"{'a' * 64}.lock").open("w") as lock:
         assert take_lock(lock.fileno())
-        with pytest.raises(NoRoomError), room_for(350, folder=tmp_path / ("c" * 64), max_bytes=400):
+        with (
+            pytest.raises(NoRoomError),
+            room_for(350, part=tmp_path / ".c.1.part", folder=tmp_path / ("c" * 64), max_bytes=400),
+        ):
             pass
 
     assert (written.exists(), left.exists()) == (True, False)

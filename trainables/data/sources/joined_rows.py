@@ -72,6 +72,8 @@ def with_joined(
         if missing := [name for name in needed if name not in found.column_names]:
             has = ", ".join(found.column_names)
             raise _error(spec, f"the source has no column {missing[0]!r} to join; it has {has}; correct source.join")
+    if doubled := [name for name in columns if name in rows.column_names]:
+        raise _error(spec, f"both configurations have a column {doubled[0]!r}; read it without source.join")
     keys = [str(key) for key in others[join.key]]
     numbers = {key: number for number, key in enumerate(keys)}
     if len(numbers) < len(keys):

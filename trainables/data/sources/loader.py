@@ -34,6 +34,7 @@ from trainables.tasks.annotation_source import AnnotationSource
 from trainables.tasks.bitext_source import BitextSource
 from trainables.tasks.caption_source import CaptionSource
 from trainables.tasks.formats import FORMATS, Content
+from trainables.tasks.locked_splits import has_locked_split
 from trainables.tasks.pool_sources import EntityPoolSource, SentencePoolSource
 from trainables.tasks.registry import task
 from trainables.tasks.spec import CompositeSource, CorpusSource, FileSource, GeneratedSource, HubSource, TaskSpec
@@ -240,8 +241,9 @@ def _root_cause(error: BaseException) -> str:
 def _files_of_one_split(
     spec: TaskSpec, *, location: Location, config: str | None, split: str
 ) -> dict[str, list[str]] | None:
-    """Return the files of one split of a task with a locked test split, so that `datasets` reads no other split."""
-    if location.path is None or "test" not in spec.splits:
+    """Return the files of one split of a source with a locked test split, so that `datasets` reads no other split."""
+    is_locked = isinstance(spec.source, HubSource) and has_locked_split(spec.source.repository)
+    if location.path is None or not ("test" in spec.splits or is_locked):
         return None
     files = files_of_split(location.path, config=config, split=split)
     return {split: files} if files else None

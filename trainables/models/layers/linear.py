@@ -77,12 +77,22 @@ def _is_faster_for(input: Tensor, weight_MK: Tensor) -> bool:  # noqa: A002  (to
 
 
 def _vendor() -> str:
-    """Return the processor's vendor as Linux names it; empty elsewhere."""
+    return _described("vendor_id")
+
+
+@cache
+def processor() -> str:
+    """Return what the libraries choose their kernels by: vendor, family and model of the processor; empty off Linux."""
+    return " ".join(_described(field) for field in ("vendor_id", "cpu family", "model\t")).strip()
+
+
+def _described(field: str) -> str:
+    """Return a field of the first processor as Linux describes it; empty elsewhere."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return ""
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("vendor_id")), "")
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(field)), "")
 
 
 class _Linear(torch.autograd.Function):

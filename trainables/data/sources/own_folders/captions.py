@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any  # a row's image is a struct of its file's bytes and path
 
+from trainables.data.file_formats.decoded_text import GZIP_ERRORS
 from trainables.errors import TaskDataError, UnavailableError
 from trainables.names import folder_of_variable, path_below
 from trainables.tasks.caption_source import CaptionSource
@@ -142,7 +143,7 @@ def _folder(spec: TaskSpec) -> Path:
 def _content(path: Path) -> bytes:
     try:
         return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError) as error:  # a damaged gzip file
+    except (OSError, *GZIP_ERRORS) as error:  # a damaged gzip file
         raise _error(f"cannot be read: {error}; copy it again", path=path) from None
 
 
