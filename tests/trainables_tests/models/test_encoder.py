@@ -232,4 +232,5 @@ def test_a_real_float16_encoder_gives_what_transformers_gives(real_folder: Path)
     ours = load_encoder(real_folder, dropout=0.1).eval()(batch["input_ids"], batch["attention_mask"])
 
     mask = batch["attention_mask"].bool()
-    assert torch.equal(ours.hidden_BSD[mask], model(**batch).last_hidden_state[mask])
+    # Up to rounding: on some processors, our linear layers multiply with another library (docs/decisions/0035).
+    torch.testing.assert_close(ours.hidden_BSD[mask], model(**batch).last_hidden_state[mask], atol=1e-5, rtol=0)
