@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.clusters import NUM_TRIALS, Cluster, losses, scores, spec_of
+from tests.cluster.clusters import NUM_TRIALS, STEPS, Cluster, losses, scores, spec_of
 from tests.cluster.hosts import NoHostsError, running_hosts
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -69,8 +69,8 @@ def spread(cluster: Cluster, joined: list[dict[str, Any]], tiny_encoder: Path) -
 
 
 def like_spread(name: str, cluster: Cluster, encoder: Path) -> dict[str, Any]:
-    """Return the spec of a sweep with a trial on each host."""
-    return spec_of(name, encoder, engine={"threads_per_rank": num_cores(cluster)})
+    """Return the spec of a sweep with a trial on each host, which lasts longer than a host takes to join."""
+    return spec_of(name, encoder, steps=3 * STEPS, engine={"threads_per_rank": num_cores(cluster)})
 
 
 def num_cores(cluster: Cluster) -> int:
