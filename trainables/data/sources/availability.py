@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, get_args
 
 from trainables.data.sources.files import files_digest
 from trainables.data.sources.locator import dataset_place
-from trainables.data.sources.own_folders.annotations import annotation_folder
-from trainables.data.sources.own_folders.bitexts import bitext_folder
-from trainables.data.sources.own_folders.captions import CAPTION_PAGE, caption_folder
-from trainables.data.sources.own_folders.entity_pools import entity_folder
+from trainables.data.sources.own_folders.annotations import ANNOTATIONS
+from trainables.data.sources.own_folders.bitexts import BITEXTS
+from trainables.data.sources.own_folders.captions import CAPTION_PAGE, CAPTIONS
+from trainables.data.sources.own_folders.entity_pools import ENTITIES
+from trainables.data.sources.own_folders.folder import OwnFolder
 from trainables.errors import TaskDataError
 from trainables.tasks.annotation_source import AnnotationSource
 from trainables.tasks.bitext_source import BitextSource
@@ -32,6 +34,15 @@ Availability = Literal["generated", "files", "mirror", "cache", "hub", "missing"
 """`hub`: must be downloaded, and this machine is not set offline. `missing`: this machine can read it nowhere."""
 
 _FARTHEST: tuple[Availability, ...] = get_args(Availability)
+
+
+_OWN_FOLDERS: Mapping[type[object], OwnFolder] = {
+    BitextSource: BITEXTS,
+    EntityPoolSource: ENTITIES,
+    CaptionSource: CAPTIONS,
+    AnnotationSource: ANNOTATIONS,
+}
+"""Source in a user's own folder -> the folder."""
 
 
 def availability(spec: TaskSpec) -> Availability:
@@ -59,17 +70,7 @@ def availability(spec: TaskSpec) -> Availability:
 def _own_folder(
     source: CorpusSource | BitextSource | EntityPoolSource | CaptionSource | AnnotationSource,
 ) -> Path | None:
-    match source:
-        case CaptionSource():
-            return caption_folder(source)
-        case CorpusSource():
-            return corpus_folder(source)
-        case BitextSource():
-            return bitext_folder(source)
-        case EntityPoolSource():
-            return entity_folder(source)
-        case AnnotationSource():
-            return annotation_folder(source)
+    return corpus_folder(source) if isinstance(source, CorpusSource) else _OWN_FOLDERS[type(source)].find(source)
 
 
 def _parts(source: CompositeSource | SentencePoolSource) -> tuple[str, ...]:

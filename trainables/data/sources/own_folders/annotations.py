@@ -10,30 +10,26 @@ from typing import Any  # Any: what a line holds, before it is checked
 
 from trainables.data.file_formats.data_file import TextFile
 from trainables.data.file_formats.decoded_text import text_lines
+from trainables.data.sources.own_folders.folder import OwnFolder
 from trainables.errors import TaskDataError, UnavailableError
-from trainables.names import folder_of_variable, problem_of_name
+from trainables.names import problem_of_name
 from trainables.tasks.annotation_source import AnnotationSource
 from trainables.tasks.spec import TaskSpec
 
 _ANNOTATIONS, _IMAGES = "annotations", "images"
-_LAYOUT = (
-    "a folder with IGLUE's files, `annotations/en/test.jsonl` and so on for each language, and the photographs that "
-    "they name in `images`"
+ANNOTATIONS = OwnFolder(
+    what="sentences about images",
+    layout=(
+        "a folder with IGLUE's files, `annotations/en/test.jsonl` and so on for each language, and the photographs "
+        "that they name in `images`"
+    ),
+    reason="its authors publish its sentences, and others its photographs, so they",
 )
 _IMAGE = "image"
 """Column of a task that holds the image; the other columns are fields of a line."""
 
 Line = tuple[Path, int, Mapping[str, Any]]
 """File, number of the line, and its fields."""
-
-
-def annotation_folder(source: AnnotationSource) -> Path | None:
-    """Return the folder that the source's environment variable names, or None if the variable is not set.
-
-    Raises:
-        UnavailableError: The variable does not name a folder.
-    """
-    return folder_of_variable(source.variable, what="sentences about images", step=f"set it to {_LAYOUT}")
 
 
 def annotation_files(spec: TaskSpec) -> list[Path]:
@@ -50,7 +46,7 @@ def annotation_files(spec: TaskSpec) -> list[Path]:
     places = [_place(folder, split=split, language=language) for split in splits for language in spec.languages]
     found = [path for path in places if path.is_file()]
     if not found:
-        raise _missing_error(spec, folder=folder, name=str(places[0].relative_to(folder)))
+        raise _missing_error(spec, folder=folder, path=places[0])
     if not spec.has_images:
         return found
     named = (_image_place(spec, line=line, folder=folder) for path in found for line in _lines(path))
@@ -97,13 +93,13 @@ def _rows(spec: TaskSpec, *, split: str, language: str) -> Iterator[dict[str, An
     folder = _folder(spec)
     path = _place(folder, split=split, language=language)
     if not path.is_file():
-        raise _missing_error(spec, folder=folder, name=str(path.relative_to(folder)))
+        raise _missing_error(spec, folder=folder, path=path)
     for line in _lines(path):
         row = {name: _field(line, name=name) for name in spec.source_columns if name != _IMAGE}
         if spec.has_images:
             row[_IMAGE] = _image_place(spec, line=line, folder=folder)
             if not row[_IMAGE].is_file():
-                raise _missing_error(spec, folder=folder, name=str(row[_IMAGE].relative_to(folder)))
+                raise _missing_error(spec, folder=folder, path=row[_IMAGE])
         yield row
 
 
@@ -113,15 +109,7 @@ def _source(spec: TaskSpec) -> AnnotationSource:
 
 
 def _folder(spec: TaskSpec) -> Path:
-    source = _source(spec)
-    folder = annotation_folder(source)
-    if folder is None:
-        msg = (
-            f"cannot read task {spec.name!r}: its authors publish its sentences, and others its photographs, so they "
-            f"are read from your own copy, but {source.variable} is not set; set it to {_LAYOUT}"
-        )
-        raise UnavailableError(msg)
-    return folder
+    return ANNOTATIONS.of(spec, source=_source(spec))
 
 
 def _place(folder: Path, *, split: str, language: str) -> Path:
@@ -139,11 +127,9 @@ def _image_place(spec: TaskSpec, *, line: Line, folder: Path) -> Path:
     return folder / _IMAGES / name
 
 
-def _missing_error(spec: TaskSpec, *, folder: Path, name: str) -> UnavailableError:
-    return UnavailableError(
-        f"cannot read task {spec.name!r}: {str(folder)!r} has no {name}; it must be {_LAYOUT}; add the missing files, "
-        "or choose other languages"
-    )
+def _missing_error(spec: TaskSpec, *, folder: Path, path: Path) -> UnavailableError:
+    step = "add the missing files, or choose other languages"
+    return ANNOTATIONS.lacks(spec, folder=folder, names=[str(path.relative_to(folder))], step=step)
 
 
 def _lines(path: Path) -> Iterator[Line]:

@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 
 from trainables.data.file_formats.data_file import TextFile
 from trainables.data.file_formats.decoded_text import text_lines
-from trainables.errors import TaskDataError, UnavailableError
-from trainables.names import folder_of_variable
+from trainables.data.sources.own_folders.folder import OwnFolder
+from trainables.errors import TaskDataError
 from trainables.tasks.bitext_source import BitextSource
 from trainables.tasks.spec import TaskSpec
 
 _PIVOT = "en"
-_LAYOUT = (
-    "a folder with XTREME's files: `de-en.dev.de` and `de-en.dev.en` with `id<TAB>sentence` in each line, and "
-    "`de-en.dev.gold` with `id<TAB>English id`, and so on for each language"
+BITEXTS = OwnFolder(
+    what="bitexts",
+    layout=(
+        "a folder with XTREME's files: `de-en.dev.de` and `de-en.dev.en` with `id<TAB>sentence` in each line, and "
+        "`de-en.dev.gold` with `id<TAB>English id`, and so on for each language"
+    ),
 )
-
-
-def bitext_folder(source: BitextSource) -> Path | None:
-    """Return the folder that the source's environment variable names, or None if the variable is not set.
-
-    Raises:
-        UnavailableError: The variable does not name a folder.
-    """
-    return folder_of_variable(source.variable, what="bitexts", step=f"set it to {_LAYOUT}")
+_STEP = "add the missing files, or choose other languages"
 
 
 def bitext_fingerprint(spec: TaskSpec) -> str:
@@ -42,7 +37,7 @@ def bitext_fingerprint(spec: TaskSpec) -> str:
     names = [name for split in splits for language in spec.languages for name in _names(split, language)]
     found = [folder / name for name in names if (folder / name).is_file()]
     if not found:
-        raise _missing_error(spec, folder=folder, names=names[:3])
+        raise BITEXTS.lacks(spec, folder=folder, names=names[:3], step=_STEP)
     for path in found:
         with path.open("rb") as file:
             digest.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
@@ -67,7 +62,7 @@ def read_bitext(spec: TaskSpec, *, split: str, language: str) -> dict[str, list[
     folder = _folder(spec)
     paths = [folder / name for name in _names(split, language)]
     if absent := [path.name for path in paths if not path.is_file()]:
-        raise _missing_error(spec, folder=folder, names=absent)
+        raise BITEXTS.lacks(spec, folder=folder, names=absent, step=_STEP)
     queries, candidates = _sentences(paths[0]), _sentences(paths[1])
     links = _links(paths[2], queries=queries, candidates=candidates)
     names = _in_order(queries, candidates, links=links)
@@ -99,25 +94,11 @@ def _in_order(
 
 def _folder(spec: TaskSpec) -> Path:
     assert isinstance(spec.source, BitextSource)  # noqa: S101  (narrows the type; our own bug otherwise)
-    folder = bitext_folder(spec.source)
-    if folder is None:
-        msg = (
-            f"cannot read task {spec.name!r}: no data set of the hub holds its rows, so they are read from your own "
-            f"copy, but {spec.source.variable} is not set; set it to {_LAYOUT}"
-        )
-        raise UnavailableError(msg)
-    return folder
+    return BITEXTS.of(spec, source=spec.source)
 
 
 def _names(split: str, language: str) -> list[str]:
     return [f"{language}-{_PIVOT}.{split}.{ending}" for ending in (language, _PIVOT, "gold")]
-
-
-def _missing_error(spec: TaskSpec, *, folder: Path, names: Sequence[str]) -> UnavailableError:
-    return UnavailableError(
-        f"cannot read task {spec.name!r}: {str(folder)!r} has no {', '.join(names)}; it must be {_LAYOUT}; add the "
-        "missing files, or choose other languages"
-    )
 
 
 def _sentences(path: Path) -> dict[str, str]:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any  # a row's image is a struct of its file's bytes and path
 
 from trainables.data.file_formats.decoded_text import GZIP_ERRORS
-from trainables.errors import TaskDataError, UnavailableError
-from trainables.names import folder_of_variable, path_below
+from trainables.data.sources.own_folders.folder import OwnFolder
+from trainables.errors import TaskDataError
+from trainables.names import path_below
 from trainables.tasks.caption_source import CaptionSource
 from trainables.tasks.spec import TaskSpec
 
@@ -21,19 +22,14 @@ _SPLITS, _RAW = "data/task1/image_splits", "data/task1/raw"
 CAPTION_PAGE = "https://github.com/multi30k/dataset"
 """Where the captions are."""
 
-_LAYOUT = (
-    f"a copy of Multi30K ({CAPTION_PAGE}) with `{_RAW}/train.en.gz`, `{_SPLITS}/train.txt` and so on, and a folder "
-    f"`{IMAGES}` with the photographs of Flickr30k (https://shannon.cs.illinois.edu/DenotationGraph)"
+CAPTIONS = OwnFolder(
+    what="captions of photographs",
+    layout=(
+        f"a copy of Multi30K ({CAPTION_PAGE}) with `{_RAW}/train.en.gz`, `{_SPLITS}/train.txt` and so on, and a folder "
+        f"`{IMAGES}` with the photographs of Flickr30k (https://shannon.cs.illinois.edu/DenotationGraph)"
+    ),
 )
-
-
-def caption_folder(source: CaptionSource) -> Path | None:
-    """Return the folder that the source's environment variable names, or None if the variable is not set.
-
-    Raises:
-        UnavailableError: The variable does not name a folder.
-    """
-    return folder_of_variable(source.variable, what="captions of photographs", step=f"set it to {_LAYOUT}")
+_STEP = "add what is missing"
 
 
 def caption_fingerprint(spec: TaskSpec) -> str:
@@ -73,7 +69,7 @@ def image_names(spec: TaskSpec, *, split: str) -> list[str]:
     folder = _folder(spec)
     path = folder / _SPLITS / f"{split}.txt"
     if not path.is_file():
-        raise _missing_error(spec, folder=folder, name=f"{_SPLITS}/{split}.txt")
+        raise CAPTIONS.lacks(spec, folder=folder, names=[f"{_SPLITS}/{split}.txt"], step=_STEP)
     # A line of a list can say which caption of the photograph it means: `123.jpg#2`.
     names = [line.strip().partition("#")[0] for line in _lines(path) if line.strip()]
     if not names:
@@ -109,7 +105,7 @@ def read_captions(spec: TaskSpec, *, split: str, language: str) -> dict[str, lis
     images = [path_below(folder / IMAGES, name, where=f"{_SPLITS}/{split}.txt") for name in names]
     if absent := [image.name for image in images if not image.is_file()]:
         shown = f"{absent[0]} and {len(absent) - 1} more photographs" if len(absent) > 1 else absent[0]
-        raise _missing_error(spec, folder=folder, name=f"{IMAGES}/{shown}")
+        raise CAPTIONS.lacks(spec, folder=folder, names=[f"{IMAGES}/{shown}"], step=_STEP)
     return {
         "image": [{"bytes": None, "path": str(image)} for image in images],
         "caption": captions,
@@ -120,7 +116,7 @@ def read_captions(spec: TaskSpec, *, split: str, language: str) -> dict[str, lis
 def _caption_file(spec: TaskSpec, folder: Path, *, split: str, language: str, is_needed: bool = True) -> Path | None:
     found = next((path for path in _caption_paths(folder, split, language) if path.is_file()), None)
     if found is None and is_needed:
-        raise _missing_error(spec, folder=folder, name=f"{_RAW}/{split}.{language}.gz")
+        raise CAPTIONS.lacks(spec, folder=folder, names=[f"{_RAW}/{split}.{language}.gz"], step=_STEP)
     return found
 
 
@@ -130,14 +126,7 @@ def _caption_paths(folder: Path, split: str, language: str) -> Sequence[Path]:
 
 def _folder(spec: TaskSpec) -> Path:
     assert isinstance(spec.source, CaptionSource)  # noqa: S101  (narrows the type; our own bug otherwise)
-    folder = caption_folder(spec.source)
-    if folder is None:
-        msg = (
-            f"cannot read task {spec.name!r}: no data set of the hub holds its rows, so they are read from your own "
-            f"copy, but {spec.source.variable} is not set; set it to {_LAYOUT}"
-        )
-        raise UnavailableError(msg)
-    return folder
+    return CAPTIONS.of(spec, source=spec.source)
 
 
 def _content(path: Path) -> bytes:
@@ -153,12 +142,6 @@ def _lines(path: Path) -> list[str]:
         return _content(path).decode("utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
         raise _error(f"is not UTF-8: {error}; copy it again", path=path) from None
-
-
-def _missing_error(spec: TaskSpec, *, folder: Path, name: str) -> UnavailableError:
-    return UnavailableError(
-        f"cannot read task {spec.name!r}: {str(folder)!r} has no {name}; it must be {_LAYOUT}; add what is missing"
-    )
 
 
 def _error(problem: str, *, path: Path) -> TaskDataError:

@@ -11,15 +11,18 @@ from typing import Any, TypeVar  # Any: what a line holds, before it is checked
 
 from trainables.data.file_formats.data_file import TextFile
 from trainables.data.file_formats.decoded_text import text_lines
-from trainables.errors import TaskDataError, UnavailableError
-from trainables.names import folder_of_variable
+from trainables.data.sources.own_folders.folder import OwnFolder
+from trainables.errors import TaskDataError
 from trainables.tasks.pool_sources import EntityPoolSource
 from trainables.tasks.spec import TaskSpec
 
 _ENTITIES = "candidate_set_entities.jsonl"
-_LAYOUT = (
-    f"the folder in which google-research's get-mewsli-x.sh leaves its files: `{_ENTITIES}`, "
-    "`wikinews_mentions-dev.jsonl` and `wikinews_mentions-test.jsonl`"
+ENTITIES = OwnFolder(
+    what="mentions of entities",
+    layout=(
+        f"the folder in which google-research's get-mewsli-x.sh leaves its files: `{_ENTITIES}`, "
+        "`wikinews_mentions-dev.jsonl` and `wikinews_mentions-test.jsonl`"
+    ),
 )
 _BRACES = re.compile(r"\{(.*?)\}")
 
@@ -27,15 +30,6 @@ Pair = tuple[str, str]
 """Text and id."""
 
 T = TypeVar("T")
-
-
-def entity_folder(source: EntityPoolSource) -> Path | None:
-    """Return the folder that the source's environment variable names, or None if the variable is not set.
-
-    Raises:
-        UnavailableError: The variable does not name a folder.
-    """
-    return folder_of_variable(source.variable, what="mentions of entities", step=f"set it to {_LAYOUT}")
 
 
 def entity_files(spec: TaskSpec) -> list[Path]:
@@ -108,16 +102,9 @@ def _mentions_name(split: str) -> str:
 
 def _file(spec: TaskSpec, *, name: str) -> Path:
     assert isinstance(spec.source, EntityPoolSource)  # noqa: S101  (narrows the type; our own bug otherwise)
-    folder = entity_folder(spec.source)
-    if folder is None:
-        msg = (
-            f"cannot read task {spec.name!r}: no data set of the hub holds its rows, so they are read from your own "
-            f"copy, but {spec.source.variable} is not set; set it to {_LAYOUT}"
-        )
-        raise UnavailableError(msg)
+    folder = ENTITIES.of(spec, source=spec.source)
     if not (folder / name).is_file():
-        msg = f"cannot read task {spec.name!r}: {str(folder)!r} has no {name}; it must be {_LAYOUT}; add the file"
-        raise UnavailableError(msg)
+        raise ENTITIES.lacks(spec, folder=folder, names=[name], step="add the file")
     return folder / name
 
 
