@@ -77,6 +77,9 @@ def join(config: ProcessGroupConfig) -> Rank:
     gc.disable()
     try:
         from trainables.engine import join_process_group
+        from trainables.models.transformers_import import import_transformers
+
+        import_transformers()
         from trainables.training.trainer import Rank
 
         importlib.import_module("trainables.ranks.job_runner")  # the first job needs it
