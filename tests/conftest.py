@@ -23,6 +23,9 @@ settings.load_profile("xstilts")
 # processes on one core, most of the time goes into waiting for each other. Set before torch is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Images often set it. Each process that a test starts would then compile the modules of this project anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 
 @pytest.fixture(scope="module", autouse=True)
 def tasks_of_the_module() -> Iterator[None]:

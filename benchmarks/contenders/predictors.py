@@ -26,7 +26,7 @@ from trainables.models.encoder import load_encoder, load_tokenizer
 from trainables.models.hugging_face_folder import export_classifier
 from trainables.models.task_model import TaskModel, build_task_model, head_state
 from trainables.tasks.registry import task
-from trainables.training.trainer import Rank
+from trainables.training.rank import Rank
 
 TOKENS_PER_MICRO_BATCH = 4096
 """The default of an evaluation."""

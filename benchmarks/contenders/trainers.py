@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from trainables.data.batch_plan import BatchPlan, Block
     from trainables.data.encoded_split import EncodedTask
-    from trainables.training.trainer import Rank
+    from trainables.training.rank import Rank
 
 Order = Literal["random", "group_by_length"]
 """Names of Trainer's `train_sampling_strategy`."""

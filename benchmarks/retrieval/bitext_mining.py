@@ -57,7 +57,7 @@ def measure(encoder: Path, *, cache: Path, num_rows: int | None) -> tuple[list[s
     from trainables.models.task_model import TaskModel
     from trainables.models.text_heads import MeanStateHead
     from trainables.tasks.registry import task
-    from trainables.training.trainer import Rank
+    from trainables.training.rank import Rank
 
     spec, started = task("bucc"), _clock()
     tokenizer = TokenizerSource(tokenizer=load_tokenizer(encoder), fingerprint="bench")

@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from search.cli.field_docs import field_docs
 from spaces.sweep_spec import SweepSpec
 from trainables.config import TrialConfig
 from trainables.tasks.spec import TaskSpec
@@ -57,8 +58,9 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
 
 def _section(model: type[BaseModel]) -> str:
     first = (inspect.getdoc(model) or "").split("\n\n")[0].replace("\n", " ")
+    docs = field_docs(model)
     rows = [
-        f"| `{name}` | {type_words(field.annotation)} | {_default(field)} | {_in_cell(field.description or '')} |"
+        f"| `{name}` | {type_words(field.annotation)} | {_default(field)} | {_in_cell(docs.get(name, ''))} |"
         for name, field in model.model_fields.items()
     ]
     head = ["| field | type | default | meaning |", "|---|---|---|---|"]

@@ -66,7 +66,7 @@ class RankActor:
     """One rank in a Ray actor; see `trainables.ranks.rank_process` for one in a plain process."""
 
     def __init__(self) -> None:
-        self._rank: Any = None  # trainables.training.trainer.Rank, imported with torch
+        self._rank: Any = None  # trainables.training.rank.Rank, imported with torch
         self._place = this_host()
 
     def seat(self) -> str:

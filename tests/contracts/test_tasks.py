@@ -41,8 +41,8 @@ from trainables.tasks.kinds.by_name import kind
 from trainables.tasks.kinds.kind import EncodingContext
 from trainables.tasks.registry import task, tasks
 from trainables.tasks.spec import GeneratedSource, TaskSpec
+from trainables.training.rank import Rank
 from trainables.training.teacher_vectors import FrozenTeacher, making_vectors, with_teacher_vectors
-from trainables.training.trainer import Rank
 
 MINIATURE = Path(trainables.__file__).parent / "miniature" / "assets" / "encoder"
 MAX_LENGTH = 64

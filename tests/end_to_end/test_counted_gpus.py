@@ -22,7 +22,6 @@ from trainables.ranks.devices import REHEARSAL
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tiny_world")]
 
-NUM_TRIALS = 4
 STEPS = 200
 """A trial lasts longer than the others' ranks need to start; else its ranks would be given to one that waits."""
 
@@ -58,7 +57,7 @@ def home(tiny_world: None, tiny_encoder: Path, tmp_path: Path) -> Path:  # noqa:
     phase = {"batch_size": 8, "max_length": 48, "dropout": 0.0, "num_dev_items": 0}
     spec = {
         "name": "counted",
-        "trials": NUM_TRIALS,
+        "trials": 4,
         "sampler": {"name": "grid"},
         "trial": {
             "encoder": {"name": str(tiny_encoder)},
@@ -87,20 +86,21 @@ def answer(cluster: Counted, home: Path, *words: str) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("engine", "at_a_time"),
+    ("engine", "at_a_time", "num_trials"),
     [
-        ({}, 4),  # `auto`, though the head has no GPU
-        ({"device": "cuda", "num_workers": 2, "zero_stage": 2}, 2),
-        ({"device": "cuda", "num_workers": 3}, 1),  # more than any host has
-        ({"gpus_per_worker": 0.5, "num_workers": 2}, 4),
-        ({"gpus_per_worker": 0.25}, 16),
+        ({}, 4, 4),  # `auto`, though the head has no GPU
+        ({"device": "cuda", "num_workers": 2, "zero_stage": 2}, 2, 4),
+        ({"device": "cuda", "num_workers": 3}, 1, 2),  # more ranks than any host has GPUs
+        ({"gpus_per_worker": 0.5, "num_workers": 2}, 4, 4),
+        ({"gpus_per_worker": 0.25}, 16, 4),
     ],
     ids=str,
 )
 def test_a_sweep_takes_the_gpus_that_ray_counts(
-    engine: dict[str, Any], at_a_time: int, cluster: Counted, home: Path
+    engine: dict[str, Any], at_a_time: int, num_trials: int, cluster: Counted, home: Path
 ) -> None:
-    settings = [word for name, value in engine.items() for word in ("--set", f"trial.engine.{name}={value}")]
+    chosen = {"trials": num_trials} | {f"trial.engine.{name}": value for name, value in engine.items()}
+    settings = [word for name, value in chosen.items() for word in ("--set", f"{name}={value}")]
     foretold = answer(cluster, home, "search", str(home / "spec.yaml"), *settings, "--dry-run")
     cluster.looks.clear()
     answer(cluster, home, "search", str(home / "spec.yaml"), *settings)
@@ -108,8 +108,8 @@ def test_a_sweep_takes_the_gpus_that_ray_counts(
     done = answer(cluster, home, "status", "counted")
 
     assert (foretold["device"], foretold["trials_at_a_time"]) == ("cuda", at_a_time)
-    assert done["states"] == {"finished": NUM_TRIALS}
-    assert max(look["ranks"] for look in looks) == min(at_a_time, NUM_TRIALS) * engine.get("num_workers", 1)
+    assert done["states"] == {"finished": num_trials}
+    assert max(look["ranks"] for look in looks) == min(at_a_time, num_trials) * engine.get("num_workers", 1)
     assert min(look["free_gpus"] for look in looks) >= 0
 
 

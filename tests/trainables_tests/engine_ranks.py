@@ -44,17 +44,20 @@ class Ranks:
 @contextlib.contextmanager
 def ranks(num: int, *, timeout_seconds: float = 600.0) -> Iterator[Ranks]:
     """Start ranks on the CPU, each with one thread."""
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.trainables_tests.preloaded_engine"])
     numbers = context.Queue()
     for number in range(num):
         numbers.put(number)
-    given = (numbers, num, free_port(), timeout_seconds)
+    variables = dict(os.environ) | rank_environment(1)  # their server was started with those of an earlier test
+    given = (numbers, num, free_port(), timeout_seconds, variables)
     with ProcessPoolExecutor(num, mp_context=context, initializer=_join, initargs=given) as pool:
         yield Ranks(pool, num)
 
 
-def _join(numbers: Any, num: int, port: int, timeout_seconds: float) -> None:
-    os.environ.update(rank_environment(1))
+def _join(numbers: Any, num: int, port: int, timeout_seconds: float, variables: Mapping[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(variables)
     number = numbers.get()
     join_process_group(
         ProcessGroupConfig(

@@ -9,7 +9,7 @@ import torch
 import torch.distributed as dist
 
 from trainables.ranks.shared_files import forget_folder, share_folders
-from trainables.training.trainer import Rank
+from trainables.training.rank import Rank
 
 
 def main(number: int, port: int, folder: Path) -> None:

@@ -12,9 +12,7 @@ from pydantic import BaseModel, ConfigDict
 class FrozenModel(BaseModel):
     """A frozen, strict model: unknown fields, wrong types and NaN raise an error."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 def canonical_json(value: Any) -> str:

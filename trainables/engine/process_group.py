@@ -34,8 +34,9 @@ def join_process_group(config: ProcessGroupConfig) -> torch.device:
     deepspeed = import_deepspeed()
 
     # Otherwise DeepSpeed compiles a shared-memory all-reduce here: it needs a C++ compiler, machines with and without
-    # one add in different orders, and it leaves segments in /dev/shm when a rank is killed.
-    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+    # one add in different orders, and it leaves segments in /dev/shm when a rank is killed. DeepSpeed fills this dict
+    # when it is read first, and starts compilers for that; it reads no other entry (deepspeed 0.19.8).
+    deepspeed.ops.__compatible_ops__ = {"deepspeed_shm_comm": False}
     dist.init_process_group(
         backend,
         store=_meeting_place(config),

@@ -17,7 +17,8 @@ from trainables.evaluation.kept_outputs import KeptOutputs
 from trainables.monitoring.watchdog import send_heartbeat
 from trainables.training.device_copies import DeviceCopies, Sent, copies_to
 from trainables.training.prefetcher import Prefetcher
-from trainables.training.trainer import ProgressReporter, Rank
+from trainables.training.rank import Rank
+from trainables.training.trainer import ProgressReporter
 
 Outputs = dict[str, np.ndarray]
 """A head's outputs over a split, in the order of its examples."""

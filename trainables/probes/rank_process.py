@@ -17,7 +17,7 @@ from trainables.probes.messages import Probe, ProbeAnswer, ProbesRequest
 from trainables.ranks.local_group import LOOPBACK
 
 if TYPE_CHECKING:
-    from trainables.training.trainer import Rank
+    from trainables.training.rank import Rank
 
 
 def main() -> None:
@@ -49,7 +49,7 @@ def _alone(request: ProbesRequest) -> Rank:
     """Return the rank without a group, so that the device is tried before NCCL."""
     import torch
 
-    from trainables.training.trainer import Rank
+    from trainables.training.rank import Rank
 
     torch.set_num_threads(request.threads)
     device = torch.device(request.place.name)
@@ -60,7 +60,7 @@ def _alone(request: ProbesRequest) -> Rank:
 
 def _join(request: ProbesRequest) -> Rank:
     from trainables.engine import ProcessGroupConfig, join_process_group
-    from trainables.training.trainer import Rank
+    from trainables.training.rank import Rank
 
     place = request.place
     config = ProcessGroupConfig(

@@ -19,7 +19,7 @@ from trainables.config import EngineConfig, PhaseConfig
 from trainables.engine import Engine, EngineRequest
 from trainables.errors import RunError
 from trainables.probes.messages import Probe
-from trainables.training.trainer import Rank
+from trainables.training.rank import Rank
 
 _MEBIBYTE = 2**20
 _SECONDS_TO_MEASURE = 0.5

@@ -19,7 +19,7 @@ from trainables.plan.combination import Combination
 from trainables.ranks.jobs import HEADS, JobResult, TrainJob
 from trainables.ranks.phase_models import dev_scores, left_out_rows
 from trainables.ranks.shared_files import forget_folder, share_folders
-from trainables.training.trainer import Rank
+from trainables.training.rank import Rank
 
 WEIGHTS = "model.safetensors"
 """Weights of an encoder, in a stage's folder."""

@@ -40,7 +40,8 @@ from trainables.ranks.phase_models import (
     tokenizer_of,
     with_tower_features,
 )
-from trainables.training.trainer import ProgressReporter, Rank
+from trainables.training.rank import Rank
+from trainables.training.trainer import ProgressReporter
 
 SECONDS_BETWEEN_KEPT = 10.0
 """Largest part of an evaluation that an interruption costs, in seconds."""

@@ -15,7 +15,8 @@ from trainables.models.encoder import Encoder
 from trainables.monitoring.watchdog import send_heartbeat
 from trainables.ranks.jobs import NO_ROOM, TrainJob
 from trainables.training.prefix_vectors import PrefixMaker, is_unchanging, open_prefix
-from trainables.training.trainer import Rank, training_data
+from trainables.training.rank import Rank
+from trainables.training.trainer import training_data
 
 _SHARDS_PARAMETERS = 3
 """The ZeRO stage at which every rank must run every layer equally often."""

@@ -36,7 +36,8 @@ from trainables.ranks.phase_models import (
 )
 from trainables.ranks.shared_files import forget_folder, share_folders
 from trainables.training.checkpoint_writer import CheckpointWriter
-from trainables.training.trainer import ProgressReporter, Rank, Stretch, Trainer, TrainingRun, training_data
+from trainables.training.rank import Rank
+from trainables.training.trainer import ProgressReporter, Stretch, Trainer, TrainingRun, training_data
 from trainables.training.training_state import put_weights, read_state, write_state
 
 if TYPE_CHECKING:

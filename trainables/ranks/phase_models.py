@@ -28,8 +28,8 @@ from trainables.plan.starting_weights import folder_identity
 from trainables.ranks.jobs import HEADS, JobPlaces, TrainJob
 from trainables.results import SplitRows
 from trainables.tasks.spec import TaskSpec
+from trainables.training.rank import Rank
 from trainables.training.teacher_vectors import FrozenTeacher, making_vectors, with_teacher_vectors
-from trainables.training.trainer import Rank
 from trainables.training.vision_features import FrozenTower, making_features, with_vision_features
 
 SHUFFLED = "/shuffled_images"

@@ -23,7 +23,7 @@ from trainables.ranks.rank_failure import RankFailure, failure_of, unexpected_fa
 from trainables.ranks.rank_place import RankPlace, place_on, this_host
 
 if TYPE_CHECKING:
-    from trainables.training.trainer import Rank
+    from trainables.training.rank import Rank
 
 
 class RankAnswer(FrozenModel):
@@ -77,7 +77,10 @@ def join(config: ProcessGroupConfig) -> Rank:
     gc.disable()
     try:
         from trainables.engine import join_process_group
-        from trainables.training.trainer import Rank
+        from trainables.models.transformers_import import import_transformers
+
+        import_transformers()
+        from trainables.training.rank import Rank
 
         importlib.import_module("trainables.ranks.job_runner")  # the first job needs it
         device = join_process_group(config)

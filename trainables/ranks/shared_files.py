@@ -19,7 +19,7 @@ from torch import Tensor
 
 from trainables.monitoring.watchdog import send_heartbeat
 from trainables.stage_store.manifest import MANIFEST
-from trainables.training.trainer import Rank
+from trainables.training.rank import Rank
 
 CHUNK_BYTES = 32 << 20
 """Size of one message: small for a rank's memory, large for a network's latency."""

@@ -40,26 +40,11 @@ from trainables.training.device_copies import DeviceCopies, copies_to
 from trainables.training.pace import PaceMeter
 from trainables.training.passes import Pass, PassMaker
 from trainables.training.prefetcher import Prefetcher
+from trainables.training.rank import Rank
 from trainables.training.tally import Tally, TaskTally
 from trainables.training.training_state import TrainingState, capture, restore_generators
 
 SECONDS_BETWEEN_REPORTS = 0.5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rank:
-    """A process's place in its group."""
-
-    number: int
-    """From 0."""
-    num_ranks: int
-    """Size of the group."""
-    device: torch.device
-    """Device of its tensors."""
-    local_number: int = 0
-    """From 0, among the ranks of its host."""
-    spans_hosts: bool = False
-    """Whether the group has ranks on several hosts, so that files of rank 0 can be missing here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

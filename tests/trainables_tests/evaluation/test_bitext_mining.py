@@ -17,7 +17,7 @@ from trainables.models.encoder import load_encoder, load_tokenizer
 from trainables.models.task_model import TaskModel
 from trainables.models.text_heads import MeanStateHead
 from trainables.tasks.registry import task
-from trainables.training.trainer import Rank
+from trainables.training.rank import Rank
 
 NUM_ROWS = 2000
 """Sentences: the 514 of the gold pairs, then one of each language in turn."""

@@ -20,7 +20,8 @@ from trainables.models.hugging_face_folder import export_classifier
 from trainables.models.task_model import TaskModel, build_task_model, head_state
 from trainables.monitoring.progress import Progress
 from trainables.tasks.registry import task
-from trainables.training.trainer import ProgressReporter, Rank
+from trainables.training.rank import Rank
+from trainables.training.trainer import ProgressReporter
 
 LANGUAGES = task("xnli").languages
 RANK = Rank(number=0, num_ranks=1, device=torch.device("cpu"))

@@ -23,7 +23,8 @@ from trainables.monitoring.progress import ignore_progress
 from trainables.tasks.auxiliary_mlm import phase_specs
 from trainables.training.checkpoint_writer import CheckpointWriter
 from trainables.training.device_copies import DeviceCopies
-from trainables.training.trainer import ProgressReporter, Rank, Stretch, Trainer, training_data
+from trainables.training.rank import Rank
+from trainables.training.trainer import ProgressReporter, Stretch, Trainer, training_data
 
 SYNCHRONISING = ("aten::_local_scalar_dense", "aten::nonzero", "aten::masked_select", "aten::equal")
 """Operations for which Python waits until a GPU has done everything before them."""

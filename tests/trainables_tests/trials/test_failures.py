@@ -54,9 +54,19 @@ ENDLESS = phase(steps=100_000)
 SECONDS = 120
 
 
-@pytest.fixture
-def group() -> Iterator[LocalGroup]:
-    """Ranks of this test alone: it breaks them."""
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Planting]:
+    """A place for errors, known to this module's ranks from their start."""
+    place = Planting(folder=tmp_path_factory.mktemp("planting"))
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in place.variables.items():
+            patch.setenv(name, value)
+        yield place
+
+
+@pytest.fixture(scope="module")
+def group(tiny_world: None, planted: Planting) -> Iterator[LocalGroup]:  # noqa: ARG001  (the ranks read them)
+    """Ranks of this module alone: its tests break them, and the next job starts them again."""
     with contextlib.closing(LocalGroup(engine())) as made:
         yield made
 
@@ -155,12 +165,10 @@ def test_ranks_that_make_no_progress_are_ended_with_their_stacks(
 
 
 @pytest.fixture
-def planting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Planting:
-    """Lets errors be planted in the ranks that this test starts."""
-    made_one = Planting(folder=made(tmp_path / "planting"))
-    for name, value in made_one.variables.items():
-        monkeypatch.setenv(name, value)
-    return made_one
+def planting(planted: Planting) -> Iterator[Planting]:
+    """Lets errors be planted in the module's ranks, until the test ends."""
+    yield planted
+    planted.clear()
 
 
 @dataclass
