@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
     from trainables.data.batch_plan import BatchPlan, Block
     from trainables.data.encoded_split import EncodedTask
+    from trainables.engine import Engine
     from trainables.training.rank import Rank
+    from trainables.training.trainer import Trainer
 
 Order = Literal["random", "group_by_length"]
 """Names of Trainer's `train_sampling_strategy`."""
@@ -51,6 +53,8 @@ class Settings:
     """Peak rate of AdamW."""
     num_warmup_steps: int
     """Steps before the clock starts."""
+    freeze_embeddings: bool = True
+    """Whether the embeddings keep their values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,13 +117,40 @@ def gemm_gflops(size: int, *, threads: int, seconds: float = 1.0) -> float:
 
 def train_ours(settings: Settings, *, num_steps: int, seed: int) -> Window:
     """Train with this project's engine on one rank, as `trainables.ranks.job_runner` does for a job."""
+    ours = our_training(settings, num_steps=num_steps, seed=seed)
+    ours.run()
+    ours.plan.clock.mark()
+    ours.engine.destroy()
+    return _window(ours.plan.clock, steps=ours.plan.steps, first=settings.num_warmup_steps)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OurTraining:
+    """A phase of this project that can be run, also several times."""
+
+    engine: Engine
+    trainer: Trainer
+    plan: ObservedPlan
+    num_steps: int
+
+    def run(self) -> None:
+        """Take all steps of the phase."""
+        from trainables.monitoring.progress import ignore_progress
+        from trainables.training.checkpoint_writer import CheckpointWriter
+        from trainables.training.trainer import ProgressReporter, Stretch
+
+        reporter = ProgressReporter(phase="target", num_steps=self.num_steps, report=ignore_progress)
+        no_checkpoints = CheckpointWriter(None, seconds=1.0)
+        self.trainer.run(Stretch(end=self.num_steps), reporter=reporter, checkpoints=no_checkpoints)
+
+
+def our_training(settings: Settings, *, num_steps: int, seed: int) -> OurTraining:
+    """Return the training of the settings' phase, with `num_steps` steps after those that warm up."""
     from trainables.config import EngineConfig, PhaseConfig
     from trainables.engine import Engine, EngineRequest
     from trainables.models.encoder import load_encoder
     from trainables.models.task_model import build_task_model, parameter_groups
-    from trainables.monitoring.progress import ignore_progress
-    from trainables.training.checkpoint_writer import CheckpointWriter
-    from trainables.training.trainer import ProgressReporter, Stretch, Trainer, training_data
+    from trainables.training.trainer import Trainer, training_data
 
     work = PhaseConfig(
         mixture={TASK: 1.0},
@@ -127,7 +158,7 @@ def train_ours(settings: Settings, *, num_steps: int, seed: int) -> Window:
         batch_size=settings.batch_size,
         learning_rate=settings.learning_rate,
         max_length=settings.max_length,
-        freeze_embeddings=True,
+        freeze_embeddings=settings.freeze_embeddings,
         seed=seed,
     )
     config, rank, task = EngineConfig(device="cpu"), cpu_rank(settings.threads), _encoded(settings)
@@ -136,18 +167,14 @@ def train_ours(settings: Settings, *, num_steps: int, seed: int) -> Window:
     groups = parameter_groups(model, weight_decay=work.weight_decay)
     engine = Engine(EngineRequest(module=model, parameter_groups=groups, phase=work, config=config, device=rank.device))
     data = training_data(work, {TASK: task})
-    plan = _ObservedPlan(data.plan, lengths=task.lengths, budget=config.pass_tokens)
+    plan = ObservedPlan(data.plan, lengths=task.lengths, budget=config.pass_tokens)
     trainer = Trainer(
         engine,
         data=replace(data, plan=cast("BatchPlan", plan)),
         rank=rank,
         tokens_per_micro_batch=config.pass_tokens,
     )
-    reporter = ProgressReporter(phase="target", num_steps=data.num_steps, report=ignore_progress)
-    trainer.run(Stretch(end=data.num_steps), reporter=reporter, checkpoints=CheckpointWriter(None, seconds=1.0))
-    plan.clock.mark()
-    engine.destroy()
-    return _window(plan.clock, steps=plan.steps, first=settings.num_warmup_steps)
+    return OurTraining(engine=engine, trainer=trainer, plan=plan, num_steps=data.num_steps)
 
 
 def train_hugging_face(settings: Settings, *, num_steps: int, seed: int, order: Order) -> Window:
@@ -160,7 +187,7 @@ def train_hugging_face(settings: Settings, *, num_steps: int, seed: int, order: 
     clock = _Clock()
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(
-            model=_classifier(settings.encoder),
+            model=_classifier(settings),
             args=_arguments(settings, Path(folder), num_steps=num_steps, seed=seed, order=order),
             train_dataset=rows,
             data_collator=collate,
@@ -172,7 +199,7 @@ def train_hugging_face(settings: Settings, *, num_steps: int, seed: int, order: 
     return _window(clock, steps=collate.steps, first=settings.num_warmup_steps)
 
 
-class _ObservedPlan:
+class ObservedPlan:
     """A batch plan that notes when each step begins, and the lengths in each of its micro-batches."""
 
     def __init__(self, plan: BatchPlan, *, lengths: NDArray[np.int32], budget: int) -> None:
@@ -181,6 +208,7 @@ class _ObservedPlan:
         self.steps: list[Step] = []
 
     def step(self, step: int) -> tuple[Block, ...]:
+        """Return what the plan returns."""
         self.clock.mark()
         blocks = self._plan.step(step)
         self.steps.append([lengths for block in blocks for lengths in self._micro_batches(block)])
@@ -301,7 +329,7 @@ def _rows(settings: Settings) -> tuple[Any, Any]:
     return load_tokenizer(settings.encoder), Dataset.from_dict(rows)
 
 
-def _classifier(folder: Path) -> Any:
+def _classifier(settings: Settings) -> Any:
     from transformers import AutoModelForSequenceClassification
 
     from trainables.models.families.by_name import family_of
@@ -309,8 +337,9 @@ def _classifier(folder: Path) -> Any:
 
     with quiet_transformers():
         model = AutoModelForSequenceClassification.from_pretrained(
-            folder, num_labels=3, dtype=torch.float32, local_files_only=True
+            settings.encoder, num_labels=3, dtype=torch.float32, local_files_only=True
         )
-    for module in family_of(model.config.model_type).embedding_modules(model.base_model):
+    frozen = settings.freeze_embeddings
+    for module in family_of(model.config.model_type).embedding_modules(model.base_model) if frozen else ():
         module.requires_grad_(requires_grad=False)
     return model

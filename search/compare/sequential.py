@@ -4,13 +4,14 @@ Look k of a confirmation is wrong with chance at most alpha / (k (k + 1)). Over 
 alpha (a Bonferroni division; Lan and DeMets 1983 call the general idea alpha spending). The sizes of later looks can
 therefore depend on the results of earlier looks.
 
-A sweep that stops by its verdicts plans its looks: each has `growth` times the data of the one before. Its looks have
-equal chances (Pocock 1977), which are larger than a Bonferroni division because the looks share data.
+A sweep that stops by its verdicts plans the sizes of its looks. They have equal chances (Pocock 1977), which are larger
+than a Bonferroni division because the looks share data.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -32,37 +33,37 @@ def look_alpha(look: int, *, alpha: float) -> float:
 
 
 @functools.cache
-def planned_look_alpha(*, alpha: float, num_groups: int, num_looks: int, growth: float) -> float:
+def planned_look_alpha(*, alpha: float, num_groups: int, sizes: tuple[int, ...]) -> float:
     """Return the chance of error that each of several planned looks can use.
 
-    The standardised effects of looks whose data grow by a constant factor are a stationary first-order autoregression
-    with correlation 1 / sqrt(growth). Their chance to leave an interval is integrated look by look (Armitage et al.
-    1969). It is computed for the smallest part of alpha that Holm gives a group, which is conservative for the others.
+    The standardised effects of two looks at growing data correlate by the root of the ratio of their sizes. Their
+    chance to leave an interval is integrated look by look (Armitage et al. 1969). It is computed for the smallest part
+    of alpha that Holm gives a group, which is conservative for the others.
 
     Args:
         alpha: Chance of error of all looks and groups together.
         num_groups: Groups that are compared with the baseline.
-        num_looks: Largest number of looks.
-        growth: Factor between the data of two looks.
+        sizes: Seeds of a group at each look, ascending.
     """
     part = alpha / num_groups
 
     def excess(bound: float) -> float:
-        return _chance_to_leave(bound, num_looks=num_looks, correlation=1 / math.sqrt(growth)) - part
+        return _chance_to_leave(bound, sizes=sizes) - part
 
-    lowest, highest = stats.norm.isf(part / 2), stats.norm.isf(part / num_looks / 2)
-    bound = lowest if num_looks == 1 else optimize.brentq(excess, lowest, highest)
+    lowest, highest = stats.norm.isf(part / 2), stats.norm.isf(part / len(sizes) / 2)
+    bound = lowest if len(sizes) == 1 else optimize.brentq(excess, lowest, highest)
     return float(2 * num_groups * stats.norm.sf(bound))
 
 
-def _chance_to_leave(bound: float, *, num_looks: int, correlation: float) -> float:
-    """Return the chance that one of several values of the autoregression is outside -bound..bound."""
+def _chance_to_leave(bound: float, *, sizes: Sequence[int]) -> float:
+    """Return the chance that the standardised effect at one of several looks is outside -bound..bound."""
     nodes_N, weights_N = np.polynomial.legendre.leggauss(101)
     values_N, weights_N = nodes_N * bound, weights_N * bound
-    deviation = math.sqrt(1 - correlation**2)
-    step_NN = stats.norm.pdf(values_N[:, None], loc=correlation * values_N[None, :], scale=deviation)
     inside_N = stats.norm.pdf(values_N)
-    for _ in range(num_looks - 1):
+    for before, after in itertools.pairwise(sizes):
+        correlation = math.sqrt(before / after)
+        mean_NN = correlation * values_N[None, :]
+        step_NN = stats.norm.pdf(values_N[:, None], loc=mean_NN, scale=math.sqrt(1 - correlation**2))
         inside_N = step_NN @ (weights_N * inside_N)
     return 1 - float(weights_N @ inside_N)
 

@@ -1,7 +1,7 @@
 """Proposes what decides between families: their defaults again and again with fresh seeds, until all have a verdict.
 
-The families are looked at when the number of seeds of a group has grown by a half, at most `MAX_LOOKS` times, with the
-same chance of error at each look (Pocock 1977; `search/compare/sequential.py`). At each look the open families are
+The families are looked at when the number of seeds of a group has grown by a quarter (`LOOKS`), with the same chance of
+error at each look (Pocock 1977; `search/compare/sequential.py`). At each look the open families are
 compared as `xstilts compare` does (Welch's test, two one-sided tests, Holm's adjustment); a family with a verdict keeps
 it and gets no further seeds (the sequential Holm procedure, Ye et al. 2013). A look uses the trials before a certain
 number, after all of them have ended: so proposals and verdicts are a pure function of the trials, whatever the timing.
@@ -33,9 +33,8 @@ from spaces.space.walk import walk
 from spaces.stop import StopConfig
 from trainables.config import RungsConfig
 
-FIRST_SEEDS, GROWTH, MAX_LOOKS = 6, 1.5, 7
-"""Seeds of a group at the first look, the factor between the numbers of two looks, and the number of looks: the last is
-at 72 seeds."""
+LOOKS = (6, 8, 10, 13, 17, 22, 28, 35, 44, 55, 69)
+"""Seeds of a group at each look. More looks make each of them stricter, but find a verdict sooner."""
 
 _SEEDS = 2**31
 _ENDED = frozenset({"finished", "failed", "pruned"})
@@ -109,14 +108,15 @@ class DecidingSampler:
         num_ended = next((place for place, one in enumerate(trials) if one.state not in _ENDED), len(trials))
         unlooked = list(self._arms)
         verdicts: dict[str, Verdict] = {}
-        look, seeds = 1, FIRST_SEEDS
-        until = seeds * len(self._families)
-        while unlooked and until <= num_ended and look <= MAX_LOOKS:
+        until = before = 0
+        for look, seeds in enumerate(LOOKS, start=1):
+            until += (seeds - before) * (len(unlooked) + 1)
+            if not unlooked or until > num_ended:
+                break
             found = self._look(look, trials[:until], arms=tuple(unlooked))
             verdicts |= {family: verdict for family, verdict in found.items() if verdict != "undecided"}
             unlooked = [family for family in unlooked if family not in verdicts]
-            look, before, seeds = look + 1, seeds, math.ceil(seeds * GROWTH)
-            until += (seeds - before) * (len(unlooked) + 1)
+            before = seeds
         return _Looks(open=tuple(unlooked), verdicts=verdicts)
 
     @property
@@ -152,9 +152,7 @@ class DecidingSampler:
         groups = {family: _group(family, scores) for family in (*arms, BASELINE)}
         if not groups[BASELINE].runs:
             return {}
-        alpha = planned_look_alpha(
-            alpha=self.stop.alpha, num_groups=len(self._arms), num_looks=MAX_LOOKS, growth=GROWTH
-        )
+        alpha = planned_look_alpha(alpha=self.stop.alpha, num_groups=len(self._arms), sizes=LOOKS)
         protocol = Protocol(margin=self.stop.margin, alpha=alpha, look=look)
         known = [groups[family] for family in arms if groups[family].runs]
         answers = compare_groups(known, baseline=groups[BASELINE], protocol=protocol, how="{}".format)

@@ -13,6 +13,7 @@ import pytest
 from search.compare.sequential import planned_look_alpha
 from search.record import open_record
 from search.sampler import PastTrial, make_sampler
+from search.sampler.deciding import LOOKS
 from search.scheduling.disk_pause import DiskPause
 from search.scheduling.scheduler import Finished, Start, TrialScheduler
 from spaces.space.tree import FAMILY_PATH
@@ -161,9 +162,10 @@ def test_a_spec_without_a_stop_is_written_as_before() -> None:
 
 
 def test_a_planned_look_spends_more_than_its_bonferroni_part_and_less_than_alpha() -> None:
-    def planned(num_looks: int, *, growth: float = 1.5) -> float:
-        return planned_look_alpha(alpha=0.05, num_groups=1, num_looks=num_looks, growth=growth)
+    def planned(*sizes: int) -> float:
+        return planned_look_alpha(alpha=0.05, num_groups=1, sizes=sizes)
 
-    assert planned(1) == pytest.approx(0.05)
-    assert 0.05 / 7 < planned(7) < 0.05
-    assert planned(2, growth=2.0) == pytest.approx(0.0294, abs=1e-4)  # Pocock 1977, table 1: two looks, equal parts
+    assert planned(6) == pytest.approx(0.05)
+    assert 0.05 / len(LOOKS) < planned(*LOOKS) < 0.05
+    assert planned(1, 2) == pytest.approx(0.0294, abs=1e-4)  # Pocock 1977, table 1: looks after equal parts
+    assert planned(1, 2, 3, 4, 5) == pytest.approx(0.0158, abs=1e-4)
