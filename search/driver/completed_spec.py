@@ -10,8 +10,12 @@ from search.errors import RecordMissingError, UnknownSweepError
 from search.home import Home
 from search.record import open_record
 from spaces.fast_defaults import Completed, named_fields, rung_cost_note, with_fast_defaults
-from spaces.sweep_spec import SweepSpec, make_sweep_spec, shipped_specs
+from spaces.objectives import BENCHMARKS, meaning_of, scored_languages
+from spaces.space.binder import bind
+from spaces.space.enumeration import first_assignments
+from spaces.sweep_spec import SweepSpec, make_space, make_sweep_spec, shipped_specs
 from trainables.errors import InputError
+from trainables.evaluation.benchmarks import fewer_languages
 
 
 def complete_spec(
@@ -39,13 +43,24 @@ def complete_spec(
 
 
 def lines_of(completed: Completed) -> list[str]:
-    """Return what a user has to know of a new sweep's spec: which defaults it has, and what its rungs cost."""
+    """Return what a user has to know of a new sweep's spec: its defaults, what its rungs cost, a benchmark's subset."""
     lines: list[str] = []
     if completed.fields:
         lines.append("The spec leaves these to xstilts (docs/how-to/rungs.md); the record has them:")
         lines += [f"  {field}" for field in completed.fields]
+    lines += [f"{goal} is the {meaning}." for goal, meaning in _subsets(completed.spec)]
     note = rung_cost_note(completed.spec)
     return lines if note is None else [*lines, note]
+
+
+def _subsets(spec: SweepSpec) -> list[tuple[str, str]]:
+    """Return the objectives that are a benchmark's average over fewer languages than it has, with their meanings."""
+    benchmarks = [goal for goal in spec.goals if goal in BENCHMARKS]
+    if not benchmarks:
+        return []
+    space = make_space(spec)
+    scored = scored_languages(bind(space, first_assignments(space)[0]).model_dump(mode="json"))
+    return [(goal, meaning_of(goal, scored=scored)) for goal in benchmarks if fewer_languages(scored, benchmark=goal)]
 
 
 def _known(name: str, home: Home) -> SweepSpec | None:

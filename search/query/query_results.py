@@ -80,6 +80,8 @@ class SweepStatus(QueryResult):
     """The metric that it maximises."""
     goals: tuple[str, ...] = ()
     """All its objectives, the first one included."""
+    goal_meanings: tuple[str, ...] = ()
+    """What each objective that is a benchmark's average is, in words, with the languages that it lacks."""
     planned_trials: int
     """Planned number of trials."""
     states: dict[State, int]

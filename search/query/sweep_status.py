@@ -107,6 +107,7 @@ def _status(connection: Connection, sweep: SweepRow) -> SweepStatus:
         sweep=sweep.name,
         objective=sweep.objective,
         goals=sweep.goals,
+        goal_meanings=tuple(filter(None, map(sweep.meaning_of, sweep.goals))),
         planned_trials=sweep.planned_trials,
         states=states,
         num_set_aside=count_set_aside(connection, sweep.name),

@@ -41,11 +41,12 @@ def show(name: str, trial: int, record: str | None, store: str | None, as_json: 
 
 def _print_report(report: TrialReport) -> None:
     from search.cli.output import percent, print_costs, print_next, print_wrapped, weights
-    from spaces.objectives import meaning_of
+    from spaces.objectives import meaning_of, scored_languages
 
+    scored = scored_languages(report.config)
     at = "" if report.score is None else f": {report.objective} {percent(report.score)} % at rung {report.rung}"
     click.echo(f"Trial {report.trial} of sweep {report.sweep} is {report.state}{at}")
-    if report.score is not None and (meaning := meaning_of(report.objective)):
+    if report.score is not None and (meaning := meaning_of(report.objective, scored=scored)):
         print_wrapped(f"{report.objective}: {meaning}; `xstilts xtreme {report.sweep} {report.trial}` prints each")
     tasks = f"Family {report.family}; intermediate tasks: {weights(report.tasks)}; attempts: {report.attempts}"
     print_wrapped(tasks)

@@ -178,8 +178,7 @@ def _in_flight(trial: TrialRow, progress: Progress | None) -> dict[str, object]:
 
 
 def _print_counts(found: SweepStatus) -> None:
-    from search.cli.output import WIDTH, duration, percent, print_costs, size
-    from spaces.objectives import meaning_of
+    from search.cli.output import WIDTH, duration, percent, print_costs, print_wrapped, size
 
     counts = {**found.states, "not proposed yet": found.num_to_propose}
     states = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
@@ -191,8 +190,8 @@ def _print_counts(found: SweepStatus) -> None:
         click.echo(f"Quarantined: {place}; no trial starts there")
     if found.best_trial is not None:
         click.echo(f"Best so far: trial {found.best_trial}, {found.objective} {percent(found.best_score)} %")
-    for meaning in filter(None, map(meaning_of, found.goals)):
-        click.echo(f"  the objective is the {meaning}")
+    for meaning in found.goal_meanings:
+        print_wrapped(f"  the objective is the {meaning}")
     print_costs(found, what="of training and scoring")
     click.echo(f"Had every trial been run alone to its end: {found.steps_to_end} steps")
     combined = f"; {found.num_combined} of them merges or averages, of 0 steps" if found.num_combined else ""
