@@ -11,6 +11,7 @@ from typing import Any  # a row's image is a struct of its file's bytes and path
 from trainables.data.file_formats.decoded_text import GZIP_ERRORS
 from trainables.data.sources.own_folders.folder import OwnFolder
 from trainables.errors import TaskDataError
+from trainables.file_hashes import hash_of_content
 from trainables.names import path_below
 from trainables.tasks.caption_source import CaptionSource
 from trainables.tasks.spec import TaskSpec
@@ -51,7 +52,7 @@ def caption_fingerprint(spec: TaskSpec) -> str:
         for language in spec.languages:
             path = _caption_file(spec, folder, split=split, language=language, is_needed=False)
             if path is not None:
-                digest.update(f"{split}.{language}\0{hashlib.sha256(_content(path)).hexdigest()}\n".encode())
+                digest.update(f"{split}.{language}\0{hash_of_content(path, read=_content)}\n".encode())
     return digest.hexdigest()
 
 
