@@ -21,6 +21,7 @@ from spaces.space.adoption import Misfit, adopt
 from spaces.sweep_spec import SweepSpec, make_space, make_sweep_spec, recorded
 from trainables.config.frozen import canonical_json
 from trainables.errors import InputError, TrainablesError
+from trainables.number_words import number_of
 from trainables.plan.provenance import read_provenance
 from trainables.plan.stage_plan import plan_stages
 
@@ -86,7 +87,7 @@ class Changes:
             lines.append(f"Excluded trials: {len(self.set_aside)} ({len(self.newly_excluded)} by this change).")
             reasons = [f"{_numbers(numbers)}: {reason}" for reason, numbers in _by_reason(self.set_aside).items()]
             lines += [line for reason in reasons[:_MOST_SHOWN] for line in _wrapped(reason)]
-            lines += [f"  and {len(reasons) - _MOST_SHOWN} more reasons"] * (len(reasons) > _MOST_SHOWN)
+            lines += [f"  and {number_of(len(reasons) - _MOST_SHOWN, 'more reason')}"] * (len(reasons) > _MOST_SHOWN)
         if self.back:
             lines.append(f"Counting again: {_numbers(self.back)}.")
         return lines

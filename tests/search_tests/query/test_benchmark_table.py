@@ -179,7 +179,7 @@ def test_python_ranks_by_a_benchmark(ranked: Record) -> None:
 
     assert [trial.trial for trial in sweep.best(2, metric="xtreme_r")] == [1, 2]
     assert [trial.family for trial in sweep.best(1, by="family", metric="xtreme_r")] == ["text", "none"]
-    assert "by xtreme_r; 2 trials were not scored on all of its tasks" in sweep.best(metric="xtreme_r")._repr_html_()
+    assert "by xtreme_r; 2 trials not scored on all of its tasks" in sweep.best(metric="xtreme_r")._repr_html_()
     with pytest.raises(InputError, match="xtreme_r"):
         sweep.best(metric="xtreme_r", rung=0)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any  # Any: a raw row's values are the data set's own
 
 from trainables.errors import TaskDataError
+from trainables.number_words import number_of
 from trainables.tasks.spec import HubSource, TaskSpec
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def _numbers(others: datasets.Dataset, *, spec: TaskSpec, join: JoinedConfig) ->
 def _unmatched(lost: list[Any], *, num_rows: int, numbers: Mapping[str, int], join: JoinedConfig, own: str) -> str:
     """Return the problem of rows that no joined row completes."""
     ours, theirs = f"{join.on!r} of {own!r}", f"{join.key!r} of {join.config!r}"
-    num_lost = f"{len(lost):,} of {num_rows:,} rows"
+    num_lost = f"{len(lost):,} of {number_of(num_rows, 'row', form=',')}"
     if len(lost) == num_rows:
         seen = f"such as {next(iter(numbers))!r}" if numbers else "none at all"
         values = f"{ours} holds values such as {str(lost[0])!r}, and {theirs} values {seen}"
