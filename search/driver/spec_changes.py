@@ -81,6 +81,7 @@ class Changes:
         if self.revision is None:
             return []
         lines = [f"  {change}" for change in self.fields]
+        is_of_spec = bool(lines)
         lines = ["The spec has changed:", *lines] if lines else ["Code or data have changed since the trials were run."]
         lines.append(f"Trials that count: {self.num_counting} measured, {self.num_waiting} waiting to run.")
         if self.set_aside:
@@ -90,6 +91,9 @@ class Changes:
             lines += [f"  and {number_of(len(reasons) - _MOST_SHOWN, 'more reason')}"] * (len(reasons) > _MOST_SHOWN)
         if self.back:
             lines.append(f"Counting again: {_numbers(self.back)}.")
+        if is_of_spec:
+            lines.append("To have the sweep as it was, run it with the earlier values again; trials")
+            lines.append("that are excluded count again then. For a sweep beside it, give --name.")
         return lines
 
 
