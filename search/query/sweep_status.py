@@ -171,7 +171,8 @@ def _costs_unshared(connection: Connection, sweep: str) -> dict[str, Any]:
     seconds = total(trials.cost_paid_seconds, trials.cost_if_alone_seconds, sums.c.seconds)
     joined = schema.trials.outerjoin(sums, sums.c.trial == trials.number)
     found = connection.execute(select(steps, seconds).select_from(joined).where(trials.sweep == sweep)).one()
-    return {"steps_unshared": found[0] or 0, "seconds_unshared": found[1] or 0.0}
+    # PostgreSQL sums whole numbers as decimals.
+    return {"steps_unshared": int(found[0] or 0), "seconds_unshared": float(found[1] or 0.0)}
 
 
 def _has_rungs(sweep: SweepRow) -> bool:
