@@ -199,4 +199,6 @@ def num_texts(spec: TaskSpec) -> int:
     if spec.kind != "multiple_choice":
         return 1
     choices = spec.columns["choices"]
-    return len(spec.label_values or choices)
+    num = len(choices) if isinstance(choices, tuple) else len(spec.label_values)
+    assert num, f"the number of choices of {spec.name!r} is not known"  # noqa: S101  (the catalogue is ours)
+    return num

@@ -288,7 +288,8 @@ class Forecaster:
             return None
         num_starts = min(self._spec.concurrency or 1, num_trials) if stages else 0
         seconds = sum(self._times.seconds(stage, steps=steps or 0) for stage, steps in stages)
-        return self._times.ranks * (seconds + num_starts * self._times.start_seconds) / 3600
+        once = self._times.seconds_once([stage for stage, _ in stages], num_starts=num_starts)
+        return self._times.ranks * (seconds + once) / 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,10 @@
 """What stages cost, by what was measured: seconds of a token, tokens of an example, and what surrounds the steps.
 
 A training stage takes an overhead (loading, saving, dev scores) and its steps. A step takes as long as its tokens:
-their number follows from the batch size, the mixture, and the mean length of a task's examples. Seconds of a token
+their number follows from the batch size, the mixture, and the mean length of a task's texts. Seconds of a token
 depend on what is frozen, and on whether images are read; ranks divide them. An evaluation takes an overhead, and a time
-for each item. A command starts its ranks once, and a stage that has to encode data first takes longer, once: so both
-are left out of the overheads, and the start of the ranks is counted for itself.
+for each item. A command starts its ranks once, and the first stage that trains a task encodes it: so both are left out
+of the overheads, and counted by themselves.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import statistics
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from search.record import Measurement, Record, StageRow, TrialRow
@@ -48,7 +48,9 @@ class MeasuredTimes:
     tokens_per_example: dict[str, float] = field(default_factory=dict[str, float])
     """Task -> mean tokens of an example in training, padding included."""
     overheads: dict[str, float] = field(default_factory=dict[str, float])
-    """Phase -> median seconds of a stage outside of its steps."""
+    """Phase -> median seconds of a stage outside of its steps, where its tasks were encoded before."""
+    encoding_seconds: float = 0.0
+    """Median seconds by which the first stage that trains a task takes longer outside of its steps."""
     evaluations: tuple[float, float] | None = None
     """Seconds of an evaluation without items, and of each item; None if all had the same number of items."""
     most_items: dict[str, int] = field(default_factory=dict[str, int])
@@ -96,6 +98,10 @@ class MeasuredTimes:
         """Return the seconds of a training stage outside of its steps."""
         return self.overheads.get(stage.phase, _mean(self.overheads.values()))
 
+    def seconds_once(self, stages: Collection[Stage], *, num_starts: int) -> float:
+        """Return what making stages takes besides: ranks start, and a task that no stage has trained is encoded."""
+        return num_starts * self.start_seconds + len(self.tasks_not_timed(stages)) * self.encoding_seconds
+
     def training_seconds(self, stage: Stage, *, steps: int) -> float:
         """Return the seconds of a training stage's steps, from their tokens."""
         work = stage.work
@@ -111,10 +117,16 @@ class MeasuredTimes:
         return base + of_item * len(work.languages) * num_items / self.ranks
 
     def _tokens_of_step(self, work: PhaseConfig) -> float:
-        known, others = self.tokens_per_example, _mean(self.tokens_per_example.values())
         weights = _weights(work)
-        tokens = sum(weight * min(known.get(name, others), work.max_length) for name, weight in weights.items())
+        tokens = sum(weight * self._tokens_of(name, max_length=work.max_length) for name, weight in weights.items())
         return work.batch_size * tokens
+
+    def _tokens_of(self, name: str, *, max_length: int) -> float:
+        """Return the mean tokens of an example; texts that were not counted are as long as the mean of the others."""
+        known, num_texts = self.tokens_per_example, _num_texts(name)
+        texts = [tokens / num for other, tokens in known.items() if (num := _num_texts(other))]
+        found = known.get(name, (num_texts or 1) * _mean(texts or known.values()))
+        return found if num_texts is None else min(found, num_texts * max_length)
 
     def _seconds_of_token(self, phase: str, work: PhaseConfig) -> float:
         known = self.seconds_per_token
@@ -184,6 +196,8 @@ class _Measured:
     steps: defaultdict[str, int] = field(default_factory=lambda: defaultdict[str, int](int))
     seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict[str, float](float))
     overheads: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict[str, list[float]](list))
+    first_overheads: list[float] = field(default_factory=list[float])
+    """Those of the first stage that trains a task: it has encoded the task."""
     of_work: defaultdict[Work, list[TaskPace]] = field(default_factory=lambda: defaultdict[Work, list[TaskPace]](list))
     of_task: defaultdict[str, list[TaskPace]] = field(default_factory=lambda: defaultdict[str, list[TaskPace]](list))
     evaluations: list[tuple[int, float, int]] = field(default_factory=list[tuple[int, float, int]])
@@ -208,7 +222,9 @@ class _Measured:
         work = _phase_of(stage, config=config)
         if not paces or work is None:
             return
-        self.overheads[stage.phase].append(max(0.0, seconds - sum(pace.seconds for pace in paces.values())))
+        overhead = max(0.0, seconds - sum(pace.seconds for pace in paces.values()))
+        is_first = not paces.keys() <= self.of_task.keys()
+        (self.first_overheads if is_first else self.overheads[stage.phase]).append(overhead)
         for name, pace in paces.items():
             on_all = pace.model_copy(update={"seconds": pace.seconds * config.engine.num_workers})
             self.of_work[_kind(stage.phase, work)].append(on_all)
@@ -227,6 +243,9 @@ class _Measured:
 
     def times(self) -> MeasuredTimes:
         """Return the means; the lower median of what encoding makes longer once, and never shorter."""
+        overheads = {phase: _lower_median(values) for phase, values in self.overheads.items()}
+        alone = {"target": _lower_median(self.first_overheads)} if self.first_overheads else {}
+        encoding = max(0.0, _lower_median(self.first_overheads) - _mean(overheads.values())) if overheads else 0.0
         return MeasuredTimes(
             ranks=self.ranks,
             num_stages=self.num_stages,
@@ -243,7 +262,8 @@ class _Measured:
                 for name, paces in self.of_task.items()
                 if (examples := sum(pace.num_examples for pace in paces))
             },
-            overheads={phase: _lower_median(values) for phase, values in self.overheads.items()},
+            overheads=overheads or alone,
+            encoding_seconds=encoding,
             evaluations=_line(self._evaluation_points()),
             most_items=self.most_items,
         )
@@ -270,6 +290,18 @@ def _line(points: Sequence[tuple[float, float]]) -> tuple[float, float] | None:
 def _kind(phase: str, work: PhaseConfig) -> Work:
     frozen = (work.freeze_embeddings, work.freeze_layers, work.frozen_dropout)
     return (phase, *frozen, work.vision is not None, work.adapter is not None)
+
+
+def _num_texts(name: str) -> int | None:
+    """Return the texts that an example of a task is encoded as; None where each row has its own number of choices."""
+    try:
+        spec = task(name)
+    except TrainablesError:
+        return 1
+    if spec.kind != "multiple_choice":
+        return 1
+    choices = spec.columns["choices"]
+    return len(choices) if isinstance(choices, tuple) else len(spec.label_values) or None
 
 
 def _weights(work: PhaseConfig) -> Mapping[str, float]:

@@ -176,6 +176,20 @@ def test_the_start_of_ranks_and_the_encoding_of_data_are_not_in_every_stage(tmp_
     assert foretold(times, EVALUATION, name="evaluation") == pytest.approx(seconds(EVALUATION), rel=0.01)
 
 
+def test_a_phase_whose_only_stage_encoded_its_task_takes_the_overhead_of_others(tmp_path: Path) -> None:
+    times = after(TWO, tmp_path, slower={0: 7.0, 1: 7.0})
+    known, new = (
+        Stage.model_validate({"phase": "intermediate", "key": name * 64, "parent": None, "work": phase(task)})
+        for name, task in (("a", "squad"), ("b", "qqp"))
+    )
+
+    assert foretold(times, phase("squad", steps=90), name="intermediate") == pytest.approx(
+        seconds(phase("squad", steps=90))
+    )
+    assert times.seconds_once([known], num_starts=0) == 0
+    assert times.seconds_once([known, new], num_starts=0) == pytest.approx(7.0)
+
+
 def test_ranks_divide_the_steps_and_the_items_and_not_what_is_around_them(tmp_path: Path) -> None:
     times = after(TWO, tmp_path, ranks=2)
     work = phase("mnli", steps=700)
@@ -211,6 +225,16 @@ def test_the_times_say_what_they_are_from_and_which_tasks_they_lack(times: Measu
     assert older.in_words() == "2 timed stages with this encoder, by the mean time of a step"
     assert older.tasks_not_timed([stage]) == ()
     assert MeasuredTimes().in_words() == ""
+
+
+def test_each_choice_of_an_example_is_a_text(times: MeasuredTimes) -> None:
+    text = (LENGTHS["mnli"] + LENGTHS["squad"]) / 2
+    whole, cut = (phase("hellaswag", steps=50, max_length=length) for length in (256, 20))
+
+    of_token = (foretold(times, cut) - OVERHEAD) / (50 * cut.batch_size * 4 * 20)
+
+    assert of_token == pytest.approx(OF_TOKEN)
+    assert foretold(times, whole) == pytest.approx(OVERHEAD + OF_TOKEN * 50 * whole.batch_size * 4 * text)
 
 
 def test_frozen_layers_have_a_pace_of_their_own(tmp_path: Path) -> None:
