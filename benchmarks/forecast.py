@@ -5,7 +5,8 @@
 Each seed is a sweep of all families with successive halving, one trial at a time. Its optimiser steps are forecast as
 in `xstilts search --dry-run` (the median of simulated sweeps with randomly drawn scores). Then the trials are looked up
 in the grid, and their steps are counted. The forecast of a sweep without pruning is exact:
-tests/end_to_end/test_forecast.py.
+tests/end_to_end/test_forecast.py. The grid has steps and scores, and no times: `python -m scale.device_hours` compares
+the forecast of device hours with those of a real sweep.
 """
 
 from __future__ import annotations

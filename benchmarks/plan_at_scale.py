@@ -1,14 +1,17 @@
 """Simulates what sharing stages saves on XLM-R Large and many GPUs: the sweep is planned and scheduled, not run.
 
-    python benchmarks/plan_at_scale.py [--trials 1000] [--gpus 64] [--gpus-per-trial 1] [--save FILE]
+    python benchmarks/plan_at_scale.py [--trials 1000] [--gpus 64] [--gpus-per-trial 1] [--record FILE] [--save FILE]
 
 This is a SIMULATION; it uses no GPU. The driver's own code makes the plans and the order
-(`trainables.plan.stage_plan`, `search.scheduling.start_order`), and the sizes of the data sets are the catalogue's. A
-cost model (`scale/cost_model.py`) gives the time of a stage; the output states its assumptions. Each of the four
-families has a quarter of the intermediate checkpoints, 8 target configurations start from each, and the target phase
-grows over 3 rungs of eta 3. Trials are proposed in random order. On the other side no trial shares a stage: it trains
-each rung from scratch, as early stopping with restarts does; or its rungs continue its own stages; or it is one
-full-length run.
+(`trainables.plan.stage_plan`, `search.scheduling.start_order`), and the sizes of the data sets are the catalogue's. The
+time of a stage comes from the stages with the encoder in the record that `--record` names, as in `xstilts search
+--dry-run`; without a record, or where it has timed none, a cost model gives it (`scale/cost_model.py`). The output says
+which of the two, and states the assumptions.
+
+Each of the four families has a quarter of the intermediate checkpoints, 8 target configurations start from each, and
+the target phase grows over 3 rungs of eta 3. Trials are proposed in random order. On the other side no trial shares a
+stage: it trains each rung from scratch, as early stopping with restarts does; or its rungs continue its own stages; or
+it is one full-length run.
 
 Pruning is asynchronous successive halving (Li et al. 2020, arXiv 1810.05934) by Optuna's rule, on scores drawn at
 random: a trial's quality, and noise that shrinks from rung to rung.
@@ -25,13 +28,15 @@ from pathlib import Path
 from statistics import fmean
 
 from machine import heading, save
-from scale.cost_model import NUM_PARAMETERS, SECONDS_PER_STAGE, CostModel
+from scale.cost_model import NUM_PARAMETERS, CostModel, MeasuredCosts
 from scale.planned_trials import NUM_TARGETS, RUNGS, plan_trials
 
+from search.forecast.measured_times import measured_times
 from search.forecast.simulation import Plan, Schedule, Simulation, longest_chain
+from search.record import open_record
 from search.scheduling.scheduler import MAX_AHEAD
 from search.scheduling.start_order import Candidate, in_order
-from trainables.plan.stage_plan import Stage
+from trainables.plan.stage_plan import Provenance, Stage
 
 HOUR, TERA = 3600.0, 1e12
 
@@ -96,7 +101,8 @@ def main() -> None:
     started = time.monotonic()
     lines = [*heading(["pydantic"]), "SIMULATION: nothing is trained, no GPU is used"]
     trials = plan_trials(options.trials, seed=options.seed)
-    costs = CostModel(trials.provenance, gpus_per_trial=options.gpus_per_trial, utilisation=options.utilisation)
+    costs = _costs(options, trials.provenance)
+    costs.know(trials.plans)
     lines += ["", *_assumptions(options, costs), "", *_sizes(trials.plans, costs)]
     header = (
         f"{'':<30}{'GPU-hours':>10}{'makespan h':>12}{'work/GPUs':>12}{'chain h':>10}{'stages':>9}{'M steps':>10}"
@@ -137,6 +143,19 @@ def _outcomes(
         )
         outcomes.append(Outcome(name=name, schedule=simulation.run(), costs=costs, num_workers=num_workers))
     return outcomes
+
+
+def _costs(options: argparse.Namespace, provenance: Provenance) -> CostModel:
+    """Return the costs by what the record has timed; without that by the cost model."""
+    if options.record is not None:
+        with open_record(options.record, read_only=True) as record:
+            times = measured_times(record, encoder=options.encoder, ranks=options.gpus_per_trial)
+        if times.counts_tokens:
+            return MeasuredCosts(
+                provenance, gpus_per_trial=options.gpus_per_trial, times=times, source=str(options.record)
+            )
+        print(f"{options.record} has no stage of {options.encoder!r} whose tokens were counted: the cost model is used")
+    return CostModel(provenance, gpus_per_trial=options.gpus_per_trial, utilisation=options.utilisation)
 
 
 def _always(number: int, rung: int) -> bool:
@@ -186,7 +205,6 @@ def _assumptions(options: argparse.Namespace, costs: CostModel) -> list[str]:
 
 
 def _sizes(plans: Mapping[int, Plan], costs: CostModel) -> list[str]:
-    costs.know(plans)
     intermediate, target = _intermediates(plans), costs.steps(_full_targets(plans)[0])
     steps = [costs.steps(one) for one in intermediate]
     range_of_steps = f"{min(steps):,} to {max(steps):,} steps (mean {fmean(steps):,.0f})"
@@ -233,7 +251,7 @@ def _predictions(plans: Mapping[int, Plan], costs: CostModel) -> list[str]:
 def _parts(tree: Outcome) -> str:
     """Return what the stage tree's time goes to: its many short stages have their price."""
     training = sum(tree.costs.training_seconds(made.stage) for made in tree.schedule.made_stages)
-    starts = len(tree.schedule.made_stages) * SECONDS_PER_STAGE
+    starts = sum(tree.costs.overhead_seconds(made.stage) for made in tree.schedule.made_stages)
     total = tree.schedule.busy_seconds
     scoring = total - training - starts
     return f"stage tree: {training / total:.0%} training, {scoring / total:.0%} scoring, {starts / total:.0%} loading"
@@ -263,6 +281,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--gpus", type=int, default=64, help="GPUs (default: %(default)s)")
     parser.add_argument("--gpus-per-trial", type=int, default=1, help="GPUs of a trial (default: %(default)s)")
     parser.add_argument("--utilisation", type=float, default=0.4, help="share of the GPU's peak (default: %(default)s)")
+    parser.add_argument("--record", type=Path, help="record whose timed stages give the times (default: none)")
+    parser.add_argument(
+        "--encoder", default="FacebookAI/xlm-roberta-large", help="their encoder, as in trials (default: %(default)s)"
+    )
     parser.add_argument("--ahead", type=int, default=MAX_AHEAD, help="trials proposed ahead (default: the driver's)")
     parser.add_argument("--seed", type=int, default=0, help="of order and scores (default: %(default)s)")
     parser.add_argument("--save", type=Path, help="Markdown file for the result")

@@ -12,11 +12,12 @@ from typing import Any  # a spec's fields before they are checked
 
 from pydantic import JsonValue
 
+from spaces.objectives import BENCHMARKS
 from spaces.pruner_config import PrunerConfig
 from spaces.space.binder import bind
 from spaces.space.enumeration import first_assignments
 from spaces.sweep_spec import JsonObject, SamplerConfig, SweepSpec, make_space, make_sweep_spec
-from trainables.config import PhaseConfig, RungsConfig
+from trainables.config import PhaseConfig, RungsConfig, TrialConfig
 from trainables.plan.schedule import has_trunk
 
 SAMPLER = SamplerConfig(name="stage_aware")
@@ -175,8 +176,12 @@ def _completed(spec: SweepSpec, set_fields: JsonObject) -> SweepSpec:
 
 
 def _rungs(spec: SweepSpec) -> RungsConfig:
-    """Return the rungs that the shortest target phase has steps for."""
-    steps = [work.steps for work in _first_targets(spec) if work.steps is not None]
+    """Return the rungs that the shortest phase has steps for: a target phase, or one of a further target that grows."""
+    targets = _first_targets(spec)
+    if not BENCHMARKS.isdisjoint(spec.goals):  # its rungs train the further targets too
+        further = [target for config in _first_trials(spec) for target in config.further.values()]
+        targets += [work for target in further for work in target.target]
+    steps = [work.steps for work in targets if work.steps is not None]
     for num in range(NUM_RUNGS, 1, -1):
         if not steps or min(steps) >= MIN_STEPS * ETA ** (num - 1):
             return RungsConfig(num=num, eta=ETA, num_items=NUM_ITEMS)
@@ -190,8 +195,12 @@ def _schedule(spec: SweepSpec, *, rungs: RungsConfig) -> JsonObject:
 
 
 def _first_targets(spec: SweepSpec) -> list[PhaseConfig]:
+    return [config.target for config in _first_trials(spec)]
+
+
+def _first_trials(spec: SweepSpec) -> list[TrialConfig]:
     space = make_space(spec)
-    return [bind(space, assignment).target for assignment in first_assignments(space)]
+    return [bind(space, assignment) for assignment in first_assignments(space)]
 
 
 def _names_schedule(spec: SweepSpec) -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, TypeAlias, get_args
 
+from pydantic import JsonValue
+
+from trainables.config import EvaluationConfig
 from trainables.config.literature import GROUPS
 from trainables.errors import near_matches
-from trainables.evaluation.benchmarks import TITLES
+from trainables.evaluation.benchmarks import TITLES, fewer_languages, subset_words
 
 Score: TypeAlias = Literal["average", "english", "worst", "xtreme", "xtreme_r"]
 """Maximised: mean over languages (XTREME's), English only (strict zero-shot), or the lowest language of the trial's own
@@ -25,17 +28,43 @@ BENCHMARKS: frozenset[str] = frozenset(GROUPS)
 """The objectives that are the average of a benchmark's tasks."""
 
 
-def meaning_of(goal: str) -> str:
-    """Return what the average of a benchmark is, in words; empty for another score or a cost, whose name says it."""
+Languages = dict[str, tuple[str, ...]]
+"""Evaluation task -> languages that it is scored in."""
+
+
+def scored_languages(trial: Mapping[str, JsonValue]) -> Languages:
+    """Return the languages of each evaluation task, as far as the fields name them.
+
+    Args:
+        trial: The fields of a TrialConfig in JSON, or those of a spec without dotted keys. A task whose languages they
+            do not name has those of the literature, and is left out.
+    """
+    further = trial.get("further")
+    bodies = further if isinstance(further, dict) else {}
+    evaluations = {name: body.get("evaluation") for name, body in bodies.items() if isinstance(body, dict)}
+    own = trial.get("evaluation")
+    if isinstance(own, dict):
+        evaluations[str(own.get("task", EvaluationConfig.model_fields["task"].default))] = own
+    return {
+        name: tuple(map(str, languages))
+        for name, fields in evaluations.items()
+        if isinstance(fields, dict) and isinstance(languages := fields.get("languages"), list)
+    }
+
+
+def meaning_of(goal: str, *, scored: Mapping[str, Collection[str]]) -> str:
+    """Return what the average of a benchmark is, in words; empty for another score or a cost, whose name says it.
+
+    Args:
+        goal: The objective.
+        scored: Evaluation task -> languages that the trials are scored in (`scored_languages`): an average over fewer
+            languages than the benchmark has is not the one that papers report, so the words count them.
+    """
     if goal not in BENCHMARKS:
         return ""
-    return f"mean of the figures of all {len(GROUPS[goal])} tasks of {TITLES[goal]}, on dev"
-
-
-def with_meaning(goal: str) -> str:
-    """Return the name of an objective, followed by its meaning where the name does not say it."""
-    meaning = meaning_of(goal)
-    return f"{goal} ({meaning})" if meaning else goal
+    subset = subset_words(fewer_languages(scored, benchmark=goal))
+    meaning = f"mean of the figures of all {len(GROUPS[goal])} tasks of {TITLES[goal]}, on dev"
+    return f"{meaning}, {subset}" if subset else meaning
 
 
 def is_maximised(goal: str) -> bool:

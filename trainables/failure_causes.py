@@ -83,8 +83,8 @@ RULES: Mapping[FailureCause, FailureRule] = MappingProxyType(
         "disk": FailureRule(kind="disk", response="requeue"),
         "disk_full": FailureRule(kind="disk", response="requeue"),
         "input": FailureRule(kind="input", response="fail"),
-        "other": FailureRule(kind="other", response="fail"),
-        "peer_lost": FailureRule(kind="lost", response="fresh_ranks", rank_order=4),
+        "other": FailureRule(kind="other", response="fail", rank_order=4),
+        "peer_lost": FailureRule(kind="lost", response="fresh_ranks", rank_order=5),
     }
 )
 """Cause -> what follows from it."""

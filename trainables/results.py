@@ -114,6 +114,9 @@ class StageMeasurements(FrozenModel):
     """Ranks, ZeRO stage, threads, versions: for the record, not for the key."""
     paces: dict[str, TaskPace] = Field(default_factory=dict[str, TaskPace])
     """Trained task -> its pace; empty for evaluation and in stages of earlier versions."""
+    start_seconds: float = Field(default=0.0, ge=0)
+    """Wall time of starting a sweep's ranks, which the stage's own includes; 0 where they ran already, and in stages of
+    earlier versions."""
     metrics: dict[str, dict[str, float]] = Field(default_factory=dict)
     """Evaluation: metric (the task's own first) -> language -> score (0..1); empty in stages of older versions."""
     split_rows: tuple[SplitRows, ...] = Field(default=(), strict=False)
@@ -165,6 +168,8 @@ class TrialMeasurements(TrialScores):
     """The splits that rows were left out of, or whose texts spell special tokens; empty in older results."""
     paces: dict[str, dict[str, TaskPace]] = Field(default_factory=dict[str, dict[str, TaskPace]])
     """Key of each stage that the trial trained -> task -> its pace; empty in older results."""
+    starts: dict[str, float] = Field(default_factory=dict[str, float])
+    """Key of each stage that the trial made and started ranks for -> seconds of the start; empty in older results."""
 
 
 class TrialResult(TrialMeasurements):

@@ -1,9 +1,13 @@
-"""Computes the cost of stages of XLM-R Large: steps from the catalogue's sizes, seconds and bytes from a cost model."""
+"""Computes the cost of stages of XLM-R Large: steps from the catalogue's sizes, bytes from its weights.
+
+Seconds come from a cost model, or from the times of the stages in a record.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from search.forecast.measured_times import MeasuredTimes
 from search.forecast.simulation import Plan
 from trainables.config import EvaluationConfig, PhaseConfig
 from trainables.data.batch_plan import num_steps_for_epochs
@@ -70,8 +74,15 @@ class CostModel:
         """Return the time that making a stage takes."""
         known = self._seconds.get(stage.key)
         if known is None:
-            known = self._seconds[stage.key] = self._scoring_seconds(stage) + self.training_seconds(stage)
-        return known + SECONDS_PER_STAGE
+            known = self._seconds[stage.key] = (
+                self.overhead_seconds(stage) + self._scoring_seconds(stage) + self.training_seconds(stage)
+            )
+        return known
+
+    def overhead_seconds(self, stage: Stage) -> float:
+        """Return the time of a stage outside of its steps and its scoring."""
+        del stage
+        return SECONDS_PER_STAGE
 
     def training_seconds(self, stage: Stage) -> float:
         """Return the time of its steps alone."""
@@ -132,6 +143,50 @@ class CostModel:
         return work.max_length * num_texts(spec) + IMAGE_TOKENS * len(spec.image_columns)
 
 
+class MeasuredCosts(CostModel):
+    """The same with the seconds of stages that were timed: the forecast of `xstilts search --dry-run`.
+
+    Args:
+        provenance: Holds the tasks' specifications.
+        gpus_per_trial: GPUs that share each step, without loss.
+        times: Times by tokens, of trials with this encoder.
+        source: Where they were measured.
+    """
+
+    def __init__(self, provenance: Provenance, *, gpus_per_trial: int, times: MeasuredTimes, source: str) -> None:
+        super().__init__(provenance, gpus_per_trial=gpus_per_trial, utilisation=1.0)
+        self._times, self._source = times, source
+        self._not_timed: set[str] = set()
+
+    def know(self, plans: Mapping[int, Plan]) -> None:
+        """Register the stages that will be queried, and which of their tasks were not timed."""
+        super().know(plans)
+        stages = (stage for plan in plans.values() for stages in plan for stage in stages)
+        self._not_timed.update(self._times.tasks_not_timed(stages))
+
+    def overhead_seconds(self, stage: Stage) -> float:
+        """Return the time of a stage outside of its steps, which includes the scores of a trained phase."""
+        return 0.0 if isinstance(stage.work, EvaluationConfig) else self._times.overhead_seconds(stage)
+
+    def training_seconds(self, stage: Stage) -> float:
+        """Return the time of its steps alone."""
+        if isinstance(stage.work, EvaluationConfig):
+            return 0.0
+        return self._times.training_seconds(stage, steps=self.steps(stage))
+
+    def assumptions(self) -> list[str]:
+        """Return what the times come from, one line each."""
+        lines = [f"cost      {self._times.in_words()}, in {self._source};"]
+        if self._not_timed:
+            lines.append(
+                f"          not timed, so as long as the mean of the others: {', '.join(sorted(self._not_timed))}"
+            )
+        return lines
+
+    def _scoring_seconds(self, stage: Stage) -> float:
+        return self._times.seconds(stage, steps=0) if isinstance(stage.work, EvaluationConfig) else 0.0
+
+
 def num_examples(spec: TaskSpec) -> int:
     """Return the examples of a task's training split; a control's are its base's."""
     known = spec.num_train_examples or EXAMPLES_NOT_IN_THE_CATALOGUE.get(spec.name.split("@")[0])
@@ -144,4 +199,6 @@ def num_texts(spec: TaskSpec) -> int:
     if spec.kind != "multiple_choice":
         return 1
     choices = spec.columns["choices"]
-    return len(spec.label_values or choices)
+    num = len(choices) if isinstance(choices, tuple) else len(spec.label_values)
+    assert num, f"the number of choices of {spec.name!r} is not known"  # noqa: S101  (the catalogue is ours)
+    return num

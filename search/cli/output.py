@@ -15,6 +15,7 @@ import click
 from pydantic import BaseModel
 
 from search.verbosity import VERBOSITY
+from trainables.number_words import number_of
 
 if TYPE_CHECKING:
     from search.query import SweepStatus, TrialReport
@@ -104,12 +105,12 @@ def print_costs(costs: SweepStatus | TrialReport, *, what: str) -> None:
         costs: What has the costs.
         what: What was paid for.
     """
-    click.echo(f"Cost: {costs.steps_paid} steps, {duration(costs.cost_paid_seconds)} {what}")
-    lower = f"{costs.steps_of_lower_rungs} steps, {duration(costs.seconds_of_lower_rungs)}"
+    click.echo(f"Cost: {number_of(costs.steps_paid, 'step')}, {duration(costs.cost_paid_seconds)} {what}")
+    lower = f"{number_of(costs.steps_of_lower_rungs, 'step')}, {duration(costs.seconds_of_lower_rungs)}"
     if costs.seconds_of_lower_rungs:
         click.echo(f"  of these, lower rungs: {lower}, for their decay and their scores")
     without = "shared stages and lower rungs" if costs.seconds_of_lower_rungs else "shared stages"
-    click.echo(f"Without {without}: {costs.steps_if_alone} steps, {duration(costs.cost_if_alone_seconds)}")
+    click.echo(f"Without {without}: {number_of(costs.steps_if_alone, 'step')}, {duration(costs.cost_if_alone_seconds)}")
 
 
 def cut(text: str, *, longest: int = 200) -> str:

@@ -98,6 +98,7 @@ def compare(
     return Comparison(
         sweep=row.name,
         protocol=protocol,
+        metric_meaning=row.meaning_of(protocol.metric),
         groups=answers,
         interactions=found,
         notes=tuple(notes),

@@ -148,6 +148,8 @@ class Comparison(CompareAnswer):
     """Name of the sweep."""
     protocol: Protocol
     """How it was compared."""
+    metric_meaning: str = ""
+    """What the average of a benchmark is, in words, with the languages that it lacks; empty for another metric."""
     num_items: int | None = None
     """Parallel items of each language that were resampled; None where only scores are known."""
     num_units: int | None = None

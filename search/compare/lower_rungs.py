@@ -12,6 +12,7 @@ from statistics import fmean
 from search.compare.groups import family_name, task_group_name
 from search.compare.runs import POINTS
 from search.record import Record, SweepRow, TrialRow
+from trainables.number_words import number_of
 
 
 def lower_rung_notes(record: Record, sweep: SweepRow, *, by: str, baseline: str, decided: Collection[str]) -> list[str]:
@@ -56,5 +57,5 @@ def _sentence(
     full = f"{num_full} trials of {name}" if num_full != 1 else f"one trial of {name}"
     return (
         f"{full} reached the last rung; at rung {rung} of 0 to {last}, {name} scores {effect:+.2f} points against "
-        f"{baseline} (means of {len(arm[rung])} and {len(base[rung])} trials of shorter training)"
+        f"{baseline} (means of {len(arm[rung])} and {number_of(len(base[rung]), 'trial')} of shorter training)"
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from search.live_view import SECONDS_BETWEEN_LINES, clock, read_progress, writing_lines
 from trainables.monitoring.progress import Progress
+from trainables.number_words import number_of
 
 
 @dataclass(slots=True, kw_only=True)
@@ -41,14 +42,13 @@ def scoring_line(running: Sequence[Progress], *, num_done: int, num_trials: int,
         num_trials: Trials in all.
         num_languages: Languages of each.
     """
-    progress = f"test split: {num_done} of {num_trials} trials scored"
+    progress = f"test split: {num_done} of {number_of(num_trials, 'trial')} scored"
+    languages = number_of(num_languages, "language")
     if not running:
-        return f"{progress}; reading the items in {num_languages} languages"
+        return f"{progress}; reading the items in {languages}"
     num_items = max(trial.num_steps for trial in running)
     at = num_done * num_items + sum(trial.step for trial in running)
-    progress = (
-        f"{progress}, {len(running)} running; {at:,} of {num_trials * num_items:,} items in {num_languages} languages"
-    )
+    progress = f"{progress}, {len(running)} running; {at:,} of {num_trials * num_items:,} items in {languages}"
     rate = sum((trial.num_steps - trial.step) / trial.seconds_left for trial in running if trial.seconds_left)
     if not rate:
         return progress

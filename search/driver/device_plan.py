@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from spaces.sweep_spec import SweepSpec
 from trainables.config import EngineConfig
 from trainables.errors import ConfigError, InputError
+from trainables.number_words import number_of
 from trainables.ranks.devices import (
     HostResources,
     RankDevices,
-    number_of,
     ranks_that_fit,
     settle_devices,
     trials_at_a_time,

@@ -26,6 +26,7 @@ from spaces.space.tree import Assignment, Parameter, Space
 from spaces.space.walk import contains, walk
 from spaces.sweep_spec import SweepSpec, make_space, make_sweep_spec
 from trainables.errors import ConfigError, TrainablesError
+from trainables.number_words import number_of
 from trainables.plan.provenance import read_provenance
 from trainables.plan.stage_plan import plan_stages
 from trainables.plan.starting_weights import with_absolute_folders
@@ -87,13 +88,13 @@ def read_earlier(record: Record, name: str, *, spec: SweepSpec) -> EarlierSweep:
     matching = _Matching(record, sweep=sweep, spec=spec)
     found = [trial for row in finished if (trial := matching.trial(row)) is not None]
     if not found:
-        rule = f"none of its {len(finished)} finished trials has a value in the space for every parameter"
+        rule = f"none of its {number_of(len(finished), 'finished trial')} has a value in the space for every parameter"
         step = f"list its trials with `xstilts best {name}`, then widen the space or leave --from out"
         msg = f"no trial of sweep {name!r} fits this space: {rule}; {step}"
         raise InputError(msg)
     num_same = sum(trial.is_same for trial in found)
     sys.stderr.write(
-        f"From sweep {name}: {len(found)} of its {len(finished)} finished trials fit this space; "
+        f"From sweep {name}: {len(found)} of its {number_of(len(finished), 'finished trial')} fit this space; "
         f"{num_same} of them are identical to trials that the new sweep would run.\n"
     )
     if opening := tasks_that_open_tests(record, sweep=name):

@@ -23,6 +23,7 @@ from trainables.config import EngineConfig, FrozenModel
 from trainables.config.rank_group import ProcessGroupConfig
 from trainables.errors import HostLostError, MemoryExhaustedError, RankLostError, RunError
 from trainables.monitoring.watchdog import START_SECONDS, Watch
+from trainables.number_words import number_of
 from trainables.ranks.devices import HostResources, RankDevices, threads_on
 from trainables.ranks.jobs import EvaluateJob, Job, JobResult, TrainJob
 from trainables.ranks.local_group import free_port, interface_variables, rank_environment
@@ -118,6 +119,7 @@ class RayGroup:
         self.config, self.devices = config, devices
         self._ranks: list[Any] = []
         self._growth = GrowthGuard()
+        self._start_seconds = 0.0
 
     def run(self, job: Job) -> JobResult:
         """Do a job on all ranks, and return the result of rank 0.
@@ -134,7 +136,8 @@ class RayGroup:
             self.close()  # the other ranks may hang in a collective that never completes
             raise
         self._replace_if_grown(result)
-        return result
+        start_seconds, self._start_seconds = self._start_seconds, 0.0
+        return result.model_copy(update={"start_seconds": start_seconds})
 
     def ready(self) -> None:
         """Start the ranks on the first call, replace them if one was lost while idle, and return when all answer.
@@ -147,7 +150,9 @@ class RayGroup:
             log.warning("an idle rank was lost; all ranks of the trial are replaced")
             self.close()
         if not self._ranks:
+            started = time.monotonic()
             self._start()
+            self._start_seconds = time.monotonic() - started
 
     def close(self) -> None:
         """End the ranks."""
@@ -281,7 +286,7 @@ def _wait_until_joined(pending: list[Any]) -> None:
             gathering.take(numbers[reference], partial(_check_joined, reference))
     gathering.raise_cause()
     if pending:
-        msg = f"{len(pending)} ranks did not answer for {START_SECONDS:g} s"
+        msg = f"{number_of(len(pending), 'rank')} did not answer for {START_SECONDS:g} s"
         raise ray.exceptions.GetTimeoutError(msg)
 
 

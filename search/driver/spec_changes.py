@@ -21,6 +21,7 @@ from spaces.space.adoption import Misfit, adopt
 from spaces.sweep_spec import SweepSpec, make_space, make_sweep_spec, recorded
 from trainables.config.frozen import canonical_json
 from trainables.errors import InputError, TrainablesError
+from trainables.number_words import number_of
 from trainables.plan.provenance import read_provenance
 from trainables.plan.stage_plan import plan_stages
 
@@ -80,15 +81,19 @@ class Changes:
         if self.revision is None:
             return []
         lines = [f"  {change}" for change in self.fields]
+        is_of_spec = bool(lines)
         lines = ["The spec has changed:", *lines] if lines else ["Code or data have changed since the trials were run."]
         lines.append(f"Trials that count: {self.num_counting} measured, {self.num_waiting} waiting to run.")
         if self.set_aside:
             lines.append(f"Excluded trials: {len(self.set_aside)} ({len(self.newly_excluded)} by this change).")
             reasons = [f"{_numbers(numbers)}: {reason}" for reason, numbers in _by_reason(self.set_aside).items()]
             lines += [line for reason in reasons[:_MOST_SHOWN] for line in _wrapped(reason)]
-            lines += [f"  and {len(reasons) - _MOST_SHOWN} more reasons"] * (len(reasons) > _MOST_SHOWN)
+            lines += [f"  and {number_of(len(reasons) - _MOST_SHOWN, 'more reason')}"] * (len(reasons) > _MOST_SHOWN)
         if self.back:
             lines.append(f"Counting again: {_numbers(self.back)}.")
+        if is_of_spec:
+            lines.append("To have the sweep as it was, run it with the earlier values again; trials")
+            lines.append("that are excluded count again then. For a sweep beside it, give --name.")
         return lines
 
 

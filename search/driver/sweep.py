@@ -21,7 +21,7 @@ from search.driver.ray_door import check_ray
 from search.driver.spec_changes import changes_of
 from search.driver.stop_signals import StopSignals
 from search.driver.trial_order import TrialOrder
-from search.errors import InputError, RunError, SearchError, StoreSharedError, UnknownSweepError
+from search.errors import InputError, RunError, SearchError, UnknownSweepError
 from search.home import Home, check_home
 from search.leftovers import SCRATCH_PREFIX, find_dead_sessions, note_session
 from search.live_view import LiveView
@@ -33,7 +33,8 @@ from search.record.rows import NoteKind
 from search.scheduling.disk_pause import DiskPause, can_write, free_bytes
 from search.scheduling.scheduler import Start, TrialScheduler
 from search.scheduling.stage_demand import StagePlans
-from search.stages import Limits, collect, leave_note
+from search.stages import leave_note
+from search.stages.disk_room import free_disk
 from search.stages.keep_checks import check_keep, make_keeper
 from search.tracking.sinks import check_sinks
 from search.tracking.tracker import tracking
@@ -45,7 +46,6 @@ from spaces.sweep_spec import SweepSpec, make_space, make_sweep_spec, recorded
 from trainables.checks.open_files import raise_open_files, with_ray
 from trainables.checks.preflight import check_trial
 from trainables.config import TrialConfig
-from trainables.errors import TrainablesError
 from trainables.stage_store import StageStore
 
 if TYPE_CHECKING:
@@ -259,31 +259,16 @@ def _pause(record: Record, request: SweepRequest, *, store: StageStore) -> DiskP
     if "://" not in request.home.record:
         folders.append(Path(request.home.record).parent)
 
-    def make_room() -> int:
-        try:
-            return _freed(record, store=store)
-        except TrainablesError as error:
-            log.warning("no stage could be removed from the store: %s", error)
-            return 0
-
     def note(reason: str) -> None:
         with contextlib.suppress(SearchError):  # the record may be on that disk
             record.note(request.name, kind="paused", payload={"reason": reason})
 
     return DiskPause(
         free=lambda: free_bytes(folders),
-        make_room=make_room,
+        make_room=lambda: free_disk(record, store=store),
         works=lambda: can_write(folders),
         note=note,
     )
-
-
-def _freed(record: Record, *, store: StageStore) -> int:
-    """Delete what no trial needs, and return the bytes; in a store that other records' sweeps use, only scratch."""
-    try:
-        return collect(record, store=store, limits=Limits()).freed_bytes
-    except StoreSharedError:
-        return collect(record, store=store, limits=Limits(only_leftovers=True)).freed_bytes
 
 
 def _make_order(start: Start, request: SweepRequest, *, place: Placement, fence: int, keeper: str | None) -> TrialOrder:

@@ -181,7 +181,9 @@ class TrialTrainable(tune.Trainable):
         self.publisher.lost(self._order, stage, error)
 
     def _log(self, error: Exception) -> None:
-        """Write the details of an error to the trial's log."""
+        """Write the details of an error to the trial's log, with the errors of ranks that did not cause it."""
+        if notes := getattr(error, "__notes__", []):
+            add_to_log(self._order.log, title=f"other ranks reported, besides: {error}", text="\n".join(notes))
         if isinstance(error, HangError):
             add_to_log(self._order.log, title=str(error), text=error.stacks)
         elif not isinstance(error, TrainablesError):

@@ -77,13 +77,17 @@ class Forecast:
     steps_paid: Range | None
     """Optimiser steps; None if a phase has epochs over a task of unknown size."""
     steps_if_alone: Range | None
-    """Optimiser steps if no trial reused another's stages."""
+    """Optimiser steps if no trial reused another's stages; with its lower rungs, so never below `steps_paid`."""
     steps_to_end: Range | None
-    """Optimiser steps if, in addition, every trial were trained to its end: none pruned."""
+    """Optimiser steps if every trial were trained to its end at once: nothing shared, no lower rungs, none pruned."""
     device_hours: Range | None
     """Hours summed over ranks; None if no stage with this encoder was timed."""
     device_hours_if_alone: Range | None
     """Hours summed over ranks if no trial reused another's stages."""
+    hours_from: str
+    """What the hours are computed from, in words; empty if they are not known."""
+    tasks_not_timed: tuple[str, ...]
+    """Tasks to train that no stage with this encoder has trained; their examples count with the mean of the others."""
     peak_bytes: Range
     """Largest size of its stages in the store at one time, without checkpoints inside stages."""
     left_out: int = 0
@@ -195,6 +199,10 @@ class Forecaster:
             steps_to_end=Range.of([float(draw.steps_to_end or 0) for draw in counted]) if counted else None,
             device_hours=Range.of([draw.hours or 0.0 for draw in timed]) if timed else None,
             device_hours_if_alone=Range.of([draw.hours_if_alone or 0.0 for draw in timed]) if timed else None,
+            hours_from=self._times.in_words() if timed else "",
+            tasks_not_timed=self._times.tasks_not_timed(
+                made.stage for draw in timed for made in draw.schedule.made_stages
+            ),
             peak_bytes=Range.of([float(draw.schedule.peak(self._sizes.of)) for draw in draws]),
             left_out=num_to_propose - num_simulated,
         )
@@ -255,30 +263,33 @@ class Forecaster:
 
     def _summarise(self, schedule: Schedule, *, plans: Mapping[int, Plan]) -> _Draw:
         reached = schedule.rungs_reached
-        alone = [stage for number, rung in reached.items() for stage in plans[number][rung]]
+        alone = [one for number, rung in reached.items() for one in self._unshared(plans[number], rung=rung)]
         to_end = [stage for number in reached for stage in plans[number][-1]]
         made = [made.stage for made in schedule.made_stages]
-        ranks = self._spec_ranks()
         return _Draw(
             schedule=schedule,
             steps=_sum([self._steps.of(stage) for stage in made]),
-            steps_if_alone=_sum([self._steps.whole(stage) for stage in alone]),
+            steps_if_alone=_sum([steps for _, steps in alone]),
             steps_to_end=_sum([self._steps.whole(stage) for stage in to_end]),
-            hours=self._hours([(stage, self._steps.of(stage)) for stage in made], ranks=ranks),
-            hours_if_alone=self._hours(
-                [(stage, self._steps.whole(stage)) for stage in alone if not stage.is_trunk], ranks=ranks
-            ),
+            hours=self._hours([(stage, self._steps.of(stage)) for stage in made], num_trials=len(reached)),
+            hours_if_alone=self._hours(alone, num_trials=len(reached)),
         )
 
-    def _hours(self, stages: Sequence[tuple[Stage, int | None]], *, ranks: int) -> float | None:
+    def _unshared(self, plan: Plan, *, rung: int) -> list[tuple[Stage, int | None]]:
+        """Return the stages, with steps, of a trial that reuses nothing of another: also those of lower rungs alone."""
+        highest = {stage.key for stage in plan[rung]}
+        lower = {stage.key: stage for stages in plan[:rung] for stage in stages if stage.key not in highest}
+        whole = [(stage, self._steps.whole(stage)) for stage in plan[rung] if not stage.is_trunk]
+        return whole + [(stage, self._steps.of(stage)) for stage in lower.values() if not stage.is_trunk]
+
+    def _hours(self, stages: Sequence[tuple[Stage, int | None]], *, num_trials: int) -> float | None:
+        """Return the hours of making stages, summed over ranks; the trials that run at a time start their ranks."""
         if not self._times.is_known or any(steps is None for _, steps in stages):
             return None
-        return ranks * sum(self._times.seconds(stage, steps=steps or 0) for stage, steps in stages) / 3600
-
-    def _spec_ranks(self) -> int:
-        engine = self._spec.trial.get("engine")
-        ranks = engine.get("num_workers") if isinstance(engine, dict) else None
-        return ranks if isinstance(ranks, int) else 1
+        num_starts = min(self._spec.concurrency or 1, num_trials) if stages else 0
+        seconds = sum(self._times.seconds(stage, steps=steps or 0) for stage, steps in stages)
+        once = self._times.seconds_once([stage for stage, _ in stages], num_starts=num_starts)
+        return self._times.ranks * (seconds + once) / 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,10 @@
 """What stages cost, by what was measured: seconds of a token, tokens of an example, and what surrounds the steps.
 
-A training stage takes an overhead (loading, encoding, saving, dev scores) and its steps. A step takes as long as its
-tokens: their number follows from the batch size, the mixture, and the mean length of a task's examples. Seconds of a
-token depend on what is frozen, and on whether images are read. An evaluation takes an overhead, and a time for each
-item.
+A training stage takes an overhead (loading, saving, dev scores) and its steps. A step takes as long as its tokens:
+their number follows from the batch size, the mixture, and the mean length of a task's texts. Seconds of a token
+depend on what is frozen, and on whether images are read; ranks divide them. An evaluation takes an overhead, and a time
+for each item. A command starts its ranks once, and the first stage that trains a task encodes it: so both are left out
+of the overheads, and counted by themselves.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from __future__ import annotations
 import contextlib
 import statistics
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from search.record import Measurement, Record, StageRow, TrialRow
 from trainables.config import EvaluationConfig, PhaseConfig, TrialConfig
 from trainables.errors import TrainablesError
+from trainables.number_words import number_of
 from trainables.plan.mixture import mixture_weights
 from trainables.plan.stage_plan import Stage
 from trainables.results import TaskPace, TrialResult
@@ -29,18 +31,26 @@ whether an adapter trains."""
 
 @dataclass(slots=True, kw_only=True)
 class MeasuredTimes:
-    """Times of stages with a sweep's encoder, from the record."""
+    """Times of stages with a sweep's encoder, from the record; steps and items take `ranks` ranks."""
 
+    ranks: int = 1
+    """Ranks of the stages that are forecast."""
+    num_stages: int = 0
+    """Stages that were timed."""
+    start_seconds: float = 0.0
+    """Mean seconds of starting the ranks of a trial; 0 in records of earlier versions, whose overheads include it."""
     seconds_per_step: dict[str, float] = field(default_factory=dict[str, float])
     """Phase -> mean seconds of an optimiser step, with all that surrounds the steps."""
     seconds_per_evaluation: float = 0.0
-    """Mean seconds of an evaluation."""
+    """Median seconds of an evaluation."""
     seconds_per_token: dict[Work, float] = field(default_factory=dict[Work, float])
-    """Kind of work -> mean seconds of a token in training; empty in records of earlier versions."""
+    """Kind of work -> mean seconds of a token in training, on all ranks; empty in records of earlier versions."""
     tokens_per_example: dict[str, float] = field(default_factory=dict[str, float])
     """Task -> mean tokens of an example in training, padding included."""
     overheads: dict[str, float] = field(default_factory=dict[str, float])
-    """Phase -> median seconds of a stage outside of its steps."""
+    """Phase -> median seconds of a stage outside of its steps, where its tasks were encoded before."""
+    encoding_seconds: float = 0.0
+    """Median seconds by which the first stage that trains a task takes longer outside of its steps."""
     evaluations: tuple[float, float] | None = None
     """Seconds of an evaluation without items, and of each item; None if all had the same number of items."""
     most_items: dict[str, int] = field(default_factory=dict[str, int])
@@ -50,6 +60,25 @@ class MeasuredTimes:
     def is_known(self) -> bool:
         """Whether a training phase was timed."""
         return bool(self.seconds_per_step)
+
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether times follow from tokens; otherwise each step of a phase takes the mean of its steps."""
+        return bool(self.seconds_per_token and self.tokens_per_example)
+
+    def in_words(self) -> str:
+        """Return what the times are computed from; empty if nothing was timed."""
+        if not self.is_known:
+            return ""
+        stages = f"{number_of(self.num_stages, 'timed stage', form=',')} with this encoder"
+        return f"{stages}, by {'tokens' if self.counts_tokens else 'the mean time of a step'}"
+
+    def tasks_not_timed(self, stages: Iterable[Stage]) -> tuple[str, ...]:
+        """Return the tasks that stages train and whose examples were not counted: they have the mean of the others."""
+        if not self.counts_tokens:
+            return ()
+        phases = (stage.work for stage in stages if not isinstance(stage.work, EvaluationConfig))
+        return tuple(sorted({name for work in phases for name in work.mixture} - self.tokens_per_example.keys()))
 
     def seconds(self, stage: Stage, *, steps: int) -> float:
         """Return the seconds that making a stage takes; what was not timed takes the mean of what was.
@@ -61,23 +90,43 @@ class MeasuredTimes:
         if isinstance(stage.work, EvaluationConfig):
             return self._seconds_of_evaluation(stage.work)
         known = self.seconds_per_step
-        if stage.combination is None and self.seconds_per_token and self.tokens_per_example:
-            overhead = self.overheads.get(stage.phase, _mean(self.overheads.values()))
-            return overhead + steps * self._tokens_of_step(stage.work) * self._seconds_of_token(stage.phase, stage.work)
+        if stage.combination is None and self.counts_tokens:
+            return self.overhead_seconds(stage) + self.training_seconds(stage, steps=steps)
         return steps * known.get(stage.phase, _mean(known.values()))
+
+    def overhead_seconds(self, stage: Stage) -> float:
+        """Return the seconds of a training stage outside of its steps."""
+        return self.overheads.get(stage.phase, _mean(self.overheads.values()))
+
+    def seconds_once(self, stages: Collection[Stage], *, num_starts: int) -> float:
+        """Return what making stages takes besides: ranks start, and a task that no stage has trained is encoded."""
+        return num_starts * self.start_seconds + len(self.tasks_not_timed(stages)) * self.encoding_seconds
+
+    def training_seconds(self, stage: Stage, *, steps: int) -> float:
+        """Return the seconds of a training stage's steps, from their tokens."""
+        work = stage.work
+        assert not isinstance(work, EvaluationConfig)  # noqa: S101  (it trains)
+        return steps * self._tokens_of_step(work) * self._seconds_of_token(stage.phase, work) / self.ranks
 
     def _seconds_of_evaluation(self, work: EvaluationConfig) -> float:
         if self.evaluations is None:
             return self.seconds_per_evaluation
         most = self.most_items.get(work.task, max(self.most_items.values(), default=0))
         base, of_item = self.evaluations
-        return base + of_item * len(work.languages) * (min(work.num_items, most) if work.num_items else most)
+        num_items = min(work.num_items, most) if work.num_items else most
+        return base + of_item * len(work.languages) * num_items / self.ranks
 
     def _tokens_of_step(self, work: PhaseConfig) -> float:
-        known, others = self.tokens_per_example, _mean(self.tokens_per_example.values())
         weights = _weights(work)
-        tokens = sum(weight * min(known.get(name, others), work.max_length) for name, weight in weights.items())
+        tokens = sum(weight * self._tokens_of(name, max_length=work.max_length) for name, weight in weights.items())
         return work.batch_size * tokens
+
+    def _tokens_of(self, name: str, *, max_length: int) -> float:
+        """Return the mean tokens of an example; texts that were not counted are as long as the mean of the others."""
+        known, num_texts = self.tokens_per_example, _num_texts(name)
+        texts = [tokens / num for other, tokens in known.items() if (num := _num_texts(other))]
+        found = known.get(name, (num_texts or 1) * _mean(texts or known.values()))
+        return found if num_texts is None else min(found, num_texts * max_length)
 
     def _seconds_of_token(self, phase: str, work: PhaseConfig) -> float:
         known = self.seconds_per_token
@@ -87,21 +136,24 @@ class MeasuredTimes:
         return exact if exact is not None else _mean(same_work or same_phase or known.values())
 
 
-def measured_times(record: Record, *, encoder: str) -> MeasuredTimes:
+def measured_times(record: Record, *, encoder: str, ranks: int = 1) -> MeasuredTimes:
     """Return the times of stages with an encoder, over all sweeps; each stage is counted once.
 
     Args:
         record: Holds the sweeps.
         encoder: The encoder's name, as in trials.
+        ranks: Ranks of the stages that are to be forecast.
     """
-    found = _Measured()
+    found = _Measured(ranks=ranks)
     for sweep in record.sweeps():
         configs = dict(_configs(record.trials(sweep.name), encoder=encoder))
         if not configs:
             continue
         results = dict(_results(record.measurements(sweep.name), trials=configs))
+        counted: set[tuple[int, str]] = set()  # a higher rung lists what the trial made at a lower one again
         for stage in record.stages(sweep.name):
-            if not stage.reused and stage.trial in configs:
+            if not stage.reused and stage.trial in configs and (stage.trial, stage.key) not in counted:
+                counted.add((stage.trial, stage.key))
                 found.add(stage, config=configs[stage.trial], result=results.get((stage.trial, stage.rung)))
     return found.times()
 
@@ -136,47 +188,70 @@ def _phase_of(stage: StageRow, *, config: TrialConfig) -> PhaseConfig | None:
 
 @dataclass(slots=True, kw_only=True)
 class _Measured:
-    """The sums of stages on record."""
+    """The sums of stages on record. Times of steps and items are summed over the ranks that took them."""
 
+    ranks: int
+    num_stages: int = 0
+    starts: list[float] = field(default_factory=list[float])
     steps: defaultdict[str, int] = field(default_factory=lambda: defaultdict[str, int](int))
     seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict[str, float](float))
     overheads: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict[str, list[float]](list))
+    first_overheads: list[float] = field(default_factory=list[float])
+    """Those of the first stage that trains a task: it has encoded the task."""
     of_work: defaultdict[Work, list[TaskPace]] = field(default_factory=lambda: defaultdict[Work, list[TaskPace]](list))
     of_task: defaultdict[str, list[TaskPace]] = field(default_factory=lambda: defaultdict[str, list[TaskPace]](list))
-    evaluations: list[tuple[int, float]] = field(default_factory=list[tuple[int, float]])
+    evaluations: list[tuple[int, float, int]] = field(default_factory=list[tuple[int, float, int]])
+    """Items, seconds and ranks."""
     most_items: dict[str, int] = field(default_factory=dict[str, int])
 
     def add(self, stage: StageRow, *, config: TrialConfig, result: TrialResult | None) -> None:
         """Count a stage that a trial made."""
+        start = 0.0 if result is None else result.starts.get(stage.key, 0.0)
+        if start:
+            self.starts.append(start)
+        seconds = max(0.0, stage.seconds - start)
         if stage.phase == "evaluation":
-            self._add_evaluation(stage, config=config, result=result)
+            self._add_evaluation(stage, seconds, config=config, result=result)
             return
         if not stage.steps:
             return
+        self.num_stages += 1
         self.steps[stage.phase] += stage.steps
-        self.seconds[stage.phase] += stage.seconds
+        self.seconds[stage.phase] += seconds * config.engine.num_workers
         paces = {} if result is None else result.paces.get(stage.key, {})
         work = _phase_of(stage, config=config)
         if not paces or work is None:
             return
-        self.overheads[stage.phase].append(max(0.0, stage.seconds - sum(pace.seconds for pace in paces.values())))
+        overhead = max(0.0, seconds - sum(pace.seconds for pace in paces.values()))
+        is_first = not paces.keys() <= self.of_task.keys()
+        (self.first_overheads if is_first else self.overheads[stage.phase]).append(overhead)
         for name, pace in paces.items():
-            self.of_work[_kind(stage.phase, work)].append(pace)
+            on_all = pace.model_copy(update={"seconds": pace.seconds * config.engine.num_workers})
+            self.of_work[_kind(stage.phase, work)].append(on_all)
             self.of_task[name].append(pace)
 
-    def _add_evaluation(self, stage: StageRow, *, config: TrialConfig, result: TrialResult | None) -> None:
+    def _add_evaluation(
+        self, stage: StageRow, seconds: float, *, config: TrialConfig, result: TrialResult | None
+    ) -> None:
+        self.num_stages += 1
         items = 0
         if result is not None and not stage.further:
             name, num = config.evaluation.task, result.num_items
             self.most_items[name] = max(num, self.most_items.get(name, 0))
             items = num * len(config.evaluation.languages)
-        self.evaluations.append((items, stage.seconds))
+        self.evaluations.append((items, seconds, config.engine.num_workers))
 
     def times(self) -> MeasuredTimes:
-        """Return the means."""
+        """Return the means; the lower median of what encoding makes longer once, and never shorter."""
+        overheads = {phase: _lower_median(values) for phase, values in self.overheads.items()}
+        alone = {"target": _lower_median(self.first_overheads)} if self.first_overheads else {}
+        encoding = max(0.0, _lower_median(self.first_overheads) - _mean(overheads.values())) if overheads else 0.0
         return MeasuredTimes(
-            seconds_per_step={phase: self.seconds[phase] / self.steps[phase] for phase in self.steps},
-            seconds_per_evaluation=_mean([seconds for _, seconds in self.evaluations]),
+            ranks=self.ranks,
+            num_stages=self.num_stages,
+            start_seconds=_mean(self.starts),
+            seconds_per_step={phase: self.seconds[phase] / self.steps[phase] / self.ranks for phase in self.steps},
+            seconds_per_evaluation=_lower_median([seconds for _, seconds, _ in self.evaluations]),
             seconds_per_token={
                 kind: sum(pace.seconds for pace in paces) / tokens
                 for kind, paces in self.of_work.items()
@@ -187,13 +262,22 @@ class _Measured:
                 for name, paces in self.of_task.items()
                 if (examples := sum(pace.num_examples for pace in paces))
             },
-            overheads={phase: statistics.median(values) for phase, values in self.overheads.items()},
-            evaluations=_line([one for one in self.evaluations if one[0]]),
+            overheads=overheads or alone,
+            encoding_seconds=encoding,
+            evaluations=_line(self._evaluation_points()),
             most_items=self.most_items,
         )
 
+    def _evaluation_points(self) -> list[tuple[float, float]]:
+        """Return items on one rank and seconds, a point for each number of items."""
+        groups: dict[float, list[float]] = {}
+        for items, seconds, ranks in self.evaluations:
+            if items:
+                groups.setdefault(items / ranks, []).append(seconds)
+        return [(items, _lower_median(values)) for items, values in groups.items()]
 
-def _line(points: Sequence[tuple[int, float]]) -> tuple[float, float] | None:
+
+def _line(points: Sequence[tuple[float, float]]) -> tuple[float, float] | None:
     """Return the line through points by least squares, as its value at 0 and its slope, neither below 0."""
     if len({items for items, _ in points}) <= 1:
         return None
@@ -208,6 +292,18 @@ def _kind(phase: str, work: PhaseConfig) -> Work:
     return (phase, *frozen, work.vision is not None, work.adapter is not None)
 
 
+def _num_texts(name: str) -> int | None:
+    """Return the texts that an example of a task is encoded as; None where each row has its own number of choices."""
+    try:
+        spec = task(name)
+    except TrainablesError:
+        return 1
+    if spec.kind != "multiple_choice":
+        return 1
+    choices = spec.columns["choices"]
+    return len(choices) if isinstance(choices, tuple) else len(spec.label_values) or None
+
+
 def _weights(work: PhaseConfig) -> Mapping[str, float]:
     """Return task -> share of the examples; equal shares where the size of a task is not known."""
     try:
@@ -218,6 +314,10 @@ def _weights(work: PhaseConfig) -> Mapping[str, float]:
     if len(known) == len(sizes) or not work.sampling.is_computed:
         return mixture_weights(work, known)
     return dict.fromkeys(work.mixture, 1 / len(work.mixture))
+
+
+def _lower_median(values: Sequence[float]) -> float:
+    return statistics.median_low(values) if values else 0.0
 
 
 def _mean(values: Iterable[float]) -> float:

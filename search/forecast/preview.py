@@ -118,7 +118,9 @@ def _forecaster(
         request.spec.model_copy(update={"concurrency": place.concurrency}),
         is_made=request.home.open_store(read_only=True).has if is_there(request.home.store) else lambda _: False,
         sizes=stage_sizes(config, spec=request.spec),
-        times=MeasuredTimes() if record is None else measured_times(record, encoder=config.encoder.name),
+        times=MeasuredTimes()
+        if record is None
+        else measured_times(record, encoder=config.encoder.name, ranks=config.engine.num_workers),
         on_progress=on_progress,
     )
 

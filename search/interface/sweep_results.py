@@ -13,6 +13,7 @@ from search.query.frames import frame_of, table_frame, view_frame
 from search.query.views import ViewName
 from search.record import Record, open_record
 from trainables.config.literature import GROUPS
+from trainables.number_words import number_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,7 +101,7 @@ class Sweep:
             ranking = rank_on_benchmark(record, sweep=self.name, benchmark=benchmark, where=where)
         found = ranking.of_families(top=top) if by == "family" else ranking.ranked[:top]
         num_lacking = sum(len(group.trials) for group in ranking.unranked)
-        lacking = f"; {num_lacking} trials were not scored on all of its tasks" if num_lacking else ""
+        lacking = f"; {number_of(num_lacking, 'trial')} not scored on all of its tasks" if num_lacking else ""
         return BestTrials(found, title=f"Best of {self.name} by {benchmark}{lacking}")
 
     def compare(
@@ -203,7 +204,7 @@ class Sweep:
     def __repr__(self) -> str:
         found = self.status()
         score = "" if found.best_score is None else f", best {found.objective} {found.best_score:.4f}"
-        return f"Sweep({self.name!r}: {found.num_done} of {found.planned_trials} trials done{score})"
+        return f"Sweep({self.name!r}: {found.num_done} of {number_of(found.planned_trials, 'trial')} done{score})"
 
     def _repr_html_(self) -> str:
         found = self.status()
@@ -211,8 +212,8 @@ class Sweep:
             "done": f"{found.num_done} of {found.planned_trials}",
             **{state: str(count) for state, count in found.states.items()},
             "objective": ", ".join(found.goals),
-            "cost": f"{found.cost_paid_seconds:.0f} s, {found.steps_paid} steps",
-            "without sharing": f"{found.cost_if_alone_seconds:.0f} s, {found.steps_if_alone} steps",
+            "cost": f"{found.cost_paid_seconds:.0f} s, {number_of(found.steps_paid, 'step')}",
+            "without sharing": f"{found.seconds_unshared:.0f} s, {number_of(found.steps_unshared, 'step')}",
         }
         best = self.best()
         parts = [html_table(f"Sweep {self.name}", frame_of(tuple(cells), [tuple(cells.values())]))]

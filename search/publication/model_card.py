@@ -5,8 +5,8 @@ from __future__ import annotations
 import yaml
 
 from search.publication.card_facts import CardFacts
-from search.record import JsonObject
-from spaces.objectives import meaning_of
+from search.record import JsonObject, SweepRow
+from trainables.number_words import number_of
 from trainables.tasks.spec import HubSource, TaskSpec
 
 _NUM_KEY_DIGITS = 12
@@ -122,14 +122,14 @@ def _selection(facts: CardFacts) -> str:
     score = "" if trial.score is None else f" ({100 * trial.score:.2f} %)"
     return (
         f"## Selection\n\nTrial {trial.number} of the sweep `{sweep.name}`, family `{trial.family}`. It is number "
-        f"{facts.place} of {facts.num_finished} finished trials ({facts.num_trials} in all) by the objective "
-        f"`{sweep.objective}`{score}, {_objective_words(sweep.objective)}. The best of many trials scores too "
+        f"{facts.place} of {number_of(facts.num_finished, 'finished trial')} ({facts.num_trials} in all) by the "
+        f"objective `{sweep.objective}`{score}, {_objective_words(sweep)}. The best of many trials scores too "
         "high on the split that selected it; report a confirmation with fresh seeds instead (`xstilts confirm`)."
     )
 
 
-def _objective_words(objective: str) -> str:
-    meaning = meaning_of(objective)
+def _objective_words(sweep: SweepRow) -> str:
+    meaning = sweep.meaning_of(sweep.objective)
     return f"the {meaning}" if meaning else "which is computed from the dev scores above"
 
 

@@ -11,9 +11,16 @@ from types import MappingProxyType
 
 from search.errors import InputError
 from search.query.query_results import QueryResult, TrialReport
-from trainables.config.literature import GROUPS
+from trainables.config.literature import GROUPS, LITERATURE
 from trainables.errors import near_matches
-from trainables.evaluation.benchmarks import Evaluations, benchmark_average, reported_means, tasks_by_group
+from trainables.evaluation.benchmarks import (
+    Evaluations,
+    benchmark_average,
+    fewer_languages,
+    reported_means,
+    subset_words,
+    tasks_by_group,
+)
 
 PUBLISHED: Mapping[str, Mapping[str, float]] = MappingProxyType(
     {
@@ -41,6 +48,8 @@ class BenchmarkTask(QueryResult):
     """Mean of the metrics, 0..1, which the averages are made of; None where the trial was not scored on the task."""
     num_languages: int
     """Languages that were scored."""
+    num_languages_in_benchmark: int
+    """Languages that the benchmark has, as far as they have a dev split."""
     published: dict[str, float]
     """Model -> published figure on the test split, in %: accuracy or F1."""
 
@@ -64,6 +73,9 @@ class BenchmarkTable(QueryResult):
     """Mean of the figures of the tasks that were scored."""
     missing: tuple[str, ...]
     """Tasks that the trial was not scored on."""
+    subset: str
+    """Which tasks were scored in fewer languages than the benchmark has, in words; empty if none was. Averages over
+    fewer languages are not the benchmark's."""
 
 
 class BenchmarkFigures(QueryResult):
@@ -75,6 +87,8 @@ class BenchmarkFigures(QueryResult):
     """Mean of all tasks' figures; None while a task is missing."""
     missing: tuple[str, ...]
     """Tasks that the trial was not scored on."""
+    subset: str
+    """As in `BenchmarkTable`."""
 
     @property
     def known(self) -> dict[str, float]:
@@ -89,6 +103,8 @@ def benchmark_figures(evaluations: Evaluations, *, benchmark: str) -> BenchmarkF
         evaluations: All scores of the trial.
         benchmark: `xtreme` or `xtreme_r`.
     """
+    scored = {name: languages for name, of in evaluations.items() if (languages := _languages(of))}
+    fewer = fewer_languages(scored, benchmark=benchmark)
     tasks = tuple(
         _task(name, group=group, evaluations=evaluations.get(name, {}))
         for group, names in tasks_by_group(benchmark).items()
@@ -96,7 +112,7 @@ def benchmark_figures(evaluations: Evaluations, *, benchmark: str) -> BenchmarkF
     )
     missing = tuple(one.task for one in tasks if one.figure is None)
     average = benchmark_average(evaluations, benchmark=benchmark)
-    return BenchmarkFigures(tasks=tasks, average=average, missing=missing)
+    return BenchmarkFigures(tasks=tasks, average=average, missing=missing, subset=subset_words(fewer))
 
 
 def benchmark_table(report: TrialReport, *, benchmark: str) -> BenchmarkTable:
@@ -130,7 +146,12 @@ def benchmark_table(report: TrialReport, *, benchmark: str) -> BenchmarkTable:
         average=found.average,
         average_of_scored=fmean(figures.values()) if figures else None,
         missing=found.missing,
+        subset=found.subset,
     )
+
+
+def _languages(scores: Mapping[str, Mapping[str, float]]) -> frozenset[str]:
+    return frozenset(language for languages in scores.values() for language in languages)
 
 
 def _task(name: str, *, group: str, evaluations: Mapping[str, Mapping[str, float]]) -> BenchmarkTask:
@@ -141,5 +162,6 @@ def _task(name: str, *, group: str, evaluations: Mapping[str, Mapping[str, float
         metrics=metrics,
         figure=fmean(metrics.values()) if metrics else None,
         num_languages=max((len(languages) for languages in evaluations.values()), default=0),
+        num_languages_in_benchmark=len(LITERATURE[name].languages),
         published={model: figures[name] for model, figures in PUBLISHED.items() if name in figures},
     )

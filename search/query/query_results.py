@@ -80,6 +80,8 @@ class SweepStatus(QueryResult):
     """The metric that it maximises."""
     goals: tuple[str, ...] = ()
     """All its objectives, the first one included."""
+    goal_meanings: tuple[str, ...] = ()
+    """What each objective that is a benchmark's average is, in words, with the languages that it lacks."""
     planned_trials: int
     """Planned number of trials."""
     states: dict[State, int]
@@ -100,6 +102,11 @@ class SweepStatus(QueryResult):
     """Optimiser steps of the stages that all trials made."""
     steps_if_alone: int
     """Optimiser steps that all trials would take without sharing stages, each at its highest rung only."""
+    steps_unshared: int = 0
+    """Optimiser steps that all trials would have taken had none reused another's stages, with their lower rungs; never
+    less than what was paid."""
+    seconds_unshared: float = 0.0
+    """Seconds of the same."""
     steps_of_lower_rungs: int = 0
     """Optimiser steps, among those paid, that only lower rungs of promoted trials used: their decays."""
     seconds_of_lower_rungs: float = 0.0

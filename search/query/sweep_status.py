@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any  # Any: fields of two models, which check them
 
-from sqlalchemy import Connection, RowMapping, case, func, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, case, func, select
 
 from search.query.query_results import Incident, RungScore, StageOfTrial, SweepStatus, TrialReport, tasks_of
 from search.record import Event, Measurement, QuarantinedPlace, Record, StageRow, State, SweepRow, schema
@@ -107,6 +107,7 @@ def _status(connection: Connection, sweep: SweepRow) -> SweepStatus:
         sweep=sweep.name,
         objective=sweep.objective,
         goals=sweep.goals,
+        goal_meanings=tuple(filter(None, map(sweep.meaning_of, sweep.goals))),
         planned_trials=sweep.planned_trials,
         states=states,
         num_set_aside=count_set_aside(connection, sweep.name),
@@ -117,6 +118,7 @@ def _status(connection: Connection, sweep: SweepRow) -> SweepStatus:
         cost_if_alone_seconds=costs["cost_if_alone_seconds"] or 0.0,
         steps_paid=costs["steps_paid"] or 0,
         steps_if_alone=costs["steps_if_alone"] or 0,
+        **_costs_unshared(connection, sweep.name),
         **(_costs_of_lower_rungs(connection, sweep.name) if _has_rungs(sweep) else {}),
         steps_to_end=_steps_to_end(connection, sweep, if_alone=costs["steps_if_alone"] or 0),
         num_stages_made=made,
@@ -151,6 +153,28 @@ def _costs(connection: Connection, sweep: str) -> RowMapping:
     return connection.execute(select(*sums).where(trials.sweep == sweep)).mappings().one()
 
 
+def _costs_unshared(connection: Connection, sweep: str) -> dict[str, Any]:
+    """Return steps and seconds had no trial reused a stage of another: with its lower rungs, and what it lost.
+
+    A trial would have paid for its whole lineage and for the stages of its lower rungs, and at least for what it made:
+    a trial that has no result yet, or was started again, has made stages that are not in its lineage.
+    """
+    trials, lower = schema.trials.c, _stages_of_lower_rungs(sweep).subquery()
+    of_trial = select(lower.c.trial, *(func.sum(lower.c[name]).label(name) for name in ("steps", "seconds")))
+    sums = of_trial.group_by(lower.c.trial).subquery()
+
+    def total(paid: ColumnElement[Any], alone: ColumnElement[Any], of_lower: ColumnElement[Any]) -> ColumnElement[Any]:
+        unshared = alone + func.coalesce(of_lower, 0)
+        return func.sum(case((unshared > paid, unshared), else_=paid))
+
+    steps = total(trials.steps_paid, trials.steps_if_alone, sums.c.steps)
+    seconds = total(trials.cost_paid_seconds, trials.cost_if_alone_seconds, sums.c.seconds)
+    joined = schema.trials.outerjoin(sums, sums.c.trial == trials.number)
+    found = connection.execute(select(steps, seconds).select_from(joined).where(trials.sweep == sweep)).one()
+    # PostgreSQL sums whole numbers as decimals.
+    return {"steps_unshared": int(found[0] or 0), "seconds_unshared": float(found[1] or 0.0)}
+
+
 def _has_rungs(sweep: SweepRow) -> bool:
     return sweep.rungs.num != 1
 
@@ -160,20 +184,27 @@ def _costs_of_lower_rungs(connection: Connection, sweep: str, *, trial: int | No
 
     A trunk is not among them: the next rung continues it, so its steps are those of the next rung too.
     """
+    query = _stages_of_lower_rungs(sweep, trial=trial, only_made=True).subquery()
+    steps, seconds = connection.execute(select(func.sum(query.c.steps), func.sum(query.c.seconds))).one()
+    return {"steps_of_lower_rungs": steps or 0, "seconds_of_lower_rungs": seconds or 0.0}
+
+
+def _stages_of_lower_rungs(
+    sweep: str, *, trial: int | None = None, only_made: bool = False
+) -> Select[Any, Any, Any, Any]:
+    """Return the query of trial, key, steps and seconds of the stages that only a trial's lower rungs used."""
     stages, trials = schema.stages, schema.trials.c
     higher = stages.alias()
     is_used = (higher.c.sweep == sweep, higher.c.trial == stages.c.trial, higher.c.key == stages.c.key)
     used = select(higher.c.key).where(*is_used, higher.c.rung == trials.rung).correlate(stages, schema.trials).exists()
-    made = (stages.c.sweep == sweep, stages.c.reused.is_(False), stages.c.is_trunk.is_(False))
-    query = (
+    wanted = [stages.c.sweep == sweep, stages.c.is_trunk.is_(False)]
+    wanted += [stages.c.reused.is_(False)] * only_made + ([] if trial is None else [trials.number == trial])
+    return (
         select(stages.c.trial, stages.c.key, stages.c.steps, stages.c.seconds)
         .join(schema.trials, (trials.sweep == stages.c.sweep) & (trials.number == stages.c.trial))
-        .where(*made, stages.c.rung < trials.rung, ~used, *([] if trial is None else [trials.number == trial]))
+        .where(*wanted, stages.c.rung < trials.rung, ~used)
         .distinct()
-        .subquery()
     )
-    steps, seconds = connection.execute(select(func.sum(query.c.steps), func.sum(query.c.seconds))).one()
-    return {"steps_of_lower_rungs": steps or 0, "seconds_of_lower_rungs": seconds or 0.0}
 
 
 def _steps_to_end(connection: Connection, sweep: SweepRow, *, if_alone: int) -> int:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from pydantic import Field, JsonValue
 
-from spaces.objectives import BENCHMARKS, goals_of, with_meaning
+from spaces.objectives import BENCHMARKS, Languages, goals_of, meaning_of, scored_languages
 from trainables.config import FrozenModel, RungsConfig, TrialConfig
-from trainables.errors import ConfigError
+from trainables.errors import ConfigError, InputError
 from trainables.evaluation.benchmarks import benchmark_average, lacking_tasks
 from trainables.ranks.micro_batches import MemoryKind
 from trainables.results import Family, StageRun, TrialResult
@@ -79,7 +80,21 @@ class SweepRow:
     @property
     def objective_with_meaning(self) -> str:
         """The first objective, followed by its meaning where the name does not say it."""
-        return with_meaning(self.objective)
+        meaning = self.meaning_of(self.objective)
+        return f"{self.objective} ({meaning})" if meaning else self.objective
+
+    def meaning_of(self, goal: str) -> str:
+        """Return what a score of its trials is, in words; empty where the name says it (`spaces.objectives`)."""
+        return meaning_of(goal, scored=self._scored_languages) if goal in BENCHMARKS else ""
+
+    @property
+    def _scored_languages(self) -> Languages:
+        from spaces.fixed_trial import plain_fields
+
+        trial = self.spec.get("trial")
+        with contextlib.suppress(InputError):  # an older version's field that this one does not know
+            return scored_languages(plain_fields(trial)) if isinstance(trial, dict) else {}
+        return {}
 
     @property
     def own_tasks(self) -> JsonObject:

@@ -19,6 +19,7 @@ from search.report.paper_tables import PaperTable, markdown_table
 from search.report.run_statistics import chance_to_beat, expected_best, numbers_of_trials
 from spaces.objectives import SCORES
 from trainables.data.sources.locator import MINIATURE
+from trainables.number_words import number_of
 
 START = "# Checklist"
 """How the file begins."""
@@ -114,9 +115,10 @@ def _given(value: object) -> object:
 def _compute(contents: Contents) -> Part:
     status = contents.status
     engines = {_flow(_section(trial.config, "engine")) for trial in contents.listed}
+    paid, alone = number_of(status.steps_paid, "optimiser step"), number_of(status.steps_unshared, "step")
     lines = [
-        f"- Paid: {status.cost_paid_seconds / 3600:.2f} hours and {status.steps_paid} optimiser steps, with scoring",
-        f"- Without shared stages: {status.cost_if_alone_seconds / 3600:.2f} hours and {status.steps_if_alone} steps",
+        f"- Paid: {status.cost_paid_seconds / 3600:.2f} hours and {paid}, with scoring",
+        f"- Without shared stages: {status.seconds_unshared / 3600:.2f} hours and {alone}",
         *(f"- Engine of a trial: `{engine}`" for engine in sorted(engines)),
         "- Add the model of the devices: the record does not have it",
     ]

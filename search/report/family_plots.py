@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from search.compare.comparison_result import MEAN, Comparison, GroupComparison
 from search.report.contents import FinishedTrial
 from search.report.svg import NARROW, WIDE, Canvas, Plot, Scale, spread
+from trainables.number_words import number_of
 
 _LEFT, _ROW = 8, 38
 _HEADINGS = ("group", "trials", "seeds", "mean %", "effect", "low", "high", "adjusted p", "verdict")
@@ -85,7 +86,7 @@ def _words(group: GroupComparison) -> str:
     effect = "" if group.effect is None else f", effect {group.effect:+.2f} points"
     if group.low is not None and group.high is not None:
         effect += f" [{group.low:+.2f}, {group.high:+.2f}]"
-    seeds = f"{group.num_trials} trials of {group.num_intermediate_seeds} seeds"
+    seeds = f"{number_of(group.num_trials, 'trial')} of {number_of(group.num_intermediate_seeds, 'seed')}"
     return f"{group.group}: {group.verdict}{effect}; mean {100 * group.mean:.2f} %, {seeds}"
 
 

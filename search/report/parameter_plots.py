@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from search.report.contents import FinishedTrial
 from search.report.svg import NARROW, WIDE, Canvas, Plot, Scale, number, spread, spread_log
+from trainables.number_words import number_of
 
 MIN_TRIALS = 8
 """With fewer trials, the share of a parameter cannot be distinguished from chance."""
@@ -84,7 +85,7 @@ def plot_importance(trials: Sequence[FinishedTrial]) -> Plot | None:
         percent = 100 * importance.share
         canvas.bar(scale, y=y, label=_short(importance.parameter, most=55), ends=[percent], kinds=["bar"])
         canvas.text(scale(percent) + 6, y + 29, f"{percent:.0f}", kind="value")
-        words = f"{importance.parameter}: {percent:.1f} % of the variance, {importance.num_trials} trials"
+        words = f"{importance.parameter}: {percent:.1f} % of the variance, {number_of(importance.num_trials, 'trial')}"
         canvas.area(0, y, size=(NARROW, _ROW), text=words)
     return Plot(
         name="importance",

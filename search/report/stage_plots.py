@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from search.record import StageRow
 from search.report.svg import NARROW, Canvas, Plot, Scale
+from trainables.number_words import number_of
 
 MAX_SHOWN = 14
 """The most stages in the plot; the table below it has all of them."""
@@ -83,8 +84,8 @@ def plot_stages(stages: Sequence[StageRow], *, families: dict[int, str]) -> Plot
     title = "Stage tree"
     caption = (
         "The dark part of a bar is the time that a stage took, the light part is the time that other trials saved by "
-        f"using it. Stages that started from a stage are below it. {num_unshared} more stages belong to one trial "
-        f"each. All stages took {paid:.0f} s of training and scoring; sharing saved {saved:.0f} s of training."
+        f"using it. Stages that started from a stage are below it. Not shown: {number_of(num_unshared, 'stage')} of a "
+        f"single trial. All stages took {paid:.0f} s of training and scoring; sharing saved {saved:.0f} s of training."
     )
     drawn = nodes[:MAX_SHOWN]
     if len(drawn) < len(nodes):
@@ -132,7 +133,7 @@ def _draw(nodes: Sequence[tuple[Node, int]], *, families: dict[int, str]) -> Can
         label = "- " * depth + f"{node.made.phase} {node.made.key[:6]}, {families.get(node.made.trial, '-')}, {trials}"
         ends = [node.seconds, node.seconds + max(0.0, node.saved)]
         canvas.bar(scale, y=4.0 + _ROW * index, label=label, ends=ends, kinds=["bar", "saved"])
-        words = f"{label}: {node.steps} steps in {node.seconds:.1f} s, made by trial {node.made.trial}"
+        words = f"{label}: {number_of(node.steps, 'step')} in {node.seconds:.1f} s, made by trial {node.made.trial}"
         if node.saved:
             words += f"; sharing saved {node.saved:.1f} s"
         canvas.area(0, 4.0 + _ROW * index, size=(NARROW, _ROW), text=words, only=f"trial={node.made.trial}")

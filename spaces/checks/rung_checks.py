@@ -2,47 +2,88 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from spaces.space.binder import BoundTrial, bind_with_origins, origin_of
 from spaces.space.enumeration import first_assignments
 from spaces.space.tree import Space
 from trainables.config import PhaseConfig, RungsConfig
 from trainables.errors import ConfigError
-from trainables.plan.schedule import warmup_length
+from trainables.plan.schedule import stop_step, warmup_length
+
+_Growing = tuple[str, PhaseConfig, PhaseConfig]
+"""Field of a phase that grows, the phase at its full length, and the phase at the lowest rung."""
 
 
 def check_rungs(rungs: RungsConfig, *, space: Space) -> None:
-    """Check that every rung differs from the one below in some family, and that no warm-up is longer than a rung.
+    """Check that every rung differs from the one below in some family, and that phases fit into the lowest rung.
 
     Args:
         rungs: The sweep's rungs.
         space: Its space; each family is checked with its defaults.
 
     Raises:
-        ConfigError: A rung has no effect, or cannot be continued by the next.
+        ConfigError: A rung has no effect, a phase has too few steps for it, or the next rung cannot continue it.
     """
     if rungs.num == 1:
         return
     trials = [bind_with_origins(space, assignment) for assignment in first_assignments(space)]
     for phase in rungs.grow:
-        having = [trial for trial in trials if getattr(trial.config, phase) is not None]
-        if not having:
+        if all(getattr(trial.config, phase) is None for trial in trials):
             rule = f"no trial has a phase {phase!r}, so all rungs would be equal"
             raise ConfigError("rungs.grow", f"{phase!r} has no effect: {rule}; name a phase that the trials have")
-        for trial in having:
-            _check_growing(trial, phase=phase, rungs=rungs)
+    for trial in trials:
+        for growing in _growing_phases(trial, rungs=rungs):
+            _check_growing(growing, trial=trial, rungs=rungs)
 
 
-def _check_growing(trial: BoundTrial, *, phase: str, rungs: RungsConfig) -> None:
-    work: PhaseConfig = getattr(trial.config, phase)
-    shortest: PhaseConfig = getattr(rungs.at(0, config=trial.config), phase)
+def _growing_phases(trial: BoundTrial, *, rungs: RungsConfig) -> Iterator[_Growing]:
+    """Yield the phases of a trial that grow: its own, the parts of a merge, and those of further targets."""
+    lowest = rungs.at(0, config=trial.config)
+    for phase in rungs.grow:
+        work: PhaseConfig | None = getattr(trial.config, phase)
+        if work is not None:
+            yield from _with_parts(phase, work, getattr(lowest, phase))
+    if "target" not in rungs.grow:
+        return
+    for name, shorter in lowest.further.items():
+        for work, shortest in zip(trial.config.further[name].target, shorter.target, strict=True):
+            yield f"further.{name}.target", work, shortest
+
+
+def _with_parts(phase: str, work: PhaseConfig, shortest: PhaseConfig) -> Iterator[_Growing]:
+    if work.merge is None:
+        yield phase, work, shortest
+        return
+    for name in work.mixture:
+        field = f"{phase}.merge.parts.{name}" if "steps" in work.merge.parts.get(name, {}) else phase
+        yield field, work.part(name), shortest.part(name)
+
+
+def _check_growing(growing: _Growing, *, trial: BoundTrial, rungs: RungsConfig) -> None:
+    field, work, shortest = growing
     if work.steps is None or shortest.steps is None:
         return
-    field = origin_of(f"{phase}.steps", origins=trial.origins)
     if work.steps < rungs.eta**rungs.last:
+        place = origin_of(f"{field}.steps", origins=trial.origins)
         least = f"a phase that grows over {rungs.num} rungs of eta {rungs.eta} needs at least {rungs.eta**rungs.last}"
-        raise ConfigError(field, f"{work.steps} steps are too few: {least}; raise it, or use fewer rungs")
+        raise ConfigError(place, f"{work.steps} steps are too few: {least}; raise it, or use fewer rungs")
     warmup = work.schedule.warmup_steps or 0
+    lowest = f"rung 0 has {shortest.steps} of {work.steps} steps"
     if warmup_length(work.schedule, num_steps=shortest.steps) < warmup:
-        field = origin_of(f"{phase}.schedule.warmup_steps", origins=trial.origins)
-        rule = f"rung 0 has {shortest.steps} of {work.steps} steps, and the warm-up must fit into the lowest rung"
-        raise ConfigError(field, f"{warmup} is too long: {rule}; set it to {shortest.steps // 2} or less")
+        place = origin_of(f"{field}.schedule.warmup_steps", origins=trial.origins)
+        rule = f"{lowest}, and the warm-up must fit into the lowest rung"
+        raise ConfigError(place, f"{warmup} is too long: {rule}; set it to {shortest.steps // 2} or less")
+    if not _has_distinct_checkpoints(shortest, num_steps=shortest.steps):
+        place = origin_of(f"{field}.average.last", origins=trial.origins)
+        rule = f"{lowest}, too few for as many checkpoints as the average has"
+        raise ConfigError(
+            place, f"does not fit the lowest rung: {rule}; lower it, train more steps, or use fewer rungs"
+        )
+
+
+def _has_distinct_checkpoints(work: PhaseConfig, *, num_steps: int) -> bool:
+    """Return whether the checkpoints of an average are at different steps, inside of the phase."""
+    shares = work.average.shares_before_end if work.average is not None else ()
+    stops = [0, *(stop_step(share, num_steps=num_steps) for share in shares), num_steps]
+    return len(set(stops)) == len(stops)

@@ -196,4 +196,4 @@ def test_a_trial_over_two_hosts_reads_what_one_of_them_downloads(place: Place) -
     )
 
     assert ended.returncode == 0, ended.stderr
-    assert "1 of 1 trials done, 0 failed" in ended.stdout
+    assert "1 of 1 trial done, 0 failed" in ended.stdout

@@ -287,7 +287,7 @@ def test_spans_are_read_as_conlleval_reads_them(tags: list[str], spans: list[tup
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ({"tokens": [["a", "b"]], "tags": [[0]]}, "has 2 words and 1 tags"),
+        ({"tokens": [["a", "b"]], "tags": [[0]]}, "has 2 words and 1 tag"),
         ({"tokens": [["a"]], "tags": [[7]]}, "tag 7, which is not a class number from 0 to 2"),
         ({"tokens": [["a", 3]], "tags": [[0, 0]]}, "'tokens' holds 3 in row 0"),
     ],

@@ -72,6 +72,6 @@ def test_an_installed_wheel_searches_the_demo_from_an_empty_folder(wheel: Path, 
     where = subprocess.run([sys.executable, "-c", place], cwd=empty, env=environment, capture_output=True, check=True)
     assert where.stdout.decode().count(str(installed)) == 3
     shorter = [word for field, value in SHORT.items() for word in ("--set", f"{field}={value}")]
-    assert "1 of 1 trials done, 0 failed" in xstilts("search", "demo", "--trials", "1", *shorter)
+    assert "1 of 1 trial done, 0 failed" in xstilts("search", "demo", "--trials", "1", *shorter)
     assert "Wrote demo.html" in xstilts("report", "demo")
     assert {path.name for path in empty.iterdir()} == {"xstilts-home", "demo.html"}

@@ -262,7 +262,7 @@ def test_the_stage_tree_has_every_beginning_and_what_was_saved() -> None:
 
     assert plot is not None
     assert [(row[0], row[5], row[6]) for row in plot.rows] == [("aa", "3", "20.0"), ("- cc", "2", "5.0")]
-    assert "2 more stages belong to one trial each" in plot.caption
+    assert "Not shown: 2 stages of a single trial" in plot.caption
     assert "took 25 s" in plot.caption
     assert "saved 25 s" in plot.caption
 

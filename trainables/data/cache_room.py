@@ -23,6 +23,9 @@ GIB = 1 << 30
 MAX_SHARE_OF_FREE = 0.5
 """Largest share of a disk's free space that a new folder can take."""
 
+PREFIX = "prefix"
+"""The kind of cached folders whose space is bounded: vectors above frozen layers."""
+
 _ROOM = "room.lock"
 
 
@@ -46,6 +49,20 @@ def using(folder: Path) -> IO[str]:
 def note_use(folder: Path) -> None:
     """Make a folder the most recently used one."""
     os.utime(folder)
+
+
+def remove_unused(kind: Path) -> int:
+    """Remove all folders that no process uses or writes, and return the bytes that this freed.
+
+    Each can be made again.
+
+    Args:
+        kind: `<cache>/<kind>`; it can be missing.
+
+    Raises:
+        OSError: The disk cannot be written.
+    """
+    return _remove_unfinished(kind) + sum(_remove_unless_used(folder) for folder in _folders(kind))
 
 
 @contextmanager
@@ -77,17 +94,24 @@ def room_for(num_bytes: int, *, part: Path, folder: Path, max_bytes: int) -> Gen
         yield
 
 
-def _remove_unfinished(kind: Path, *, part: Path, key: str) -> None:
-    """Remove what processes that have ended left; this process has the lock of `key`, and writes `part`."""
+def _remove_unfinished(kind: Path, *, part: Path | None = None, key: str = "") -> int:
+    """Remove what processes that have ended left, and return its bytes.
+
+    Args:
+        kind: `<cache>/<kind>`.
+        part: What this process writes; None where it writes nothing.
+        key: The folder whose lock this process has.
+    """
+    num_bytes = 0
     for found in kind.glob(".*.part"):
-        other = found.name.split(".")[1]
-        if other == key:
-            if found.name != part.name:
-                shutil.rmtree(found, ignore_errors=True)
+        if part is not None and found.name == part.name:
             continue
+        other = found.name.split(".")[1]
         with (kind / f"{other}.lock").open("a+") as lock:
-            if take_lock(lock.fileno()):
+            if other == key or take_lock(lock.fileno()):
+                num_bytes += _size(found)
                 shutil.rmtree(found, ignore_errors=True)
+    return num_bytes
 
 
 def _remove_oldest(kind: Path, *, excess: int, max_bytes: int) -> None:
@@ -99,18 +123,23 @@ def _remove_oldest(kind: Path, *, excess: int, max_bytes: int) -> None:
     for folder in sorted(_folders(kind), key=_last_use):
         if excess <= 0:
             return
-        with folder.with_suffix(".use").open("a+") as use:
-            if take_lock(use.fileno()):
-                excess -= _size(folder)
-                # Renamed first: a kill then leaves no half of a folder that looks whole.
-                leaving = folder.with_name(
-                    f".{folder.name}.{uuid.uuid4().hex[:8]}.part"
-                )  # a kill leaves no half of a whole folder
-                folder.rename(leaving)
-                shutil.rmtree(leaving, ignore_errors=True)
+        excess -= _remove_unless_used(folder)
     if excess > 0:
         msg = f"running trials use the {max_bytes / GIB:.3g} GiB that engine.prefix_cache_gib allows; raise it"
         raise NoRoomError(msg)
+
+
+def _remove_unless_used(folder: Path) -> int:
+    """Remove a folder unless a process uses it; return the bytes that this freed."""
+    with folder.with_suffix(".use").open("a+") as use:
+        if not take_lock(use.fileno()) or not folder.is_dir():
+            return 0
+        num_bytes = _size(folder)
+        # Renamed first: a kill then leaves no half of a folder that looks whole.
+        leaving = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
+        folder.rename(leaving)
+        shutil.rmtree(leaving, ignore_errors=True)
+        return num_bytes
 
 
 def _folders(kind: Path) -> list[Path]:

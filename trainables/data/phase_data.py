@@ -13,6 +13,7 @@ from trainables.data.encoded_split import EncodedRequest, EncodedTask, open_enco
 from trainables.data.language_copies import chained
 from trainables.data.shuffled_splits import with_shuffled_images, with_shuffled_labels
 from trainables.errors import TaskDataError
+from trainables.number_words import number_of
 from trainables.tasks.controls import base_of
 
 
@@ -36,7 +37,8 @@ def open_task(request: EncodedRequest, *, languages: Sequence[str]) -> EncodedTa
     if control.kind != "shuffled" or request.split != "train":
         return task
     if len(task) <= 1:
-        msg = f"cannot permute task {spec.name!r}: it has {len(task)} examples, but at least 2 are needed; use more"
+        size = number_of(len(task), "example")
+        msg = f"cannot permute task {spec.name!r}: it has {size}, but at least 2 are needed; use more"
         raise TaskDataError(msg)
     permuted = with_shuffled_images if spec.has_images else with_shuffled_labels
     return permuted(task, seed=control.seed)

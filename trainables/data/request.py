@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainables.config.frozen import content_key
+from trainables.file_hashes import file_hash
 from trainables.tasks.spec import TaskSpec
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def tokenizer_fingerprint(folder: Path) -> str:
     for name in TOKENIZER_FILES:
         path = folder / name
         if path.is_file():
-            digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+            digest.update(f"{name}\0{file_hash(path)}\n".encode())
     return digest.hexdigest()
 
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from statistics import fmean
 from types import MappingProxyType
 
-from trainables.config.literature import GROUPS
+from trainables.config.literature import GROUPS, LITERATURE
 
 Evaluations = Mapping[str, Mapping[str, Mapping[str, float]]]
 """Task -> metric -> language -> score (0..1)."""
@@ -81,6 +81,33 @@ def benchmark_average(evaluations: Evaluations, *, benchmark: str) -> float | No
 def lacking_tasks(scored: Collection[str], *, benchmark: str) -> tuple[str, ...]:
     """Return the tasks of a benchmark that are not among those that a trial is scored on, in the benchmark's order."""
     return tuple(name for name in GROUPS[benchmark] if name not in scored)
+
+
+def fewer_languages(scored: Mapping[str, Collection[str]], *, benchmark: str) -> dict[str, tuple[int, int]]:
+    """Return the tasks of a benchmark that are scored in fewer languages than the benchmark has, in its order.
+
+    Args:
+        scored: Task -> languages that it is scored in; a task that is not here has all of them.
+        benchmark: `xtreme` or `xtreme_r`.
+
+    Returns:
+        Task -> number of its languages in the benchmark that are scored, and number of all of them.
+    """
+    found = {name: _numbers_of_languages(name, scored[name]) for name in GROUPS[benchmark] if name in scored}
+    return {name: (num, of) for name, (num, of) in found.items() if num < of}
+
+
+def subset_words(fewer: Mapping[str, tuple[int, int]]) -> str:
+    """Return what to add to the name of an average over fewer languages (`fewer_languages`); empty over all of them."""
+    if not fewer:
+        return ""
+    counts = ", ".join(f"{name} {num} of {of}" for name, (num, of) in fewer.items())
+    return f"over a subset of its languages: {counts}"
+
+
+def _numbers_of_languages(task: str, scored: Collection[str]) -> tuple[int, int]:
+    languages = LITERATURE[task].languages
+    return sum(language in scored for language in languages), len(languages)
 
 
 def _reported(task: str, *, measured: Collection[str]) -> Sequence[str]:

@@ -17,6 +17,7 @@ from pydantic import Field
 from trainables.config import EngineConfig
 from trainables.config.frozen import FrozenModel
 from trainables.errors import ConfigError, near_matches
+from trainables.number_words import number_of
 from trainables.ranks.gpu_memory import gigabytes_of
 
 REHEARSAL = "XSTILTS_REHEARSE_ON_CPU"
@@ -162,11 +163,6 @@ def threads_on(host: HostResources, *, devices: RankDevices) -> int:
     return max(1, int(host.cpus) // max(1, _ranks_by_gpus(host, share=devices.gpus_per_rank)))
 
 
-def number_of(number: float, noun: str) -> str:
-    """Return a number with its noun: `1 GPU`, `4 GPUs`."""
-    return f"{number:g} {noun}{'' if number == 1 else 's'}"
-
-
 def _ranks_by_gpus(host: HostResources, *, share: float) -> int:
     """Return how many ranks a host's GPUs hold: a rank's share is of one GPU, never of parts of two."""
     if 0 < share < 1:
@@ -235,8 +231,9 @@ def _check_enough_gpus(
     if by_gpus < needed:
         each = "" if share == 1 else f", each of {share:g} of a GPU"
         of_type = f"{engine.accelerator_type} " if engine.accelerator_type else ""
+        gpus = number_of(_num_gpus(suitable), f"{of_type}GPU", form="g")
         message = (
-            f"a trial needs {number_of(needed, 'rank')}{each}, and {number_of(_num_gpus(suitable), of_type + 'GPU')} "
+            f"a trial needs {number_of(needed, 'rank')}{each}, and {gpus} "
             f"with room for {by_gpus} {'is' if _num_gpus(suitable) == 1 else 'are'} counted; lower "
             "engine.num_workers, add GPUs, or write `device: cpu`"
         )

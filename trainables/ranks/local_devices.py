@@ -16,7 +16,8 @@ import psutil
 
 from trainables.config import EngineConfig
 from trainables.errors import ConfigError
-from trainables.ranks.devices import REHEARSAL, HostResources, RankDevices, number_of, settle_devices
+from trainables.number_words import number_of
+from trainables.ranks.devices import REHEARSAL, HostResources, RankDevices, settle_devices
 
 _HIDDEN = {"", "-1", "NoDevFiles"}
 """Values of CUDA_VISIBLE_DEVICES that hide every GPU on the user's request."""
@@ -99,7 +100,7 @@ def refuse_unusable(engine: EngineConfig, *, counted: float, found: FoundGpus) -
     if engine.device == "cpu" or found.num_in_torch >= max(counted, min(1, found.num_in_kernel)):
         return
     there = (
-        f"Ray counts {number_of(counted, 'GPU')} here"
+        f"Ray counts {number_of(counted, 'GPU', form='g')} here"
         if counted
         else f"this machine shows {number_of(found.num_in_kernel, 'NVIDIA GPU')}"
     )

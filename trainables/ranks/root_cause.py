@@ -7,13 +7,17 @@ rank that reports nothing in this time hangs in a collective that will never com
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
+from trainables.errors import StoppedError
 from trainables.failure_causes import RULES
 from trainables.failures import exit_within, failure_rule
 from trainables.monitoring.watchdog import Watch, Watcher
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -26,7 +30,11 @@ def root_cause(errors: Iterable[Exception]) -> Exception:
     """Return the error that caused the others; of equal ones the first.
 
     The order (`failure_causes.RULES`): a process that ended, a device that failed, memory that ran out, any other error
-    of a rank itself, a rank that cannot reach another one.
+    of a rank itself whose reason is known, such as wrong input, an error without a known reason, which can follow from
+    what another rank did not do, a rank that cannot reach another one.
+
+    Args:
+        errors: The errors, in the order in which they were reported.
     """
     return min(errors, key=lambda error: failure_rule(error).rank_order)
 
@@ -95,9 +103,18 @@ class Gathering(Generic[T]):
     def raise_cause(self) -> None:
         """Raise the error that caused the others; return if no rank failed.
 
+        The log has the errors of the other ranks, and so have the notes of the one that is raised.
+
         Raises:
             InputError: Data or checkpoint do not fit.
             RunError: A rank failed.
         """
-        if self._errors:
-            raise root_cause(error for _, error in sorted(self._errors.items()))
+        if not self._errors:
+            return
+        cause = root_cause(self._errors.values())
+        for rank, error in sorted(self._errors.items()):
+            if error is not cause and not isinstance(error, StoppedError):
+                note = f"rank {rank}: {type(error).__name__}: {error}"
+                log.warning("%s", note)
+                cause.add_note(note)
+        raise cause

@@ -34,6 +34,7 @@ def check_task(spec: TaskSpec) -> None:
     if spec.name in RESERVED_NAMES:
         raise ConfigError("name", f"{spec.name!r} is a subcommand of `xstilts tasks`; choose another name")
     _check_columns(spec, form=form)
+    _check_join(spec)
     _check_labels(spec, form=form)
     _check_splits(spec)
     _check_languages(spec)
@@ -56,6 +57,13 @@ def _check_columns(spec: TaskSpec, *, form: Format) -> None:
     if missing:
         message = f"{missing[0]!r} is missing; kind {spec.kind} needs {', '.join(form.required)}; add it"
         raise ConfigError("columns", message)
+
+
+def _check_join(spec: TaskSpec) -> None:
+    join = spec.source.join if isinstance(spec.source, HubSource) else None
+    if join is not None and set(join.columns).isdisjoint(spec.source_columns):
+        rule = f"no column of the task is one of {', '.join(join.columns)}, so {join.config!r} would not be read"
+        raise ConfigError("source.join.columns", f"have no effect: {rule}; name one under `columns`, or remove join")
 
 
 def _check_column(spec: TaskSpec, *, column: str, named: str | tuple[str, ...], content: str) -> None:

@@ -16,6 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from trainables.errors import TaskDataError, UnavailableError
+from trainables.file_hashes import file_hash
 from trainables.names import folder_of_variable
 from trainables.tasks.spec import CorpusSource, TaskSpec
 
@@ -80,7 +81,7 @@ def corpus_fingerprint(spec: TaskSpec) -> str:
     digest = hashlib.sha256()
     for split in ("train", "validation"):
         for path in _files(spec, split=split):
-            digest.update(f"{split}\0{path.name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+            digest.update(f"{split}\0{path.name}\0{file_hash(path)}\n".encode())
     return digest.hexdigest()
 
 

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from trainables.config.frozen import content_key
 from trainables.data.batch_plan import length_batches
-from trainables.data.cache_room import note_use, room_for, using
+from trainables.data.cache_room import PREFIX, note_use, room_for, using
 from trainables.data.made_once import making_once
 from trainables.data.prefix_file import DTYPES, STARTS, VECTORS, PrefixVectors
 from trainables.data.sealed_cache import is_whole
@@ -125,7 +125,7 @@ class PrefixMaker:
                 "computed_by": self._computed_by(),
             }
         )
-        return self.cache / "prefix" / key
+        return self.cache / PREFIX / key
 
     def vectors(self, texts: SplitTexts, numbers: NDArray[np.integer]) -> Tensor:
         """Return the vectors of some texts, B x T x D, on the device."""

@@ -96,6 +96,11 @@ def _result(done: Sequence[StageOutcome], *, provenance: Provenance) -> TrialRes
         paces={
             outcome.stage.key: found for outcome in done if not outcome.reused and (found := outcome.stored.facts.paces)
         },
+        starts={
+            outcome.stage.key: seconds
+            for outcome in done
+            if not outcome.reused and (seconds := outcome.stored.facts.start_seconds)
+        },
         trained={outcome.stage.phase: outcome.stored.facts.tasks for outcome in trained if not outcome.stage.further},
         # A stage of an older version has only its task's own metric.
         evaluations={

@@ -235,13 +235,14 @@ def print_trials(
     """
     from search.cli.output import print_languages, print_table, print_wrapped
     from search.query import BestOfFamily
-    from spaces.objectives import BENCHMARKS, meaning_of
+    from spaces.objectives import BENCHMARKS, meaning_of, scored_languages
 
     first = trials[0]
     of_own_task = describe_score(first.config)
     if first.metric in BENCHMARKS:
         click.echo(f"{title or f'Best of {first.sweep} by {first.metric}'}, in %:")
-        print_wrapped(f"{first.metric}: {meaning_of(first.metric)}; en, lowest: {of_own_task}")
+        meaning = meaning_of(first.metric, scored=scored_languages(first.config))
+        print_wrapped(f"{first.metric}: {meaning}; en, lowest: {of_own_task}")
     else:
         click.echo(f"{title or f'Best of {first.sweep} by {first.metric}'}: {of_own_task} in %")
     families = [trial for trial in trials if isinstance(trial, BestOfFamily)]

@@ -135,13 +135,12 @@ def print_comparison(found: Comparison, *, split: str = "dev") -> None:
     from search.cli.output import print_table, print_wrapped
     from search.compare.comparison_result import MEAN
     from search.compare.inconclusive_reasons import reasons
-    from spaces.objectives import meaning_of
 
     protocol = found.protocol
     level = f"{100 * (1 - protocol.alpha):.3g} %"
     click.echo(f"{found.sweep} by {protocol.by}, {protocol.metric} {split} score, against {protocol.baseline}")
-    if meaning := meaning_of(protocol.metric):
-        print_wrapped(f"{protocol.metric}: {meaning}")
+    if found.metric_meaning:
+        print_wrapped(f"{protocol.metric}: {found.metric_meaning}")
     click.echo(f"Effects in points with {level} intervals, p by Holm; margin {protocol.margin:g}:\n")
     print_table(_table(found))
     print_wrapped(f"mean: {MEAN}; `xstilts best` and SQL have means over trials")

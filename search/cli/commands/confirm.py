@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from search.cli.options import FiniteNumber, WholeNumber, json_option, record_option, store_option, take_over_option
+from trainables.number_words import number_of
 
 
 @click.command
@@ -74,7 +75,7 @@ def confirm(name: str, top: int, seeds: int, margin: float, as_json: bool, **cho
     if as_json:
         print_json(found)
         return
-    click.echo(f"Dev, {found.seeds} fresh seeds of each configuration:")
+    click.echo(f"Dev, {number_of(found.seeds, 'fresh seed')} of each configuration:")
     print_comparison(found.dev)
     if found.test is None:
         print_next(f"xstilts confirm {name} --top {top} --seeds {seeds}", what="also scores the test split, once")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from search.cli.options import WholeNumber, json_option, record_option, store_option
+from trainables.number_words import number_of
 
 if TYPE_CHECKING:
     from search.publication.licences import TaskLicence
@@ -124,7 +125,7 @@ def _print_files(name: str, *, counts: Mapping[str, int], files: Mapping[str, Pa
         print_json({"sweep": name, "files": written})
         return
     for kind, count in counts.items():
-        click.echo(f"Wrote {count} trials of {name} to {files[kind]} ({kind})")
+        click.echo(f"Wrote {number_of(count, 'trial')} of {name} to {files[kind]} ({kind})")
     if "optuna" in files:
         print_next(f"optuna-dashboard sqlite:///{files['optuna']}", what="show it; pip install optuna-dashboard")
     elif "tensorboard" in files:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from search.cli.options import WholeNumber, json_option, record_option, store_option
+from trainables.number_words import number_of
 
 
 @click.command
@@ -35,4 +36,4 @@ def predictions(name: str, trial: int, folder: Path, as_json: bool, **places: st
         written = [str(path.absolute()) for path in files]
         print_json({"sweep": name, "trial": trial, "folder": str(folder.absolute()), "files": written})
         return
-    click.echo(f"Wrote {len(files)} files of trial {trial} of {name} to {folder}")
+    click.echo(f"Wrote {number_of(len(files), 'file')} of trial {trial} of {name} to {folder}")

@@ -20,6 +20,7 @@ from search.cli.options import (
     take_over_option,
     trials_option,
 )
+from trainables.number_words import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -169,7 +170,7 @@ class _SimulationProgress:
 
 def _simulated_trials(forecast: Forecast) -> str:
     if not forecast.left_out:
-        return f"{forecast.trials} trial{'' if forecast.trials == 1 else 's'}"
+        return f"{number_of(forecast.trials, 'trial')}"
     return f"the first {forecast.trials:,} of {forecast.trials + forecast.left_out:,} trials"
 
 
@@ -197,6 +198,9 @@ def _forecast_lines(forecast: Forecast, *, place: Placement) -> list[str]:
     else:
         lines.append(f"  device hours    {_range(hours, '{:.2f}'.format)}")
         lines.append(f"  without sharing {_range(forecast.device_hours_if_alone, '{:.2f}'.format)} device hours")
+        lines.append(f"  hours from      {forecast.hours_from}")
+        if names := forecast.tasks_not_timed:
+            lines.append(f"  not timed yet   {', '.join(names)}: as long as the mean of the other tasks")
     return lines
 
 
@@ -221,7 +225,9 @@ def _print_outcome(name: str, home: Home, *, as_json: bool) -> None:
         top = best(opened, sweep=name, top=NUM_SHOWN)
         families = best_of_families(opened, sweep=name)
     num_failed = found.states.get("failed", 0)
-    click.echo(f"Sweep {name}: {found.num_done} of {found.planned_trials} trials done, {num_failed} failed.\n")
+    click.echo(
+        f"Sweep {name}: {found.num_done} of {number_of(found.planned_trials, 'trial')} done, {num_failed} failed.\n"
+    )
     print_trials(top)
     _print_baselines(top)
     click.echo()
@@ -237,8 +243,9 @@ def _print_saving(found: SweepStatus) -> None:
         return
     as_trials = num * found.steps_paid / found.steps_to_end
     click.echo(
-        f"\nSteps: {found.steps_paid:,}; had nothing been shared: {found.steps_if_alone:,}; had every trial been run "
-        f"alone\nto its end: {found.steps_to_end:,}. That is {num} trials for the steps of {as_trials:.2g}."
+        f"\nSteps: {found.steps_paid:,}; had nothing been shared: {found.steps_unshared:,}; had every trial been run "
+        f"alone\nto its end: {found.steps_to_end:,}. That is {number_of(num, 'trial')} for the steps of "
+        f"{as_trials:.2g}."
     )
 
 

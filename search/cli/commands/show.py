@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from search.cli.options import WholeNumber, copy_option, json_option, record_option
+from trainables.number_words import number_of
 
 if TYPE_CHECKING:
     from search.query import StageOfTrial, TrialReport
@@ -41,11 +42,12 @@ def show(name: str, trial: int, record: str | None, store: str | None, as_json: 
 
 def _print_report(report: TrialReport) -> None:
     from search.cli.output import percent, print_costs, print_next, print_wrapped, weights
-    from spaces.objectives import meaning_of
+    from spaces.objectives import meaning_of, scored_languages
 
+    scored = scored_languages(report.config)
     at = "" if report.score is None else f": {report.objective} {percent(report.score)} % at rung {report.rung}"
     click.echo(f"Trial {report.trial} of sweep {report.sweep} is {report.state}{at}")
-    if report.score is not None and (meaning := meaning_of(report.objective)):
+    if report.score is not None and (meaning := meaning_of(report.objective, scored=scored)):
         print_wrapped(f"{report.objective}: {meaning}; `xstilts xtreme {report.sweep} {report.trial}` prints each")
     tasks = f"Family {report.family}; intermediate tasks: {weights(report.tasks)}; attempts: {report.attempts}"
     print_wrapped(tasks)
@@ -71,7 +73,9 @@ def _print_scores(report: TrialReport) -> None:
     from search.cli.output import percent, print_evaluations, print_languages, print_wrapped
 
     for rung in report.rungs:
-        click.echo(f"\n{describe_score(report.config)} in %, rung {rung.rung}, {rung.num_items} items a language:")
+        click.echo(
+            f"\n{describe_score(report.config)} in %, rung {rung.rung}, {number_of(rung.num_items, 'item')} a language:"
+        )
         print_languages(rung.languages)
     if report.rungs:
         print_evaluations(report.rungs[-1].evaluations)
@@ -104,7 +108,9 @@ def _print_trained(report: TrialReport) -> None:
     for tasks in trained.values():
         for task, training in tasks.items():
             if training.num_unreadable:
-                click.echo(f"{training.num_unreadable} examples of {task} are left out: an image cannot be decoded")
+                click.echo(
+                    f"{number_of(training.num_unreadable, 'example')} of {task} left out: an image cannot be decoded"
+                )
     for rows in report.rungs[-1].split_rows if report.rungs else ():
         for words in filter(None, (rows.left_out_words(), rows.spelling_words())):
             print_wrapped(f"Note: {words}")

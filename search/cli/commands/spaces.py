@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from search.cli.options import json_option
+from trainables.number_words import number_of
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -124,7 +125,7 @@ def _summary(spec: SweepSpec) -> str:
     """Return how a sweep of this spec searches, in one line."""
     rungs = f", {spec.rungs.num} rungs" if spec.rungs.num > 1 else ""
     goals, sampler = ", ".join(spec.goals), spec.sampler.name
-    return f"{spec.trials} trials, objective {goals}, sampler {sampler}{rungs}, seed {spec.seed}"
+    return f"{number_of(spec.trials, 'trial')}, objective {goals}, sampler {sampler}{rungs}, seed {spec.seed}"
 
 
 def _tree(branch: Branch, *, depth: int) -> Iterator[tuple[str, str]]:

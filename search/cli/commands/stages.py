@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from search.cli.options import MAX_BYTES, WholeNumber, json_option, record_option, store_option
+from trainables.number_words import number_of
 
 if TYPE_CHECKING:
     from search.home import Home
@@ -185,7 +186,7 @@ def _print_lines(lines: list[StageLine]) -> None:
     ]
     headings = ("stage", "key", "parent", "size", "steps", "time", "used by")
     print_table(Table(headings=headings, rows=rows, right=frozenset({3, 4, 5})))
-    click.echo(f"{len(lines)} stages, {size(sum(line.num_bytes for line in lines))}")
+    click.echo(f"{number_of(len(lines), 'stage')}, {size(sum(line.num_bytes for line in lines))}")
     print_next("xstilts stages verify", what="verify their checksums")
 
 
@@ -200,7 +201,7 @@ def _print_cached(folders: list[CheckedFolder], *, damaged: list[CheckedFolder])
     unsealed = sum(not folder.is_sealed for folder in folders)
     older = f"; {unsealed} without checksums are made again when they are used" if unsealed else ""
     if folders:
-        click.echo(f"{len(folders)} folders of encoded data checked, {len(damaged)} damaged{older}")
+        click.echo(f"{number_of(len(folders), 'folder')} of encoded data checked, {len(damaged)} damaged{older}")
 
 
 def _print_verdicts(verdicts: list[Verdict], *, damaged: list[Verdict], is_all_whole: bool) -> None:
@@ -208,7 +209,7 @@ def _print_verdicts(verdicts: list[Verdict], *, damaged: list[Verdict], is_all_w
 
     for verdict in damaged:
         click.echo(f"DAMAGED  {verdict.key}\n         {verdict.problem}")
-    click.echo(f"{len(verdicts)} stages verified, {len(damaged)} damaged")
+    click.echo(f"{number_of(len(verdicts), 'stage')} verified, {len(damaged)} damaged")
     if not is_all_whole:
         print_next("xstilts resume NAME", what="makes damaged stages again that its trials need")
     else:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from search.cli.options import FiniteNumber, copy_option, json_option, record_option
+from trainables.number_words import number_of
 
 if TYPE_CHECKING:
     from search.home import Home
@@ -58,7 +59,9 @@ def watch(name: str, record: str | None) -> None:
     is_complete = watch_sweep(name, home=home)
     with open_record(home.record, read_only=True) as opened:
         found = sweep_status(opened, sweep=name)
-    click.echo(f"Sweep {name}: {found.num_done} of {found.planned_trials} trials done; no process drives it.")
+    click.echo(
+        f"Sweep {name}: {found.num_done} of {number_of(found.planned_trials, 'trial')} done; no process drives it."
+    )
     if is_complete:
         print_next(f"xstilts best {name}", what="its best configurations")
     else:
@@ -178,29 +181,27 @@ def _in_flight(trial: TrialRow, progress: Progress | None) -> dict[str, object]:
 
 
 def _print_counts(found: SweepStatus) -> None:
-    from search.cli.output import WIDTH, duration, percent, print_costs, size
-    from spaces.objectives import meaning_of
+    from search.cli.output import WIDTH, duration, percent, print_costs, print_wrapped, size
 
     counts = {**found.states, "not proposed yet": found.num_to_propose}
     states = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-    done = f"Sweep {found.sweep}: {found.num_done} of {found.planned_trials} trials done ({states})"
+    done = f"Sweep {found.sweep}: {found.num_done} of {number_of(found.planned_trials, 'trial')} done ({states})"
     click.echo(textwrap.fill(done, WIDTH, break_long_words=False, break_on_hyphens=False))
     if found.num_set_aside:
-        click.echo(f"Excluded: {found.num_set_aside} trials, because the sweep was changed")
+        click.echo(f"Excluded: {number_of(found.num_set_aside, 'trial')}, because the sweep was changed")
     for place in found.set_apart:
         click.echo(f"Quarantined: {place}; no trial starts there")
     if found.best_trial is not None:
         click.echo(f"Best so far: trial {found.best_trial}, {found.objective} {percent(found.best_score)} %")
-    for meaning in filter(None, map(meaning_of, found.goals)):
-        click.echo(f"  the objective is the {meaning}")
+    for meaning in found.goal_meanings:
+        print_wrapped(f"  the objective is the {meaning}")
     print_costs(found, what="of training and scoring")
-    click.echo(f"Had every trial been run alone to its end: {found.steps_to_end} steps")
+    click.echo(f"Had every trial been run alone to its end: {number_of(found.steps_to_end, 'step')}")
     combined = f"; {found.num_combined} of them merges or averages, of 0 steps" if found.num_combined else ""
     click.echo(f"Stages: {found.num_stages_made} made, {found.num_stages_reused} found in the store{combined}")
     if found.num_removed:
-        click.echo(
-            f"Removed from the store: {found.num_removed} stages, {size(found.removed_bytes)} (keep in the spec)"
-        )
+        removed = f"{number_of(found.num_removed, 'stage')}, {size(found.removed_bytes)}"
+        click.echo(f"Removed from the store: {removed} (keep in the spec)")
     if found.seconds_left is not None:
         click.echo(f"Time left: about {duration(found.seconds_left)}")
 

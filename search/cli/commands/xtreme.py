@@ -42,8 +42,9 @@ def xtreme(name: str, trial: int, benchmark: str, as_json: bool, **places: str |
 
 
 def _print(table: BenchmarkTable) -> None:
-    from search.cli.output import Table, percent, print_next, print_table
+    from search.cli.output import Table, percent, print_next, print_table, print_wrapped
     from search.query.benchmark_table import PUBLISHED
+    from trainables.evaluation.benchmarks import TITLES
 
     models = list(PUBLISHED)
     rows = [_row(one, models=models) for one in table.tasks]
@@ -59,6 +60,8 @@ def _print(table: BenchmarkTable) -> None:
     print_table(Table(headings=headings, rows=rows, right=frozenset({1, *range(3, len(headings))})))
     click.echo("A line with = is a mean; F1/EM counts as the mean of both (evaluate.py).")
     click.echo("Published figures are of the test split, and F1 alone.")
+    if table.subset:
+        print_wrapped(f"Not the average of {TITLES[table.benchmark]}, but {table.subset}.")
     if table.missing:
         click.echo(f"Not scored: {', '.join(table.missing)}")
         print_next(f"xstilts search SPEC --set trial.further={table.benchmark}", what="scores all tasks")
@@ -81,4 +84,5 @@ def _row(one: BenchmarkTask, *, models: list[str]) -> list[str]:
     values = "/".join(percent(value) for value in one.metrics.values()) or "-"
     metric = "/".join(_NAMES.get(metric, metric) for metric in one.metrics) or "-"
     published = [f"{one.published[model]:.1f}" if model in one.published else "-" for model in models]
-    return [one.task, values, metric, str(one.num_languages or "-"), *published]
+    of = f"/{one.num_languages_in_benchmark}" if one.num_languages < one.num_languages_in_benchmark else ""
+    return [one.task, values, metric, f"{one.num_languages}{of}" if one.num_languages else "-", *published]

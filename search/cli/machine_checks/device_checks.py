@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from search.cli.machine_checks.findings import Finding, in_child, is_installed
 from search.cli.machine_checks.machine_description import describe_machine
+from trainables.number_words import number_of
 
 if TYPE_CHECKING:
     from trainables.probes import DeviceFacts, GpuFacts, Patience, Place, Probe, ProbeAnswer
@@ -86,8 +87,8 @@ def describe_ray(num_in_ray: float, *, num_in_torch: int) -> Finding:
         num_in_torch: Number of GPUs that torch can use.
     """
     if num_in_ray == num_in_torch:
-        return Finding(what="ray", works=True, said=f"counts {num_in_ray:g} GPUs, as torch does")
-    counts = f"counts {num_in_ray:g} GPUs, and torch can use {num_in_torch}"
+        return Finding(what="ray", works=True, said=f"counts {number_of(num_in_ray, 'GPU', form='g')}, as torch does")
+    counts = f"counts {number_of(num_in_ray, 'GPU', form='g')}, and torch can use {num_in_torch}"
     if num_in_ray > num_in_torch:
         problem = f"{counts}: ranks that Ray starts on the other GPUs fail; repair the FAIL lines above"
     else:

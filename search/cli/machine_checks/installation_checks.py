@@ -11,6 +11,7 @@ from search.cli.machine_checks.machine_description import describe_machine
 from search.errors import RecordMissingError
 from search.home import Home
 from trainables.errors import InputError
+from trainables.number_words import number_of
 
 
 def check_machine(home: Home) -> list[Finding]:
@@ -110,8 +111,8 @@ def _record(place: str) -> str:
     try:
         with open_record(place, read_only=True) as record:
             num_events = record.check()
-            checked = f", all {num_events} events checked" if num_events is not None else ""
-            return f"{place}, {len(record.sweeps())} sweeps{checked}"
+            checked = f", all {number_of(num_events, 'event')} checked" if num_events is not None else ""
+            return f"{place}, {number_of(len(record.sweeps()), 'sweep')}{checked}"
     except RecordMissingError:
         return f"none yet at {place}; the first search creates it"
 

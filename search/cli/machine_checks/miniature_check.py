@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any  # a spec is a free-form mapping before it is checked
 
 from search.cli.machine_checks.findings import Finding, describe_failure
+from trainables.number_words import number_of
 from trainables.probes.advice import advice
 
 _STEPS, _ITEMS, _RATE = 30, 50, 3e-3
@@ -35,7 +36,7 @@ def check_short_trial(*, num_ranks: int, device: str) -> Finding:
     if isinstance(ended, str):
         return Finding(what=_WHAT, works=False, said=f"a trial of {_STEPS} steps failed: {ended}; {advice(ended)}")
     losses: list[float] = json.loads(ended.stdout)["losses"]["target"]
-    ranks = f"{num_ranks} rank{'' if num_ranks == 1 else 's'}"
+    ranks = f"{number_of(num_ranks, 'rank')}"
     result = f"loss {losses[0]:.3f} to {losses[-1]:.3f}, {seconds:.0f} s in total"
     text = f"{len(losses)} steps on {ranks} ({device}), {result}"
     return Finding(what=_WHAT, works=True, said=text, numbers={"seconds_miniature": seconds})

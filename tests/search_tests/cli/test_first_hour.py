@@ -12,6 +12,7 @@ import pytest
 from search.cli.main import exit_code
 from search.cli.output import print_next
 from search.home import find_home
+from search.query import sweep_status
 from search.record import Record, open_record
 from search.record.ownership import own_sweep
 from spaces.sweep_spec import shipped_specs
@@ -125,6 +126,35 @@ def test_the_cost_of_lower_rungs_is_told(record: Record, printed: Any) -> None:
         said = printed(*command)
         assert re.search(r"Cost: 52 steps, 10 s .* of these, lower rungs: 2 steps, 4 s", said)
         assert "Without shared stages and lower rungs: 50 steps" in said
+
+
+def measured_at_two_rungs(record: Record, *, number: int, reused: bool) -> None:
+    """Add a trial whose rungs train from scratch, as with a linear schedule."""
+    record.propose("own", proposal=proposal())
+    record.start("own", number=number)
+    record.measure("own", number=number, result=scored(0.5, stage("a", steps=10, reused=reused)), rung=0)
+    record.finish("own", number=number, result=scored(0.6, stage("b", steps=30, reused=reused)), rung=1)
+
+
+def test_what_nothing_shared_would_have_cost_is_never_below_what_was_paid(record: Record) -> None:
+    measured_at_two_rungs(record, number=0, reused=False)
+    alone = sweep_status(record, sweep="own")
+    measured_at_two_rungs(record, number=1, reused=True)
+    shared = sweep_status(record, sweep="own")
+
+    assert (alone.steps_paid, alone.steps_unshared, alone.steps_if_alone) == (40, 40, 30)
+    assert (shared.steps_paid, shared.steps_unshared, shared.seconds_unshared) == (40, 80, 8.0)
+
+
+def test_a_trial_without_a_result_would_have_paid_what_it_paid(record: Record) -> None:
+    record.propose("own", proposal=proposal())
+    record.start("own", number=0)
+    record.add_stage("own", number=0, rung=0, stage=stage("a", steps=10))
+    record.fail("own", number=0, error="the loss is not finite at step 3")
+
+    found = sweep_status(record, sweep="own")
+
+    assert (found.steps_paid, found.steps_unshared, found.steps_if_alone) == (10, 10, 0)
 
 
 def test_the_model_of_a_trial_with_rungs_is_its_last_target_stage(record: Record, printed: Any) -> None:

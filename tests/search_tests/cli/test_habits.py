@@ -246,7 +246,7 @@ def test_init_without_real_data_writes_a_spec_that_runs_here(
 def test_watch_ends_when_no_process_drives_the_sweep(capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code(["watch", "demo"]) == 0
     shown = capsys.readouterr().out
-    assert "Sweep demo: 1 of 1 trials done; no process drives it." in shown
+    assert "Sweep demo: 1 of 1 trial done; no process drives it." in shown
     assert "Next: xstilts best demo" in shown
     assert exit_code(["watch", "dmo"]) == 2
 

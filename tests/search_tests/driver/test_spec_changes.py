@@ -95,6 +95,8 @@ def test_the_difference_and_what_follows_are_said(record: Record) -> None:
         "Excluded trials: 2 (2 by this change).",
         "  trials 2, 3: target.learning_rate is 0.001, and the space has one of 1e-05,",
         "    0.0001",
+        "To have the sweep as it was, run it with the earlier values again; trials",
+        "that are excluded count again then. For a sweep beside it, give --name.",
     ]
 
 

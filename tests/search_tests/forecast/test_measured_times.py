@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -76,7 +77,25 @@ def result(config: TrialConfig, *, number: int) -> TrialResult:
     return TrialResult(languages=scores, num_items=items, task_scores={}, stages=tuple(runs), paces=paces)
 
 
-def after(configs: Mapping[int, TrialConfig], folder: Path, *, without_paces: bool = False) -> MeasuredTimes:
+def after(
+    configs: Mapping[int, TrialConfig],
+    folder: Path,
+    *,
+    ranks: int = 1,
+    without_paces: bool = False,
+    slower: Mapping[int, float] = MappingProxyType({}),
+    starts: Mapping[int, float] = MappingProxyType({}),
+) -> MeasuredTimes:
+    """Return the times after trials.
+
+    Args:
+        configs: Number -> trial.
+        folder: For the record.
+        ranks: Ranks of the forecast.
+        without_paces: Whether an earlier version ran them.
+        slower: Number of a trial -> seconds that its first stage took longer, to encode data.
+        starts: Number of a trial -> seconds of the start of its ranks, which its first stage took longer too.
+    """
     with open_record(folder / "record.db") as record:
         record.put_sweep("known", spec={}, objective="average", planned_trials=len(configs))
         for number, config in configs.items():
@@ -84,10 +103,13 @@ def after(configs: Mapping[int, TrialConfig], folder: Path, *, without_paces: bo
             record.propose("known", proposal=proposal)
             record.start("known", number=number)
             measured = result(config, number=number)
-            record.finish(
-                "known", number=number, result=measured.model_copy(update={"paces": {}} if without_paces else {})
-            )
-        return measured_times(record, encoder=ENCODER)
+            first, *others = measured.stages
+            seconds = first.seconds + slower.get(number, 0.0) + starts.get(number, 0.0)
+            stages = (first.model_copy(update={"seconds": seconds}), *others)
+            changes: dict[str, Any] = {"stages": stages} | ({"paces": {}} if without_paces else {})
+            changes |= {"starts": {first.key: starts[number]}} if number in starts else {}
+            record.finish("known", number=number, result=measured.model_copy(update=changes))
+        return measured_times(record, encoder=ENCODER, ranks=ranks)
 
 
 TWO = {
@@ -139,6 +161,80 @@ def test_a_phase_that_was_not_timed_takes_the_pace_of_the_others(times: Measured
     work = phase("squad", steps=200)
 
     assert foretold(times, work, name="pretraining") == pytest.approx(seconds(work), rel=0.01)
+
+
+EVALUATION = EvaluationConfig(num_items=400)
+THREE = TWO | {2: trial(phase("mnli", steps=500), items=300, intermediate=phase("squad", steps=70))}
+
+
+def test_the_start_of_ranks_and_the_encoding_of_data_are_not_in_every_stage(tmp_path: Path) -> None:
+    times = after(THREE, tmp_path, slower={0: 7.0, 1: 7.0}, starts={0: 4.0, 1: 6.0})
+    work = phase("mnli", steps=700)
+
+    assert times.start_seconds == pytest.approx(5.0)
+    assert foretold(times, work) == pytest.approx(seconds(work))
+    assert foretold(times, EVALUATION, name="evaluation") == pytest.approx(seconds(EVALUATION), rel=0.01)
+
+
+def test_a_phase_whose_only_stage_encoded_its_task_takes_the_overhead_of_others(tmp_path: Path) -> None:
+    times = after(TWO, tmp_path, slower={0: 7.0, 1: 7.0})
+    known, new = (
+        Stage.model_validate({"phase": "intermediate", "key": name * 64, "parent": None, "work": phase(task)})
+        for name, task in (("a", "squad"), ("b", "qqp"))
+    )
+
+    assert foretold(times, phase("squad", steps=90), name="intermediate") == pytest.approx(
+        seconds(phase("squad", steps=90))
+    )
+    assert times.seconds_once([known], num_starts=0) == 0
+    assert times.seconds_once([known, new], num_starts=0) == pytest.approx(7.0)
+
+
+def test_ranks_divide_the_steps_and_the_items_and_not_what_is_around_them(tmp_path: Path) -> None:
+    times = after(TWO, tmp_path, ranks=2)
+    work = phase("mnli", steps=700)
+
+    assert foretold(times, work) == pytest.approx(OVERHEAD + (seconds(work) - OVERHEAD) / 2)
+    assert foretold(times, EVALUATION, name="evaluation") == pytest.approx(
+        OVERHEAD + (seconds(EVALUATION) - OVERHEAD) / 2, rel=0.01
+    )
+
+
+def test_a_stage_that_a_higher_rung_lists_again_counts_once(tmp_path: Path) -> None:
+    config = TWO[1]
+    measured = result(config, number=0)
+    with open_record(tmp_path / "record.db") as record:
+        record.put_sweep("known", spec={"rungs": {"num": 2}}, objective="average", planned_trials=1)
+        proposal = Proposal(family="text", assignment={"family": "text"}, config=config, seed=0)
+        record.propose("known", proposal=proposal)
+        record.start("known", number=0)
+        record.measure("known", number=0, result=measured, rung=0)
+        record.finish("known", number=0, result=measured.model_copy(update={"paces": {}}), rung=1)
+        times = measured_times(record, encoder=ENCODER)
+
+    assert times.in_words() == "3 timed stages with this encoder, by tokens"
+
+
+def test_the_times_say_what_they_are_from_and_which_tasks_they_lack(times: MeasuredTimes, tmp_path: Path) -> None:
+    work = phase(mixture={"mnli": 0.5, "qqp": 0.5})
+    stage = Stage.model_validate({"phase": "target", "key": "f" * 64, "parent": None, "work": work})
+    older = after({0: TWO[0]}, tmp_path, without_paces=True)
+
+    assert times.in_words() == "5 timed stages with this encoder, by tokens"
+    assert times.tasks_not_timed([stage]) == ("qqp",)
+    assert older.in_words() == "2 timed stages with this encoder, by the mean time of a step"
+    assert older.tasks_not_timed([stage]) == ()
+    assert MeasuredTimes().in_words() == ""
+
+
+def test_each_choice_of_an_example_is_a_text(times: MeasuredTimes) -> None:
+    text = (LENGTHS["mnli"] + LENGTHS["squad"]) / 2
+    whole, cut = (phase("hellaswag", steps=50, max_length=length) for length in (256, 20))
+
+    of_token = (foretold(times, cut) - OVERHEAD) / (50 * cut.batch_size * 4 * 20)
+
+    assert of_token == pytest.approx(OF_TOKEN)
+    assert foretold(times, whole) == pytest.approx(OVERHEAD + OF_TOKEN * 50 * whole.batch_size * 4 * text)
 
 
 def test_frozen_layers_have_a_pace_of_their_own(tmp_path: Path) -> None:

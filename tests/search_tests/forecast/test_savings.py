@@ -71,6 +71,17 @@ def test_without_pruning_and_sharing_the_figures_agree(capsys: pytest.CaptureFix
     assert steps == {600}
 
 
+def test_without_sharing_the_rungs_of_a_linear_schedule_are_paid_too(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["sampler.name=random", "families={none: {}}", "trials=3", "rungs={num: 2}", "pruner.name=none"]
+    words += ["trial.target.schedule.kind=linear", "trial.target.steps=300"]
+    settings = [word for setting in words for word in ("--set", setting)]
+
+    found = forecast(capsys, "spec.yaml", *settings)["forecast"]
+
+    steps = [found[name]["expected"] for name in ("steps_paid", "steps_if_alone", "steps_to_end")]
+    assert steps == [3 * (100 + 300), 3 * (100 + 300), 3 * 300]
+
+
 def test_an_average_of_checkpoints_is_one_run_and_an_average_of_seeds_several(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

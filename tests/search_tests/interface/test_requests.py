@@ -10,8 +10,11 @@ import pytest
 import yaml
 
 import search
+from search.home import find_home
 from search.interface.requests import Wishes, new_request, plain, setting_texts
-from spaces.sweep_spec import load_sweep_spec, shipped_specs
+from search.record import open_record
+from spaces.overrides import with_settings
+from spaces.sweep_spec import SweepSpec, load_sweep_spec, recorded, shipped_specs
 
 
 @pytest.fixture(autouse=True)
@@ -107,6 +110,42 @@ def test_paths_of_a_spec_in_python_are_relative_to_the_working_directory(
     document["trial"]["encoder"] = {"name": "encoder"}
 
     assert search.load_spec(document).trial["encoder"] == {"name": os.path.normpath(tmp_path / "encoder")}
+
+
+@pytest.fixture
+def of_another_version(home: Path) -> SweepSpec:
+    """The spec of a sweep `demo` on record, which another version shipped with fewer target steps."""
+    known = with_settings(load_sweep_spec("demo"), ["trial.target.steps=300", "families.text.steps=700"])
+    with open_record(find_home().record) as record:
+        record.put_sweep("demo", spec=recorded(known), objective="average", planned_trials=12)
+    assert home.is_dir()
+    return known
+
+
+def test_a_sweep_of_a_shipped_spec_stays_as_it_is_on_record(
+    of_another_version: SweepSpec, capsys: pytest.CaptureFixture[str]
+) -> None:
+    request = new_request("demo", Wishes())
+    said = " ".join(capsys.readouterr().err.split())
+
+    assert request.spec == of_another_version
+    assert said.startswith("Sweep demo continues with the spec in its record. The spec demo of this version differs")
+    assert "differs from it in families.text.steps, trial.target.steps. To change the sweep, give --set" in said
+    assert new_request("demo", Wishes(name="beside")).spec == load_sweep_spec("demo")
+
+
+def test_settings_still_change_a_sweep_of_a_shipped_spec(of_another_version: SweepSpec) -> None:
+    request = new_request("demo", Wishes(settings=("trial.target.steps=500",)))
+
+    assert request.spec == with_settings(of_another_version, ["trial.target.steps=500"])
+
+
+@pytest.mark.usefixtures("of_another_version")
+def test_a_file_of_the_users_own_changes_the_sweep_of_its_name(tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text(search.to_yaml(load_sweep_spec("demo")))
+
+    assert new_request(own, Wishes()).spec.trial == load_sweep_spec("demo").trial
 
 
 def test_a_sweep_in_another_thread_is_refused_with_a_way_out() -> None:

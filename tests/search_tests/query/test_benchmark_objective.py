@@ -12,12 +12,14 @@ import search
 from search.cli.main import exit_code
 from search.compare.luck import seeds_of
 from search.confirm.locked_test_step import metric_on_test, only_own_task
+from search.driver.completed_spec import lines_of
 from search.errors import FilterError
 from search.query import best, best_at_rung, pareto, report_trial
 from search.query.benchmark_table import benchmark_table
 from search.record import Proposal, Record, open_record
 from search.record.integrity.audit import audit
 from search.sampler.stage_aware.costs import StepCosts
+from spaces.fast_defaults import Completed
 from spaces.overrides import with_settings
 from spaces.space.binder import bind
 from spaces.space.enumeration import first_assignments
@@ -125,6 +127,55 @@ def test_commands_say_what_the_number_is(
 
     assert words in " ".join(said.split())
     assert max(map(len, said.splitlines())) <= 80
+
+
+SUBSET = "over a subset of its languages: xnli 2 of 15, xcopa 1 of 11"
+"""Of trials that are scored in fewer languages than XTREME-R has."""
+
+
+@pytest.fixture
+def of_a_subset(record: Record) -> Record:
+    """Two finished trials that are scored on all tasks, XNLI and XCOPA in fewer languages."""
+    further = {name: {"evaluation": {"languages": ["it"]}} if name == "xcopa" else {} for name in FURTHER}
+    trial = {"further": further, "evaluation.languages": ["en", "de"], "target": {"mixture": "mnli", "steps": 90}}
+    spec = spec_of(trial=trial)
+    record.put_sweep("whole", spec=recorded(spec), objective="xtreme_r", planned_trials=2)
+    space = make_space(spec)
+    for assignment in first_assignments(space):
+        config = bind(space, assignment)
+        family = "text" if config.intermediate else "none"
+        number = record.propose(
+            "whole", proposal=Proposal(family=family, assignment=assignment, config=config, seed=0)
+        ).number
+        record.start("whole", number=number)
+        evaluations = complete("xtreme_r", score=0.5, xcopa=0.5)
+        record.finish("whole", number=number, result=result(0.9).model_copy(update={"evaluations": evaluations}))
+    return record
+
+
+@pytest.mark.parametrize(
+    "command", [["best", "whole"], ["status", "whole"], ["show", "whole", "1"], ["compare", "whole"]], ids=" ".join
+)
+def test_an_average_over_fewer_languages_says_so(
+    of_a_subset: Record, command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code([*command, "--record", str(of_a_subset.where)]) == 0
+    said = capsys.readouterr().out
+
+    assert SUBSET in " ".join(said.split())
+    assert max(map(len, said.splitlines())) <= 80
+    assert SUBSET in of_a_subset.sweep("whole").objective_with_meaning
+
+
+def test_a_new_sweep_over_fewer_languages_says_so_before_it_starts() -> None:
+    further = {name: {"evaluation": {"languages": ["en"]}} if name == "panx" else {} for name in FURTHER}
+    subset = spec_of(trial={"further": further, "target": {"mixture": "mnli", "steps": 90}})
+
+    (said,) = lines_of(Completed(spec=subset, fields=()))
+
+    assert said.startswith("xtreme_r is the mean of the figures")
+    assert said.endswith("over a subset of its languages: panx 1 of 40.")
+    assert lines_of(Completed(spec=spec_of(), fields=())) == []
 
 
 def test_groups_are_compared_by_it(scored: Record, capsys: pytest.CaptureFixture[str]) -> None:

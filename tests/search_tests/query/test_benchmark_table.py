@@ -79,6 +79,19 @@ def test_the_average_is_there_when_every_task_is(record: Record) -> None:
     assert set(table.groups) == {"classification", "structured prediction", "question answering", "retrieval"}
 
 
+def test_tasks_with_fewer_languages_than_the_benchmark_are_counted(
+    measured: Record, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = benchmark_table(report_trial(measured, sweep="sweep", number=0), benchmark="xtreme")
+    assert exit_code(["xtreme", "sweep", "0", "--record", str(measured.where), "--benchmark", "xtreme"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+
+    assert table.subset.startswith("over a subset of its languages: xnli 2 of 15, udpos 2 of 29, panx 1 of 40")
+    assert f"Not the average of XTREME, but {table.subset}." in said
+    assert "75.0 acc" in said
+    assert " 2/15 " in said
+
+
 def test_the_command_prints_lines_of_80_columns_and_json(measured: Record, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["xtreme", "sweep", "0", "--record", str(measured.where), "--benchmark", "xtreme"]
     assert exit_code(words) == 0
@@ -166,7 +179,7 @@ def test_python_ranks_by_a_benchmark(ranked: Record) -> None:
 
     assert [trial.trial for trial in sweep.best(2, metric="xtreme_r")] == [1, 2]
     assert [trial.family for trial in sweep.best(1, by="family", metric="xtreme_r")] == ["text", "none"]
-    assert "by xtreme_r; 2 trials were not scored on all of its tasks" in sweep.best(metric="xtreme_r")._repr_html_()
+    assert "by xtreme_r; 2 trials not scored on all of its tasks" in sweep.best(metric="xtreme_r")._repr_html_()
     with pytest.raises(InputError, match="xtreme_r"):
         sweep.best(metric="xtreme_r", rung=0)
 

@@ -15,6 +15,7 @@ from trainables.data.sources.loader import load_rows
 from trainables.data.sources.readable import check_readable
 from trainables.errors import ConfigError, TaskDataError
 from trainables.tasks.registry import task
+from trainables.tasks.rules import check_task
 from trainables.tasks.spec import TaskSpec
 
 GQA = task("gqa")
@@ -109,12 +110,25 @@ def test_a_joined_text_is_a_column_like_any_other(mirror: Path) -> None:
     assert [row["bytes"] for row in rows["image"]] == [images_of(mirror)[q["imageId"]] for q in questions_of(mirror)]
 
 
+OURS, THEIRS = "'imageId' of 'val_balanced_instructions'", "'id' of 'val_balanced_images'"
+NO_MATCH = f"source.join matches no row: {OURS} holds values such as 'n0.jpg', and {THEIRS} values such as 'n"
+
+
 @pytest.mark.parametrize(
     ("part", "columns", "words"),
     [
         ("images", {"id": ["n0"] * (NUM_ROWS // 2)}, "has 'n0' twice"),
-        ("instructions", {"imageId": ["n0", "lost", *["n1"] * (NUM_ROWS - 2)]}, "'imageId' names 'lost', which 'id'"),
-        ("instructions", {"imageId": ["lost"] * NUM_ROWS}, f"names 'lost' and {NUM_ROWS - 1} more"),
+        (
+            "instructions",
+            {"imageId": ["n0", "lost", *["n1"] * (NUM_ROWS - 2)]},
+            f"1 of {NUM_ROWS} rows are not joined: {OURS} names 'lost', which {THEIRS} lacks; complete the copy",
+        ),
+        (
+            "instructions",
+            {"imageId": [None, *["n1"] * (NUM_ROWS - 1)]},
+            f"1 of {NUM_ROWS} rows are not joined: {OURS} names None",
+        ),
+        ("instructions", {"imageId": ["n0.jpg"] * NUM_ROWS}, NO_MATCH),
     ],
 )
 def test_rows_that_do_not_fit_together_are_refused(
@@ -154,6 +168,18 @@ def test_a_missing_column_of_either_configuration_is_named() -> None:
             check_readable(asked(**{field: value}), split="validation", language="en")
         with pytest.raises(TaskDataError, match=r"no column 'image_id' to join; .*correct source\.join"):
             load_rows(asked(**{field: value}), split="validation")
+
+
+def test_a_join_that_no_column_of_the_task_reads_is_refused() -> None:
+    assert GQA.source.type == "hub"
+    join = GQA.source.join.model_copy(update={"columns": ("caption",)})  # type: ignore[union-attr]
+    unread = GQA.model_copy(update={"source": GQA.source.model_copy(update={"join": join})})
+
+    with pytest.raises(
+        ConfigError, match=r"no column of the task is one of caption, so '.split._balanced_images' would"
+    ):
+        check_task(unread)
+    check_task(GQA)
 
 
 def test_an_old_source_has_the_identity_that_it_had() -> None:

@@ -230,5 +230,5 @@ def test_what_says_nothing_is_refused(beside: dict[str, Any], words: str) -> Non
 def test_a_language_with_a_single_text_is_refused(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "sw.txt").write_text("w1\n")
 
-    with pytest.raises(InputError, match="has 1 texts, but at least 2 are needed"):
+    with pytest.raises(InputError, match="has 1 text, but at least 2 are needed"):
         opened(bench, BESIDE_TASK, "sw", texts=tmp_path)

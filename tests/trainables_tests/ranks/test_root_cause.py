@@ -29,6 +29,7 @@ FAULT = DeviceFaultError("uncorrectable ECC error", place=RankPlace(host="b"))
 MEMORY = MemoryExhaustedError("CUDA out of memory")
 OWN = RunError("the tokenizer has no padding token")
 INPUT = InputError("columns.label: no such column")
+OTHER_INPUT = InputError("cannot read task 'a': its file is missing on this host")
 PEER = PeerLostError("Connection closed by peer")
 
 
@@ -60,7 +61,9 @@ def failing(error: Exception) -> Callable[[], str]:
         ([PEER, OWN], OWN),
         ([PEER, INPUT], INPUT),
         ([PEER, PEER], PEER),
-        ([OWN, INPUT], OWN),
+        ([OWN, INPUT], INPUT),
+        ([INPUT, OTHER_INPUT], INPUT),
+        ([OTHER_INPUT, INPUT], OTHER_INPUT),
     ],
 )
 def test_the_dead_one_counts_then_the_device_then_memory_then_what_a_rank_says_of_itself(
@@ -94,6 +97,26 @@ def test_after_a_missed_peer_the_others_are_given_a_moment_and_one_that_hangs_no
     assert (was_over, waits, still_over, gathering.is_over) == (False, SECONDS_FOR_OTHERS, False, True)
     with pytest.raises(DeviceFaultError):
         gathering.raise_cause()
+
+
+def test_of_several_refusals_the_first_counts_and_the_log_has_all(caplog: pytest.LogCaptureFixture) -> None:
+    refusal, later = InputError("columns.label: no such column"), InputError("columns.text: no such column")
+    gathering = Gathering[str](3, watch=None)
+
+    gathering.take(2, failing(refusal))
+    gathering.take(0, failing(later))
+    gathering.take(1, failing(RunError("FileNotFoundError: encoded/abc")))
+
+    assert gathering.is_over
+    with pytest.raises(InputError) as caught:
+        gathering.raise_cause()
+    others = [
+        "rank 0: InputError: columns.text: no such column",
+        "rank 1: RunError: FileNotFoundError: encoded/abc",
+    ]
+    assert caught.value is refusal
+    assert caplog.messages == others
+    assert caught.value.__notes__ == others
 
 
 def test_when_all_have_answered_rank_0_counts() -> None:

@@ -296,7 +296,7 @@ BROKEN: dict[str, tuple[Callable[[Path], dict[str, Any]], list[str]]] = {
     "column twice": (rows("a.csv", "a,b,b,gold\nx,y,z,ja\n"), ["a.csv, line 1: has two columns 'b'"]),
     "empty file": (rows("a.csv", ""), ["source.files: a.csv: is empty"]),
     "no rows": (rows("a.csv", "a,b,gold\n"), ["splits.train", "0 rows"]),
-    "no labelled row": (rows("a.csv", "a,b,gold\nx,y,\n"), ["splits.train", "1 rows in a.csv, 0 of them with a label"]),
+    "no labelled row": (rows("a.csv", "a,b,gold\nx,y,\n"), ["splits.train", "1 row in a.csv, 0 of them with a label"]),
     "not UTF-8": (
         rows("a.csv", "a,b,gold\nx,y,ja\ngrün,y,ja\n".encode("cp1252")),
         ["a.csv, line 3", "0xfc", "source.encoding", "cp1252"],

@@ -9,6 +9,7 @@ from trainables.data.file_formats.data_file import DataFile, Row, top_column
 from trainables.data.file_formats.decoded_text import file_signature
 from trainables.data.file_formats.signatures import GZIP, PARQUET, PARQUET_FILE
 from trainables.errors import TaskDataError
+from trainables.number_words import number_of
 
 ROWS_PER_BATCH = 1000
 """Rows that are in memory at the same time."""
@@ -38,7 +39,7 @@ def parquet_rows(file: DataFile) -> Iterator[Row]:
                     number += 1
                     yield file.place(f"row {number}"), row
             if number != opened.metadata.num_rows:
-                counts = f"its metadata counts {opened.metadata.num_rows} rows, but it holds {number}"
+                counts = f"its metadata counts {number_of(opened.metadata.num_rows, 'row')}, but it holds {number}"
                 raise file.error(f"is damaged ({counts}); write it again")
     except TaskDataError:
         raise  # it is also a ValueError

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast  # Any: a raw row's answers are the data set's own
 
 from trainables.data.labels.classes import shown, whole_number
+from trainables.number_words import number_of
 
 _PARTS = ("text", "answer_start")
 
@@ -27,7 +28,7 @@ def squad_answers(value: Any, *, context: str) -> dict[str, list[Any]]:
     """
     texts, starts = _parts(value)
     if len(texts) != len(starts):
-        counts = f"holds {len(texts)} texts and {len(starts)} starts"
+        counts = f"holds {number_of(len(texts), 'text')} and {number_of(len(starts), 'start')}"
         raise NoAnswersError(f"{counts}, but each text needs one start; correct them")
     if texts and all(text is None or text == "" for text in texts):
         return _no_answer(starts)

@@ -13,6 +13,7 @@ from trainables.data.labels.squad_answers import NoAnswersError, squad_answers
 from trainables.data.sources.class_names import CLASS_COLUMNS, names_of_file
 from trainables.data.sources.files import read_rows, source_files
 from trainables.errors import TaskDataError
+from trainables.number_words import number_of
 from trainables.tasks.formats import FORMATS, Content
 from trainables.tasks.spec import FileSource, TaskSpec
 
@@ -170,7 +171,8 @@ class _Cell:
         numbers = [self._number(item, num_classes=num_classes) for item in self._items(value)]
         num_words = len(self._row["tokens"])
         if len(numbers) != num_words:
-            raise self._error(f"holds {len(numbers)} tags for {num_words} words; write one tag for each word")
+            counts = f"{number_of(len(numbers), 'tag')} for {number_of(num_words, 'word')}"
+            raise self._error(f"holds {counts}; write one tag for each word")
         return numbers
 
     def _class(self, value: Any) -> int:

@@ -6,9 +6,7 @@ every other source.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 
 from trainables.config.frozen import content_key
@@ -18,6 +16,7 @@ from trainables.data.file_formats.dialects import default_quoting
 from trainables.data.file_formats.json_documents import json_rows, jsonl_rows
 from trainables.data.file_formats.parquet import parquet_rows
 from trainables.errors import TaskDataError, near_matches
+from trainables.file_hashes import file_hash
 from trainables.tasks.spec import FileSource, TaskSpec
 
 
@@ -170,15 +169,7 @@ def _source(spec: TaskSpec) -> FileSource:
 
 def _file_hash(path: Path, *, spec: TaskSpec) -> str:
     try:
-        facts = path.stat()
-        return _content_hash(path, facts.st_size, facts.st_mtime_ns)
+        return file_hash(path)
     except OSError as error:
         problem = f"cannot be read ({error.strerror}); correct its permissions or its name"
         raise DataFile(path=path, spec=spec).error(problem) from None
-
-
-@lru_cache(maxsize=4096)
-def _content_hash(path: Path, size: int, mtime_ns: int) -> str:
-    del size, mtime_ns  # they are arguments so that a changed file is read again
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any  # Any: a raw row's values are the data set's own
 
 from trainables.errors import TaskDataError
+from trainables.number_words import number_of
 from trainables.tasks.spec import HubSource, TaskSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import datasets
 
     from trainables.tasks.hub_source import JoinedConfig
@@ -51,7 +54,7 @@ class SharedImages:
 
 
 def with_joined(
-    rows: datasets.Dataset, others: datasets.Dataset, *, spec: TaskSpec, join: JoinedConfig, first: int
+    rows: datasets.Dataset, others: datasets.Dataset, *, spec: TaskSpec, join: JoinedConfig, own: str, first: int
 ) -> datasets.Dataset:
     """Return rows with the joined columns that the task reads. An image is the number of its row, from `first`.
 
@@ -59,11 +62,12 @@ def with_joined(
         rows: Rows of the task's own configuration.
         others: Rows of the joined configuration.
         spec: The task.
-        join: How the two are joined.
+        join: How the two are joined; its `config` is the one that was read.
+        own: The task's own configuration.
         first: Number of the first joined row among those of all splits that are read together.
 
     Raises:
-        TaskDataError: A column is missing, a key stands twice, or a row names a key that is not there.
+        TaskDataError: A column is missing, a key stands twice, or a row names a key that is not there, or none.
     """
     import datasets
 
@@ -74,16 +78,12 @@ def with_joined(
             raise _error(spec, f"the source has no column {missing[0]!r} to join; it has {has}; correct source.join")
     if doubled := [name for name in columns if name in rows.column_names]:
         raise _error(spec, f"both configurations have a column {doubled[0]!r}; read it without source.join")
-    keys = [str(key) for key in others[join.key]]
-    numbers = {key: number for number, key in enumerate(keys)}
-    if len(numbers) < len(keys):
-        twice = next(key for number, key in enumerate(keys) if numbers[key] != number)
-        raise _error(spec, f"{join.key!r} of {join.config!r} has {twice!r} twice; complete rows need one of each")
-    wanted = [str(key) for key in rows[join.on]]
-    if absent := [key for key in wanted if key not in numbers]:
-        named = f"{absent[0]!r} and {len(absent) - 1} more" if len(absent) > 1 else repr(absent[0])
-        raise _error(spec, f"{join.on!r} names {named}, which {join.key!r} of {join.config!r} lacks; complete the copy")
-    places = [numbers[key] for key in wanted]
+    numbers = _numbers(others, spec=spec, join=join)
+    wanted = rows[join.on]
+    lost = [key for key in wanted if key is None or str(key) not in numbers]
+    if lost:
+        raise _error(spec, _unmatched(lost, num_rows=len(wanted), numbers=numbers, join=join, own=own))
+    places = [numbers[str(key)] for key in wanted]
     for column in columns:
         feature: Any = others.features[column]
         if is_image(feature):
@@ -93,6 +93,30 @@ def with_joined(
             values = [of_others[place] for place in places]
         rows = rows.add_column(column, values, feature=feature)  # pyright: ignore[reportCallIssue]  (fingerprints are optional)
     return rows
+
+
+def _numbers(others: datasets.Dataset, *, spec: TaskSpec, join: JoinedConfig) -> dict[str, int]:
+    """Return key -> number of the joined row that has it; a row without a key is joined to nothing."""
+    keys = [None if key is None else str(key) for key in others[join.key]]
+    numbers = {key: number for number, key in enumerate(keys) if key is not None}
+    twice = next((key for number, key in enumerate(keys) if key is not None and numbers[key] != number), None)
+    if twice is not None:
+        raise _error(spec, f"{join.key!r} of {join.config!r} has {twice!r} twice; complete rows need one of each")
+    return numbers
+
+
+def _unmatched(lost: list[Any], *, num_rows: int, numbers: Mapping[str, int], join: JoinedConfig, own: str) -> str:
+    """Return the problem of rows that no joined row completes."""
+    ours, theirs = f"{join.on!r} of {own!r}", f"{join.key!r} of {join.config!r}"
+    num_lost = f"{len(lost):,} of {number_of(num_rows, 'row', form=',')}"
+    if len(lost) == num_rows:
+        seen = f"such as {next(iter(numbers))!r}" if numbers else "none at all"
+        values = f"{ours} holds values such as {str(lost[0])!r}, and {theirs} values {seen}"
+        return f"source.join matches no row: {values}; correct source.join.on, key or config, or complete the copy"
+    return (
+        f"{num_lost} are not joined: {ours} names {lost[0]!r}, which {theirs} lacks; complete the copy, or leave "
+        "these rows out of it"
+    )
 
 
 def with_shared_images(rows: datasets.Dataset, others: list[datasets.Dataset], *, spec: TaskSpec) -> datasets.Dataset:

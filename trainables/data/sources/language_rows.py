@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any  # Any: pyarrow is untyped
 
 from trainables.errors import TaskDataError
+from trainables.number_words import number_of
 from trainables.tasks.spec import HubSource, TaskSpec
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ def no_rows_error(spec: TaskSpec, *, language: str, num_rows: int) -> TaskDataEr
     source = spec.source
     assert isinstance(source, HubSource) and source.where is not None  # noqa: S101, PT018  (the caller has a filter)
     column, start = source.where.column, source.where.start(language, names=source.language_names)
+    none = f"none of {number_of(num_rows, 'row')}"
     return TaskDataError(
-        f"cannot load task {spec.name!r} in {language!r}: none of {num_rows} rows has a text in {column!r} that starts "
-        f"with {start!r}; choose languages that the source has (`languages`), or complete the mirror"
+        f"cannot load task {spec.name!r} in {language!r}: {none} has a text in {column!r} that "
+        f"starts with {start!r}; choose languages that the source has (`languages`), or complete the mirror"
     )

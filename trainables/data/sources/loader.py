@@ -200,7 +200,9 @@ def _from_hub(spec: TaskSpec, *, split: str, language: str, joined: list[dataset
     assert others is not None  # noqa: S101  (it was not optional)
     first = sum(map(len, joined))
     joined.append(others)
-    return with_joined(rows, others, spec=spec, join=source.join, first=first)
+    join = source.join.model_copy(update={"config": config})
+    own = source.config_of(language, split=split) or source.repository
+    return with_joined(rows, others, spec=spec, join=join, own=own, first=first)
 
 
 def _of_config(spec: TaskSpec, *, location: Location, config: str | None, split: str) -> datasets.Dataset | None:

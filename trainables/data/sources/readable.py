@@ -23,6 +23,7 @@ from trainables.data.sources.own_folders.captions import read_captions
 from trainables.data.sources.own_folders.entity_pools import check_mentions
 from trainables.data.sources.source import composed_tasks, source_fingerprint
 from trainables.errors import TaskDataError
+from trainables.number_words import number_of
 from trainables.results import SplitRows
 from trainables.tasks.annotation_source import AnnotationSource
 from trainables.tasks.bitext_source import BitextSource
@@ -170,7 +171,7 @@ def _check_file_rows(spec_json: str, digest: str | None, *, split: str, language
     if num_left_out == reading.num_rows:
         paths = [path for name in spec.splits[split] for path in source_files(spec, split=name, language=language)]
         msg = (
-            f"cannot read task {spec.name!r}: splits.{split}: {reading.num_rows} rows in "
+            f"cannot read task {spec.name!r}: splits.{split}: {number_of(reading.num_rows, 'row')} in "
             f"{', '.join(path.name for path in paths)}, 0 of them with a label, but at least 1 is needed; add rows"
         )
         raise TaskDataError(msg)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 
 from trainables.config.frozen import content_key
@@ -22,6 +21,7 @@ from trainables.data.sources.own_folders.captions import caption_fingerprint
 from trainables.data.sources.own_folders.entity_pools import entity_files
 from trainables.data.sources.sentences import RULES_VERSION
 from trainables.errors import TaskDataError
+from trainables.file_hashes import file_hash
 from trainables.tasks.annotation_source import AnnotationSource
 from trainables.tasks.bitext_source import BitextSource
 from trainables.tasks.caption_source import CaptionSource
@@ -134,8 +134,7 @@ def text_files(source: TextsSource, language: str) -> list[Path]:
 
 
 def _files_hash(paths: Sequence[Path]) -> str:
-    facts = [(path, path.stat()) for path in paths]
-    lines = [f"{path.name}\0{_file_hash(path, fact.st_size, fact.st_mtime_ns)}\n" for path, fact in facts]
+    lines = [f"{path.name}\0{file_hash(path)}\n" for path in paths]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
@@ -169,16 +168,6 @@ def folder_hash(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not path.name.startswith("."):
-            facts = path.stat()
-            is_readable = os.access(path, os.R_OK)
-            content = _file_hash(path, facts.st_size, facts.st_mtime_ns) if is_readable else f"size {facts.st_size}"
+            content = file_hash(path) if os.access(path, os.R_OK) else f"size {path.stat().st_size}"
             digest.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
     return digest.hexdigest()
-
-
-@lru_cache(maxsize=4096)
-def _file_hash(path: Path, size: int, mtime_ns: int) -> str:
-    """Return the SHA-256 of a file; size and time are arguments so that a changed file is read again."""
-    del size, mtime_ns
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

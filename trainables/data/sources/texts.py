@@ -17,6 +17,7 @@ from trainables.data.sources.hub import HUB_ERRORS, Wanted, hub_refusal
 from trainables.data.sources.locator import locate_dataset
 from trainables.data.sources.source import text_files
 from trainables.errors import TaskDataError
+from trainables.number_words import number_of
 from trainables.tasks.spec import TaskSpec
 from trainables.tasks.texts_source import TextsSource
 
@@ -42,7 +43,7 @@ def load_texts(spec: TaskSpec, *, split: str, language: str) -> datasets.Dataset
     texts = list(islice(lines, source.num_texts))
     wanted = [text for number, text in enumerate(texts) if (number % TEXTS_A_DEV_TEXT == 0) == (split == "validation")]
     if not wanted:
-        counts = f"{source.place!r} has {len(texts)} texts, but at least 2 are needed"
+        counts = f"{source.place!r} has {number_of(len(texts), 'text')}, but at least 2 are needed"
         msg = f"cannot train on texts in {language!r}: {counts}; add texts"
         raise TaskDataError(msg)
     return datasets.Dataset.from_dict({"text": wanted})

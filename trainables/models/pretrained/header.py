@@ -17,6 +17,7 @@ from typing import Any, cast  # Any: JSON
 from trainables.errors import CheckpointError
 from trainables.models.pretrained.documents import LFS_POINTER, read_object, unreadable
 from trainables.names import problem_of_name
+from trainables.number_words import number_of
 
 FILE, INDEX = "model.safetensors", "model.safetensors.index.json"
 
@@ -75,7 +76,7 @@ def read_tensors(folder: Path) -> Mapping[str, Tensor]:
     files = _files(index)
     missing = sorted({file for file in files.values() if not (folder / file).is_file()})
     if missing:
-        counts = f"{len(missing)} of {len(set(files.values()))} files are missing"
+        counts = f"{len(missing)} of {number_of(len(set(files.values())), 'file')} are missing"
         raise unreadable(index, f"names {missing[0]}, which does not exist ({counts})", "copy the checkpoint again")
     found: dict[str, Tensor] = {}
     for file in sorted(set(files.values())):

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from trainables.errors import TaskDataError
+from trainables.number_words import number_of
 from trainables.tasks.kinds.text_batches import UNLABELLED, accuracy, padded, with_row_numbers
 from trainables.tasks.metrics.spans_f1 import spans_f1
 from trainables.tasks.supertags import UNSEEN
@@ -135,7 +136,8 @@ def _tags(rows: Columns, number: int, *, num_words: int, context: EncodingContex
     tags, limit = list(rows["tags"][number]), len(context.spec.labels)
     where = f"cannot encode task {context.spec.name!r}: row {rows['row'][number]}"
     if len(tags) != num_words:
-        msg = f"{where} has {num_words} words and {len(tags)} tags; each word needs one tag; correct the data"
+        counts = f"{number_of(num_words, 'word')} and {number_of(len(tags), 'tag')}"
+        msg = f"{where} has {counts}; each word needs one tag; correct the data"
         raise TaskDataError(msg)
     for tag in tags:
         if tag not in (None, UNLABELLED, UNSEEN) and not (isinstance(tag, int | np.integer) and 0 <= tag < limit):

@@ -12,6 +12,7 @@ from trainables.data.file_formats.data_file import TextFile
 from trainables.data.file_formats.decoded_text import text_lines
 from trainables.data.sources.own_folders.folder import OwnFolder
 from trainables.errors import TaskDataError
+from trainables.file_hashes import file_hash
 from trainables.tasks.bitext_source import BitextSource
 from trainables.tasks.spec import TaskSpec
 
@@ -39,8 +40,7 @@ def bitext_fingerprint(spec: TaskSpec) -> str:
     if not found:
         raise BITEXTS.lacks(spec, folder=folder, names=names[:3], step=_STEP)
     for path in found:
-        with path.open("rb") as file:
-            digest.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+        digest.update(f"{path.name}\0{file_hash(path)}\n".encode())
     return digest.hexdigest()
 
 
