@@ -186,6 +186,7 @@ class Forecaster:
         draws = [self._simulate(num_simulated, draw=draw) for draw in range(num_draws)]
         timed = [draw for draw in draws if draw.hours is not None]
         counted = [draw for draw in draws if draw.steps is not None]
+        sizes = self._sizes
         return Forecast(
             trials=len(draws[0].schedule.rungs_reached),
             is_exact=is_exact,
@@ -195,7 +196,7 @@ class Forecaster:
             steps_to_end=Range.of([float(draw.steps_to_end or 0) for draw in counted]) if counted else None,
             device_hours=Range.of([draw.hours or 0.0 for draw in timed]) if timed else None,
             device_hours_if_alone=Range.of([draw.hours_if_alone or 0.0 for draw in timed]) if timed else None,
-            peak_bytes=Range.of([float(draw.schedule.peak(self._sizes.of)) for draw in draws]),
+            peak_bytes=Range.of([float(draw.schedule.peak(sizes.of, shared=sizes.shared_of)) for draw in draws]),
             left_out=num_to_propose - num_simulated,
         )
 
