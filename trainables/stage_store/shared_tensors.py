@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import logging
 import re
+import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -209,14 +210,17 @@ class SharedTensors:
     def _make(self, name: str, found: Split, *, num_bytes: int) -> Path:
         folder, part = self.root / "work" / f"{name}-{uuid.uuid4().hex[:8]}", self.storage.part()
         folder.mkdir()
-        write(found.shared_pieces(), folder / SHARED)
-        files = {SHARED: FileEntry(num_bytes=num_bytes, sha256=name)}
-        manifest = SharedManifest(version=MANIFEST_VERSION, key=name, files=files, part=part)
-        (folder / MANIFEST).write_bytes(manifest.written())
-        self.storage.remove_folder(_folder(name))  # what a killed process left of them
-        self.contents.drop(_folder(name))
-        self.storage.publish(folder, to=_folder(name), part=part, last=MANIFEST)
-        return self.contents.keep(folder, folder=_folder(name))
+        try:
+            write(found.shared_pieces(), folder / SHARED)
+            files = {SHARED: FileEntry(num_bytes=num_bytes, sha256=name)}
+            manifest = SharedManifest(version=MANIFEST_VERSION, key=name, files=files, part=part)
+            (folder / MANIFEST).write_bytes(manifest.written())
+            self.storage.remove_folder(_folder(name))  # what a killed process left of them
+            self.contents.drop(_folder(name))
+            self.storage.publish(folder, to=_folder(name), part=part, last=MANIFEST)
+            return self.contents.keep(folder, folder=_folder(name))
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _lease(self, name: str) -> Lease:
         while (lease := self.leases.try_lease(name)) is None:

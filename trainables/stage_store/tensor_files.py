@@ -25,7 +25,7 @@ SHARED = "shared.safetensors"
 """File with shared tensors, in a folder of its own."""
 
 _LENGTH_BYTES = 8
-_PIECE_BYTES = 1 << 21
+_FIRST_BYTES, _PIECE_BYTES = 1 << 14, 1 << 21
 _HEADER = "whole"
 """Entry in the metadata of `OWN`: the header of the whole file, as it was."""
 
@@ -180,12 +180,15 @@ def _are_equal(one: Span, other: Span) -> bool:
 
 
 def _bytes_of(span: Span) -> Iterator[bytes]:
-    """Yield a tensor's bytes, in pieces of the same sizes for tensors of the same size."""
+    """Yield a tensor's bytes, in pieces of the same sizes for tensors of the same size.
+
+    The first piece is small: most tensors that differ do so from the start.
+    """
     with span.path.open("rb") as file:
         file.seek(span.start)
-        left = span.num_bytes
+        left, size = span.num_bytes, _FIRST_BYTES
         while left:
-            piece = file.read(min(_PIECE_BYTES, left))
+            piece, size = file.read(min(size, left)), _PIECE_BYTES
             if not piece:
                 raise EOFError(str(span.path))
             left -= len(piece)
