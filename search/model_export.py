@@ -15,7 +15,7 @@ from spaces.own_tasks import adopt_tasks
 from trainables.errors import StoreUnusableError
 from trainables.plan.starting_weights import encoder_folder
 from trainables.ranks.jobs import HEADS
-from trainables.stage_store import StageStore, StoredStage, is_there, why_not_writable
+from trainables.stage_store import Place, StageStore, StoredStage, is_there, why_not_writable
 from trainables.tasks.registry import task
 
 
@@ -55,7 +55,8 @@ def export_trial(record: Record, *, sweep: str, number: int, folder: Path, store
     if target.kind != "sentence_pair":
         msg = (
             f"cannot export trial {number} of {sweep!r}: its target {target.name!r} is {target.kind}, and only a "
-            "sentence_pair target is a classifier; its encoder is in the store (`xstilts show` prints the stage's key)"
+            "sentence_pair target is a classifier; `xstilts stages copy KEY FOLDER` writes its encoder (`xstilts show` "
+            "prints the stage's key)"
         )
         raise InputError(msg)
     facts = read_card_facts(record, trial)
@@ -73,13 +74,14 @@ def _write(
     stage = find(key)
     target = task(next(iter(trial.trial_config.target.mixture)))
     # Importing torch takes seconds, so it comes after all checks.
-    from trainables.models.hugging_face_folder import CardParts, export_classifier
+    from trainables.models.hugging_face_folder import CardParts, TrainedEncoder, export_classifier
     from trainables.models.task_model import head_state
     from trainables.models.weights import read_weights
 
+    place_of_encoder, adapters = _encoder_of(stage, trial, find=find)
     try:
         export_classifier(
-            _encoder_of(stage, trial, find=find),
+            TrainedEncoder(place=place_of_encoder, adapters=adapters),
             head=head_state(read_weights(stage.folder / HEADS), task=target.name),
             pooling=trial.trial_config.target.pooling,
             labels=target.labels,
@@ -90,16 +92,18 @@ def _write(
         raise _missing(key, trial, place=place) from error
 
 
-def _encoder_of(stage: StoredStage, trial: TrialRow, *, find: Callable[[str], StoredStage]) -> tuple[Path, ...]:
-    """Return the folder of a whole encoder, then those of the adapters on it: together they are a stage's encoder."""
+def _encoder_of(
+    stage: StoredStage, trial: TrialRow, *, find: Callable[[str], StoredStage]
+) -> tuple[Place, tuple[Path, ...]]:
+    """Return where a whole encoder is, and the folders of the adapters on it: together they are a stage's encoder."""
     adapters: tuple[Path, ...] = ()
     while stage.facts.adapter is not None:
         adapters = (stage.folder, *adapters)
         if stage.facts.parent is None:
             encoder = trial.trial_config.encoder
-            return (encoder_folder(encoder.name, revision=encoder.revision), *adapters)
+            return Place(encoder_folder(encoder.name, revision=encoder.revision)), adapters
         stage = find(stage.facts.parent)
-    return (stage.folder, *adapters)
+    return stage.place, adapters
 
 
 def training_licences(record: Record, *, sweep: str, number: int) -> tuple[TaskLicence, ...]:

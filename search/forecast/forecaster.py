@@ -190,6 +190,7 @@ class Forecaster:
         draws = [self._simulate(num_simulated, draw=draw) for draw in range(num_draws)]
         timed = [draw for draw in draws if draw.hours is not None]
         counted = [draw for draw in draws if draw.steps is not None]
+        sizes = self._sizes
         return Forecast(
             trials=len(draws[0].schedule.rungs_reached),
             is_exact=is_exact,
@@ -203,7 +204,7 @@ class Forecaster:
             tasks_not_timed=self._times.tasks_not_timed(
                 made.stage for draw in timed for made in draw.schedule.made_stages
             ),
-            peak_bytes=Range.of([float(draw.schedule.peak(self._sizes.of)) for draw in draws]),
+            peak_bytes=Range.of([float(draw.schedule.peak(sizes.of, shared=sizes.shared_of)) for draw in draws]),
             left_out=num_to_propose - num_simulated,
         )
 

@@ -54,20 +54,34 @@ class Schedule:
         """Seconds that workers spent on stages, summed over workers."""
         return sum(made.ended - made.started for made in self.made_stages)
 
-    def peak(self, size: Callable[[Stage], int]) -> int:
+    def peak(self, size: Callable[[Stage], int], *, shared: Callable[[Stage], int] = lambda _: 0) -> int:
         """Return the largest total size of the stages that exist at one time.
 
         Args:
             size: Returns the size of a stage, from its end until it is deleted.
+            shared: Returns the part of this size that the store has once for all stages that froze the same weights.
         """
-        sizes = {made.stage.key: size(made.stage) for made in self.made_stages}
-        changes = [(made.ended, sizes[made.stage.key]) for made in self.made_stages]
-        changes += [(at, -sizes.get(key, 0)) for at, key in self.drops]  # one that was there before has no size
+        stages = {made.stage.key: made.stage for made in self.made_stages}
+        changes = [(made.ended, 1, made.stage.key) for made in self.made_stages]
+        changes += [(at, -1, key) for at, key in self.drops if key in stages]  # one that was there before has no size
+        sharers: Counter[tuple[str | None, int]] = Counter()
         total = peak = 0
-        for _, change in sorted(changes):  # deletions come before additions at the same time
-            total += change
+        for _, change, key in sorted(changes):  # deletions come before additions at the same time
+            num_bytes, stage = shared(stages[key]), stages[key]
+            total += change * (size(stage) - num_bytes)
+            weights = (_frozen_since(stage, stages=stages, shared=shared), num_bytes)
+            before, sharers[weights] = sharers[weights], sharers[weights] + change
+            total += num_bytes * ((sharers[weights] > 0) - (before > 0))
             peak = max(peak, total)
         return peak
+
+
+def _frozen_since(stage: Stage, *, stages: Mapping[str, Stage], shared: Callable[[Stage], int]) -> str | None:
+    """Return the key of the stage whose weights a stage still has where it is frozen; None is the trial's encoder."""
+    parent = stages.get(stage.parent or "")
+    while parent is not None and shared(parent) >= shared(stage):
+        stage, parent = parent, stages.get(parent.parent or "")
+    return stage.parent
 
 
 @dataclass(slots=True, kw_only=True)

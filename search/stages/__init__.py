@@ -10,6 +10,7 @@ from search.stages.garbage_collection import (
     sweep_note,
 )
 from search.stages.inventory import StageLine, Verdict, list_stages, verify_cache, verify_stages
+from search.stages.stage_copy import copy_stage
 from search.stages.store_keeper import StoreKeeper
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "StoreKeeper",
     "Verdict",
     "collect",
+    "copy_stage",
     "leave_note",
     "list_stages",
     "raise_if_shared",

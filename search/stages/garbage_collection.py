@@ -18,7 +18,7 @@ from search.errors import StoreSharedError
 from search.record import Record
 from search.stages.needs import Needs, read_needs, stages_of
 from trainables.config.frozen import FrozenModel
-from trainables.stage_store import ListedStage, Space, StageStore, SweepNote
+from trainables.stage_store import ListedStage, Space, StageStore, SweepNote, bytes_of
 
 EARLIER = "sweeps of an earlier version"
 """Stands for the sweeps that used a store before sweeps left notes there."""
@@ -182,7 +182,7 @@ class _Collector:
         self._space, self._stages, self._needs, self._limits = space, stages, needs, limits
         self._checkpoints = space.checkpoints.sizes()
         self._leftovers = space.leftovers()
-        self._before = sum(stage.num_bytes for stage in self._stages.values())
+        self._before = bytes_of(self._stages.values())
         self._before += sum(self._checkpoints.values()) + sum(self._leftovers.values())
         self._needed = with_ancestors(needs.unfinished | needs.kept, stages=self._stages)
         self._removed: list[Removal] = []
@@ -230,7 +230,7 @@ class _Collector:
             if not deletable:
                 return
             key = min(deletable, key=lambda key: (_seconds_per_byte(left[key]), key))
-            if freed := self._remove(key):
+            if freed := self._remove(key, left=left):
                 self._note("stage", key, num_bytes=freed)
                 del left[key]
             else:
@@ -240,9 +240,10 @@ class _Collector:
         freed = sum(removal.num_bytes for removal in self._removed)
         return self._limits.max_bytes is None or self._before - freed > self._limits.max_bytes
 
-    def _remove(self, key: str) -> int:
+    def _remove(self, key: str, *, left: dict[str, ListedStage]) -> int:
         if self._limits.dry_run:
-            return 0 if self._space.is_busy(key) else self._stages[key].num_bytes
+            others = [stage for other, stage in left.items() if other != key]
+            return 0 if self._space.is_busy(key) else bytes_of(left.values()) - bytes_of(others)
         return self._space.remove(key)
 
     def _note(self, what: Literal["stage", "checkpoints", "leftover"], name: str, *, num_bytes: int) -> None:

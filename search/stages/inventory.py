@@ -23,7 +23,7 @@ class StageLine(FrozenModel):
     depth: int
     """Number of its ancestors in the store."""
     num_bytes: int
-    """Size in bytes."""
+    """Size of its own files, in bytes."""
     steps: int
     """Its optimiser steps."""
     seconds: float
@@ -32,6 +32,10 @@ class StageLine(FrozenModel):
     """Whether it is the stable part of a phase with its training state, which higher rungs continue."""
     num_parts: int = 0
     """Number of stages whose weights it combines: those of a merge or an average."""
+    shared: str | None = None
+    """Name of the tensors that it shares with other stages; None: it shares none."""
+    shared_bytes: int = 0
+    """Their size, which is in the store once and not part of `num_bytes`."""
     trials: dict[str, tuple[int, ...]]
     """Sweep -> trials that use it."""
 
@@ -107,5 +111,7 @@ def _line(stage: ListedStage, *, depth: int, users: dict[str, dict[str, tuple[in
         seconds=facts.seconds if facts else 0.0,
         is_trunk=facts.is_trunk if facts else False,
         num_parts=len(facts.parts) if facts else 0,
+        shared=stage.shared,
+        shared_bytes=stage.shared_bytes,
         trials=users.get(stage.key, {}),
     )

@@ -9,6 +9,7 @@ from typing import Any  # Any: JSON is untyped
 from spaces.keep import KeepConfig
 from trainables.config import EvaluationConfig
 from trainables.models.families.adapted_matrices import adapter_bytes
+from trainables.models.families.frozen_weights import frozen_bytes
 from trainables.plan.stage_plan import Stage
 
 STATE_COPIES = 3
@@ -38,16 +39,24 @@ class StageSizes:
     weight_bytes: int
     """Size of the encoder's weights."""
     encoder: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Content of the encoder's config.json; stages of adapters need it."""
+    """Content of the encoder's config.json; stages of adapters and of frozen parts need it."""
 
     def of(self, stage: Stage) -> int:
-        """Return the expected size of a stage in the store; 0 for an evaluation, which has no weights."""
+        """Return the expected size of a stage in the store, shared tensors included; 0 for an evaluation."""
         work = stage.work
         if isinstance(work, EvaluationConfig):
             return 0
         states = STATE_COPIES if stage.is_trunk else 0
         copies = states + (not stage.is_trunk or stage.stop_share is not None)
         return copies * (self.weight_bytes if work.adapter is None else adapter_bytes(self.encoder, work.adapter))
+
+    def shared_of(self, stage: Stage) -> int:
+        """Return the part of this size that the stage shares with others, because its phase freezes it."""
+        work = stage.work
+        has_encoder = not stage.is_trunk or stage.stop_share is not None
+        if isinstance(work, EvaluationConfig) or not (has_encoder and work.freeze_embeddings and self.encoder):
+            return 0
+        return min(self.weight_bytes, frozen_bytes(self.encoder, num_layers=work.freeze_layers))
 
 
 def removals(found: Iterable[Removable], *, keep: KeepConfig, excess: int | None) -> list[Removable]:

@@ -22,7 +22,7 @@ from search.stages.needs import read_needs, stages_of
 from spaces.keep import KeepConfig
 from trainables.errors import TrainablesError
 from trainables.plan.stage_plan import Stage
-from trainables.stage_store import ListedStage, StageFacts, StageStore
+from trainables.stage_store import ListedStage, StageFacts, StageStore, bytes_of
 
 log = logging.getLogger(__name__)
 
@@ -40,12 +40,12 @@ class _Look:
 
     @property
     def num_bytes(self) -> int:
-        return sum(stage.num_bytes for stage in self.stages.values())
+        return bytes_of(self.stages.values())
 
     @property
     def lowest_bytes(self) -> int:
         """Size of the store if all that can go were removed."""
-        return self.num_bytes - sum(stage.num_bytes for stage in self.removable.values())
+        return bytes_of(stage for key, stage in self.stages.items() if key not in self.removable)
 
 
 class StoreKeeper:
@@ -127,6 +127,7 @@ class StoreKeeper:
     def size(self, stage: Stage) -> int:
         """Return the expected size of a stage: the largest of its kind in the store, else that of its weights.
 
+        Tensors that it may share with others count too: whether these are in the store already is not known before.
         A trunk in the store does not say whether it is of an adapter: one of an adapter has the size of its weights,
         another one at least that.
         """
@@ -134,7 +135,8 @@ class StoreKeeper:
         if stage.is_trunk and adapter is not None:
             return expected
         kind = (stage.phase, stage.is_trunk, adapter)
-        sizes = (one.num_bytes for one in self._known.values() if one.facts is not None and _kind(one.facts) == kind)
+        of_kind = (one for one in self._known.values() if one.facts is not None and _kind(one.facts) == kind)
+        sizes = (one.num_bytes + one.shared_bytes for one in of_kind)
         largest = max(sizes, default=expected)
         return max(expected, largest) if stage.is_trunk else largest
 
@@ -156,7 +158,7 @@ class StoreKeeper:
         found = (_removable(stage) for key, stage in self._known.items() if key in own - needed)
         kept = with_ancestors(needs.kept, stages=self._known) & own
         removable = {stage.key: stage for stage in found if stage is not None}
-        best_bytes = sum(self._known[key].num_bytes for key in kept)
+        best_bytes = bytes_of(self._known[key] for key in kept)
         others = with_ancestors(needs.of_others | needs.kept, stages=self._known)
         waited_for = (_removable(self._known[key]) for key in own & needed - others)
         awaited = {stage.key: stage for stage in waited_for if stage is not None}

@@ -18,6 +18,7 @@ from trainables.models.adapters import add_adapter, is_of_adapter
 from trainables.models.encoder import Encoder, freeze, load_encoder, load_tokenizer, new_encoder, save_encoder
 from trainables.models.families.adapted_matrices import adapter_bytes
 from trainables.models.families.by_name import FAMILIES
+from trainables.models.families.family import layer_of
 from trainables.models.head import Pooling
 from trainables.models.hugging_face_folder import export_classifier
 from trainables.models.pretrained.encoder_folder import check_encoder_folder, max_tokens
@@ -25,6 +26,7 @@ from trainables.models.pretrained.encoder_size import encoder_size
 from trainables.models.pretrained.header import read_header
 from trainables.models.task_model import TaskModel, build_task_model, head_state
 from trainables.ranks.sharding import Room, TrainedModel, sharding
+from trainables.stage_store.tensor_files import OWN, SHARED, WHOLE, Place, split, write
 
 MAX_TOKENS = 64
 
@@ -165,6 +167,26 @@ def test_the_frozen_layers_record_nothing(encoder: Encoder) -> None:
     encoder.train()(*texts(5, 9))
 
     assert inputs == [False]
+
+
+def test_weights_in_two_files_are_those_of_one(encoder: Encoder, folder: Path, tmp_path: Path) -> None:
+    state = {name: one + 1 if layer_of(name) == 1 else one for name, one in encoder.model.state_dict().items()}
+    for name in ("whole", "own"):
+        save_encoder(state, source_folder=folder, folder=tmp_path / name)
+    parts = split(tmp_path / "own" / WHOLE, start=Place(folder))
+    assert parts is not None
+    (tmp_path / "shared").mkdir()
+    write(parts.own_pieces(), tmp_path / "own" / OWN)
+    write(parts.shared_pieces(), tmp_path / "shared" / SHARED)
+    (tmp_path / "own" / WHOLE).unlink()
+
+    loaded = load_encoder(Place(tmp_path / "own", tmp_path / "shared"), dropout=0.0).eval()
+
+    whole = load_encoder(tmp_path / "whole", dropout=0.0).eval()
+    for one, other in zip(loaded.state_dict().items(), whole.state_dict().items(), strict=True):
+        assert one[0] == other[0]
+        assert torch.equal(one[1], other[1])
+    assert torch.equal(loaded(*texts(5, 9)).hidden_BSD, whole(*texts(5, 9)).hidden_BSD)
 
 
 def test_dropout_is_that_of_the_phase_everywhere(folder: Path) -> None:

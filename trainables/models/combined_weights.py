@@ -13,13 +13,13 @@ import contextlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple  # Any: an open safetensors file has no public type
+from typing import Any, NamedTuple  # Any: a part of an open safetensors file has no public type
 
 import torch
-from safetensors import safe_open
 from torch import Tensor
 
 from trainables.errors import CheckpointError
+from trainables.models.weights import OpenFiles, open_weights
 from trainables.plan.combination import Combination
 
 CHUNK = 1 << 22
@@ -31,8 +31,8 @@ _LOW_BITS = 16
 class Part(NamedTuple):
     """One checkpoint of a combination."""
 
-    file: Path
-    """Its weights, a safetensors file."""
+    files: tuple[Path, ...]
+    """Safetensors files that together hold its weights."""
     weight: float
     """Above 0."""
 
@@ -63,7 +63,7 @@ def combined_weights(
         CheckpointError: The checkpoints differ in the names or shapes of their tensors.
     """
     with contextlib.ExitStack() as stack:
-        files = [stack.enter_context(safe_open(part.file, framework="pt")) for part in parts]
+        files = [stack.enter_context(open_weights(part.files)) for part in parts]
         names = _common_names(files, parts=parts, start=start)
         total = math.fsum(part.weight for part in parts)
         weights = [part.weight / total for part in parts]
@@ -127,7 +127,7 @@ def _sum(terms: list[Tensor]) -> Tensor:
 
 
 def _combined(
-    files: Sequence[Any], name: str, *, rule: _Rule, start: Mapping[str, Tensor] | None, dtype: torch.dtype
+    files: Sequence[OpenFiles], name: str, *, rule: _Rule, start: Mapping[str, Tensor] | None, dtype: torch.dtype
 ) -> Tensor:
     first = files[0].get_slice(name)
     shape = first.get_shape()
@@ -152,7 +152,7 @@ def _chunks(shape: Sequence[int]) -> Iterator[Any]:
         yield slice(first, min(first + step, shape[0]))
 
 
-def _rows(file: Any, name: str, rows: Any) -> Tensor:
+def _rows(file: OpenFiles, name: str, rows: Any) -> Tensor:
     return (file.get_tensor(name) if rows is ... else file.get_slice(name)[rows]).double()
 
 
@@ -166,7 +166,7 @@ def _sizes(differences_N: Tensor) -> Tensor:
 
 
 def _least_kept(
-    file: Any,
+    file: OpenFiles,
     names: Sequence[str],
     *,
     start: Mapping[str, Tensor] | None,
@@ -204,14 +204,16 @@ def _largest(counts: Any, num: int) -> tuple[int, int]:
     return len(counts) - 1 - place, num - above
 
 
-def _common_names(files: Sequence[Any], *, parts: Sequence[Part], start: Mapping[str, Tensor] | None) -> list[str]:
-    shapes = [{name: tuple(file.get_slice(name).get_shape()) for name in file.keys()} for file in files]  # noqa: SIM118
+def _common_names(
+    files: Sequence[OpenFiles], *, parts: Sequence[Part], start: Mapping[str, Tensor] | None
+) -> list[str]:
+    shapes = [{name: tuple(file.get_slice(name).get_shape()) for name in file.names} for file in files]
     if start is not None:
         shapes.append({name: tuple(tensor.shape) for name, tensor in start.items()})
-    for other, where in zip(shapes[1:], [*(str(part.file) for part in parts[1:]), "the start"], strict=False):
+    for other, where in zip(shapes[1:], [*(str(part.files[0]) for part in parts[1:]), "the start"], strict=False):
         differing = sorted(name for name in shapes[0].keys() | other.keys() if shapes[0].get(name) != other.get(name))
         if differing:
             rule = f"{differing[0]!r} has another shape in {where}, or is missing in one of the two"
-            msg = f"cannot combine {str(parts[0].file)!r} with others: {rule}; combine checkpoints of one encoder"
+            msg = f"cannot combine {str(parts[0].files[0])!r} with others: {rule}; combine checkpoints of one encoder"
             raise CheckpointError(msg)
     return sorted(shapes[0])

@@ -27,6 +27,7 @@ from trainables.models.layers.dropout import use_cheap_dropout
 from trainables.models.layers.linear import linear, use_fast_linear
 from trainables.models.pretrained.loading_errors import loading
 from trainables.models.transformers_model import new_model, read_config, read_model
+from trainables.stage_store.tensor_files import Place
 from trainables.tasks.special_tokens import read_as_text
 
 TOKENIZER_FILES = (
@@ -252,13 +253,14 @@ class Encoder(nn.Module):
 
 
 def load_encoder(
-    folder: Path, *, dropout: float, gradient_checkpointing: bool = False, adapters: Sequence[Path] = ()
+    folder: Path | Place, *, dropout: float, gradient_checkpointing: bool = False, adapters: Sequence[Path] = ()
 ) -> Encoder:
     """Return the encoder of a checkpoint with float32 weights, whatever type they are stored in.
 
     Args:
         folder: A folder in the hub's layout: config.json and model.safetensors (or its shards); or an image-text
-            checkpoint, whose XLM-R text tower is used (`trainables/models/text_towers.py`).
+            checkpoint, whose XLM-R text tower is used (`trainables/models/text_towers.py`). A stage can share tensors
+            with others; its place also says where these are.
         dropout: Dropout probability of hidden states and attention; 0 makes the encoder deterministic.
         gradient_checkpointing: Whether each layer is recomputed in the backward pass.
         adapters: Folders with adapters, which are merged into the weights one after another.
@@ -266,7 +268,9 @@ def load_encoder(
     Raises:
         CheckpointError: A part of the checkpoint is missing, or it holds another type of model.
     """
-    model = _kept.load((folder_stamp(folder), dropout), read=lambda: _read_with_dropout(folder, dropout))
+    place = Place(folder) if isinstance(folder, Path) else folder
+    stamps = tuple(folder_stamp(one) for one in place if one is not None)
+    model = _kept.load((stamps, dropout), read=lambda: _read_with_dropout(place, dropout))
     if gradient_checkpointing:
         model.activation_checkpointing_enable({"use_reentrant": False})
     if adapters:
@@ -277,8 +281,8 @@ def load_encoder(
     return Encoder(model)
 
 
-def _read_with_dropout(folder: Path, dropout: float) -> PreTrainedModel:
-    return read_model(folder, config=read_config(folder, dropout=dropout))
+def _read_with_dropout(place: Place, dropout: float) -> PreTrainedModel:
+    return read_model(place.folder, config=read_config(place.folder, dropout=dropout), shared=place.shared)
 
 
 def new_encoder(config: Mapping[str, object], *, dropout: float, seed: int = 0) -> Encoder:

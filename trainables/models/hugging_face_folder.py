@@ -19,6 +19,7 @@ from trainables.errors import ConfigError
 from trainables.models.encoder import copy_tokenizer, load_encoder
 from trainables.models.head import Pooling
 from trainables.models.transformers_model import read_config
+from trainables.stage_store.tensor_files import Place
 
 _METADATA = {"pipeline_tag": "text-classification", "library_name": "transformers"}
 
@@ -56,8 +57,18 @@ class CardParts:
     """Markdown at the end of the card."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainedEncoder:
+    """The stages that together are a trained encoder."""
+
+    place: Place
+    """Where a whole encoder is."""
+    adapters: tuple[Path, ...] = ()
+    """Folders of the adapters that were trained on it, in order."""
+
+
 def export_classifier(
-    encoder_folders: Path | Sequence[Path],
+    encoder: Path | TrainedEncoder,
     *,
     head: Mapping[str, Tensor],
     pooling: Pooling,
@@ -71,8 +82,7 @@ def export_classifier(
     transformers' class averages tokens itself.
 
     Args:
-        encoder_folders: A folder that `save_encoder` wrote, whose tokenizer is copied; then, in order, the folders of
-            adapters that were trained on it.
+        encoder: A folder that `save_encoder` wrote, whose tokenizer is copied; or where the parts of one are.
         head: Weights of a `sentence_pair` head, as `trainables.models.task_model.head_state` returns them.
         pooling: Pooling of that head.
         labels: Names of the classes, in order.
@@ -89,22 +99,22 @@ def export_classifier(
         rule = f"{list(labels)} has {len(labels)} names, but the head has {num_outputs} classes"
         msg = f"{rule}; give one name for each class"
         raise ConfigError("labels", msg)
-    encoder_folder, *adapters = [encoder_folders] if isinstance(encoder_folders, Path) else encoder_folders
-    encoder = load_encoder(encoder_folder, dropout=0.0, adapters=adapters)
-    config: Any = read_config(encoder_folder)
-    tensors = encoder.family.to_classifier(config, state=encoder.model.state_dict(), scorer=scorer, pooling=pooling)
+    trained = TrainedEncoder(place=Place(encoder)) if isinstance(encoder, Path) else encoder
+    loaded = load_encoder(trained.place, dropout=0.0, adapters=trained.adapters)
+    config: Any = read_config(trained.place.folder)
+    tensors = loaded.family.to_classifier(config, state=loaded.model.state_dict(), scorer=scorer, pooling=pooling)
     folder.mkdir(parents=True, exist_ok=True)
     # safetensors does not accept tensors that share memory, as the zeros of the mean layer do.
     tensors = {name: tensor.clone().contiguous() for name, tensor in tensors.items()}
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    _write_config(config, folder=folder, labels=labels, classifier=encoder.family.classifier_class)
-    copy_tokenizer(encoder_folder, folder=folder)
+    _write_config(config, folder=folder, labels=labels, classifier=loaded.family.classifier_class)
+    copy_tokenizer(trained.place.folder, folder=folder)
     card = card or CardParts()
     text = _CARD.format(
         metadata=yaml.safe_dump({**_METADATA, **card.metadata}, sort_keys=False, allow_unicode=True),
         labels=", ".join(labels),
         pooling="mean" if pooling == "mean" else "first token",
-        note=_MEAN_NOTE if config.num_hidden_layers > encoder.num_layers else "",
+        note=_MEAN_NOTE if config.num_hidden_layers > loaded.num_layers else "",
         sections=card.sections,
     )
     (folder / "README.md").write_text(text, encoding="utf-8")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast  # Any: transformers is untyped
 
 import torch
+import transformers
 from transformers import AttentionInterface, AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
@@ -16,7 +17,8 @@ from trainables.models.families.by_name import FAMILIES, PAGE, family_of
 from trainables.models.layers import attention
 from trainables.models.pretrained.loading_errors import loading
 from trainables.models.text_towers import TextTower, read_text_tower
-from trainables.models.weights import read_renamed
+from trainables.models.weights import read_place, read_renamed
+from trainables.stage_store.tensor_files import Place
 
 AttentionInterface.register(attention.NAME, attention.attend)
 
@@ -67,8 +69,13 @@ def _stored_config(folder: Path) -> PreTrainedConfig:
     return config
 
 
-def read_model(folder: Path, *, config: PreTrainedConfig) -> PreTrainedModel:
+def read_model(folder: Path, *, config: PreTrainedConfig, shared: Path | None = None) -> PreTrainedModel:
     """Return the model of a checkpoint without a head, with a configuration that `read_config` returned.
+
+    Args:
+        folder: Folder of a checkpoint or a stage.
+        config: Its configuration.
+        shared: Folder with the tensors that a stage shares with others, if its own folder lacks them.
 
     Raises:
         CheckpointError: It cannot be loaded, or a weight is missing.
@@ -81,16 +88,16 @@ def read_model(folder: Path, *, config: PreTrainedConfig) -> PreTrainedModel:
         loading(folder, what="an encoder", needs="a whole model.safetensors and its config.json"),
         quiet_transformers(),
     ):
-        loaded = AutoModel.from_pretrained(
-            folder,
-            config=config,
-            **_arguments(config),
-            # transformers 5 otherwise keeps the checkpoint's type, and DeepSpeed then trains in float16.
-            dtype=torch.float32,
-            use_safetensors=True,
-            local_files_only=True,
-            output_loading_info=True,
-        )
+        # transformers 5 otherwise keeps the checkpoint's type, and DeepSpeed then trains in float16.
+        options: dict[str, Any] = {**_arguments(config), "dtype": torch.float32, "output_loading_info": True}
+        if shared is None:
+            loaded = AutoModel.from_pretrained(
+                folder, config=config, use_safetensors=True, local_files_only=True, **options
+            )
+        else:
+            model_class: Any = getattr(transformers, family_of(config.model_type).model_class)
+            state = read_place(Place(folder, shared))
+            loaded = model_class.from_pretrained(None, config=config, state_dict=state, **options)
     model, report = loaded
     if report["missing_keys"]:
         # transformers initialises missing weights randomly and only warns.

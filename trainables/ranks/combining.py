@@ -19,10 +19,8 @@ from trainables.plan.combination import Combination
 from trainables.ranks.jobs import HEADS, JobResult, TrainJob
 from trainables.ranks.phase_models import dev_scores, left_out_rows
 from trainables.ranks.shared_files import forget_folder, share_folders
+from trainables.stage_store.tensor_files import weight_files
 from trainables.training.rank import Rank
-
-WEIGHTS = "model.safetensors"
-"""Weights of an encoder, in a stage's folder."""
 
 
 def combine(job: TrainJob, *, combination: Combination, rank: Rank) -> JobResult:
@@ -47,7 +45,7 @@ def combine(job: TrainJob, *, combination: Combination, rank: Rank) -> JobResult
 
 def _chosen(job: TrainJob, *, combination: Combination, rank: Rank) -> tuple[str, ...]:
     """Return the runs of a greedy average, the best first (arXiv 2203.05482, recipe 1)."""
-    share_folders(list(job.places.parts.values()), rank=rank)
+    share_folders([*job.places.parts.values(), *job.places.shared.values()], rank=rank)
     single = {key: _english_score(job, rank=rank, part=key) for key in combination.weights}
     first, *others = sorted(single, key=lambda key: (-single[key], key))
     chosen, best = (first,), single[first]
@@ -71,7 +69,7 @@ def _write(job: TrainJob, keys: Sequence[str], *, combination: Combination, rank
     if rank.number == 0:
         _write_encoder(job, keys, combination=combination)
         if job.phase == "target":
-            parts = [Part(job.places.parts[key] / HEADS, combination.weights[key]) for key in keys]
+            parts = [Part((job.places.parts[key] / HEADS,), combination.weights[key]) for key in keys]
             heads = combined_weights(parts, combination=combination, on_tensor=send_heartbeat)
             write_weights(heads, job.places.output / HEADS)
     meet()
@@ -79,11 +77,13 @@ def _write(job: TrainJob, keys: Sequence[str], *, combination: Combination, rank
 
 
 def _write_encoder(job: TrainJob, keys: Sequence[str], *, combination: Combination) -> None:
-    parts = [Part(job.places.parts[key] / WEIGHTS, combination.weights[key]) for key in keys]
+    places = {key: job.places.at(job.places.parts[key]) for key in keys}
+    parts = [Part(tuple(weight_files(places[key])), combination.weights[key]) for key in keys]
     dtype: torch.dtype = getattr(torch, job.engine.stored_weights)
     needs_start = combination.method != "linear"
     start = None
     if needs_start:
-        start = load_encoder(job.places.encoder, dropout=0.0, adapters=job.places.adapters).model.state_dict()
+        encoder = job.places.at(job.places.encoder)
+        start = load_encoder(encoder, dropout=0.0, adapters=job.places.adapters).model.state_dict()
     weights = combined_weights(parts, combination=combination, start=start, dtype=dtype, on_tensor=send_heartbeat)
     save_encoder(weights, source_folder=job.places.encoder, folder=job.places.output, dtype=dtype)

@@ -54,7 +54,7 @@ def run_job(job: Job, *, rank: Rank) -> JobResult:
     with sending_heartbeats(job.watch, rank=rank.number):
         places = job.places
         read = (places.encoder, places.tokenizer, places.vision, places.teacher, *places.adapters, places.scored)
-        share_folders(read, rank=rank)
+        share_folders((*read, *places.shared.values()), rank=rank)
         share_folders([places.state], rank=rank, may_change=True)
         result = _done(job, rank=rank)
     release_memory(rank.device)
@@ -89,7 +89,7 @@ def _train(job: TrainJob, *, rank: Rank) -> JobResult:
     job = job.model_copy(update={"engine": engine})
     work = job.work
     encoder = load_encoder(
-        job.places.encoder,
+        job.places.at(job.places.encoder),
         dropout=work.dropout,
         gradient_checkpointing=job.recomputes,
         adapters=job.places.adapters,

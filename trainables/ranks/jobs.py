@@ -13,6 +13,7 @@ from trainables.config.trial import Precision
 from trainables.monitoring.watchdog import Watch
 from trainables.plan.combination import Combination
 from trainables.results import Phase, StageMeasurements
+from trainables.stage_store.tensor_files import Place
 from trainables.tasks.spec import TaskSpec
 
 HEADS = "heads.safetensors"
@@ -62,6 +63,12 @@ class JobPlaces(FrozenModel):
     """Folders with adapters to merge into the encoder that the job starts from, in order."""
     scored: Path | None = Field(default=None, strict=False)
     """Folder of the stage that is scored, where it holds an adapter; None: that of the encoder."""
+    shared: dict[str, FolderPath] = Field(default_factory=dict[str, Path])
+    """Folder of a stage -> folder with the tensors that it shares with others, if its own folder lacks them."""
+
+    def at(self, folder: Path) -> Place:
+        """Return where the weights of a stage or a checkpoint are, by its folder."""
+        return Place(folder, self.shared.get(str(folder)))
 
 
 class TrainJob(FrozenModel):

@@ -53,8 +53,8 @@ def load_model(work: PhaseConfig, *, specs: Mapping[str, TaskSpec], places: JobP
 def load_result(folder: Path, *, places: JobPlaces, dropout: float) -> Encoder:
     """Return the encoder of a stage: a whole one, or an adapter that was trained on the encoder of the job's places."""
     if not has_adapter(folder):
-        return load_encoder(folder, dropout=dropout)
-    return load_encoder(places.encoder, dropout=dropout, adapters=(*places.adapters, folder))
+        return load_encoder(places.at(folder), dropout=dropout)
+    return load_encoder(places.at(places.encoder), dropout=dropout, adapters=(*places.adapters, folder))
 
 
 def open_tasks(job: TrainJob, *, split: str, model: TaskModel) -> dict[str, EncodedTask]:

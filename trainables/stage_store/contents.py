@@ -36,11 +36,11 @@ class Contents:
         """
         if place := self._storage.local(folder):
             try:
-                return damage_of_files(place / part, manifest=manifest, again=again) or place / part
+                return damage_of_files(place / part, files=manifest.stored, again=again) or place / part
             except PermissionError as error:  # not damaged: another user can read it
                 raise unreadable(self._storage.url, error) from error
         copy = self._copy(folder)
-        if again or damage_of_files(copy, manifest=manifest, again=False):
+        if again or damage_of_files(copy, files=manifest.stored, again=False):
             return self._download(f"{folder}/{part}" if part else folder, manifest=manifest, to=copy)
         return copy
 
@@ -64,12 +64,12 @@ class Contents:
     def _download(self, source: str, *, manifest: Sealed, to: Path) -> Path | Damaged:
         fresh = self._root / "work" / f"download-{uuid.uuid4().hex}"
         try:
-            for name in manifest.files:
+            for name in manifest.stored:
                 (fresh / name).parent.mkdir(parents=True, exist_ok=True)
                 if not self._storage.download(f"{source}/{name}", to=fresh / name):
                     return Damaged(f"{name} is missing")
             fresh.mkdir(parents=True, exist_ok=True)
-            if damage := damage_of_files(fresh, manifest=manifest, again=True):
+            if damage := damage_of_files(fresh, files=manifest.stored, again=True):
                 return damage
             (fresh / MANIFEST).write_bytes(manifest.written())
             _replace(to, by=fresh)

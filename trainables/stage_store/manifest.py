@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self  # Any: fields as JSON
@@ -16,17 +17,18 @@ from trainables.config.relative_name import RelativeName, unsafe_name
 from trainables.errors import StoreUnusableError
 from trainables.results import Phase, StageMeasurements
 from trainables.stage_store.checksums import FileEntry, file_entry, is_of_the_disk
+from trainables.stage_store.tensor_files import OWN, WHOLE, Place
 
 MANIFEST = "manifest.json"
 """Name of the file that is written last."""
 
 _UNREADABLE = "its manifest cannot be read"
 
-MANIFEST_VERSION = 5
+MANIFEST_VERSION = 6
 """Version 1 had no seal, parent digest or part; version 2 had its parent only, and no trunks; version 3 has no stages
-that combine others; version 4 has no adapters. All are read."""
+that combine others; version 4 has no adapters; version 5 has no shared tensors. All are read."""
 
-_FIRST_WITH_PARTS = 4
+_FIRST_WITH_PARTS, _FIRST_WITH_ADAPTERS = 4, 5
 
 USUAL_VERSION = 3
 """Version with which everything is written that it can say, so that an earlier xstilts can read it."""
@@ -64,9 +66,9 @@ class StageOrigin(FrozenModel):
 
 
 def version_of(facts: StageOrigin) -> int:
-    """Return the version with which the manifest of a stage is written: the first that has what it says."""
+    """Return the version with which the manifest of a stage of its own files is written: the first that can say it."""
     if facts.adapter is not None:
-        return MANIFEST_VERSION
+        return _FIRST_WITH_ADAPTERS
     return _FIRST_WITH_PARTS if facts.parts else USUAL_VERSION
 
 
@@ -101,9 +103,9 @@ class Sealed(FrozenModel):
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
     @property
-    def num_bytes(self) -> int:
-        """Size of all files."""
-        return sum(entry.num_bytes for entry in self.files.values())
+    def stored(self) -> dict[str, FileEntry]:
+        """The files that are in its folder; those of a stage that shares tensors are not all of `files`."""
+        return self.files
 
     def written(self) -> bytes:
         """Return the manifest's file, with its seal."""
@@ -138,8 +140,24 @@ class Sealed(FrozenModel):
         return manifest
 
 
+class SharedPart(FrozenModel):
+    """How the weights of a stage are kept that shares tensors with others."""
+
+    tensors: str = Field(pattern=r"^[0-9a-f]{64}$")
+    """Name of the shared tensors in the store: the checksum of the file that holds them."""
+    own: FileEntry
+    """The file `own.safetensors`, which is in the stage's folder in place of `model.safetensors`."""
+
+
+class SharedManifest(Sealed):
+    """The manifest of tensors that stages share; `key` is their name."""
+
+    part: RelativeName | Literal[""] = ""
+    """Subfolder that holds the file; empty if it is beside the manifest."""
+
+
 class Manifest(Sealed):
-    """The manifest of a stage; with it the stage is complete."""
+    """The manifest of a stage; with it the stage is complete. `files` are those of the whole stage in any case."""
 
     facts: StageFacts
     """How the stage was made, and what it measured."""
@@ -149,6 +167,26 @@ class Manifest(Sealed):
     """Key -> digest of every stage that it was made from, directly or not; empty in versions before 3."""
     part: RelativeName | Literal[""] = ""
     """Subfolder of the stage that holds the files; empty if they are beside the manifest."""
+    shared: SharedPart | None = None
+    """Its own weights and those that it shares, if they are kept apart; None: the folder holds all files."""
+
+    @property
+    def stored(self) -> dict[str, FileEntry]:
+        """The files that are in its folder."""
+        if self.shared is None:
+            return self.files
+        return {name: entry for name, entry in self.files.items() if name != WHOLE} | {OWN: self.shared.own}
+
+    @property
+    def shares(self) -> str | None:
+        """Name of the tensors that it shares, or None."""
+        return self.shared.tensors if self.shared else None
+
+    @model_serializer(mode="wrap")
+    def _without_new_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out the newer field where it says nothing, so that earlier versions can read the manifest."""
+        fields: dict[str, Any] = handler(self)
+        return {name: value for name, value in fields.items() if name != "shared" or value}
 
 
 class CheckpointManifest(Sealed):
@@ -171,6 +209,13 @@ class StoredStage(FrozenModel):
     """One checksum of all its files."""
     lineage: dict[str, str] = Field(default_factory=dict)
     """Key -> digest of every stage that it was made from."""
+    shared: Path | None = Field(default=None, strict=False)
+    """Local folder with the tensors that it shares, if its own folder lacks them; see `place`."""
+
+    @property
+    def place(self) -> Place:
+        """Where its weights are."""
+        return Place(self.folder, self.shared)
 
 
 class StoredCheckpoint(FrozenModel):
@@ -189,15 +234,15 @@ def files_of(folder: Path) -> dict[str, FileEntry]:
     return {name: file_entry(path) for name, path in named.items() if name != MANIFEST}
 
 
-def damage_of_files(folder: Path, *, manifest: Sealed, again: bool) -> Damaged | None:
+def damage_of_files(folder: Path, *, files: Mapping[str, FileEntry], again: bool) -> Damaged | None:
     """Return the first fault of a folder's files, or None.
 
     Args:
         folder: The files.
-        manifest: Their expected sizes and checksums.
+        files: Their expected sizes and checksums.
         again: Also hash files that this process has hashed since they last changed.
     """
-    for name, entry in manifest.files.items():
+    for name, entry in files.items():
         path = folder / name
         try:
             if not path.is_file():

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from trainables.stage_store.checkpoints import Checkpoints
 from trainables.stage_store.contents import Contents
 from trainables.stage_store.leases import Leases
 from trainables.stage_store.manifest import MANIFEST, Damaged, Manifest, StageFacts, StoredStage
+from trainables.stage_store.shared_tensors import SharedTensors
 from trainables.stage_store.uses import Uses
 from trainables.storage import Entry, Storage
 
@@ -28,9 +29,13 @@ class ListedStage:
     key: str
     """Content key."""
     num_bytes: int
-    """Size of all its files, manifest included."""
+    """Size of all files in its folder, manifest included."""
     facts: StageFacts | None
     """The facts in its manifest; None when the manifest cannot be read."""
+    shared: str | None = None
+    """Name of the tensors that it shares with other stages; None: it shares none."""
+    shared_bytes: int = 0
+    """Their size, which counts once for all stages that share them; it is not part of `num_bytes`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +56,8 @@ class Space:
     """The checkpoints of unfinished stages."""
     look: Callable[[str], StoredStage | Damaged | None]
     """Hashes a stage anew: returns the stage, `Damaged`, or None when there is none."""
+    shared: SharedTensors
+    """The tensors that stages share."""
 
     def stages(self, *, known: Mapping[str, ListedStage] | None = None) -> dict[str, ListedStage]:
         """Return key -> stage, for every stage that has a manifest.
@@ -68,12 +75,20 @@ class Space:
             sizes[key] = sizes.get(key, 0) + entry.num_bytes
             if entry.name == f"{stage_folder(key)}/{MANIFEST}":
                 complete.append(key)
-        return {key: self._listed(key, num_bytes=sizes[key], before=known.get(key)) for key in complete}
+        listed = {key: self._listed(key, num_bytes=sizes[key], before=known.get(key)) for key in complete}
+        shared = self.shared.sizes() if any(stage.shared for stage in listed.values()) else {}
+        return {
+            key: replace(stage, shared_bytes=shared.get(stage.shared, 0)) if stage.shared else stage
+            for key, stage in listed.items()
+        }
 
     def _listed(self, key: str, *, num_bytes: int, before: ListedStage | None) -> ListedStage:
         if before is not None and before.num_bytes == num_bytes:
             return before
-        return ListedStage(key=key, num_bytes=num_bytes, facts=self._facts(key))
+        manifest = self._manifest(key)
+        if manifest is None:
+            return ListedStage(key=key, num_bytes=num_bytes, facts=None)
+        return ListedStage(key=key, num_bytes=num_bytes, facts=manifest.facts, shared=manifest.shares)
 
     def verify(self, key: str) -> str | None:
         """Return why a stage is damaged, or None. It reads every byte, and quarantines nothing."""
@@ -97,6 +112,8 @@ class Space:
             manifest = self.storage.read(name)
             if manifest is None:
                 return 0
+            of_stage = Manifest.read(manifest, key=key)
+            shared = of_stage.shares if isinstance(of_stage, Manifest) else None
             num_bytes = _total(self.storage.entries(stage_folder(key)))
             # This process can have been suspended since it read the manifest: then the stage can be another's by now.
             if not lease.is_held() or self.storage.read(name) != manifest:
@@ -109,7 +126,7 @@ class Space:
                 return 0
             self.storage.remove_folder(stage_folder(key))
             self.contents.drop(stage_folder(key))
-            return num_bytes
+            return num_bytes + (self.shared.release(shared, key=key) if shared else 0)
 
     def remove_checkpoints(self, key: str) -> int:
         """Remove the checkpoints of a stage unless the stage is being made; return the bytes that this freed."""
@@ -120,7 +137,10 @@ class Space:
             return self.checkpoints.remove(key)
 
     def leftovers(self) -> dict[str, int]:
-        """Return name -> bytes of what nothing needs: quarantined stages and caches, scratch of killed processes."""
+        """Return name -> bytes of what nothing needs.
+
+        Quarantined stages and caches, scratch of killed processes, and shared tensors that no stage shares.
+        """
         sizes: dict[str, int] = {}
         for entry in self.storage.entries("damaged"):
             name = "/".join(entry.name.split("/")[:2])
@@ -130,12 +150,15 @@ class Space:
                 sizes[f"work/{folder.name}"] = _size_of(folder)
         for place in (self.root / _DAMAGED_CACHES).glob("*"):
             sizes[f"{_DAMAGED_CACHES}/{place.name}"] = _size_of(place)
-        return sizes
+        unused = ((name, size) for name, size in self.shared.sizes().items() if not self.shared.has_sharers(name))
+        return sizes | {f"shared/{name[:2]}/{name}": size for name, size in unused}
 
     def remove_leftover(self, name: str) -> bool:
         """Remove one of `leftovers`, unless its stage is being made; return whether it was removed."""
         if name.startswith(f"{_DAMAGED_CACHES}/"):  # nobody reads a quarantined cache, so it needs no lease
             return _is_removed(self.root / name)
+        if name.startswith("shared/"):
+            return self.shared.remove_unused(name.rsplit("/", 1)[1]) > 0
         stage_key = _OF_A_STAGE.match(name.rsplit("/", 1)[1])
         lease = self.leases.try_lease(stage_key.group(1)) if stage_key else None
         if lease is None:
@@ -147,10 +170,17 @@ class Space:
                 self.storage.remove_folder(name)
         return True
 
-    def _facts(self, key: str) -> StageFacts | None:
+    def _manifest(self, key: str) -> Manifest | None:
         data = self.storage.read(f"{stage_folder(key)}/{MANIFEST}")
         manifest = Manifest.read(data, key=key) if data is not None else None
-        return manifest.facts if isinstance(manifest, Manifest) else None
+        return manifest if isinstance(manifest, Manifest) else None
+
+
+def bytes_of(stages: Iterable[ListedStage]) -> int:
+    """Return the size of stages; tensors that several of them share count once."""
+    listed = list(stages)
+    shared = {stage.shared: stage.shared_bytes for stage in listed if stage.shared}
+    return sum(stage.num_bytes for stage in listed) + sum(shared.values())
 
 
 def stage_folder(key: str) -> str:

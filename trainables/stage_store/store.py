@@ -10,6 +10,7 @@ Any number of processes and hosts can share a store (`leases`). A process that r
 that `remove` keeps them (`uses`).
 
     stages/<first two digits>/<key>/    manifest.json and the stage's files
+    shared/, sharers/                   tensors that stages share (`shared_tensors`), and which stages share them
     checkpoints/<key>/                  checkpoints of stages that are being made
     holders/<key>/, leases/             holders of leases
     users/, locks/                      sessions of processes that read
@@ -33,8 +34,10 @@ from trainables.stage_store.checkpoints import Checkpoints
 from trainables.stage_store.contents import Contents
 from trainables.stage_store.heartbeat import LeaseTimes
 from trainables.stage_store.leases import Holder, Lease, Leases
+from trainables.stage_store.lineage import damage_of_lineage, damage_of_parents
 from trainables.stage_store.manifest import (
     MANIFEST,
+    MANIFEST_VERSION,
     Damaged,
     Manifest,
     StageFacts,
@@ -44,16 +47,16 @@ from trainables.stage_store.manifest import (
     version_of,
 )
 from trainables.stage_store.quarantine import Judged, Quarantine
+from trainables.stage_store.shared_tensors import SharedTensors
 from trainables.stage_store.space import Space, key_of, stage_folder
 from trainables.stage_store.store_folders import cache_folder, make_folders
 from trainables.stage_store.sweep_notes import SweepNotes
+from trainables.stage_store.tensor_files import WHOLE, Place
 from trainables.stage_store.uses import Uses
 from trainables.storage import open_storage
 
 log = logging.getLogger(__name__)
 
-_FIRST_WITH_LINEAGE = 3
-"""First version of the manifest that lists every stage that a stage was made from."""
 _MAX_LOOKS = 3
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.05, 1.0
 
@@ -95,6 +98,13 @@ class StageStore:
         self._uses = Uses(self._storage, times=self.times)
         self._checkpoints = Checkpoints(storage=self._storage, contents=self._contents, leases=self._leases)
         self._quarantine = Quarantine(storage=self._storage, contents=self._contents, look=self._look)
+        self._shared = SharedTensors(
+            storage=self._storage,
+            contents=self._contents,
+            leases=self._leases,
+            root=self.root,
+            shared_by=self._shared_by,
+        )
         self._held: dict[str, Lease] = {}
         self._lineages: dict[str, dict[str, str]] = {}
 
@@ -178,7 +188,7 @@ class StageStore:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def commit(self, key: str, *, folder: Path, facts: StageFacts) -> StoredStage:
+    def commit(self, key: str, *, folder: Path, facts: StageFacts, start: Place | None = None) -> StoredStage:
         """Publish a finished work folder as the stage of this key, and remove its checkpoints.
 
         A stage that is already complete is returned unchanged.
@@ -187,6 +197,8 @@ class StageStore:
             key: The stage's content key.
             folder: Its work folder with all files except the manifest; removed by this call.
             facts: How it was made, and what it measured.
+            start: The encoder that its weights were trained from: tensors that did not change are kept apart, and only
+                once for all stages. None: the stage is kept whole.
 
         Raises:
             LeaseLostError: The caller does not hold its lease, or has lost it.
@@ -195,10 +207,13 @@ class StageStore:
         if isinstance(found := self._look(key), StoredStage):
             return found
         self._require_lease(key)
-        manifest = self._manifest(key, folder=folder, facts=facts)
+        manifest, shared = self._manifest(key, folder=folder, facts=facts), None
+        if start is not None and (separated := self._shared.separate(key, folder=folder, start=start)):
+            part, shared = separated
+            manifest = manifest.model_copy(update={"version": MANIFEST_VERSION, "shared": part})
         (folder / MANIFEST).write_bytes(manifest.written())
         self._require_lease(key)  # hashing takes long
-        stored = self._publish(manifest, folder=folder)
+        stored = self._publish(manifest, folder=folder, shared=shared)
         self._checkpoints.remove(key)
         self._lineages[key] = {**stored.lineage, key: stored.digest}
         return stored
@@ -239,6 +254,7 @@ class StageStore:
     @property
     def space(self) -> Space:
         """Lists, verifies and removes stages."""
+        hashed: set[str] = set()
         return Space(
             storage=self._storage,
             root=self.root,
@@ -246,7 +262,8 @@ class StageStore:
             leases=self._leases,
             uses=self._uses,
             checkpoints=self._checkpoints,
-            look=lambda key: self._look(key, again=True),
+            look=lambda key: self._look(key, again=hashed),
+            shared=self._shared,
         )
 
     def keys(self) -> Iterator[str]:
@@ -255,8 +272,14 @@ class StageStore:
         found = ((name, key_of(name)) for name in names)
         return (key for name, key in found if key is not None and name == f"{stage_folder(key)}/{MANIFEST}")
 
-    def _look(self, key: str, folder: str = "", *, again: bool = False) -> StoredStage | Damaged | None:
-        """Return the stage in a folder or in its own, why it cannot be used, or None when there is none."""
+    def _look(self, key: str, folder: str = "", *, again: set[str] | None = None) -> StoredStage | Damaged | None:
+        """Return the stage in a folder or in its own, why it cannot be used, or None when there is none.
+
+        Args:
+            key: The stage's key.
+            folder: Folder in the storage; empty for its own.
+            again: Hash all files anew, but of the shared tensors only those that this set lacks; it is filled.
+        """
         folder = folder or stage_folder(key)
         data = self._storage.read(f"{folder}/{MANIFEST}")
         if data is None:
@@ -264,33 +287,20 @@ class StageStore:
         manifest = Manifest.read(data, key=key)
         if isinstance(manifest, Damaged):
             return manifest
-        if damage := self._damage_of_parents(manifest):
+        if damage := damage_of_parents(manifest, read=self._read_manifest):
             return damage
-        files = self._contents.fetch(folder, manifest=manifest, part=manifest.part, again=again)
-        return files if isinstance(files, Damaged) else _stored(manifest, folder=files)
-
-    def _damage_of_parents(self, manifest: Manifest) -> Damaged | None:
-        """Return why a stage no longer fits the stages that it was made from; removed ones are not checked."""
-        if manifest.version < _FIRST_WITH_LINEAGE:
-            return self._damage_of_parent_chain(manifest)
-        return self._damage_of_lineage(manifest.lineage)
+        files = self._contents.fetch(folder, manifest=manifest, part=manifest.part, again=again is not None)
+        if isinstance(files, Damaged) or manifest.shared is None:
+            return files if isinstance(files, Damaged) else _stored(manifest, folder=files)
+        shared = self._shared.complete(manifest.files[WHOLE], manifest.shared, folder=files, again=again)
+        return shared if isinstance(shared, Damaged) else _stored(manifest, folder=files, shared=shared)
 
     def _damage_of_lineage(self, lineage: Mapping[str, str]) -> Damaged | None:
-        for key, digest in lineage.items():
-            ancestor = self._read_manifest(key)
-            if ancestor is not None and ancestor.digest != digest:
-                return _made_again(ancestor)
-        return None
+        return damage_of_lineage(lineage, read=self._read_manifest)
 
-    def _damage_of_parent_chain(self, manifest: Manifest) -> Damaged | None:
-        while manifest.facts.parent is not None:
-            parent = self._read_manifest(manifest.facts.parent)
-            if parent is None:
-                return None
-            if manifest.parent_digest not in {None, parent.digest}:
-                return _made_again(parent)
-            manifest = parent
-        return None
+    def _shared_by(self, key: str) -> str | None:
+        manifest = self._read_manifest(key)
+        return manifest.shares if manifest is not None else None
 
     def _read_manifest(self, key: str) -> Manifest | None:
         data = self._storage.read(f"{stage_folder(key)}/{MANIFEST}")
@@ -363,11 +373,12 @@ class StageStore:
             self._lineages[key] = {**found.lineage, key: found.digest}
         return self._lineages.get(key, {})
 
-    def _publish(self, manifest: Manifest, *, folder: Path) -> StoredStage:
+    def _publish(self, manifest: Manifest, *, folder: Path, shared: Path | None) -> StoredStage:
         key = manifest.key
         for _ in range(2):
             if self._storage.publish(folder, to=stage_folder(key), part=manifest.part, last=MANIFEST):
-                return _stored(manifest, folder=self._contents.keep(folder, folder=stage_folder(key)))
+                place = self._contents.keep(folder, folder=stage_folder(key))
+                return _stored(manifest, folder=place, shared=shared)
             found = self._look_at_same(key) or Judged(Damaged("its manifest is missing"), None)
             if isinstance(found, StoredStage):
                 return found
@@ -375,9 +386,6 @@ class StageStore:
         raise LeaseLostError(key)
 
 
-def _stored(manifest: Manifest, *, folder: Path) -> StoredStage:
-    return StoredStage(folder=folder, facts=manifest.facts, digest=manifest.digest, lineage=manifest.lineage)
-
-
-def _made_again(ancestor: Manifest) -> Damaged:
-    return Damaged(f"{ancestor.facts.phase} stage {ancestor.key[:12]} in its lineage was since made with other files")
+def _stored(manifest: Manifest, *, folder: Path, shared: Path | None = None) -> StoredStage:
+    facts, lineage = manifest.facts, manifest.lineage
+    return StoredStage(folder=folder, facts=facts, digest=manifest.digest, lineage=lineage, shared=shared)

@@ -7,7 +7,7 @@ from pathlib import Path
 from trainables.errors import StoreUnusableError
 from trainables.storage import is_remote, open_storage, unreadable, why_not_writable
 
-_FOLDERS = ("", "stages", "work", "leases", "damaged", "checkpoints", "holders", "users", "locks", "cache")
+_FOLDERS = ("", "stages", "work", "leases", "damaged", "checkpoints", "holders", "users", "locks", "cache", "shared")
 
 
 def check_store(place: str | Path) -> None:

@@ -235,7 +235,8 @@ class StageMaker:
             seconds = result.seconds_before + time.monotonic() - started
             facts = self._facts(stage, result, seconds=seconds)
             shutil.rmtree(output / WATCHED)
-            stored = self._store.commit(stage.key, folder=output, facts=facts)
+            begun = job.places.at(job.places.encoder)
+            stored = self._store.commit(stage.key, folder=output, facts=facts, start=begun)
             if job.places.predicted is not None:
                 shutil.rmtree(job.places.predicted, ignore_errors=True)
         return StageOutcome(stage=stage, stored=stored, reused=False)
@@ -306,6 +307,9 @@ class StageMaker:
         trained = self._asked_with(stage) if is_scored else stage.work
         vision = trained.vision if isinstance(trained, PhaseConfig) else None
         teacher: str | None = getattr(stage.work, "teacher", None)
+        parts = {key: self.outcomes[key].stored.folder for key in stage.made_of} if stage.combination else {}
+        read = {base, scored, *parts.values()}
+        found = (outcome.stored for outcome in self.outcomes.values() if outcome.stored.folder in read)
         return JobPlaces(
             encoder=base,
             adapters=tuple(adapters),
@@ -317,7 +321,8 @@ class StageMaker:
             vision=vision_folder(vision.tower) if vision else None,
             teacher=teacher_folder(teacher) if teacher else None,
             predicted=self._resources.cache / "predicted" / stage.key if is_scored else None,
-            parts={key: self.outcomes[key].stored.folder for key in stage.made_of} if stage.combination else {},
+            parts=parts,
+            shared={str(stored.folder): stored.shared for stored in found if stored.shared},
         )
 
     def _asked_with(self, stage: Stage) -> PhaseConfig | EvaluationConfig | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Generator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -82,6 +83,28 @@ def verify(store: str | None, as_json: bool) -> int:  # noqa: FBT001  click pass
         _print_cached(cached, damaged=rotten)
         _print_verdicts(verdicts, damaged=damaged, is_all_whole=not damaged and not rotten)
     return 1 if damaged or rotten else 0
+
+
+@stages.command(short_help="Copy a stage with its whole weights.")
+@click.argument("key")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@store_option
+def copy(store: str | None, key: str, folder: Path) -> None:
+    """Write the files of the stage KEY into the new FOLDER.
+
+    KEY can be the first digits of a key. Stages that share tensors with others
+    are not whole in the store: FOLDER has all their weights. So transformers
+    loads its encoder, and a trial can start from it.
+    """
+    from search.cli.output import print_next
+    from search.home import find_home
+    from search.stages import copy_stage
+
+    opened = _existing_store(find_home(store=store), read_only=False)
+    with opened.using():
+        copied = copy_stage(opened, key=key, folder=folder)
+    click.echo(f"Copied stage {copied[:12]} to {folder}")
+    print_next("xstilts stages list", what="the stages of the store")
 
 
 @stages.command(short_help="Delete stages that no trial needs.")
@@ -186,7 +209,10 @@ def _print_lines(lines: list[StageLine]) -> None:
     ]
     headings = ("stage", "key", "parent", "size", "steps", "time", "used by")
     print_table(Table(headings=headings, rows=rows, right=frozenset({3, 4, 5})))
-    click.echo(f"{number_of(len(lines), 'stage')}, {size(sum(line.num_bytes for line in lines))}")
+    shared = {line.shared: line.shared_bytes for line in lines if line.shared}
+    of_shared = f", {size(sum(shared.values()))} of them tensors that stages share" if shared else ""
+    total = sum(line.num_bytes for line in lines) + sum(shared.values())
+    click.echo(f"{number_of(len(lines), 'stage')}, {size(total)}{of_shared}")
     print_next("xstilts stages verify", what="verify their checksums")
 
 

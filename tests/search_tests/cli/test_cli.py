@@ -219,7 +219,16 @@ def test_asking_loads_nothing_heavy(command: list[str]) -> None:
     assert "click" in loaded
 
 
-NAMES = ["", *cli.list_commands(None), "stages list", "stages verify", "stages gc", "tasks check", "tasks rank"]  # type: ignore[arg-type]
+NAMES = [
+    "",
+    *cli.list_commands(None),  # type: ignore[arg-type]
+    "stages list",
+    "stages verify",
+    "stages copy",
+    "stages gc",
+    "tasks check",
+    "tasks rank",
+]
 
 
 @pytest.mark.parametrize("name", NAMES, ids=lambda name: name or "xstilts")

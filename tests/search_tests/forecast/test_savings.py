@@ -11,6 +11,9 @@ import pytest
 import yaml
 
 from search.cli.main import exit_code
+from trainables.models.families.frozen_weights import frozen_bytes
+from trainables.models.pretrained.encoder_folder import encoder_config
+from trainables.plan.starting_weights import encoder_folder
 
 SPEC: dict[str, Any] = {
     "name": "plain",
@@ -99,3 +102,14 @@ def test_an_average_of_checkpoints_is_one_run_and_an_average_of_seeds_several(
     # Each of the four checkpoints before the end is a training state with its model.
     weights = alone["peak_bytes"]["expected"]
     assert [one["peak_bytes"]["expected"] / weights for one in (checkpoints, runs)] == [4 * 4 + 2, 6]
+
+
+def test_what_trials_freeze_is_in_the_store_once(capsys: pytest.CaptureFixture[str]) -> None:
+    three = ["spec.yaml", "--set", "sampler.name=random", "--set", "trials=3", "--set", "families={none: {}}"]
+    frozen = ["--set", "trial.target.freeze_embeddings=true"]
+
+    trained = forecast(capsys, *three)["forecast"]["peak_bytes"]["expected"]
+    shared = forecast(capsys, *three, *frozen)["forecast"]["peak_bytes"]["expected"]
+
+    config = encoder_config(encoder_folder("miniature", revision=None))
+    assert trained - shared == 2 * frozen_bytes(config, num_layers=0)

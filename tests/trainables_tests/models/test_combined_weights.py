@@ -44,7 +44,7 @@ def files(tmp_path: Path) -> list[Path]:
 
 
 def parts_of(files: list[Path], *weights: float) -> list[Part]:
-    return [Part(file, weight) for file, weight in zip(files, weights, strict=True)]
+    return [Part((file,), weight) for file, weight in zip(files, weights, strict=True)]
 
 
 def combination(**fields: object) -> Combination:
@@ -69,7 +69,7 @@ def test_one_part_of_weight_1_is_kept_bit_for_bit(how: dict[str, object], files:
 def test_a_negative_zero_is_kept(tmp_path: Path) -> None:
     write_weights({"bias": torch.tensor([-0.0, 0.0, 1.0])}, tmp_path / "one")
 
-    found = combined_weights([Part(tmp_path / "one", 1.0)], combination=combination())
+    found = combined_weights([Part((tmp_path / "one",), 1.0)], combination=combination())
 
     assert torch.signbit(found["bias"]).tolist() == [True, False, False]
 

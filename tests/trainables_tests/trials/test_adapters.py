@@ -191,7 +191,7 @@ def test_what_starts_from_an_adapter_has_it_in_its_weights(
     adapter = stages_of(config, store)["intermediate"].folder
     merged = load_encoder(tiny_encoder, dropout=0.0, adapters=[adapter]).model.state_dict()
     start = load_encoder(tiny_encoder, dropout=0.0).model.state_dict()
-    trained = load_encoder(stages_of(after, store)["target"].folder, dropout=0.0).model.state_dict()
+    trained = load_encoder(stages_of(after, store)["target"].place, dropout=0.0).model.state_dict()
     assert max(float((trained[name] - merged[name]).abs().max()) for name in merged) < 1e-9
     assert max(float((merged[name] - start[name]).abs().max()) for name in merged) > 1e-4
 

@@ -17,6 +17,7 @@ from trainables.models.pretrained.documents import read_object, unreadable
 from trainables.models.pretrained.header import FILE, INDEX, Tensor, read_tensors
 from trainables.models.pretrained.vocabulary import TOKENIZER, check_tokenizer
 from trainables.models.text_towers import KNOWN, OPEN_CLIP_CONFIG, is_image_text, read_text_tower
+from trainables.stage_store.tensor_files import OWN
 
 TRAINED_TYPES = ("F32", "F16", "BF16", "F64")
 """Types of weights that can be read. Quantised weights cannot be used without their scales."""
@@ -60,6 +61,7 @@ def check_encoder_folder(path: Path) -> None:
     if is_image_text(path):
         _check_text_tower(path)
         return
+    check_not_of_store(path)
     _check_has_file(path, (FILE, INDEX), "weights", " (where they are pickled, run `xstilts encoders convert` once)")
     _check_has_file(path, TOKENIZERS, "tokenizer")
     config = encoder_config(path)
@@ -96,6 +98,21 @@ def check_not_pickled(path: Path) -> None:
             "(refs/pr/N for a pull request)"
         )
         raise CheckpointError(msg, folder=path, field=pickled[0].name)
+
+
+def check_not_of_store(path: Path) -> None:
+    """Check that a folder is not that of a stage whose weights are partly elsewhere in its store.
+
+    Raises:
+        CheckpointError: It is.
+    """
+    if (path / OWN).is_file() and not (path / FILE).is_file():
+        msg = (
+            f"cannot load an encoder from {str(path)!r}: it is the folder of a stage that shares tensors with others, "
+            f"and {OWN} holds only its own; use the whole encoder, which `xstilts stages copy {path.name[:12]} FOLDER` "
+            "writes"
+        )
+        raise CheckpointError(msg, folder=path, field=OWN)
 
 
 def encoder_config(path: Path) -> Mapping[str, Any]:
