@@ -17,7 +17,7 @@ from pydantic import JsonValue
 from search.sampler.contract import PastTrial
 from search.sampler.stage_aware.beliefs import Beliefs
 from search.sampler.stage_aware.costs import StepCosts
-from search.sampler.stage_aware.labels import IntermediateKey, Labels, text_of
+from search.sampler.stage_aware.labels import Labels, PartKey, text_of
 from search.sampler.stage_aware.merge_parts import MergeParts
 from search.sampler.stage_aware.model import StageModel, expected_improvement
 from search.sampler.stage_aware.points import Encoder, active, is_of_target
@@ -170,7 +170,7 @@ class Choice:
             if one.state != "pruned" or num < 2 * (place + 1)
         }
 
-    def _known(self, by_mean: Sequence[Assignment]) -> dict[IntermediateKey, Assignment]:
+    def _known(self, by_mean: Sequence[Assignment]) -> dict[PartKey, Assignment]:
         """Return the intermediate configurations of earlier trials, those with the highest predicted mean first."""
         found = {self.labels.intermediate_key(one): one for one in reversed(by_mean)}
         found = dict(reversed(found.items()))
@@ -179,10 +179,14 @@ class Choice:
         return found
 
     def _targets(self, by_mean: Sequence[Assignment]) -> list[Assignment]:
-        """Return candidates for the target part: the best trials, changes of them, and random draws."""
+        """Return candidates for the target part, each once: the best trials, changes of them, and random draws.
+
+        Repeated ones would fill the first ranks with pairs that were tried, where listed values make few targets.
+        """
         best = list(by_mean[:NUM_BEST])
         near = [self._changed(self.generator.choice(best), of_target=True) for _ in range(NUM_TARGETS // 2)]
-        return best + near + [draw(self.space, generator=self.generator) for _ in range(NUM_TARGETS // 2)]
+        drawn = [draw(self.space, generator=self.generator) for _ in range(NUM_TARGETS // 2)]
+        return list({self.labels.target_key(one): one for one in best + near + drawn}.values())
 
     def _new_candidates(self, by_mean: Sequence[Assignment]) -> list[Assignment]:
         """Return candidates for the intermediate configuration: random draws, and changes of the best trials."""

@@ -8,8 +8,8 @@ from search.sampler.contract import PastTrial
 from search.sampler.stage_aware.points import active, is_of_target
 from spaces.space.tree import Assignment, Space
 
-IntermediateKey = tuple[tuple[str, str], ...]
-"""The intermediate configuration of a configuration, as pairs of path and value as text."""
+PartKey = tuple[tuple[str, str], ...]
+"""A part of a configuration, before the target phase or in it, as pairs of path and value as text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +19,7 @@ class Label:
     assignment: Assignment
     text: str
     """Of the whole configuration."""
-    intermediate: IntermediateKey
+    intermediate: PartKey
     """Of its part before the target phase."""
 
 
@@ -45,12 +45,19 @@ class Labels:
             )
         return known
 
-    def intermediate_key(self, assignment: Assignment) -> IntermediateKey:
+    def intermediate_key(self, assignment: Assignment) -> PartKey:
         """Return the intermediate configuration of a configuration."""
+        return self._key(assignment, is_target=False)
+
+    def target_key(self, assignment: Assignment) -> PartKey:
+        """Return the target part of a configuration."""
+        return self._key(assignment, is_target=True)
+
+    def _key(self, assignment: Assignment, *, is_target: bool) -> PartKey:
         return tuple(
             (parameter.path, str(value))
             for parameter, value in active(self.space, assignment)
-            if not is_of_target(parameter)
+            if is_of_target(parameter) == is_target
         )
 
 

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from search.sampler import PastTrial
+from search.sampler import PastTrial, make_sampler
 from search.sampler.stage_aware.beliefs import Beliefs
 from search.sampler.stage_aware.costs import StepCosts
 from search.sampler.stage_aware.model import Points, StageModel, expected_improvement
 from search.sampler.stage_aware.points import Encoder
 from search.sampler.stage_aware.sampler import StageAwareSampler
 from spaces.priors import PriorsConfig
-from spaces.space.enumeration import draw
+from spaces.space.enumeration import draw, enumerate_assignments
 from spaces.space.tree import Assignment, Space
 from spaces.sweep_spec import make_space, make_sweep_spec
 from trainables.config import RungsConfig
@@ -159,6 +159,31 @@ def test_steps_are_counted_as_trials_are_expected_to_climb(schedule: str, *, pru
     before, target = costs.parts({"family": "text", INTERMEDIATE: 1e-3, TARGET: 1e-3})
     assert (before, target) == (200, pytest.approx(steps))
     assert costs.parts({"family": "none", TARGET: 1e-3}) == (0.0, target)
+
+
+@pytest.mark.parametrize("last", range(6))
+def test_the_last_untried_configuration_of_a_listed_space_is_found(last: int) -> None:
+    spec = make_sweep_spec(
+        {
+            "name": "listed",
+            "trials": 6,
+            "sampler": {"name": "stage_aware"},
+            "trial": {
+                "target": {"mixture": {"miniature_nli": 1.0}, "steps": 90},
+                "evaluation": {"task": "miniature_nli"},
+            },
+            "families": {"none": {}},
+            "search": {TARGET: {"choice": [1e-4, 1e-3, 1e-2]}, "target.batch_size": {"choice": [16, 32]}},
+        }
+    )
+    grid = list(enumerate_assignments(make_space(spec)))
+    untried = grid.pop(last)
+    history = [
+        PastTrial(number=number, assignment=one, state="finished", score=score(one) + number / 1000)
+        for number, one in enumerate(grid)
+    ]
+
+    assert make_sampler(spec).propose(len(history), history=history).assignment == untried
 
 
 def num_beginnings(costs: Callable[[Assignment], tuple[float, float]], *, seed: int) -> int:
