@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from search.cli.main import exit_code
-from search.driver.sweep import _freed
 from search.errors import StoreSharedError
 from search.record import open_record
 from search.stages import Limits, collect, leave_note, sweep_note
+from search.stages.disk_room import free_disk
 from tests.trainables_tests.stage_maker import FACTS
 from trainables.stage_store import StageStore
 
@@ -212,4 +212,4 @@ def test_a_driver_on_a_full_disk_frees_what_is_left_in_a_store_of_its_own(mine: 
 
 def opened_freed(place: Path, store: StageStore) -> int:
     with open_record(place) as record:
-        return _freed(record, store=store)
+        return free_disk(record, store=store)

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple  # Any: JSON
+
+log = logging.getLogger(__name__)
 
 WHOLE = "model.safetensors"
 """File with all weights of an encoder, in the folder of a stage or a checkpoint."""
@@ -89,13 +92,19 @@ class Split:
 def split(whole: Path, *, start: Place) -> Split | None:
     """Return the own and the shared tensors of a file of weights; None if sharing would not make it smaller.
 
+    Files that are not safetensors share nothing.
+
     Args:
         whole: The file.
         start: The encoder that the weights were trained from. Its names can have a prefix, as those of a checkpoint of
             a model with a head.
     """
-    header = read_header(whole)
-    before = _without_prefix(_tensors_at(start), names=header.tensors)
+    try:
+        header = read_header(whole)
+        before = _without_prefix(_tensors_at(start), names=header.tensors)
+    except ValueError as error:  # sharing only saves space: whoever loads the weights says what is wrong with them
+        log.warning("the weights of a stage are kept whole: %s", error)
+        return None
     shared = {
         name: span
         for name, span in header.tensors.items()
@@ -143,10 +152,17 @@ def weight_files(place: Place) -> list[Path]:
 
 
 def read_header(path: Path) -> Header:
-    """Return the header of a safetensors file."""
+    """Return the header of a safetensors file.
+
+    Raises:
+        ValueError: It is another file.
+    """
     with path.open("rb") as file:
         length = int.from_bytes(file.read(_LENGTH_BYTES), "little")
-        return _parsed(file.read(length).decode(), path=path)
+        text = file.read(length).decode() if length <= path.stat().st_size else ""
+    if not text.startswith("{"):  # as safetensors requires
+        raise ValueError(f"{path} is not a safetensors file")
+    return _parsed(text, path=path)
 
 
 def _parsed(text: str, *, path: Path) -> Header:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -104,3 +105,10 @@ def test_what_would_not_get_smaller_is_not_split(tmp_path: Path) -> None:
         save_file({"small": torch.zeros(9), "large": torch.randn(9000)}, folder / WHOLE)
 
     assert split(tmp_path / WHOLE, start=Place(tmp_path / "start")) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"weights 3", b"\xff" * 40, (2).to_bytes(8, "little") + b"[]"])
+def test_a_file_that_is_not_safetensors_shares_nothing(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / WHOLE).write_bytes(content)
+
+    assert split(tmp_path / WHOLE, start=Place(tmp_path)) is None
