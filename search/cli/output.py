@@ -105,10 +105,16 @@ def print_costs(costs: SweepStatus | TrialReport, *, what: str) -> None:
         costs: What has the costs.
         what: What was paid for.
     """
+    from search.query import SweepStatus
+
     click.echo(f"Cost: {number_of(costs.steps_paid, 'step')}, {duration(costs.cost_paid_seconds)} {what}")
     lower = f"{number_of(costs.steps_of_lower_rungs, 'step')}, {duration(costs.seconds_of_lower_rungs)}"
     if costs.seconds_of_lower_rungs:
         click.echo(f"  of these, lower rungs: {lower}, for their decay and their scores")
+    if isinstance(costs, SweepStatus):
+        unshared = f"{number_of(costs.steps_unshared, 'step')}, {duration(costs.seconds_unshared)}"
+        click.echo(f"Had nothing been shared: {unshared}")
+        return
     without = "shared stages and lower rungs" if costs.seconds_of_lower_rungs else "shared stages"
     click.echo(f"Without {without}: {number_of(costs.steps_if_alone, 'step')}, {duration(costs.cost_if_alone_seconds)}")
 
