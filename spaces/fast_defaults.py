@@ -12,12 +12,15 @@ from typing import Any  # a spec's fields before they are checked
 
 from pydantic import JsonValue
 
+from spaces.checks.objective_checks import rungs_for
+from spaces.checks.rung_checks import check_rungs_of_all_phases
 from spaces.objectives import BENCHMARKS
 from spaces.pruner_config import PrunerConfig
 from spaces.space.binder import bind
 from spaces.space.enumeration import first_assignments
 from spaces.sweep_spec import JsonObject, SamplerConfig, SweepSpec, make_space, make_sweep_spec
 from trainables.config import PhaseConfig, RungsConfig, TrialConfig
+from trainables.errors import ConfigError
 from trainables.plan.schedule import has_trunk
 
 SAMPLER = SamplerConfig(name="stage_aware")
@@ -183,9 +186,19 @@ def _rungs(spec: SweepSpec) -> RungsConfig:
         targets += [work for target in further for work in target.target]
     steps = [work.steps for work in targets if work.steps is not None]
     for num in range(NUM_RUNGS, 1, -1):
-        if not steps or min(steps) >= MIN_STEPS * ETA ** (num - 1):
-            return RungsConfig(num=num, eta=ETA, num_items=NUM_ITEMS)
+        rungs = RungsConfig(num=num, eta=ETA, num_items=NUM_ITEMS)
+        if (not steps or min(steps) >= MIN_STEPS * ETA ** (num - 1)) and _fits(spec, rungs):
+            return rungs
     return RungsConfig()
+
+
+def _fits(spec: SweepSpec, rungs: RungsConfig) -> bool:
+    """Return whether warm-ups and averages that the spec names have room in the lowest rung."""
+    try:
+        check_rungs_of_all_phases(rungs_for(spec.goals, rungs=rungs), space=make_space(spec))
+    except ConfigError:
+        return False
+    return True
 
 
 def _schedule(spec: SweepSpec, *, rungs: RungsConfig) -> JsonObject:

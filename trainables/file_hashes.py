@@ -20,8 +20,7 @@ def file_hash(path: Path) -> str:
     Raises:
         OSError: The file cannot be read.
     """
-    facts = path.stat()
-    return _file_hash(path, facts.st_size, facts.st_mtime_ns)
+    return _file_hash(path, _version(path))
 
 
 def hash_of_content(path: Path, *, read: Callable[[Path], bytes]) -> str:
@@ -34,18 +33,23 @@ def hash_of_content(path: Path, *, read: Callable[[Path], bytes]) -> str:
     Raises:
         OSError: The file cannot be read; also what `read` raises.
     """
+    return _hash_of_content(path, _version(path), read)
+
+
+def _version(path: Path) -> tuple[int, ...]:
+    """Return what differs after a file was changed or replaced, also by one with the same size and time."""
     facts = path.stat()
-    return _hash_of_content(path, facts.st_size, facts.st_mtime_ns, read)
+    return facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
 
 
 @lru_cache(maxsize=MAX_FILES)
-def _file_hash(path: Path, size: int, mtime_ns: int) -> str:
-    del size, mtime_ns  # they are arguments so that a changed file is read again
+def _file_hash(path: Path, version: tuple[int, ...]) -> str:
+    del version  # it is an argument so that a changed file is read again
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @lru_cache(maxsize=MAX_FILES)
-def _hash_of_content(path: Path, size: int, mtime_ns: int, read: Callable[[Path], bytes]) -> str:
-    del size, mtime_ns
+def _hash_of_content(path: Path, version: tuple[int, ...], read: Callable[[Path], bytes]) -> str:
+    del version
     return hashlib.sha256(read(path)).hexdigest()

@@ -12,13 +12,14 @@ from search.driver.spec_changes import differences
 from search.errors import RecordMissingError, UnknownSweepError
 from search.home import Home
 from search.record import open_record
+from spaces.checks.rung_checks import check_rungs_of_all_phases
 from spaces.fast_defaults import Completed, named_fields, rung_cost_note, with_fast_defaults
 from spaces.objectives import BENCHMARKS, meaning_of, scored_languages
 from spaces.overrides import with_settings
 from spaces.space.binder import bind
 from spaces.space.enumeration import first_assignments
 from spaces.sweep_spec import SweepSpec, make_space, make_sweep_spec, recorded, shipped_specs
-from trainables.errors import InputError
+from trainables.errors import ConfigError, InputError
 from trainables.evaluation.benchmarks import fewer_languages
 
 _WIDTH = 80
@@ -46,13 +47,24 @@ def complete_spec(
     known = _known(name, home)
     is_shipped = source in shipped_specs()
     named = named_fields(None if is_shipped and known is not None else written, settings)
-    completed = with_fast_defaults(
-        spec, named=named, known=known, is_shipped=is_shipped, of_devices=lambda: chosen_fields(spec)
-    )
-    if not is_shipped or known is None or known.name != spec.name:
+
+    def complete() -> Completed:
+        return with_fast_defaults(
+            spec, named=named, known=known, is_shipped=is_shipped, of_devices=lambda: chosen_fields(spec)
+        )
+
+    if known is None:
+        completed = complete()
+        check_rungs_of_all_phases(completed.spec.rungs, space=make_space(completed.spec))
         return completed
+    if not is_shipped or known.name != spec.name:
+        return complete()
     kept = with_settings(known, settings)
-    changed = [change.field for change in differences(recorded(kept), recorded(completed.spec))]
+    try:
+        completed = complete()
+        changed = [change.field for change in differences(recorded(kept), recorded(completed.spec))]
+    except ConfigError as error:  # what this version ships does not fit what the record has
+        completed, changed = Completed(spec=kept), [error.field]
     fields = [field for field in changed if not field.startswith(_EARLIER)]
     if not fields:
         return completed

@@ -124,8 +124,11 @@ class MeasuredTimes:
     def _tokens_of(self, name: str, *, max_length: int) -> float:
         """Return the mean tokens of an example; texts that were not counted are as long as the mean of the others."""
         known, num_texts = self.tokens_per_example, _num_texts(name)
-        texts = [tokens / num for other, tokens in known.items() if (num := _num_texts(other))]
-        found = known.get(name, (num_texts or 1) * _mean(texts or known.values()))
+        if name in known:
+            found = known[name]
+        else:
+            texts = [tokens / num for other, tokens in known.items() if (num := _num_texts(other))]
+            found = (num_texts or 1) * _mean(texts or known.values())
         return found if num_texts is None else min(found, num_texts * max_length)
 
     def _seconds_of_token(self, phase: str, work: PhaseConfig) -> float:

@@ -9,7 +9,7 @@ from typing import Any  # Any: JSON is untyped
 from spaces.keep import KeepConfig
 from trainables.config import EvaluationConfig
 from trainables.models.families.adapted_matrices import adapter_bytes
-from trainables.models.families.frozen_weights import frozen_bytes
+from trainables.models.families.frozen_weights import frozen_share
 from trainables.plan.stage_plan import Stage
 
 STATE_COPIES = 3
@@ -56,7 +56,7 @@ class StageSizes:
         has_encoder = not stage.is_trunk or stage.stop_share is not None
         if isinstance(work, EvaluationConfig) or not (has_encoder and work.freeze_embeddings and self.encoder):
             return 0
-        return min(self.weight_bytes, frozen_bytes(self.encoder, num_layers=work.freeze_layers))
+        return int(self.weight_bytes * frozen_share(self.encoder, num_layers=work.freeze_layers))
 
 
 def removals(found: Iterable[Removable], *, keep: KeepConfig, excess: int | None) -> list[Removable]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
@@ -18,7 +19,7 @@ from tests.contracts.stores import CHILD, GRANDCHILD, KEY, Place, damage
 from tests.trainables_tests.stage_maker import FACTS
 from trainables.errors import StoreUnusableError
 from trainables.models.weights import read_place
-from trainables.stage_store import ListedStage, StageStore, StoredStage, bytes_of, manifest
+from trainables.stage_store import ListedStage, StageStore, StoredStage, bytes_of, manifest, shared_tensors
 from trainables.stage_store import Place as WeightPlace
 from trainables.stage_store.tensor_files import OWN, SHARED, WHOLE, whole_pieces
 
@@ -191,7 +192,7 @@ def test_damage_in_either_part_is_found_and_the_stage_is_made_again(
 def test_one_stage_that_is_made_again_repairs_what_the_others_share(
     place: Place, start: WeightPlace, caplog: pytest.LogCaptureFixture
 ) -> None:
-    make(place.open(), KEY, start=start)
+    whole = checksum(make(place.open(), KEY, start=start))
     child = checksum(make(place.open(), CHILD, start=start, seed=3))
     damage(place, "shared/shared.safetensors", lambda content: content[:-1] + bytes([content[-1] ^ 1]))
     store = place.open()
@@ -201,8 +202,9 @@ def test_one_stage_that_is_made_again_repairs_what_the_others_share(
         make(store, KEY, start=start)
 
     assert "are damaged (shared.safetensors has changed); moved to damaged/" in caplog.text
+    assert checksum(found(place, KEY)) == whole
     assert checksum(found(place, CHILD)) == child
-    assert len(store.space.leftovers()) == 2
+    assert [name.split("/")[0] for name in store.space.leftovers()] == ["damaged"]  # no stage, only what they shared
 
 
 def test_tensors_that_another_process_hides_for_a_moment_are_waited_for(place: Place, start: WeightPlace) -> None:
@@ -227,6 +229,57 @@ def test_shared_tensors_that_are_missing_are_named(place: Place, start: WeightPl
         place.storage.remove(name)
 
     assert place.open().space.verify(KEY) == "the tensors that it shares are missing"
+
+
+def test_a_start_that_is_gone_keeps_the_stage_whole(
+    place: Place, start: WeightPlace, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As a checkpoint in the hub's cache, which holds links, after the cache was emptied."""
+    (start.folder / WHOLE).unlink()
+    (start.folder / WHOLE).symlink_to("gone")
+
+    with caplog.at_level(logging.WARNING):
+        made = make(place.open(), KEY, start=start)
+
+    assert "is kept whole" in caplog.text
+    assert made.shared is None
+    assert checksum(found(place, KEY)) == checksum(made)
+
+
+def test_a_disk_that_is_full_when_tensors_are_kept_apart_keeps_the_stage_whole(
+    place: Place, start: WeightPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(pieces: object, path: Path) -> None:
+        del pieces
+        path.write_bytes(b"some")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    store = place.open()
+    monkeypatch.setattr(shared_tensors, "write", full)
+
+    made = make(store, KEY, start=start)
+
+    assert (made.shared, sorted(path.name for path in made.folder.iterdir())) == (
+        None,
+        ["config.json", manifest.MANIFEST, WHOLE],
+    )
+    assert store.space.leftovers() == {}
+
+
+def test_stages_keep_what_they_share_when_their_marks_are_lost(place: Place, start: WeightPlace) -> None:
+    """Who copies a store can lose empty files."""
+    store = place.open()
+    make(store, KEY, start=start)
+    child = checksum(make(store, CHILD, start=start, seed=3))
+    for name in place.names("sharers"):
+        place.storage.remove(name)
+
+    assert store.space.leftovers() == {}
+    assert store.space.remove(KEY) > 0
+
+    assert checksum(found(place, CHILD)) == child
+    assert store.space.remove(CHILD) > 4 * EMBEDDINGS
+    assert place.names("shared") == []
 
 
 def test_an_earlier_version_refuses_a_stage_that_shares_tensors(

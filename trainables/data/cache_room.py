@@ -154,7 +154,8 @@ def _last_use(folder: Path) -> float:
 
 
 def _size(place: Path) -> int:
-    return sum(_file_size(path) for path in place.rglob("*"))
+    """Return the bytes of a folder; files and folders that another process removes meanwhile do not count."""
+    return sum(_file_size(Path(folder, name)) for folder, _, names in os.walk(place) for name in names)
 
 
 def _file_size(path: Path) -> int:

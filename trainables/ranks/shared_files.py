@@ -45,14 +45,14 @@ def share_folders(folders: Sequence[Path | None], *, rank: Rank, may_change: boo
     A file gets its name when all of it is there, and a folder's manifest comes last.
 
     Args:
-        folders: The same on every rank; None and folders that rank 0 lacks are skipped.
+        folders: The same on every rank; None, repeated ones, and folders that rank 0 lacks are skipped.
         rank: This rank.
         may_change: Whether files can change and keep their size, as in a work folder; then the time of change must
             match too. Files of the hub never change, so each host's copy is used whatever its age.
     """
     if not rank.spans_hosts:
         return
-    named = [folder for folder in folders if folder is not None]
+    named = list(dict.fromkeys(folder for folder in folders if folder is not None))
     files = [
         _File(path=Path(path), size=size, changed_ns=ns)
         for path, size, ns in _broadcast_list(_listed(named), rank=rank)

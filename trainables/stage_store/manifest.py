@@ -82,6 +82,8 @@ class Damaged:
 
     reason: str
     """What is wrong with it."""
+    of_shared: bool = False
+    """Whether only the tensors that it shares with others are bad: it is whole again when these are made again."""
 
 
 class Sealed(FrozenModel):

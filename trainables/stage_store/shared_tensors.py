@@ -51,6 +51,8 @@ class SharedTensors:
     """Local folder with scratch."""
     shared_by: Callable[[str], str | None]
     """Returns the name of the tensors that a complete stage shares; None: it shares none, or is not complete."""
+    keys: Callable[[], Iterator[str]]
+    """Returns the keys of complete stages."""
 
     def separate(self, key: str, *, folder: Path, start: Place) -> tuple[SharedPart, Path] | None:
         """Take the tensors that a finished stage shares with its start out of its folder, and keep them in the store.
@@ -64,21 +66,14 @@ class SharedTensors:
             What its manifest says of them, and the local folder that holds them; None if the folder stays as it is,
             because there are no weights, or too few are shared.
         """
-        whole = folder / WHOLE
-        found = split(whole, start=start) if whole.is_file() else None
-        if found is None:
+        if not (folder / WHOLE).is_file():
             return None
-        num_bytes, name = checksum(found.shared_pieces())
-        self.storage.write(f"sharers/{name}/{key}", b"")
-        place = self._find_or_make(name, found, num_bytes=num_bytes)
-        write(found.own_pieces(), folder / OWN)
-        expected = file_entry(whole)
-        if checksum(whole_pieces(Place(folder, place))) != (expected.num_bytes, expected.sha256):
-            log.warning("stage %s is kept whole: what was read back of the tensors that it shares differs", key[:12])
-            (folder / OWN).unlink()
+        try:
+            return self._separated(key, folder=folder, start=start)
+        except (OSError, EOFError) as error:  # a full disk, or a start that is gone: sharing only saves space
+            log.warning("stage %s is kept whole: %s", key[:12], error)
+            (folder / OWN).unlink(missing_ok=True)
             return None
-        whole.unlink()
-        return SharedPart(tensors=name, own=file_entry(folder / OWN)), place
 
     def fetch(self, name: str, *, again: bool = False) -> Path | Damaged | None:
         """Return a local folder with shared tensors, the reason why they cannot be used, or None if there are none.
@@ -110,7 +105,8 @@ class SharedTensors:
         """
         found = self._found(part.tensors, again=again is not None and part.tensors not in again)
         if not isinstance(found, Path):
-            return Damaged(f"the tensors that it shares {f'are damaged: {found.reason}' if found else 'are missing'}")
+            problem = f"are damaged: {found.reason}" if found else "are missing"
+            return Damaged(f"the tensors that it shares {problem}", of_shared=True)
         if again is not None:
             again.add(part.tensors)
             if checksum(whole_pieces(Place(folder, found))) != (whole.num_bytes, whole.sha256):
@@ -134,7 +130,7 @@ class SharedTensors:
             return 0
         manifest_name = f"{_folder(name)}/{MANIFEST}"
         with lease:
-            if self._has_sharers_left(name):
+            if self._has_sharers_left(name) or self._has_marked_again(name):
                 return 0
             num_bytes = sum(entry.num_bytes for entry in self.storage.entries(_folder(name)))
             manifest = self.storage.read(manifest_name)
@@ -143,13 +139,13 @@ class SharedTensors:
                 if manifest is not None:
                     self.storage.create(manifest_name, manifest)
                 return 0
-            self.storage.remove_folder(_folder(name))
-            self.contents.drop(_folder(name))
+            self._clear(name)
             return num_bytes
 
     def has_sharers(self, name: str) -> bool:
         """Return whether a stage shares tensors, or is being made and may share them; this takes no lease."""
-        return any(self.shared_by(key) == name or self._is_held(key) for key in self._marks(name))
+        marked = any(self.shared_by(key) == name or self._is_held(key) for key in self._marks(name))
+        return marked or any(self._unmarked_sharers(name))
 
     def sizes(self) -> dict[str, int]:
         """Return name -> bytes of all shared tensors in the store."""
@@ -158,6 +154,23 @@ class SharedTensors:
             if found := _IN_SHARED.match(entry.name):
                 sizes[found["name"]] = sizes.get(found["name"], 0) + entry.num_bytes
         return sizes
+
+    def _separated(self, key: str, *, folder: Path, start: Place) -> tuple[SharedPart, Path] | None:
+        whole = folder / WHOLE
+        found = split(whole, start=start)
+        if found is None:
+            return None
+        num_bytes, name = checksum(found.shared_pieces())
+        self.storage.write(f"sharers/{name}/{key}", b"")
+        place = self._find_or_make(name, found, num_bytes=num_bytes)
+        write(found.own_pieces(), folder / OWN)
+        own, expected = file_entry(folder / OWN), file_entry(whole)
+        if checksum(whole_pieces(Place(folder, place))) != (expected.num_bytes, expected.sha256):
+            log.warning("stage %s is kept whole: what was read back of the tensors that it shares differs", key[:12])
+            (folder / OWN).unlink()
+            return None
+        whole.unlink()
+        return SharedPart(tensors=name, own=own), place
 
     def _found(self, name: str, *, again: bool) -> Path | Damaged | None:
         """Return shared tensors as `fetch` does; wait while a process has hidden them that tried to remove them."""
@@ -180,6 +193,17 @@ class SharedTensors:
     def _has_sharers_left(self, name: str) -> bool:
         """Return whether a mark counts; those before it that do not are removed."""
         return any(self._is_sharer(key, name=name) for key in self._marks(name))
+
+    def _unmarked_sharers(self, name: str) -> Iterator[str]:
+        """Yield the stages that share tensors, whatever marks say: who copies a store can lose its empty files."""
+        return (key for key in self.keys() if self.shared_by(key) == name)
+
+    def _has_marked_again(self, name: str) -> bool:
+        """Write the marks of stages that lack theirs; return whether there are such stages."""
+        unmarked = list(self._unmarked_sharers(name))
+        for key in unmarked:
+            self.storage.write(f"sharers/{name}/{key}", b"")
+        return bool(unmarked)
 
     def _is_sharer(self, key: str, *, name: str) -> bool:
         if self.shared_by(key) == name:
@@ -215,12 +239,22 @@ class SharedTensors:
             files = {SHARED: FileEntry(num_bytes=num_bytes, sha256=name)}
             manifest = SharedManifest(version=MANIFEST_VERSION, key=name, files=files, part=part)
             (folder / MANIFEST).write_bytes(manifest.written())
-            self.storage.remove_folder(_folder(name))  # what a killed process left of them
-            self.contents.drop(_folder(name))
-            self.storage.publish(folder, to=_folder(name), part=part, last=MANIFEST)
+            if self.storage.local(_folder(name)) is None:
+                self._clear(name)
+            if not self.storage.publish(folder, to=_folder(name), part=part, last=MANIFEST):
+                place = self.fetch(name)  # another host's: a network disk can show them late
+                if isinstance(place, Path):
+                    return place
+                self._clear(name)
+                self.storage.publish(folder, to=_folder(name), part=part, last=MANIFEST)
             return self.contents.keep(folder, folder=_folder(name))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _clear(self, name: str) -> None:
+        """Remove what a killed process left of shared tensors."""
+        self.storage.remove_folder(_folder(name))
+        self.contents.drop(_folder(name))
 
     def _lease(self, name: str) -> Lease:
         while (lease := self.leases.try_lease(name)) is None:

@@ -104,6 +104,7 @@ class StageStore:
             leases=self._leases,
             root=self.root,
             shared_by=self._shared_by,
+            keys=self.keys,
         )
         self._held: dict[str, Lease] = {}
         self._lineages: dict[str, dict[str, str]] = {}
@@ -326,6 +327,9 @@ class StageStore:
             found = self._look_at_same(key)
             if not isinstance(found, Judged):
                 return found
+            if found.damage.of_shared:
+                log.warning("stage %s cannot be read (%s); it is made again if needed", key[:12], found.damage.reason)
+                return None
             if self._quarantine.move(key, found):
                 return None
         return None

@@ -189,22 +189,40 @@ def _without_prefix(tensors: Mapping[str, Span], *, names: Iterable[str]) -> Map
     return {name.removeprefix(prefix): span for name, span in tensors.items() if name.startswith(prefix)}
 
 
-def _are_equal(one: Span, other: Span) -> bool:
-    if (one.dtype, one.shape) != (other.dtype, other.shape):
+def _are_equal(one: Span, before: Span) -> bool:
+    """Return whether a tensor has the values of one before it, of the same type or of a shorter float."""
+    pieces: Iterator[bytes] | None = None
+    if one.dtype == before.dtype:
+        pieces = _bytes_of(before)
+    elif one.dtype == "F32":
+        pieces = _as_float32(before)
+    if one.shape != before.shape or pieces is None:
         return False
-    return all(mine == theirs for mine, theirs in zip(_bytes_of(one), _bytes_of(other), strict=True))
+    return all(mine == theirs for mine, theirs in zip(_bytes_of(one), pieces, strict=True))
 
 
-def _bytes_of(span: Span) -> Iterator[bytes]:
+def _as_float32(span: Span) -> Iterator[bytes] | None:
+    """Return a tensor's bytes as float32, which has all values of both shorter floats; None for other types."""
+    import numpy as np
+
+    pieces = _bytes_of(span, first=_FIRST_BYTES // 2, others=_PIECE_BYTES // 2)
+    if span.dtype == "F16":
+        return (np.frombuffer(piece, "<f2").astype("<f4").tobytes() for piece in pieces)
+    if span.dtype == "BF16":  # the upper half of a float32
+        return ((np.frombuffer(piece, "<u2").astype("<u4") << 16).tobytes() for piece in pieces)
+    return None
+
+
+def _bytes_of(span: Span, *, first: int = _FIRST_BYTES, others: int = _PIECE_BYTES) -> Iterator[bytes]:
     """Yield a tensor's bytes, in pieces of the same sizes for tensors of the same size.
 
     The first piece is small: most tensors that differ do so from the start.
     """
     with span.path.open("rb") as file:
         file.seek(span.start)
-        left, size = span.num_bytes, _FIRST_BYTES
+        left, size = span.num_bytes, first
         while left:
-            piece, size = file.read(min(size, left)), _PIECE_BYTES
+            piece, size = file.read(min(size, left)), others
             if not piece:
                 raise EOFError(str(span.path))
             left -= len(piece)

@@ -99,9 +99,15 @@ def copy(store: str | None, key: str, folder: Path) -> None:
     from search.cli.output import print_next
     from search.home import find_home
     from search.stages import copy_stage
+    from trainables.errors import StoreUnusableError
 
-    opened = _existing_store(find_home(store=store), read_only=False)
-    with opened.using():
+    home = find_home(store=store)
+    with contextlib.ExitStack() as stack:
+        try:
+            opened = _existing_store(home, read_only=False)
+            stack.enter_context(opened.using())
+        except StoreUnusableError:  # it may only be read, so the use of the stage cannot be noted
+            opened = _existing_store(home, read_only=True)
         copied = copy_stage(opened, key=key, folder=folder)
     click.echo(f"Copied stage {copied[:12]} to {folder}")
     print_next("xstilts stages list", what="the stages of the store")

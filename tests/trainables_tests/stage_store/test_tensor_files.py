@@ -112,3 +112,18 @@ def test_a_file_that_is_not_safetensors_shares_nothing(content: bytes, tmp_path:
     (tmp_path / WHOLE).write_bytes(content)
 
     assert split(tmp_path / WHOLE, start=Place(tmp_path)) is None
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_tensor_in_float32_that_a_phase_left_as_a_shorter_float_is_shared(dtype: torch.dtype, tmp_path: Path) -> None:
+    """Checkpoints are published in 16 bits, and stages are in float32."""
+    start = {"words": torch.randn(3000, 10).to(dtype), "layer": torch.randn(3000).to(dtype)}
+    (tmp_path / "start").mkdir()
+    save_file(start, tmp_path / "start" / WHOLE)
+    trained = {"words": start["words"].float(), "layer": start["layer"].float() + 1}
+    save_file(trained, tmp_path / WHOLE)
+
+    found = split(tmp_path / WHOLE, start=Place(tmp_path / "start"))
+
+    assert found is not None
+    assert (list(found.shared), list(found.own)) == (["words"], ["layer"])

@@ -79,7 +79,7 @@ def with_joined(
     if doubled := [name for name in columns if name in rows.column_names]:
         raise _error(spec, f"both configurations have a column {doubled[0]!r}; read it without source.join")
     numbers = _numbers(others, spec=spec, join=join)
-    wanted = rows[join.on]
+    wanted = list(rows[join.on])
     lost = [key for key in wanted if key is None or str(key) not in numbers]
     if lost:
         raise _error(spec, _unmatched(lost, num_rows=len(wanted), numbers=numbers, join=join, own=own))
