@@ -134,6 +134,19 @@ def test_a_sweep_of_a_shipped_spec_stays_as_it_is_on_record(
     assert new_request("demo", Wishes(name="beside")).spec == load_sweep_spec("demo")
 
 
+def test_a_shipped_spec_that_does_not_fit_the_rungs_on_record_leaves_the_sweep_as_it_is(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    longer = ["trial.target.steps=20000", "rungs.num=6"]
+    known = with_settings(load_sweep_spec("demo"), longer)
+    with open_record(find_home().record) as record:
+        record.put_sweep("demo", spec=recorded(known), objective="average", planned_trials=12)
+
+    assert new_request("demo", Wishes()).spec == known
+    assert "Sweep demo continues with the spec in its record" in " ".join(capsys.readouterr().err.split())
+    assert home.is_dir()
+
+
 def test_settings_still_change_a_sweep_of_a_shipped_spec(of_another_version: SweepSpec) -> None:
     request = new_request("demo", Wishes(settings=("trial.target.steps=500",)))
 
