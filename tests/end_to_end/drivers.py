@@ -1,9 +1,8 @@
-"""Commands that tests run, and drivers of sweeps as processes that tests start, watch and kill."""
+"""Drivers of sweeps as processes that tests start, watch and kill."""
 
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import signal
 import subprocess
@@ -14,37 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-import pytest
 
-from search.cli.main import exit_code
 from search.record import Record, TrialRow, open_record
 
 XSTILTS = str(Path(sys.executable).with_name("xstilts"))
 AGENTS = {"ray::DashboardAgent", "ray::RuntimeEnvAgent"}
 SECONDS = 240
 """Longest wait for anything, on a machine that is busy with other things."""
-
-
-def run_here(home: Path, *words: str, variables: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run an `xstilts` command in this process, which has imported what it needs after the first one.
-
-    Args:
-        home: XSTILTS_HOME, and the working folder.
-        words: Of the command, after `xstilts`.
-        variables: Further variables of its environment, for itself and what it starts.
-    """
-    out, err = io.StringIO(), io.StringIO()
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(err),
-    ):
-        patch.chdir(home)
-        patch.delenv("RAY_ADDRESS", raising=False)
-        for name, value in {"XSTILTS_HOME": str(home), **(variables or {})}.items():
-            patch.setenv(name, value)
-        code = exit_code(words)
-    return subprocess.CompletedProcess(["xstilts", *words], code, out.getvalue(), err.getvalue())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ import yaml
 
 from search.confirm.diary import Diary
 from search.record import open_record
-from tests.end_to_end.drivers import XSTILTS, Driver, environment, run_here
+from tests.end_to_end.drivers import XSTILTS, Driver, environment
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tiny_world")]
 
@@ -59,7 +59,7 @@ def home(tiny_encoder: Path, xnli: Path, tmp_path_factory: pytest.TempPathFactor
     spec = {
         "name": "tiny",
         "trials": 2,
-        "concurrency": 1,
+        "concurrency": 2,
         "sampler": {"name": "random"},
         "trial": {
             "encoder": {"name": str(tiny_encoder)},
@@ -79,7 +79,8 @@ def home(tiny_encoder: Path, xnli: Path, tmp_path_factory: pytest.TempPathFactor
 
 
 def run(home: Path, xnli: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    return run_here(home, *command, variables={"XSTILTS_MIRROR": str(xnli.parents[2])})
+    variables = environment(home) | {"XSTILTS_MIRROR": str(xnli.parents[2])}
+    return subprocess.run([XSTILTS, *command], env=variables, capture_output=True, text=True, check=False)
 
 
 def stages(home: Path) -> dict[str, int]:
