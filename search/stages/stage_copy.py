@@ -7,7 +7,7 @@ from pathlib import Path
 
 from search.errors import InputError
 from trainables.stage_store import MANIFEST, StageStore, StoredStage, why_not_writable
-from trainables.stage_store.tensor_files import OWN, WHOLE, whole_pieces, write
+from trainables.tensor_files import OWN, WHOLE, whole_pieces, write
 
 
 def copy_stage(store: StageStore, *, key: str, folder: Path) -> str:

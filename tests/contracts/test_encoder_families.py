@@ -26,7 +26,7 @@ from trainables.models.pretrained.encoder_size import encoder_size
 from trainables.models.pretrained.header import read_header
 from trainables.models.task_model import TaskModel, build_task_model, head_state
 from trainables.ranks.sharding import Room, TrainedModel, sharding
-from trainables.stage_store.tensor_files import OWN, SHARED, WHOLE, Place, split, write
+from trainables.tensor_files import OWN, SHARED, WHOLE, Place, split, write
 
 MAX_TOKENS = 64
 

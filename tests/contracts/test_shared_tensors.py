@@ -21,7 +21,7 @@ from trainables.errors import StoreUnusableError
 from trainables.models.weights import read_place
 from trainables.stage_store import ListedStage, StageStore, StoredStage, bytes_of, manifest, shared_tensors
 from trainables.stage_store import Place as WeightPlace
-from trainables.stage_store.tensor_files import OWN, SHARED, WHOLE, whole_pieces
+from trainables.tensor_files import OWN, SHARED, WHOLE, whole_pieces
 
 EMBEDDINGS = 200_000
 """Size of the tensors that do not change, in numbers."""

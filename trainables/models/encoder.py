@@ -27,8 +27,8 @@ from trainables.models.layers.dropout import use_cheap_dropout
 from trainables.models.layers.linear import linear, use_fast_linear
 from trainables.models.pretrained.loading_errors import loading
 from trainables.models.transformers_model import new_model, read_config, read_model
-from trainables.stage_store.tensor_files import Place
 from trainables.tasks.special_tokens import read_as_text
+from trainables.tensor_files import Place
 
 TOKENIZER_FILES = (
     "tokenizer.json",

@@ -19,7 +19,7 @@ from trainables.errors import ConfigError
 from trainables.models.encoder import copy_tokenizer, load_encoder
 from trainables.models.head import Pooling
 from trainables.models.transformers_model import read_config
-from trainables.stage_store.tensor_files import Place
+from trainables.tensor_files import Place
 
 _METADATA = {"pipeline_tag": "text-classification", "library_name": "transformers"}
 

@@ -18,7 +18,7 @@ from trainables.models.layers import attention
 from trainables.models.pretrained.loading_errors import loading
 from trainables.models.text_towers import TextTower, read_text_tower
 from trainables.models.weights import read_place, read_renamed
-from trainables.stage_store.tensor_files import Place
+from trainables.tensor_files import Place
 
 AttentionInterface.register(attention.NAME, attention.attend)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any  # Any: an open safetensors file has no pu
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from trainables.stage_store.tensor_files import Place, weight_files
+from trainables.tensor_files import Place, weight_files
 
 if TYPE_CHECKING:
     from torch import Tensor

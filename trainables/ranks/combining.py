@@ -19,7 +19,7 @@ from trainables.plan.combination import Combination
 from trainables.ranks.jobs import HEADS, JobResult, TrainJob
 from trainables.ranks.phase_models import dev_scores, left_out_rows
 from trainables.ranks.shared_files import forget_folder, share_folders
-from trainables.stage_store.tensor_files import weight_files
+from trainables.tensor_files import weight_files
 from trainables.training.rank import Rank
 
 

@@ -13,8 +13,8 @@ from trainables.config.trial import Precision
 from trainables.monitoring.watchdog import Watch
 from trainables.plan.combination import Combination
 from trainables.results import Phase, StageMeasurements
-from trainables.stage_store.tensor_files import Place
 from trainables.tasks.spec import TaskSpec
+from trainables.tensor_files import Place
 
 HEADS = "heads.safetensors"
 """Weights of heads and vision tower, in a stage's folder."""

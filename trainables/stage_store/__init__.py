@@ -7,8 +7,8 @@ from trainables.stage_store.space import ListedStage, Space, bytes_of
 from trainables.stage_store.store import StageStore
 from trainables.stage_store.store_check import check_store, is_there
 from trainables.stage_store.sweep_notes import SweepNote
-from trainables.stage_store.tensor_files import Place
 from trainables.storage import why_not_writable
+from trainables.tensor_files import Place
 
 __all__ = [
     "MANIFEST",

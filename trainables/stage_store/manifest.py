@@ -17,7 +17,7 @@ from trainables.config.relative_name import RelativeName, unsafe_name
 from trainables.errors import StoreUnusableError
 from trainables.results import Phase, StageMeasurements
 from trainables.stage_store.checksums import FileEntry, file_entry, is_of_the_disk
-from trainables.stage_store.tensor_files import OWN, WHOLE, Place
+from trainables.tensor_files import OWN, WHOLE, Place
 
 MANIFEST = "manifest.json"
 """Name of the file that is written last."""

@@ -26,8 +26,8 @@ from trainables.stage_store.checksums import FileEntry, file_entry
 from trainables.stage_store.contents import Contents
 from trainables.stage_store.leases import Lease, Leases
 from trainables.stage_store.manifest import MANIFEST, MANIFEST_VERSION, Damaged, SharedManifest, SharedPart
-from trainables.stage_store.tensor_files import OWN, SHARED, WHOLE, Place, Split, checksum, split, whole_pieces, write
 from trainables.storage import Storage
+from trainables.tensor_files import OWN, SHARED, WHOLE, Place, Split, checksum, split, whole_pieces, write
 
 log = logging.getLogger(__name__)
 

@@ -51,9 +51,9 @@ from trainables.stage_store.shared_tensors import SharedTensors
 from trainables.stage_store.space import Space, key_of, stage_folder
 from trainables.stage_store.store_folders import cache_folder, make_folders
 from trainables.stage_store.sweep_notes import SweepNotes
-from trainables.stage_store.tensor_files import WHOLE, Place
 from trainables.stage_store.uses import Uses
 from trainables.storage import open_storage
+from trainables.tensor_files import WHOLE, Place
 
 log = logging.getLogger(__name__)
 

@@ -27,7 +27,7 @@ from trainables.plan.stage_plan import Stage, plan_stages
 from trainables.ranks.local_group import LocalGroup
 from trainables.results import StageRun, TrialResult
 from trainables.stage_store import Place, StageStore, bytes_of
-from trainables.stage_store.tensor_files import OWN, WHOLE
+from trainables.tensor_files import OWN, WHOLE
 from trainables.trials.trial import TrialResources, run_trial
 
 RATES = (1e-4, 2e-4, 3e-4)

@@ -25,7 +25,7 @@ from trainables.plan.stage_plan import plan_stages
 from trainables.ranks.local_group import LocalGroup
 from trainables.results import TrialResult
 from trainables.stage_store import Place, StageFacts, StageStore, StoredStage, bytes_of
-from trainables.stage_store.tensor_files import WHOLE, whole_pieces
+from trainables.tensor_files import WHOLE, whole_pieces
 from trainables.trials.trial import TrialResources, run_trial
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tiny_world")]

@@ -17,7 +17,7 @@ from trainables.models.pretrained.documents import read_object, unreadable
 from trainables.models.pretrained.header import FILE, INDEX, Tensor, read_tensors
 from trainables.models.pretrained.vocabulary import TOKENIZER, check_tokenizer
 from trainables.models.text_towers import KNOWN, OPEN_CLIP_CONFIG, is_image_text, read_text_tower
-from trainables.stage_store.tensor_files import OWN
+from trainables.tensor_files import OWN
 
 TRAINED_TYPES = ("F32", "F16", "BF16", "F64")
 """Types of weights that can be read. Quantised weights cannot be used without their scales."""

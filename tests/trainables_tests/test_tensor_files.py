@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from trainables.stage_store.tensor_files import (
+from trainables.tensor_files import (
     OWN,
     SHARED,
     WHOLE,
