@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 
 from search.errors import InputError, RunError
+from search.new_folder import check_new_folder
 from search.publication.card_facts import CardFacts, read_card_facts
 from search.publication.licences import TaskLicence
 from search.publication.model_card import card_body, card_metadata
@@ -15,7 +16,7 @@ from spaces.own_tasks import adopt_tasks
 from trainables.errors import StoreUnusableError
 from trainables.plan.starting_weights import encoder_folder
 from trainables.ranks.jobs import HEADS
-from trainables.stage_store import Place, StageStore, StoredStage, is_there, why_not_writable
+from trainables.stage_store import Place, StageStore, StoredStage, is_there
 from trainables.tasks.registry import task
 
 
@@ -43,12 +44,7 @@ def export_trial(record: Record, *, sweep: str, number: int, folder: Path, store
         RunError: The store does not have the trial's target stage.
     """
     trial = record.trial(sweep, number=number)
-    if folder.is_dir() and any(folder.iterdir()):
-        msg = f"cannot export to {str(folder)!r}: it already holds files; give a new folder"
-        raise InputError(msg)
-    if problem := why_not_writable(folder):
-        msg = f"cannot export to {str(folder)!r}: {problem}; give another folder"
-        raise InputError(msg)
+    check_new_folder(folder, what="export")
     _check_finished(trial)
     adopt_tasks(record.sweep(sweep).own_tasks)
     target = task(next(iter(trial.trial_config.target.mixture)))

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.errors import InputError, RunError
+from search.new_folder import check_new_folder
 from search.record import Record
 from spaces.own_tasks import adopt_tasks
 from trainables.config import EvaluationConfig, TrialConfig
 from trainables.names import inside
-from trainables.stage_store import StageStore, is_there, why_not_writable
+from trainables.stage_store import StageStore, is_there
 from trainables.tasks.registry import task
 from trainables.tasks.spec import TaskSpec
 
@@ -61,12 +62,7 @@ def write_submission(record: Record, *, sweep: str, number: int, folder: Path, s
             f"`xstilts best {sweep}` lists finished trials"
         )
         raise InputError(msg)
-    if folder.is_dir() and any(folder.iterdir()):
-        msg = f"cannot write predictions to {str(folder)!r}: it already holds files; give a new folder"
-        raise InputError(msg)
-    if problem := why_not_writable(folder):
-        msg = f"cannot write predictions to {str(folder)!r}: {problem}; give another folder"
-        raise InputError(msg)
+    check_new_folder(folder, what="write predictions")
     adopt_tasks(record.sweep(sweep).own_tasks)
     lineage = record.measurements(sweep, number=number)[-1].trial_result.stages
     evaluations = _evaluations(trial.trial_config)

@@ -6,7 +6,8 @@ import shutil
 from pathlib import Path
 
 from search.errors import InputError
-from trainables.stage_store import MANIFEST, StageStore, StoredStage, why_not_writable
+from search.new_folder import check_new_folder
+from trainables.stage_store import MANIFEST, StageStore, StoredStage
 from trainables.tensor_files import OWN, WHOLE, whole_pieces, write
 
 
@@ -21,12 +22,7 @@ def copy_stage(store: StageStore, *, key: str, folder: Path) -> str:
     Raises:
         InputError: No stage or several stages have this key, the stage is damaged, or the folder cannot be written.
     """
-    if folder.is_dir() and any(folder.iterdir()):
-        msg = f"cannot copy to {str(folder)!r}: it already holds files; give a new folder"
-        raise InputError(msg)
-    if problem := why_not_writable(folder):
-        msg = f"cannot copy to {str(folder)!r}: {problem}; give another folder"
-        raise InputError(msg)
+    check_new_folder(folder, what="copy")
     whole_key = _only_key(store, key)
     found = store.find(whole_key)
     if found is None:
