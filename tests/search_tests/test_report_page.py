@@ -279,7 +279,7 @@ def test_a_watched_page_shows_running_trials_and_changes_in_place(browser: Brows
             losses = tab.locator("#running-table svg").get_attribute("aria-label") or ""
             opened.finish("sweep", number=number, result=result(0.9))
             tab.clock.run_for(2100)
-            expect(tab.locator("header")).to_contain_text("37 of 1 trials done")
+            expect(tab.locator("header")).to_contain_text("37 of 1 trial done")
             expect(tab.locator("#none-running")).to_be_visible()
             kept = tab.evaluate("[window.isThisPage, report.state.family, report.state.open.has(7)]")
             expect(tab.locator("#filter-family")).to_have_value("none")
