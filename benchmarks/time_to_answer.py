@@ -35,12 +35,15 @@ from answers.process_meter import ProcessMeter, metered
 from answers.tuned_trainer import RESULTS, STEPS
 from answers.worlds import RUNG_FACTOR, World, world
 from machine import heading, save
+from train_throughput import precision_of
 
 from search.record import open_record
 
 WORLDS, PARTS, ORDERS = ("miniature", "mirror"), ("list", "search"), ("random", "group_by_length")
 NUM_TARGETS, NUM_TRIALS = 8, 24
 GOAL = 0.99
+PRECISION = precision_of("auto")
+"""Type of the arithmetic on both sides: what a sweep on this machine has by default. Trainer's own default is float32."""
 TARGETS = {"list": 5, "search": 10}
 MARK = "XSTILTS_HOME"
 """Environment variable that all processes of a side inherit."""
@@ -95,7 +98,7 @@ def _measured(place: World, *, part: str, options: argparse.Namespace) -> list[s
     listed = place.listed(num_targets=2 if options.quick else NUM_TARGETS) if part == "list" else None
     trials = len(listed) if listed else options.trials
     ours = [run_ours(place, listed=listed, trials=trials, seed=seed) for seed in range(options.seeds)]
-    lines = [f"{place.name}, {part}: {trials} trials, {options.seeds} seeds"]
+    lines = [f"{place.name}, {part}: {trials} trials, {options.seeds} seeds, both sides in {PRECISION}"]
     for order in options.orders:
         theirs = [
             run_theirs(place, listed=listed, trials=trials, seed=seed, order=order) for seed in range(options.seeds)
@@ -176,6 +179,7 @@ def run_theirs(place: World, *, listed: list[dict[str, object]] | None, trials: 
             "trials": trials,
             "seed": seed,
             "order": order,
+            "bf16": PRECISION == "bfloat16",
             "eta": RUNG_FACTOR,
             "concurrency": len(os.sched_getaffinity(0)),
             "folder": str(folder),

@@ -2,8 +2,10 @@
 
     python benchmarks/train_throughput.py [--unfrozen] [--quick] [--save FILE]
 
-Both sides have the same encoder, examples, token ids, batch size, learning rate, schedule, dropout, optimiser (fused
-AdamW), float32, frozen embeddings (--unfrozen: trained) and threads. Each side keeps its own head: ours is mean pooling
+All sides have the same encoder, examples, token ids, batch size, learning rate, schedule, dropout, optimiser (fused
+AdamW), frozen embeddings (--unfrozen: trained) and threads. Ours computes in the type that a sweep on this machine has
+by default (docs/decisions/0038), Trainer in its own default, float32; where they differ, Trainer also runs in ours.
+ Each side keeps its own head: ours is mean pooling
 -> LayerNorm -> XLM-R's classification head, Trainer's is XLM-R's classification head on the first token; it is 0.1 % of
 the arithmetic. The sides take turns, so other load on the machine affects all of them. Figures are medians over turns.
 
@@ -15,7 +17,7 @@ Useful arithmetic, counted on real tokens (n tokens, D hidden, F feed-forward, L
                                                    projections need no input gradient if the embeddings are frozen
 
 Embeddings are a look-up without arithmetic. "of peak" divides by the faster of two square GEMMs measured in
-turn, with the library that our linear layers use (docs/decisions/0035).
+turn, in the side's type, with the library that our linear layers use (docs/decisions/0035).
 """
 
 from __future__ import annotations
@@ -27,23 +29,27 @@ import os
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from machine import heading, require_encoder, require_package, save
 
 if TYPE_CHECKING:
     from contenders.trainers import Settings, Window
 
+    from trainables.config.trial import Precision
+
+    Peaks = Mapping[Precision, Mapping[int, list[float]]]
+
 ENCODER = "lab/xlmr-e5-small-6l"
 GEMM_SIZES = (1024, 2048)
 NUM_LABELS = 3
 LEARNING_RATE = 3e-4
-TARGET_RATIOS = {"Trainer, random order": 2.8, "Trainer, group_by_length": 1.4}
+TARGET_RATIOS = {"Trainer, random order": 2.8, "Trainer, group_by_length": 1.4, "Trainer, grouped, bfloat16": 1.4}
 """The target for ours, as a multiple of each other side."""
 
 SORTED_STEPS = 50
@@ -58,6 +64,8 @@ class Side:
     turn: Callable[..., Window]
     num_steps: int
     pool: ProcessPoolExecutor
+    precision: Precision
+    """Type of its arithmetic."""
     windows: list[Window] = field(default_factory=list)
 
 
@@ -100,6 +108,12 @@ def read_options(
     parser.add_argument("--batch-size", type=int, default=32, help="examples a step (default: %(default)s)")
     parser.add_argument("--max-length", type=int, default=96, help="longest text, tokens (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads (default: %(default)s)")
+    parser.add_argument(
+        "--precision",
+        choices=("auto", "float32", "bfloat16"),
+        default="auto",
+        help="type of our arithmetic (default: auto, which is that of a new sweep on this machine)",
+    )
     parser.add_argument("--unfrozen", action="store_true", help="the embeddings are trained")
     parser.add_argument(
         "--quick", action="store_true", help=f"{few} steps, {turns} turns: it runs, and measures nothing"
@@ -124,6 +138,7 @@ def settings_of(options: argparse.Namespace, *, encoder: Path, cache: Path) -> S
     from contenders.trainers import Settings
 
     return Settings(
+        precision=precision_of(options.precision),
         encoder=encoder,
         cache=cache,
         threads=options.threads,
@@ -135,36 +150,48 @@ def settings_of(options: argparse.Namespace, *, encoder: Path, cache: Path) -> S
     )
 
 
-def _measure(settings: Settings, *, num_steps: int, num_turns: int) -> tuple[list[Side], dict[int, list[float]]]:
-    """Let the sides take turns; returns them with their windows, and the GEMM rates by size."""
+def precision_of(asked: Literal["auto"] | Precision) -> Precision:
+    """Return the type of our arithmetic; `auto` is that of a new sweep on this machine."""
+    from trainables.config import EngineConfig
+    from trainables.ranks.devices import RankDevices
+    from trainables.ranks.precision import precision_here
+
+    on_cpu = RankDevices(kind="cpu", computes_on="cpu")
+    return precision_here(EngineConfig(precision=asked), devices=on_cpu)
+
+
+def _measure(settings: Settings, *, num_steps: int, num_turns: int) -> tuple[list[Side], Peaks]:
+    """Let the sides take turns; returns them with their windows, and the GEMM rates by type and size."""
     from contenders.trainers import gemm_gflops, train_hugging_face, train_ours
 
-    pools = [separate_process() for _ in range(3)]
     # Random order needs no whole sorted stretch, and its steps take twice as long.
-    sides = [
-        Side(name="ours", turn=train_ours, num_steps=num_steps, pool=pools[0]),
-        Side(
-            name="Trainer, random order",
-            turn=partial(train_hugging_face, order="random"),
-            num_steps=max(1, num_steps // 2),
-            pool=pools[1],
-        ),
-        Side(
-            name="Trainer, group_by_length",
-            turn=partial(train_hugging_face, order="group_by_length"),
-            num_steps=num_steps,
-            pool=pools[2],
-        ),
+    half = max(1, num_steps // 2)
+    random, grouped = (partial(train_hugging_face, order=order) for order in ("random", "group_by_length"))
+    turns: list[tuple[str, Callable[..., Window], int, Precision]] = [
+        ("ours", train_ours, num_steps, settings.precision),
+        ("Trainer, random order", random, half, "float32"),
+        ("Trainer, group_by_length", grouped, num_steps, "float32"),
     ]
-    peaks: dict[int, list[float]] = {size: [] for size in GEMM_SIZES}
+    if settings.precision == "bfloat16":
+        turns.append(
+            ("Trainer, grouped, bfloat16", partial(grouped, precision="bfloat16"), num_steps, settings.precision)
+        )
+    sides = [
+        Side(name=name, turn=turn, num_steps=steps, pool=separate_process(), precision=precision)
+        for name, turn, steps, precision in turns
+    ]
+    types = {side.precision for side in sides}
+    peaks: dict[Precision, dict[int, list[float]]] = {name: {size: [] for size in GEMM_SIZES} for name in types}
     for turn in range(num_turns):
-        for size in GEMM_SIZES:
-            peaks[size].append(pools[0].submit(gemm_gflops, size, threads=settings.threads).result())
+        for precision, rates in peaks.items():
+            for size in GEMM_SIZES:
+                asked = sides[0].pool.submit(gemm_gflops, size, threads=settings.threads, precision=precision)
+                rates[size].append(asked.result())
         for side in sides:
             print(f"turn {turn + 1} of {num_turns}: {side.name}", file=sys.stderr)
             side.windows.append(side.pool.submit(side.turn, settings, num_steps=side.num_steps, seed=turn).result())
-    for pool in pools:
-        pool.shutdown()
+    for side in sides:
+        side.pool.shutdown()
     return sides, peaks
 
 
@@ -173,16 +200,21 @@ def separate_process() -> ProcessPoolExecutor:
     return ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn"))
 
 
-def _report(sides: list[Side], *, peaks: dict[int, list[float]], settings: Settings) -> list[str]:
-    rates = {size: statistics.median(values) for size, values in peaks.items()}
+def _report(sides: list[Side], *, peaks: Peaks, settings: Settings) -> list[str]:
+    rates = {
+        precision: {size: statistics.median(values) for size, values in of_type.items()}
+        for precision, of_type in sorted(peaks.items(), reverse=True)
+    }
     lines = [
         f"work      mnli, {ENCODER}, batch {settings.batch_size}, max_length {settings.max_length},",
-        f"          {settings.threads} threads, float32, embeddings {_embeddings(settings)}, DeepSpeed ZeRO 0 for ours",
-        "GEMM      " + ", ".join(f"{size} square: {rate:.0f} GFLOP/s" for size, rate in rates.items()),
-        "",
-        f"{'':26}{'real tokens/s':>14}{'padding':>9}{'of peak':>9}{'/CPU s':>9}{'steps':>11}",
+        f"          {settings.threads} threads, ours in {settings.precision}, embeddings {_embeddings(settings)},",
+        "          DeepSpeed ZeRO 0 for ours",
     ]
-    lines += [_row(side, peak=max(rates.values()), settings=settings) for side in sides]
+    for precision, of_type in rates.items():
+        found = ", ".join(f"{size} square: {rate:.0f} GFLOP/s" for size, rate in of_type.items())
+        lines.append(f"GEMM      {precision}, {found}")
+    lines += ["", f"{'':26}{'real tokens/s':>14}{'padding':>9}{'of peak':>9}{'/CPU s':>9}{'steps':>11}"]
+    lines += [_row(side, peak=max(rates[side.precision].values()), settings=settings) for side in sides]
     ours = _tokens_per_second(sides[0])
     lines.append("")
     for other in sides[1:]:

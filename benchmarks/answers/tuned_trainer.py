@@ -205,6 +205,7 @@ def _train(
                 train_sampling_strategy=job["order"],
                 seed=job["seed"],
                 use_cpu=True,
+                bf16=job["bf16"],
                 report_to="none",
                 save_strategy="no",
                 eval_strategy="no",

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from trainables.config import PhaseConfig
+from trainables.config.trial import Precision
 from trainables.data.encoded_split import (
     EncodedRequest,
     EncodedTask,
@@ -84,17 +85,20 @@ def make_contest(encoder: Path, *, scratch: Path, threads: int, max_length: int,
     return Contest(encoder=encoder, model=model, exported=exported, tasks=tasks, tokenizer=tokenizer)
 
 
-def predict_ours(contest: Contest) -> Prediction:
+def predict_ours(contest: Contest, *, precision: Precision) -> Prediction:
     """Score all languages as one stream."""
     rank = Rank(number=0, num_ranks=1, device=torch.device("cpu"))
     started = time.perf_counter()
     stream = JoinedTask(contest.tasks)
-    outputs = predict(contest.model, stream, head="mnli", rank=rank, tokens_per_micro_batch=TOKENS_PER_MICRO_BATCH)
+    with torch.autocast(
+        "cpu", dtype=torch.bfloat16, enabled=precision == "bfloat16"
+    ):  # as `trainables.ranks.evaluating`
+        outputs = predict(contest.model, stream, head="mnli", rank=rank, tokens_per_micro_batch=TOKENS_PER_MICRO_BATCH)
     seconds = time.perf_counter() - started
     return Prediction(seconds=seconds, logits={name: one["logits"] for name, one in stream.split(outputs).items()})
 
 
-def predict_hugging_face(contest: Contest, *, batch_size: int) -> Prediction:
+def predict_hugging_face(contest: Contest, *, batch_size: int, precision: Precision) -> Prediction:
     """Score language by language with transformers' own model, Trainer and padding."""
     from transformers import AutoModelForSequenceClassification, DataCollatorWithPadding, Trainer, TrainingArguments
 
@@ -104,6 +108,7 @@ def predict_hugging_face(contest: Contest, *, batch_size: int) -> Prediction:
             output_dir=folder,
             per_device_eval_batch_size=batch_size,
             use_cpu=True,
+            bf16=precision == "bfloat16",
             report_to=[],
             disable_tqdm=True,
         )

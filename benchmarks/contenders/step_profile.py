@@ -84,8 +84,8 @@ def main() -> None:
     with TemporaryDirectory(prefix="xstilts-bench-") as cache:
         settings = settings_of(options, encoder=encoder, cache=Path(cache))
         measured = profiled(settings, num_steps=options.steps)
-        peak = max(gemm_gflops(size, threads=options.threads) for size in GEMM_SIZES)
-    lines += report(measured, peak=peak)
+        peak = max(gemm_gflops(size, threads=options.threads, precision=settings.precision) for size in GEMM_SIZES)
+    lines += [f"work      that of train_throughput.py, in {settings.precision}", *report(measured, peak=peak)]
     print("\n".join(lines))
     if options.save:
         save(options.save, title="Where a training step spends its time", text="\n".join(lines))

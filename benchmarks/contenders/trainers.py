@@ -20,6 +20,7 @@ import torch
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from trainables.config.trial import Precision
     from trainables.data.batch_plan import BatchPlan, Block
     from trainables.data.encoded_split import EncodedTask
     from trainables.engine import Engine
@@ -55,6 +56,8 @@ class Settings:
     """Steps before the clock starts."""
     freeze_embeddings: bool = True
     """Whether the embeddings keep their values."""
+    precision: Precision = "float32"
+    """Type of our arithmetic: what a sweep on this machine has by default, unless the user names one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,18 +92,18 @@ class _Clock:
         self.cpus.append(usage.ru_utime + usage.ru_stime)
 
 
-def gemm_gflops(size: int, *, threads: int, seconds: float = 1.0) -> float:
-    """Return the rate of float32 products of two square matrices, in GFLOP/s: the median over `seconds`.
+def gemm_gflops(size: int, *, threads: int, precision: Precision = "float32", seconds: float = 1.0) -> float:
+    """Return the rate of products of two square matrices, in GFLOP/s: the median over `seconds`.
 
-    It is that of the faster library: torch's own, or the one that our linear layers use on this processor.
+    In float32 it is that of the faster library: torch's own, or the one that our linear layers use on this processor.
     """
     from trainables.models.layers.linear import linear, multiplies_with_onednn
 
     torch.set_num_threads(threads)
-    left, right, product = (torch.randn(size, size) for _ in range(3))
+    left, right, product = (torch.randn(size, size, dtype=getattr(torch, precision)) for _ in range(3))
 
     def multiply() -> None:
-        if multiplies_with_onednn():
+        if precision == "float32" and multiplies_with_onednn():
             linear(left, right, None)
         else:
             torch.mm(left, right, out=product)
@@ -161,7 +164,8 @@ def our_training(settings: Settings, *, num_steps: int, seed: int) -> OurTrainin
         freeze_embeddings=settings.freeze_embeddings,
         seed=seed,
     )
-    config, rank, task = EngineConfig(device="cpu"), cpu_rank(settings.threads), _encoded(settings)
+    config = EngineConfig(device="cpu", precision=settings.precision)
+    rank, task = cpu_rank(settings.threads), _encoded(settings)
     encoder = load_encoder(settings.encoder, dropout=work.dropout)
     model = build_task_model(work, {TASK: task.spec}, encoder=encoder)
     groups = parameter_groups(model, weight_decay=work.weight_decay)
@@ -177,8 +181,13 @@ def our_training(settings: Settings, *, num_steps: int, seed: int) -> OurTrainin
     return OurTraining(engine=engine, trainer=trainer, plan=plan, num_steps=data.num_steps)
 
 
-def train_hugging_face(settings: Settings, *, num_steps: int, seed: int, order: Order) -> Window:
-    """Train with transformers' Trainer and its own sequence-classification head (first token, dense, tanh)."""
+def train_hugging_face(
+    settings: Settings, *, num_steps: int, seed: int, order: Order, precision: Precision = "float32"
+) -> Window:
+    """Train with transformers' Trainer and its own sequence-classification head (first token, dense, tanh).
+
+    Trainer computes in float32 unless it is told otherwise.
+    """
     from transformers import DataCollatorWithPadding, PrinterCallback, Trainer
 
     torch.set_num_threads(settings.threads)
@@ -188,7 +197,9 @@ def train_hugging_face(settings: Settings, *, num_steps: int, seed: int, order: 
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(
             model=_classifier(settings),
-            args=_arguments(settings, Path(folder), num_steps=num_steps, seed=seed, order=order),
+            args=_arguments(
+                settings, Path(folder), num_steps=num_steps, seed=seed, order=order, bf16=precision == "bfloat16"
+            ),
             train_dataset=rows,
             data_collator=collate,
             processing_class=tokenizer,
@@ -253,7 +264,7 @@ def _step_marker(clock: _Clock) -> Any:
     return StepMarker()
 
 
-def _arguments(settings: Settings, folder: Path, *, num_steps: int, seed: int, order: Order) -> Any:
+def _arguments(settings: Settings, folder: Path, *, num_steps: int, seed: int, order: Order, bf16: bool) -> Any:
     from transformers import TrainingArguments
 
     steps = settings.num_warmup_steps + num_steps
@@ -265,6 +276,7 @@ def _arguments(settings: Settings, folder: Path, *, num_steps: int, seed: int, o
         warmup_steps=round(0.1 * steps),  # ours: the same share, by default
         train_sampling_strategy=order,
         seed=seed,
+        bf16=bf16,
         use_cpu=True,
         report_to="none",
         save_strategy="no",

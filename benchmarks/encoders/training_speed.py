@@ -4,9 +4,10 @@
 
 Each family gets an encoder with random weights, made with transformers' own configuration. All have the sizes of the
 mirror's encoder (hidden size, layers, heads, feed-forward) and its tokenizer; speed does not depend on the weights.
-Both sides train on the same token ids of mnli with the same settings; see train_throughput.py. For each family the
-sides take turns. Figures are medians over turns, in real tokens (no padding) a second. Trainer's grouped order begins
-each stretch of 50 steps with the longest texts, which go through fastest: use a multiple of 50 steps.
+Both sides train on the same token ids of mnli with the same settings, the type of the arithmetic included (that of a
+new sweep on this machine, unless --precision names one); see train_throughput.py. For each family the sides take
+turns. Figures are medians over turns, in real tokens (no padding) a second. Trainer's grouped order begins each
+stretch of 50 steps with the longest texts, which go through fastest: use a multiple of 50 steps.
 """
 
 from __future__ import annotations
@@ -22,7 +23,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any  # Any: JSON is untyped
 
 from machine import heading, require_encoder, require_package, save
-from train_throughput import ENCODER, SORTED_STEPS, read_options, separate_process, set_environment, settings_of
+from train_throughput import (
+    ENCODER,
+    SORTED_STEPS,
+    precision_of,
+    read_options,
+    separate_process,
+    set_environment,
+    settings_of,
+)
 
 if TYPE_CHECKING:
     from concurrent.futures import ProcessPoolExecutor
@@ -132,7 +141,7 @@ def _compare(
 ) -> Comparison:
     from contenders.trainers import train_hugging_face, train_ours
 
-    theirs = partial(train_hugging_face, order="group_by_length")
+    theirs = partial(train_hugging_face, order="group_by_length", precision=settings.precision)
     compared = Comparison(family=family, ours=[], theirs=[])
     for seed in range(options.repeats):
         for pool, turn, windows in ((pools[0], train_ours, compared.ours), (pools[1], theirs, compared.theirs)):
@@ -143,8 +152,8 @@ def _compare(
 def _report(compared: list[Comparison], *, options: argparse.Namespace) -> list[str]:
     lines = [
         f"work      mnli, random weights of the sizes of {ENCODER}, batch {options.batch_size},",
-        f"          max_length {options.max_length}, {options.threads} threads, float32, embeddings frozen,",
-        f"          {options.repeats} turns of {options.steps} steps",
+        f"          max_length {options.max_length}, {options.threads} threads, {precision_of(options.precision)},",
+        f"          embeddings frozen, {options.repeats} turns of {options.steps} steps",
         "",
         f"{'family':16}{'ours, tokens/s':>16}{'Trainer, tokens/s':>19}{'ratio':>8}{'':3}(target: {TARGET_RATIO}x)",
     ]

@@ -102,9 +102,9 @@ def _is_intermediate(spec: TaskSpec) -> bool:
 
 def _engine(found: FoundHere) -> str:
     if not found.num_gpus:
-        return "{num_workers: 1, precision: float32}   # no GPU was found here: each rank computes on the CPU"
+        return "{num_workers: 1}   # no GPU was found here: each rank computes on the CPU"
     several = "" if found.num_gpus == 1 else "; num_workers: 2 shards a trial over two of them"
-    return f"{{num_workers: 1, precision: bfloat16}}   # GPUs found here: {found.num_gpus}{several}"
+    return f"{{num_workers: 1}}   # GPUs found here: {found.num_gpus}{several}"
 
 
 def _real_families(found: FoundHere) -> str:

@@ -9,6 +9,7 @@ from spaces.sweep_spec import SweepSpec
 from trainables.config import EngineConfig
 from trainables.errors import ConfigError, InputError
 from trainables.number_words import number_of
+from trainables.processor import multiplies_bfloat16
 from trainables.ranks.devices import (
     HostResources,
     RankDevices,
@@ -20,6 +21,13 @@ from trainables.ranks.local_devices import find_gpus, is_rehearsal, refuse_unusa
 
 if TYPE_CHECKING:
     from search.driver.cluster_hosts import ClusterHosts
+
+
+_EMULATED = (
+    "this processor has no units that multiply bfloat16, which the sweep's spec or record names: steps take "
+    "several times as long as in float32. Run it on a host with them, or start a new sweep (--name) with "
+    "engine.precision and engine.evaluation_precision float32"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +80,8 @@ def plan_local_devices(spec: SweepSpec, engine: EngineConfig, *, hosts: ClusterH
     devices = settle_devices(engine, hosts=hosts.there, rehearses=rehearses)
     if devices.kind == "cpu":
         devices = _with_threads(devices, engine=engine, host=here, concurrency=spec.concurrency)
-    return _placement(spec, engine, devices=devices, hosts=hosts)
+    emulates = devices.kind == "cpu" and "bfloat16" in (engine.arithmetic, engine.scoring) and not multiplies_bfloat16()
+    return _placement(spec, engine, devices=devices, hosts=hosts, warning=_EMULATED if emulates else None)
 
 
 def plan_cluster_devices(spec: SweepSpec, engine: EngineConfig, *, hosts: ClusterHosts) -> Placement:
@@ -101,7 +110,9 @@ def plan_devices(spec: SweepSpec, engine: EngineConfig, *, hosts: ClusterHosts, 
     return (plan_local_devices if is_local else plan_cluster_devices)(spec, engine, hosts=hosts)
 
 
-def _placement(spec: SweepSpec, engine: EngineConfig, *, devices: RankDevices, hosts: ClusterHosts) -> Placement:
+def _placement(
+    spec: SweepSpec, engine: EngineConfig, *, devices: RankDevices, hosts: ClusterHosts, warning: str | None = None
+) -> Placement:
     ranks = engine.num_workers
     fitting = trials_at_a_time(hosts.there, devices=devices, num_ranks=ranks)
     settled = {"device": devices.kind} | ({"threads_per_rank": devices.threads} if devices.threads else {})
@@ -110,7 +121,7 @@ def _placement(spec: SweepSpec, engine: EngineConfig, *, devices: RankDevices, h
         devices=devices,
         concurrency=spec.concurrency or max(1, fitting),
         num_fitting=fitting,
-        warning=_warning(devices, num_ranks=ranks, hosts=hosts) if not fitting else None,
+        warning=_warning(devices, num_ranks=ranks, hosts=hosts) if not fitting else warning,
     )
 
 

@@ -21,7 +21,7 @@ from trainables.config import EngineConfig, TrialConfig
 from trainables.ranks.devices import RankDevices
 from trainables.ranks.local_devices import devices_here, this_host
 from trainables.ranks.local_group import LocalGroup
-from trainables.ranks.precision import precision_here
+from trainables.ranks.precision import precision_here, scoring_here
 from trainables.results import TrialResult
 from trainables.trials.checkpoint_keeper import StopRequest
 from trainables.trials.memory_plan import fitted_fields, rank_room, trained_model
@@ -80,12 +80,15 @@ def run_here(config: TrialConfig, *, home: Home) -> TrialResult:
 
 
 def _settled(config: TrialConfig, *, devices: RankDevices) -> EngineConfig:
-    """Return the engine of a trial for the devices of this machine; what its GPUs decide is printed."""
+    """Return the engine of a trial for the devices of this machine; what they decide is printed."""
     engine = config.engine
     precision = precision_here(engine, devices=devices)
     if precision != engine.arithmetic:
-        sys.stderr.write(f"The GPUs here have {precision}: engine.precision is {precision} (auto).\n")
+        these = "The processor here has" if devices.kind == "cpu" else "The GPUs here have"
+        sys.stderr.write(f"{these} {precision}: engine.precision is {precision} (auto).\n")
     engine = engine.model_copy(update={"device": devices.kind, "precision": precision})
+    if devices.kind == "cpu":
+        engine = engine.model_copy(update={"evaluation_precision": scoring_here(engine, precision=precision)})
     model = None if devices.kind == "cpu" else trained_model([config], engine=engine)
     if model is None:
         return engine

@@ -49,10 +49,11 @@ class EngineConfig(FrozenModel):
     the least with which training fits the GPUs, 0 on the CPU; settled when a new sweep starts, and recorded."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Type of the arithmetic in training; the trained weights are float32 in both cases. `auto`: bfloat16 on GPUs that
-    have it in hardware, else float32; settled when a new sweep starts, and recorded in its spec."""
+    have it in hardware, and on this machine's CPU if it multiplies it in hardware (AMX), else float32; settled when a
+    new sweep starts, and recorded in its spec."""
     evaluation_precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Type of the arithmetic of evaluations. `auto`: that of training on GPUs, float32 on the CPU; settled when a new
-    sweep starts, and recorded."""
+    """Type of the arithmetic of evaluations. `auto`: that of training where the hardware multiplies it, else float32;
+    settled when a new sweep starts, and recorded."""
     stored_weights: Literal["float32", "bfloat16", "float16"] = "float32"
     """Type in which encoders are stored between phases. The 16-bit types take half the space, and round the weights."""
     threads_per_rank: int | None = Field(default=None, ge=1, lt=2**31)

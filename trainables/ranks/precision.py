@@ -1,4 +1,4 @@
-"""Settles `engine.precision: auto`: bfloat16 on GPUs that have it in hardware, else float32."""
+"""Settles `engine.precision: auto`: bfloat16 on GPUs and CPUs that have it in hardware, else float32."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from trainables.config import EngineConfig
 from trainables.config.trial import Precision
+from trainables.processor import multiplies_bfloat16
 from trainables.ranks.devices import HostResources, RankDevices
 from trainables.ranks.local_devices import find_gpus
 
@@ -23,7 +24,7 @@ def settled_precision(engine: EngineConfig, *, devices: RankDevices, hosts: Sequ
     Args:
         engine: The user's settings; a type that the user names is returned.
         devices: The settled devices of the ranks.
-        hosts: Hosts that ranks can be on, with Ray's names of their GPUs.
+        hosts: Hosts that ranks can be on, with Ray's names of their GPUs. What their CPUs are Ray does not say.
     """
     if engine.precision != "auto":
         return engine.precision
@@ -35,10 +36,30 @@ def settled_precision(engine: EngineConfig, *, devices: RankDevices, hosts: Sequ
 
 
 def precision_here(engine: EngineConfig, *, devices: RankDevices) -> Precision:
-    """Return the type of a trial's arithmetic on this machine, whose GPUs torch is asked for."""
-    if engine.precision != "auto" or devices.computes_on == "cpu":
+    """Return the type of the arithmetic of trials that only this machine runs.
+
+    Args:
+        engine: The user's settings; a type that the user names is returned.
+        devices: The settled devices of the ranks.
+    """
+    if engine.precision != "auto":
+        return engine.precision
+    if devices.kind != devices.computes_on:  # a rehearsal of GPUs on the CPU
         return settled_precision(engine, devices=devices, hosts=())
-    return "bfloat16" if gpus_have_bfloat16() else "float32"
+    has_bfloat16 = multiplies_bfloat16() if devices.kind == "cpu" else gpus_have_bfloat16()
+    return "bfloat16" if has_bfloat16 else "float32"
+
+
+def scoring_here(engine: EngineConfig, *, precision: Precision) -> Precision:
+    """Return the type of the arithmetic of evaluations on this machine's CPU.
+
+    Args:
+        engine: The user's settings; a type that the user names is returned.
+        precision: The settled type of training, which evaluations have where the hardware has it.
+    """
+    if engine.evaluation_precision != "auto":
+        return engine.evaluation_precision
+    return precision if multiplies_bfloat16() else "float32"
 
 
 def gpus_have_bfloat16() -> bool:

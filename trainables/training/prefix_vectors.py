@@ -30,7 +30,8 @@ from trainables.data.cache_room import PREFIX, note_use, room_for, using
 from trainables.data.made_once import making_once
 from trainables.data.prefix_file import DTYPES, STARTS, VECTORS, PrefixVectors
 from trainables.data.sealed_cache import is_whole
-from trainables.models.layers.linear import multiplies_with_onednn, processor
+from trainables.models.layers.linear import multiplies_with_onednn
+from trainables.processor import multiplies_bfloat16, processor
 
 if TYPE_CHECKING:
     from trainables.data.encoded_split import EncodedTask
@@ -166,6 +167,8 @@ class PrefixMaker:
         if self.device.type != "cpu":
             return [self.device.type, torch.__version__]
         library = "onednn" if multiplies_with_onednn() else "blas"
+        if self.arithmetic == "bfloat16":
+            library = "matrix units" if multiplies_bfloat16() else "emulated"
         capability = torch.backends.cpu.get_cpu_capability()
         return ["cpu", torch.__version__, capability, str(torch.get_num_threads()), library, processor()]
 

@@ -1,6 +1,7 @@
-"""Settles the fields of a new sweep's engine that are `auto` and that its GPUs decide. Nothing is started here.
+"""Settles the fields of a new sweep's engine that are `auto` and that its devices decide. Nothing is started here.
 
-On the CPU nothing is settled: unsettled fields have the values that are best there.
+On the CPU only the type of the arithmetic is settled, and only where trials run on this machine: Ray does not say what
+the processors of a cluster's hosts have in hardware. The other unsettled fields have the values that are best there.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ from trainables.config import EngineConfig
 from trainables.config.trial import Precision
 from trainables.ranks.devices import HostResources, RankDevices
 from trainables.ranks.local_devices import find_gpus, is_rehearsal
-from trainables.ranks.precision import gpus_have_bfloat16, settled_precision
+from trainables.ranks.precision import precision_here, scoring_here, settled_precision
 from trainables.ranks.sharding import TrainedModel
 from trainables.trials.memory_plan import fitted_fields, rank_room, trained_model
+
+_ON_CPU = RankDevices(kind="cpu", computes_on="cpu")
 
 _FREEZING = ("freeze_embeddings", "freeze_layers")
 
@@ -50,7 +53,7 @@ def chosen_fields(spec: SweepSpec) -> ChosenFields:
     engine = bind(space, default_assignment(space)).engine
     gpus = None if engine.device == "cpu" else _gpus(spec, engine)
     if gpus is None:
-        return ChosenFields()
+        return _of_cpu(engine)
     settled = engine.model_copy(update={"precision": gpus.precision})
     chosen = ChosenFields(values={"precision": gpus.precision})
     model = _largest_model(space, engine=settled)
@@ -58,6 +61,17 @@ def chosen_fields(spec: SweepSpec) -> ChosenFields:
         return chosen
     found = fitted_fields(settled, model=model, room=rank_room(engine, devices=gpus.devices, hosts=gpus.hosts))
     return ChosenFields(values={**chosen.values, **found.values}, reasons=found.reasons)
+
+
+def _of_cpu(engine: EngineConfig) -> ChosenFields:
+    """Return what this machine's CPU decides; nothing on a cluster."""
+    if given_address(os.environ) is not None:
+        return ChosenFields()
+    precision = precision_here(engine, devices=_ON_CPU)
+    values = {"precision": precision, "evaluation_precision": scoring_here(engine, precision=precision)}
+    if values == {"precision": engine.arithmetic, "evaluation_precision": engine.scoring}:
+        return ChosenFields()
+    return ChosenFields(values=values, reasons={"precision": "this processor multiplies it in hardware"})
 
 
 def _largest_model(space: Space, *, engine: EngineConfig) -> TrainedModel | None:
@@ -110,9 +124,10 @@ def _gpus_here(spec: SweepSpec, engine: EngineConfig) -> _Gpus | None:
 
     hosts = this_machine()
     devices = plan_local_devices(spec, engine, hosts=hosts).devices
-    precision = settled_precision(engine, devices=devices, hosts=hosts.there)
-    if not rehearses and engine.precision == "auto":
-        precision = "bfloat16" if gpus_have_bfloat16() else "float32"
+    if rehearses:
+        precision = settled_precision(engine, devices=devices, hosts=hosts.there)
+    else:
+        precision = precision_here(engine, devices=devices)
     return _on_gpus(precision, devices=devices, hosts=hosts.there)
 
 

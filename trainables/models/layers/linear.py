@@ -11,12 +11,13 @@ Shapes: N rows, K inputs, M outputs.
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 from typing import Any  # Any: torch's context of an autograd function, and an operator that it does not type
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+
+from trainables.processor import described
 
 _VENDOR = "AuthenticAMD"
 _WITHOUT_POSTPROCESSING = ("none", (), "")
@@ -60,7 +61,7 @@ def multiplies_with_onednn() -> bool:
         and torch.backends.mkl.is_available()
         and torch.backends.mkldnn.is_available()
         and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-        and _vendor() == _VENDOR
+        and described("vendor_id") == _VENDOR
     )
 
 
@@ -74,25 +75,6 @@ def _is_faster_for(input: Tensor, weight_MK: Tensor) -> bool:  # noqa: A002  (to
         and not torch.is_autocast_enabled("cpu")
         and multiplies_with_onednn()
     )
-
-
-def _vendor() -> str:
-    return _described("vendor_id")
-
-
-@cache
-def processor() -> str:
-    """Return what the libraries choose their kernels by: vendor, family and model of the processor; empty off Linux."""
-    return " ".join(_described(field) for field in ("vendor_id", "cpu family", "model\t")).strip()
-
-
-def _described(field: str) -> str:
-    """Return a field of the first processor as Linux describes it; empty elsewhere."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return ""
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith(field)), "")
 
 
 class _Linear(torch.autograd.Function):
