@@ -43,7 +43,7 @@ WORLDS, PARTS, ORDERS = ("miniature", "mirror"), ("list", "search"), ("random", 
 NUM_TARGETS, NUM_TRIALS = 8, 24
 GOAL = 0.99
 PRECISION = precision_of("auto")
-"""Type of the arithmetic on both sides: what a sweep on this machine has by default. Trainer's own default is float32."""
+"""Type of the arithmetic on both sides: what a sweep on this machine has by default."""
 TARGETS = {"list": 5, "search": 10}
 MARK = "XSTILTS_HOME"
 """Environment variable that all processes of a side inherit."""

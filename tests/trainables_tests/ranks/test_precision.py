@@ -1,4 +1,4 @@
-"""`engine.precision: auto` is bfloat16 on GPUs that have it in hardware; what the user writes is obeyed."""
+"""`engine.precision: auto` is bfloat16 on devices that have it in hardware; what the user writes is obeyed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from trainables.config import EngineConfig
 from trainables.ranks import precision
 from trainables.ranks.devices import HostResources, RankDevices, settle_devices
 from trainables.ranks.local_devices import FoundGpus
-from trainables.ranks.precision import gpus_have_bfloat16, precision_here, settled_precision
+from trainables.ranks.precision import gpus_have_bfloat16, precision_here, scoring_here, settled_precision
 
 ON_GPU = RankDevices(kind="cuda", computes_on="cuda", gpus_per_rank=1.0)
 ON_CPU = RankDevices(kind="cpu", computes_on="cpu")
@@ -58,7 +58,7 @@ def test_the_oldest_gpu_that_a_trial_may_get_decides() -> None:
     assert settled_precision(EngineConfig(), devices=ON_GPU, hosts=[host()]) == "bfloat16"  # Ray knows no name
 
 
-def test_the_cpu_keeps_float32_and_what_the_user_writes_is_obeyed() -> None:
+def test_cpus_of_a_cluster_keep_float32_and_what_the_user_writes_is_obeyed() -> None:
     assert settled_precision(EngineConfig(), devices=ON_CPU, hosts=[host("H100")]) == "float32"
     assert settled_precision(EngineConfig(precision="bfloat16"), devices=ON_CPU, hosts=[]) == "bfloat16"
     assert settled_precision(EngineConfig(precision="float32"), devices=ON_GPU, hosts=[host("H100")]) == "float32"
@@ -76,7 +76,21 @@ def test_on_this_machine_torch_is_asked_for_each_gpu(
 
     assert gpus_have_bfloat16() == expected
     assert precision_here(EngineConfig(), devices=ON_GPU) == ("bfloat16" if expected else "float32")
-    assert precision_here(EngineConfig(), devices=ON_CPU) == "float32"
+
+
+@pytest.mark.parametrize(("has_units", "expected"), [(True, "bfloat16"), (False, "float32")])
+def test_this_machines_processor_decides_where_it_computes(
+    *, has_units: bool, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "multiplies_bfloat16", lambda: has_units)
+    exact, short = EngineConfig(precision="float32"), EngineConfig(precision="bfloat16")
+
+    assert precision_here(EngineConfig(), devices=ON_CPU) == expected
+    assert precision_here(exact, devices=ON_CPU) == "float32"
+    assert precision_here(short, devices=ON_CPU) == "bfloat16"
+    assert scoring_here(EngineConfig(), precision="bfloat16") == expected
+    assert scoring_here(EngineConfig(), precision="float32") == "float32"
+    assert scoring_here(EngineConfig(evaluation_precision="float32"), precision="bfloat16") == "float32"
 
 
 def test_what_nobody_has_settled_is_float32_and_has_its_keys() -> None:
