@@ -3,8 +3,9 @@
     python benchmarks/evaluation_throughput.py [--quick] [--save FILE]
 
 Both sides score the same weights, on the same token ids, with the same number of threads, in the type of arithmetic
-that a new sweep on this machine has by default (--precision names another one). The model is a classifier whose head
-has random weights. Nothing is trained, because time and agreement do not depend on it. One side is transformers' own
+that a new sweep on this machine has by default (--precision names another one); where that is not Trainer's own
+default, float32, Trainer also scores in float32. The model is a classifier whose head has random weights. Nothing is
+trained, because time and agreement do not depend on it. One side is transformers' own
 XLMRobertaForSequenceClassification; the other is this project's model with first-token pooling, which has the same
 head. The benchmark times prediction: it makes batches from token ids, runs the forward passes and gathers the logits.
 It does not time loading, tokenising (ours is cached on disk; the other side receives the same ids) or computing
@@ -30,6 +31,8 @@ from train_throughput import ENCODER, GEMM_SIZES, precision_of, set_environment
 
 if TYPE_CHECKING:
     from contenders.predictors import Contest, Prediction
+
+    from trainables.config.trial import Precision
 
 TARGET_RATIO = 2.0
 """The target for ours, as a multiple of Trainer.predict's speed."""
@@ -75,37 +78,44 @@ def _compare(options: argparse.Namespace, *, encoder: Path, scratch: Path) -> li
     precision = precision_of(options.precision)
     peak = max(gemm_gflops(size, threads=options.threads, precision=precision) for size in GEMM_SIZES)
     ours: list[Prediction] = []
-    theirs: list[Prediction] = []
+    theirs: dict[Precision, list[Prediction]] = {name: [] for name in dict.fromkeys(("float32", precision))}
     for turn in range(options.repeats):
         print(f"turn {turn + 1} of {options.repeats}", file=sys.stderr)
         ours.append(predict_ours(contest, precision=precision))
-        theirs.append(predict_hugging_face(contest, batch_size=options.batch_size, precision=precision))
+        for name, side in theirs.items():
+            side.append(predict_hugging_face(contest, batch_size=options.batch_size, precision=name))
     return _report(contest, ours=ours, theirs=theirs, peak=peak, options=options)
 
 
 def _report(
-    contest: Contest, *, ours: list[Prediction], theirs: list[Prediction], peak: float, options: argparse.Namespace
+    contest: Contest,
+    *,
+    ours: list[Prediction],
+    theirs: dict[Precision, list[Prediction]],
+    peak: float,
+    options: argparse.Namespace,
 ) -> list[str]:
     num_examples = sum(len(task) for task in contest.tasks.values())
     gflop = _useful_gflop(contest)
-    seconds = {
-        name: statistics.median(one.seconds for one in side)
-        for name, side in (("ours, one stream", ours), ("Trainer.predict", theirs))
-    }
+    mine = f"ours, {precision_of(options.precision)}"
+    sides = {mine: ours} | {f"Trainer.predict, {name}": side for name, side in theirs.items()}
+    seconds = {name: statistics.median(one.seconds for one in side) for name, side in sides.items()}
     lines = [
         f"work      xnli validation, {len(contest.tasks)} languages, {num_examples} pairs, {ENCODER},",
-        f"          max_length {options.max_length}, {options.threads} threads, {precision_of(options.precision)},",
-        f"          medians of {options.repeats} turns",
-        f"GEMM      best of {' and '.join(map(str, GEMM_SIZES))} square: {peak:.0f} GFLOP/s",
+        f"          max_length {options.max_length}, {options.threads} threads, medians of {options.repeats} turns",
+        f"GEMM      best of {' and '.join(map(str, GEMM_SIZES))} square: {peak:.0f} GFLOP/s in our type",
         "",
-        f"{'':20}{'pairs/s':>10}{'seconds':>10}{'of peak':>10}",
+        f"{'':26}{'pairs/s':>10}{'seconds':>10}{'of our peak':>13}",
     ]
     lines += [
-        f"{name:20}{num_examples / took:10,.0f}{took:10.1f}{gflop / took / peak:10.1%}"
+        f"{name:26}{num_examples / took:10,.0f}{took:10.1f}{gflop / took / peak:13.1%}"
         for name, took in seconds.items()
     ]
-    ratio = seconds["Trainer.predict"] / seconds["ours, one stream"]
-    lines += ["", f"ours / Trainer.predict {ratio:5.2f}x   (target: {TARGET_RATIO}x)", *_agreement(ours[0], theirs[0])]
+    lines.append("")
+    for name, side in theirs.items():
+        ratio = seconds[f"Trainer.predict, {name}"] / seconds[mine]
+        lines.append(f"ours / Trainer.predict, {name:10} {ratio:5.2f}x   (target: {TARGET_RATIO}x)")
+        lines += _agreement(ours[0], side[0])
     return lines
 
 
@@ -113,7 +123,7 @@ def _agreement(ours: Prediction, theirs: Prediction) -> list[str]:
     same = sum(int((ours.logits[name].argmax(1) == logits.argmax(1)).sum()) for name, logits in theirs.logits.items())
     total = sum(len(logits) for logits in theirs.logits.values())
     apart = max(float(abs(ours.logits[name] - logits).max()) for name, logits in theirs.logits.items())
-    return [f"same prediction {same} of {total}; logits at most {apart:.1e} apart"]
+    return [f"  same prediction {same} of {total}; logits at most {apart:.1e} apart"]
 
 
 def _useful_gflop(contest: Contest) -> float:

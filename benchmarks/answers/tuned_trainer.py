@@ -35,8 +35,10 @@ def main() -> None:
     import ray
 
     ray.init(num_cpus=job["concurrency"], include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-    tuner(job).fit()
+    found = tuner(job).fit()
     ray.shutdown()
+    if found.errors:
+        sys.exit(f"{len(found.errors)} trials of Tune failed; the first one: {found.errors[0]}")
 
 
 def prepare_data(job: dict[str, Any]) -> None:
@@ -283,6 +285,7 @@ def _kind(name: str) -> str:
 
 
 def _model(kind: str, *, start: str, freeze_layers: int) -> Any:
+    import torch
     from transformers import (
         AutoModelForMultipleChoice,
         AutoModelForQuestionAnswering,
@@ -295,7 +298,8 @@ def _model(kind: str, *, start: str, freeze_layers: int) -> Any:
         "span_qa": AutoModelForQuestionAnswering,
     }
     wanted = {"num_labels": 3} if kind == "sentence_pair" else {}
-    model = makers[kind].from_pretrained(start, local_files_only=True, **wanted)
+    # Published encoders are often in float16, in which transformers would train them: slow, and without a result.
+    model = makers[kind].from_pretrained(start, local_files_only=True, dtype=torch.float32, **wanted)
     frozen = [model.base_model.embeddings, *model.base_model.encoder.layer[:freeze_layers]]
     for module in frozen:
         module.requires_grad_(requires_grad=False)

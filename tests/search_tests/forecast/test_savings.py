@@ -14,6 +14,7 @@ from search.cli.main import exit_code
 from trainables.models.families.frozen_weights import frozen_share
 from trainables.models.pretrained.encoder_folder import encoder_config
 from trainables.plan.starting_weights import encoder_folder
+from trainables.ranks import precision
 
 SPEC: dict[str, Any] = {
     "name": "plain",
@@ -63,7 +64,10 @@ def test_three_figures_and_the_defaults_are_printed(capsys: pytest.CaptureFixtur
     assert "steps, had every trial been run alone to its end" in printed.out
 
 
-def test_without_pruning_and_sharing_the_figures_agree(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_pruning_and_sharing_the_figures_agree(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "multiplies_bfloat16", lambda: False)  # the processor decides nothing
     words = ["sampler.name=random", "families={none: {}}", "trials=3"]
     settings = [word for setting in words for word in ("--set", setting)]
 

@@ -15,6 +15,7 @@ from search.interface.requests import Wishes, new_request, plain, setting_texts
 from search.record import open_record
 from spaces.overrides import with_settings
 from spaces.sweep_spec import SweepSpec, load_sweep_spec, recorded, shipped_specs
+from trainables.ranks import precision
 
 
 @pytest.fixture(autouse=True)
@@ -123,8 +124,11 @@ def of_another_version(home: Path) -> SweepSpec:
 
 
 def test_a_sweep_of_a_shipped_spec_stays_as_it_is_on_record(
-    of_another_version: SweepSpec, capsys: pytest.CaptureFixture[str]
+    of_another_version: SweepSpec, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(
+        precision, "multiplies_bfloat16", lambda: False
+    )  # a new sweep gets no default of this processor
     request = new_request("demo", Wishes())
     said = " ".join(capsys.readouterr().err.split())
 

@@ -97,7 +97,7 @@ def test_an_empty_batch_has_no_rows() -> None:
 
 def test_the_rule_is_the_processor_not_a_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
     def rule(vendor: str, capability: str) -> bool:
-        monkeypatch.setattr(fast, "_vendor", lambda: vendor)
+        monkeypatch.setattr(fast, "described", lambda _: vendor)
         monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
         return multiplies_with_onednn.__wrapped__()
 
