@@ -13,7 +13,7 @@ from search.errors import RecordMissingError, UnknownSweepError
 from search.home import Home
 from search.record import open_record
 from spaces.checks.rung_checks import check_rungs_of_all_phases
-from spaces.fast_defaults import Completed, named_fields, rung_cost_note, with_fast_defaults
+from spaces.fast_defaults import ChosenFields, Completed, named_fields, rung_cost_note, with_fast_defaults
 from spaces.objectives import BENCHMARKS, meaning_of, scored_languages
 from spaces.overrides import with_settings
 from spaces.space.binder import bind
@@ -21,6 +21,7 @@ from spaces.space.enumeration import first_assignments
 from spaces.sweep_spec import SweepSpec, make_space, make_sweep_spec, recorded, shipped_specs
 from trainables.errors import ConfigError, InputError
 from trainables.evaluation.benchmarks import fewer_languages
+from trainables.stage_store import is_there
 
 _WIDTH = 80
 
@@ -48,10 +49,12 @@ def complete_spec(
     is_shipped = source in shipped_specs()
     named = named_fields(None if is_shipped and known is not None else written, settings)
 
+    def of_devices() -> ChosenFields:
+        is_stored = is_there(home.store)
+        return chosen_fields(spec, has_stage=home.open_store(read_only=True).has if is_stored else None)
+
     def complete() -> Completed:
-        return with_fast_defaults(
-            spec, named=named, known=known, is_shipped=is_shipped, of_devices=lambda: chosen_fields(spec)
-        )
+        return with_fast_defaults(spec, named=named, known=known, is_shipped=is_shipped, of_devices=of_devices)
 
     if known is None:
         completed = complete()

@@ -7,7 +7,7 @@ the processors of a cluster's hosts have in hardware. The other unsettled fields
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from search.driver.device_plan import plan_cluster_devices, plan_local_devices
@@ -19,6 +19,10 @@ from spaces.space.tree import FAMILY_PATH, ChoiceParameter, Space, every_paramet
 from spaces.sweep_spec import SweepSpec, make_space
 from trainables.config import EngineConfig
 from trainables.config.trial import Precision
+from trainables.errors import TrainablesError
+from trainables.plan.provenance import read_provenance
+from trainables.plan.stage_plan import plan_stages
+from trainables.plan.starting_weights import with_absolute_folders
 from trainables.ranks.devices import HostResources, RankDevices
 from trainables.ranks.local_devices import find_gpus, is_rehearsal
 from trainables.ranks.precision import precision_here, scoring_here, settled_precision
@@ -42,8 +46,12 @@ class _Gpus:
     """Hosts that ranks can be on."""
 
 
-def chosen_fields(spec: SweepSpec) -> ChosenFields:
+def chosen_fields(spec: SweepSpec, *, has_stage: Callable[[str], bool] | None = None) -> ChosenFields:
     """Return what a sweep's devices decide: those of its cluster, or of this machine.
+
+    Args:
+        spec: The sweep.
+        has_stage: Returns whether the sweep's store has the stage with a key; None if there is no store yet.
 
     Raises:
         ConfigError: A trial needs more GPUs, or other ones, than there are.
@@ -53,7 +61,7 @@ def chosen_fields(spec: SweepSpec) -> ChosenFields:
     engine = bind(space, default_assignment(space)).engine
     gpus = None if engine.device == "cpu" else _gpus(spec, engine)
     if gpus is None:
-        return _of_cpu(engine)
+        return _of_cpu(space, engine, has_stage=has_stage)
     settled = engine.model_copy(update={"precision": gpus.precision})
     chosen = ChosenFields(values={"precision": gpus.precision})
     model = _largest_model(space, engine=settled)
@@ -63,15 +71,35 @@ def chosen_fields(spec: SweepSpec) -> ChosenFields:
     return ChosenFields(values={**chosen.values, **found.values}, reasons=found.reasons)
 
 
-def _of_cpu(engine: EngineConfig) -> ChosenFields:
-    """Return what this machine's CPU decides; nothing on a cluster."""
+def _of_cpu(space: Space, engine: EngineConfig, *, has_stage: Callable[[str], bool] | None) -> ChosenFields:
+    """Return what this machine's CPU decides; nothing on a cluster.
+
+    Keys contain the type of the arithmetic. So a sweep whose phases the store has in float32 reuses them.
+    """
     if given_address(os.environ) is not None:
         return ChosenFields()
     precision = precision_here(engine, devices=_ON_CPU)
     values = {"precision": precision, "evaluation_precision": scoring_here(engine, precision=precision)}
     if values == {"precision": engine.arithmetic, "evaluation_precision": engine.scoring}:
         return ChosenFields()
-    return ChosenFields(values=values, reasons={"precision": "this processor multiplies it in hardware"})
+    reason = "this processor multiplies it in hardware"
+    if engine.precision == "auto" and has_stage is not None and _is_begun_in_float32(space, has_stage=has_stage):
+        values = dict.fromkeys(values, "float32")
+        reason = "the store has phases of this spec in float32; bfloat16 would be faster here"
+    return ChosenFields(values=values, reasons={"precision": reason})
+
+
+def _is_begun_in_float32(space: Space, *, has_stage: Callable[[str], bool]) -> bool:
+    """Return whether a store has a phase of a family's default trial in float32, the type of unsettled trials."""
+    for assignment in first_assignments(space):
+        config = with_absolute_folders(bind(space, assignment))
+        try:
+            plan = plan_stages(config, provenance=read_provenance(config))
+        except TrainablesError:  # the checks before the start say what is missing
+            continue
+        if any(has_stage(stage.key) for stage in plan if not stage.is_input and stage.phase != "evaluation"):
+            return True
+    return False
 
 
 def _largest_model(space: Space, *, engine: EngineConfig) -> TrainedModel | None:

@@ -11,10 +11,15 @@ from search.driver import device_plan
 from search.driver.cluster_hosts import ClusterHosts, host_of
 from search.driver.completed_spec import complete_spec, lines_of
 from search.driver.device_plan import plan_local_devices
+from search.driver.sizes.chosen_fields import chosen_fields
 from search.home import find_home
 from search.record import open_record
-from spaces.sweep_spec import SweepSpec, make_sweep_spec, recorded
+from spaces.space.binder import bind
+from spaces.space.enumeration import first_assignments
+from spaces.sweep_spec import SweepSpec, make_space, make_sweep_spec, recorded
 from trainables.config import EngineConfig
+from trainables.plan.provenance import read_provenance
+from trainables.plan.stage_plan import plan_stages
 from trainables.ranks import precision
 
 HERE = ClusterHosts(there=(host_of({"CPU": 2.0, "memory": 8e9}),))
@@ -32,7 +37,9 @@ def with_units(patch: pytest.MonkeyPatch, *, has_units: bool) -> None:
 
 def spec_of(**engine: Any) -> SweepSpec:
     target = {"mixture": {"miniature_nli": 1.0}, "steps": 9}
-    trial = {"encoder": {"name": "miniature"}, "target": target, "engine": {"device": "cpu", **engine}}
+    evaluation = {"task": "miniature_nli", "num_items": 20}
+    trial: dict[str, Any] = {"encoder": {"name": "miniature"}, "target": target, "evaluation": evaluation}
+    trial["engine"] = {"device": "cpu", **engine}
     return make_sweep_spec({"name": "small", "trials": 2, "trial": trial, "families": {"none": {}}})
 
 
@@ -58,6 +65,21 @@ def test_a_processor_with_units_gets_bfloat16_for_training_and_scoring(
         "  trial.engine.precision: bfloat16 (this processor multiplies it in hardware)",
         "  trial.engine.evaluation_precision: bfloat16",
     ]
+
+
+def test_phases_that_the_store_has_in_float32_are_reused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_units(monkeypatch, has_units=True)
+    space = make_space(spec_of())
+    config = bind(space, first_assignments(space)[0])
+    target, evaluation = (stage.key for stage in plan_stages(config, provenance=read_provenance(config)))
+
+    begun = chosen_fields(spec_of(), has_stage=lambda key: key == target)
+    scored = chosen_fields(spec_of(), has_stage=lambda key: key == evaluation)
+    named = chosen_fields(spec_of(precision="bfloat16"), has_stage=lambda key: key == target)
+
+    assert begun.values == {"precision": "float32", "evaluation_precision": "float32"}
+    assert begun.reasons["precision"].startswith("the store has phases of this spec in float32")
+    assert scored.values == named.values == {"precision": "bfloat16", "evaluation_precision": "bfloat16"}
 
 
 def test_what_the_user_names_is_obeyed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
