@@ -45,4 +45,7 @@ def is_there(place: str | Path) -> bool:
             raise StoreUnusableError(msg)
     except PermissionError as error:
         raise unreadable(storage.url, error) from error
+    except OSError as error:  # a name that is too long, a disk that fails
+        msg = f"the store {storage.url!r} cannot be used ({error.strerror}); choose another by --store"
+        raise StoreUnusableError(msg) from error
     return False
