@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 TARGET_RATIO = 1.1
 """The target for ours, as a multiple of Trainer's speed, in every family."""
 
+DROPOUT = 0.1
+"""Dropout of both sides: that of a phase by default."""
+
 SIZES = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
 """Fields of config.json that all families take from the mirror's encoder."""
 
@@ -114,7 +117,9 @@ def write_encoder(folder: Path, family: str, *, like: Path) -> None:
     special = {f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("pad", "bos", "eos", "mask")}
     special |= {"cls_token_id": special["bos_token_id"], "sep_token_id": special["eos_token_id"]}
     sizes = {name: other[name] for name in SIZES} | {"max_position_embeddings": other["max_position_embeddings"]}
-    config = AutoConfig.for_model(family, **sizes, vocab_size=len(tokenizer), **special, **FIELDS[family])
+    dropout = dict.fromkeys(family_of(family).dropout_fields, DROPOUT)  # transformers' own is 0 for some
+    fields = sizes | special | dropout | FIELDS[family]
+    config = AutoConfig.for_model(family, **fields, vocab_size=len(tokenizer))
     torch.manual_seed(0)
     with quiet_transformers():
         AutoModel.from_config(config, **family_of(family).model_arguments).save_pretrained(folder)
