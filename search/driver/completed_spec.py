@@ -50,8 +50,10 @@ def complete_spec(
     named = named_fields(None if is_shipped and known is not None else written, settings)
 
     def of_devices() -> ChosenFields:
-        is_stored = is_there(home.store)
-        return chosen_fields(spec, has_stage=home.open_store(read_only=True).has if is_stored else None)
+        def has_stage(key: str) -> bool:  # a store is opened only where the choice depends on it
+            return home.open_store(read_only=True).has(key)
+
+        return chosen_fields(spec, has_stage=has_stage if is_there(home.store) else None)
 
     def complete() -> Completed:
         return with_fast_defaults(spec, named=named, known=known, is_shipped=is_shipped, of_devices=of_devices)

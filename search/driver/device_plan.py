@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _EMULATED = (
     "this processor has no units that multiply bfloat16, which the sweep's spec or record names: steps take "
-    "several times as long as in float32. Run it on a host with them, or start a new sweep (--name) with "
+    "longer than in float32. Run it on a host with them, or start a new sweep (--name) with "
     "engine.precision and engine.evaluation_precision float32"
 )
 
