@@ -107,13 +107,20 @@ class Ours:
 
     def suggest(self, folder: Path) -> Seconds:
         """See `Contender`."""
+        return self._suggest(folder, sampler="tpe")
+
+    def suggest_stage_aware(self, folder: Path) -> Seconds:
+        """Do as `suggest` with the default sampler."""
+        return self._suggest(folder, sampler="stage_aware")
+
+    def _suggest(self, folder: Path, *, sampler: str) -> Seconds:
         from records.filling import result_of
 
         from search.record import open_record
 
         made = make_trials(NUM_SUGGESTIONS)
         with open_record(folder / "record.db") as record:
-            suggestions = self._suggestions(record)
+            suggestions = self._suggestions(record, sampler=sampler)
             seconds: Seconds = []
             for trial in made:
                 began = time.perf_counter()
@@ -123,17 +130,19 @@ class Ours:
                 record.finish(NAME, number=number, rung=4, result=result_of(trial, rung=4))
         return seconds
 
-    def _suggestions(self, record: Any) -> Iterator[int]:
+    def _suggestions(self, record: Any, *, sampler: str) -> Iterator[int]:
         from records.filling import past, proposal_for
 
         from search.record import History
         from search.sampler import make_sampler
+        from spaces.sweep_spec import make_sweep_spec
 
-        spec = spec_of(10)
-        sampler, history = make_sampler(spec), History(record, sweep=NAME, make=past)
+        written = spec_of(10).model_dump(mode="json", exclude_unset=True)
+        spec = make_sweep_spec(written if sampler == "tpe" else written | {"sampler": {"name": sampler}})
+        proposer, history = make_sampler(spec), History(record, sweep=NAME, make=past)
         while True:
             trials = history.trials()
-            proposed = sampler.propose(len(trials), history=trials)
+            proposed = proposer.propose(len(trials), history=trials)
             yield record.propose(NAME, proposal=proposal_for(proposed)).number
 
 

@@ -18,6 +18,7 @@ from pydantic import JsonValue
 from search.errors import RunError
 from search.sampler.contract import PastTrial, Proposal, proposal_seed
 from search.sampler.distributions import coordinates_of, suggest
+from search.sampler.one_thread import on_one_thread
 from search.sampler.prior_trials import FirstTrials
 from search.sampler.replay import Replay
 from search.sampler.window import window
@@ -55,7 +56,7 @@ class OptunaSampler:
             attributes = _attributes(coordinates=coordinates_of(self.replay.space, first), system={})
             return Proposal(assignment=first, seed=seed, attributes=attributes)
         study = self.replay.study(self._seen(history), sampler=self._optuna_sampler(seed))
-        with _optuna_errors_as_run_error(self.config.name, number=number):
+        with on_one_thread(), _optuna_errors_as_run_error(self.config.name, number=number):
             suggested = suggest(self.replay.space, trial=study.ask())
         system = study.get_trials(deepcopy=False)[-1].system_attrs
         attributes = _attributes(coordinates=suggested.coordinates, system=dict(system))

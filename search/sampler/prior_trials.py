@@ -84,6 +84,8 @@ class FirstTrials:
         Args:
             history: The trials that a proposal can depend on.
         """
+        if not self._earlier:
+            return []
         own = [trial.score for trial in history if trial.state == "finished" and trial.score is not None]
         num_ended = sum(trial.state in _MEASURED for trial in history)
         kept = self._earlier[: max(0, len(self._earlier) - num_ended)]

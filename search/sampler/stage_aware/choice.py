@@ -17,10 +17,11 @@ from pydantic import JsonValue
 from search.sampler.contract import PastTrial
 from search.sampler.stage_aware.beliefs import Beliefs
 from search.sampler.stage_aware.costs import StepCosts
-from search.sampler.stage_aware.labels import Labels, PartKey, text_of
+from search.sampler.stage_aware.labels import Labels, text_of
 from search.sampler.stage_aware.merge_parts import MergeParts
 from search.sampler.stage_aware.model import StageModel, expected_improvement
 from search.sampler.stage_aware.points import Encoder, active, is_of_target
+from search.sampler.stage_aware.trial_table import TrialTable, Tried
 from spaces.space.conditions import violated
 from spaces.space.enumeration import draw, draw_value, near_value
 from spaces.space.tree import Assignment, Parameter, Space
@@ -68,8 +69,8 @@ class Choice:
     model: StageModel
     seen: Sequence[PastTrial]
     """Trials that the model is fitted to."""
-    tried: Sequence[PastTrial]
-    """All trials that count, by number."""
+    table: TrialTable
+    """All trials."""
     generator: random.Random
     labels: Labels
     """What identifies the trials."""
@@ -87,17 +88,16 @@ class Choice:
         means, _ = self.model.predict(encoder.points(seen), expected_M=self.beliefs.of(seen))
         by_mean = [self.seen[int(place)].assignment for place in np.argsort(-means, kind="stable")]
         goal = self._goal(means)
-        known = self._known(by_mean)
+        known = self.table.known_parts(by_mean, most=MAX_KNOWN)
         targets = self._targets(by_mean)
         new = [one for one in self._new_candidates(by_mean) if self.labels.intermediate_key(one) not in known]
-        further = list(known.values())[:MAX_KNOWN]
-        tried = self._tried()
+        tried = self.table.tried()
         best_new = self._best_pair(new, targets, goal=goal, is_new=True, tried=tried)
-        best_known = self._best_pair(further, targets, goal=goal, is_new=False, tried=tried)
+        best_known = self._best_pair(known.bases, targets, goal=goal, is_new=False, tried=tried)
         if best_new is None or best_known is None:
             found = best_new or best_known
             return found.assignment if found else draw(self.space, generator=self.generator)
-        correction = self._correction(best_new, best_known, num_known=len(known))
+        correction = self._correction(best_new, best_known, num_known=known.num)
         return (best_new if best_new.acquisition * correction > best_known.acquisition else best_known).assignment
 
     def _correction(self, new: _Candidate, further: _Candidate, *, num_known: int) -> float:
@@ -108,7 +108,7 @@ class Choice:
         """
         cost_ratio = max(new.intermediate_steps, 1.0) / further.target_steps
         expected_targets = math.sqrt(cost_ratio * further.variance / new.variance)
-        mean_targets = len(self.tried) / num_known
+        mean_targets = self.table.num / num_known
         ratio = mean_targets / max(expected_targets, 1.0)
         return min(1.0, SLACK * ratio) if ratio < 1 else max(1.0, ratio / SLACK)
 
@@ -118,7 +118,7 @@ class Choice:
         return float(max(last)) if last else float(max(means))
 
     def _best_pair(
-        self, bases: Sequence[Assignment], targets: Sequence[Assignment], *, goal: float, is_new: bool, tried: set[str]
+        self, bases: Sequence[Assignment], targets: Sequence[Assignment], *, goal: float, is_new: bool, tried: Tried
     ) -> _Candidate | None:
         """Return the untried configuration with the highest acquisition value, or None where there is none."""
         if not bases:
@@ -128,13 +128,13 @@ class Choice:
             encoder.points(bases), encoder.points(targets), expected_FT=self.beliefs.of_pairs(bases, targets)
         )
         improvement_FT = expected_improvement(mean_FT, deviation_FT, best=goal)
-        trained = self.merge_parts.trained(self.tried)
+        trained = self.merge_parts.trained(self.table)
         steps_F = np.array([self._steps_before(one, trained=trained) if is_new else 0.0 for one in bases])
         target_steps_T = np.array([costs.parts(one)[1] for one in targets])
         acquisition_FT = improvement_FT / (steps_F[:, None] + target_steps_T[None])
         if self.wants_gain:
             self._note_gain(improvement_FT, bases, targets, tried=tried)
-        for place in np.argsort(-acquisition_FT, axis=None, kind="stable")[: len(tried) + 1]:
+        for place in np.argsort(-acquisition_FT, axis=None, kind="stable")[: tried.num + 1]:
             row, column = np.unravel_index(place, acquisition_FT.shape)
             joined = self._joined(bases[int(row)], targets[int(column)])
             if text_of(joined) not in tried and violated(self.space, joined) is None:
@@ -152,31 +152,14 @@ class Choice:
         return self.costs.parts(base)[0] + self.merge_parts.new_steps(base, trained=trained)
 
     def _note_gain(
-        self, improvement_FT: np.ndarray, bases: Sequence[Assignment], targets: Sequence[Assignment], *, tried: set[str]
+        self, improvement_FT: np.ndarray, bases: Sequence[Assignment], targets: Sequence[Assignment], *, tried: Tried
     ) -> None:
-        for place in np.argsort(-improvement_FT, axis=None, kind="stable")[: len(tried) + 1]:
+        for place in np.argsort(-improvement_FT, axis=None, kind="stable")[: tried.num + 1]:
             row, column = np.unravel_index(place, improvement_FT.shape)
             joined = self._joined(bases[int(row)], targets[int(column)])
             if text_of(joined) not in tried and violated(self.space, joined) is None:
                 self.largest_gain = max(self.largest_gain, float(improvement_FT[row, column]))
                 return
-
-    def _tried(self) -> set[str]:
-        """Return the configurations that are not proposed again; a pruned one can be after twice as many trials."""
-        num = len(self.tried)
-        return {
-            self.labels.of_trial(one).text
-            for place, one in enumerate(self.tried)
-            if one.state != "pruned" or num < 2 * (place + 1)
-        }
-
-    def _known(self, by_mean: Sequence[Assignment]) -> dict[PartKey, Assignment]:
-        """Return the intermediate configurations of earlier trials, those with the highest predicted mean first."""
-        found = {self.labels.intermediate_key(one): one for one in reversed(by_mean)}
-        found = dict(reversed(found.items()))
-        for one in self.tried:
-            found.setdefault(self.labels.of_trial(one).intermediate, one.assignment)
-        return found
 
     def _targets(self, by_mean: Sequence[Assignment]) -> list[Assignment]:
         """Return candidates for the target part, each once: the best trials, changes of them, and random draws.

@@ -10,7 +10,6 @@ was compared with.
 
 from __future__ import annotations
 
-import heapq
 import math
 import random
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from pydantic import JsonValue
 
 from search.sampler.contract import PastTrial, Proposal, proposal_seed
 from search.sampler.distributions import coordinates_of
+from search.sampler.one_thread import on_one_thread
 from search.sampler.prior_trials import FirstTrials
 from search.sampler.stage_aware.beliefs import Beliefs
 from search.sampler.stage_aware.choice import Choice
@@ -29,6 +29,7 @@ from search.sampler.stage_aware.labels import Labels
 from search.sampler.stage_aware.merge_parts import MergeParts
 from search.sampler.stage_aware.model import StageModel
 from search.sampler.stage_aware.points import Encoder
+from search.sampler.stage_aware.trial_table import TrialTable
 from spaces.priors import PriorsConfig
 from spaces.space.enumeration import draw
 from spaces.space.tree import Assignment, Space
@@ -69,21 +70,26 @@ class StageAwareSampler:
     _beliefs: Beliefs = field(init=False, repr=False, compare=False)
     _labels: Labels = field(init=False, repr=False, compare=False)
     _merge_parts: MergeParts = field(init=False, repr=False, compare=False)
+    _table: TrialTable = field(init=False, repr=False, compare=False)
+    _first: FirstTrials = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_encoder", Encoder(self.space))
         object.__setattr__(self, "_labels", Labels(space=self.space))
         object.__setattr__(self, "_merge_parts", MergeParts(space=self.space))
+        object.__setattr__(self, "_table", TrialTable(self._labels))
+        object.__setattr__(self, "_first", FirstTrials(self.space, priors=self.priors))
         object.__setattr__(self, "_beliefs", Beliefs(space=self.space, priors=self.priors))
 
     def propose(self, number: int, *, history: Sequence[PastTrial]) -> Proposal:
         """Return the proposal for a trial; see `Sampler.propose`."""
         seed = proposal_seed(self.sweep_seed, number=number)
-        first = FirstTrials(self.space, priors=self.priors)
+        first = self._first
         chosen, gain = first.at(number, history=history), math.inf
         if chosen is None:
             seen = [*first.earlier(history), *history]
-            chosen, gain = self._chosen(seen, generator=random.Random(seed))  # noqa: S311  (proposals are no secrets)
+            with on_one_thread():
+                chosen, gain = self._chosen(seen, generator=random.Random(seed))  # noqa: S311  (no secrets)
         attributes: dict[str, JsonValue] = {"coordinates": coordinates_of(self.space, chosen), "system": {}}
         reason = self._reason_to_stop(gain)
         return Proposal(assignment=chosen, seed=seed, attributes=attributes, reason_to_stop=reason)
@@ -97,9 +103,9 @@ class StageAwareSampler:
 
     def _chosen(self, history: Sequence[PastTrial], *, generator: random.Random) -> tuple[Assignment, float]:
         """Return the configuration to try, and the most points that any is expected to gain (infinite if unknown)."""
-        ordered = sorted((one for one in history if one.state != "failed"), key=lambda one: one.number)
-        scored = [one for one in ordered if one.state in {"finished", "pruned"} and one.score is not None]
-        seen = _fitted(scored)
+        table = self._table
+        table.update(history)
+        seen = table.to_learn_from(MAX_FITTED)
         if len({one.score for one in seen}) < 2:  # noqa: PLR2004  equal scores rank nothing
             return draw(self.space, generator=generator), math.inf
         model = StageModel(
@@ -110,7 +116,7 @@ class StageAwareSampler:
             expected_N=self._beliefs.of([one.assignment for one in seen]),
             like="fitted" if self.is_fitted else "expected",
         )
-        running = [one.assignment for one in ordered if one.state not in {"finished", "pruned"}]
+        running = [one.assignment for one in table.running()]
         if running:
             model = model.with_believed(self._encoder.points(running), expected_M=self._beliefs.of(running))
         choice = Choice(
@@ -121,21 +127,11 @@ class StageAwareSampler:
             last_rung=self.last_rung,
             model=model,
             seen=seen,
-            tried=ordered,
+            table=table,
             generator=generator,
             labels=self._labels,
             merge_parts=self._merge_parts,
             wants_gain=self.least_gain is not None,
         )
         chosen = choice.best()
-        num_full = sum(one.rung == self.last_rung and one.number >= 0 for one in scored)
-        return chosen, POINTS * choice.largest_gain if num_full >= MIN_FOR_GAIN else math.inf
-
-
-def _fitted(scored: Sequence[PastTrial]) -> list[PastTrial]:
-    """Return the trials to learn from: all of a short history, the best and the last of a long one."""
-    if len(scored) <= MAX_FITTED:
-        return list(scored)
-    best = heapq.nlargest(MAX_FITTED // 2, scored, key=lambda one: (one.rung, one.score or 0.0, -one.number))
-    kept = {one.number: one for one in [*best, *scored[-MAX_FITTED // 2 :]]}
-    return [kept[number] for number in sorted(kept)]
+        return chosen, POINTS * choice.largest_gain if table.num_full(self.last_rung) >= MIN_FOR_GAIN else math.inf
