@@ -118,7 +118,7 @@ class World:
         self._best_rate = chance.uniform(-4.7, -3.3)
         drawn = [_dirichlet(chance, num_tasks) for _ in range(2001)]
         values = sorted(map(self._utility, drawn))
-        self._most = _climbed(self._utility, max(drawn, key=self._utility))
+        self._most = _highest(self._utility, max(drawn, key=self._utility))
         self._scale = _MEDIAN_LOSS / (self._most - values[len(values) // 2]) if kind != "flat" else 0.0
 
     def true_score(self, assignment: Assignment, *, rung: int = 1) -> float:
@@ -164,7 +164,7 @@ def _dirichlet(chance: random.Random, num_tasks: int) -> list[float]:
     return [mass / math.fsum(masses) for mass in masses]
 
 
-def _climbed(utility: Utility, start: Weights) -> float:
+def _highest(utility: Utility, start: Weights) -> float:
     """Return the highest utility that moves of weight from one task to another reach."""
     weights, best, step = list(start), utility(start), 0.2
     while step > 1e-4:  # noqa: PLR2004  far below what a score shows

@@ -4,7 +4,7 @@ A squared exponential over weights knows only how far two mixtures are apart. Wi
 each other, and random candidates rarely have much of one task. So the model has one more part: a Bayesian linear
 regression over the weights and over their saturating logarithms (linear terms over the simplex: Scheffe 1958;
 regression from the weights of a mixture to a score: RegMix, Liu et al. 2024, arXiv 2407.01492). Candidates are corners,
-edges and random weights, and then moves of weight between tasks that climb the expected improvement.
+edges and random weights, and then moves of weight between tasks that raise the expected improvement.
 docs/decisions/0040 has the measurements.
 """
 
@@ -31,7 +31,7 @@ _SATURATION = 0.1
 _LEAST = 1e-3
 """Least share of a task in a candidate."""
 
-_NUM_BASES, _NUM_DRAWN, _NUM_ROUNDS, _NUM_CLIMBING, _NUM_MOVES = 3, 24, 4, 6, 8
+_NUM_BASES, _NUM_DRAWN, _NUM_ROUNDS, _NUM_MOVED, _NUM_MOVES = 3, 24, 4, 6, 8
 """Best trials whose weights are changed, random weights, rounds of moves, candidates that are moved in a round, and
 moves of each."""
 
@@ -102,7 +102,7 @@ class MixtureSearch:
         pool += [move for base in bases for move in self._moves(base, step=_STEP)]
         values = self.value(pool)
         for turn in range(_NUM_ROUNDS):
-            top = [pool[int(place)] for place in np.argsort(-values, kind="stable")[:_NUM_CLIMBING]]
+            top = [pool[int(place)] for place in np.argsort(-values, kind="stable")[:_NUM_MOVED]]
             moves = [move for one in top for move in self._moves(one, step=_STEP / 2**turn)]
             pool += moves
             values = np.concatenate([values, self.value(moves)])

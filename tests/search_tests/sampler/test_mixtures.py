@@ -124,7 +124,7 @@ def _off(wanted: Sequence[float]) -> Callable[[Sequence[Assignment]], np.ndarray
 
 
 @pytest.mark.parametrize("wanted", [(0.4, 0.3, 0.2, 0.05, 0.05), (0.0, 0.0, 1.0, 0.0, 0.0), (0.0, 0.7, 0.0, 0.3, 0.0)])
-def test_the_search_climbs_to_the_best_weights(wanted: tuple[float, ...]) -> None:
+def test_the_search_finds_the_best_weights(wanted: tuple[float, ...]) -> None:
     space = make_space(spec())
     search = MixtureSearch(parameter=simplex(space), value=_off(wanted), generator=random.Random(0))
     best = search.found(mixed(space, num=3))[0]

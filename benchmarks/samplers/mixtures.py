@@ -1,6 +1,6 @@
 """Measures how many optimiser steps a sweep over mixture weights takes to 99 % of the best score, in simulated worlds.
 
-    python benchmarks/mixtures.py [--tasks 5] [--seeds 30] [--trials 80] [--kinds KIND ...] [--save FILE]
+    cd benchmarks; python -m samplers.mixtures [--tasks 5] [--seeds 30] [--trials 80] [--kinds KIND ...] [--save FILE]
 
 The worlds are in `simulated/mixture_worlds.py`: weights of mixed tasks and a target learning rate decide the score. A
 trial has reached the goal if its score without noise is 99 % of the best. `before` is the stage-aware sampler with
@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import statistics
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -132,7 +134,12 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     parser.add_argument("--save", type=Path)
     chosen = parser.parse_args()
-    lines = heading(["optuna", "numpy", "scipy"])
+    lines = [
+        f"command   python -m samplers.mixtures {shlex.join(sys.argv[1:])}".rstrip()
+        if line.startswith("command")
+        else line
+        for line in heading(["optuna", "numpy", "scipy"])
+    ]
     lines.append("note      steps are counted: the machine's load does not change them")
     with ProcessPoolExecutor(chosen.workers) as executor:
         runner = Runner(executor, num_tasks=chosen.tasks, num_seeds=chosen.seeds, max_trials=chosen.trials)
