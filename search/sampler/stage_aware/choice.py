@@ -10,6 +10,7 @@ import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from pydantic import JsonValue
@@ -19,12 +20,13 @@ from search.sampler.stage_aware.beliefs import Beliefs
 from search.sampler.stage_aware.costs import StepCosts
 from search.sampler.stage_aware.labels import Labels, text_of
 from search.sampler.stage_aware.merge_parts import MergeParts
+from search.sampler.stage_aware.mixtures import MixtureSearch, is_mixture
 from search.sampler.stage_aware.model import StageModel, expected_improvement
 from search.sampler.stage_aware.points import Encoder, active, is_of_target
 from search.sampler.stage_aware.trial_table import TrialTable, Tried
 from spaces.space.conditions import violated
-from spaces.space.enumeration import draw, draw_value, near_value
-from spaces.space.tree import Assignment, Parameter, Space
+from spaces.space.enumeration import draw, draw_value, has_conditions, near_value
+from spaces.space.tree import Assignment, Parameter, Space, every_parameter
 from spaces.space.walk import walk
 
 NUM_DRAWN, NUM_NEAR, NUM_TARGETS = 80, 48, 40
@@ -90,7 +92,8 @@ class Choice:
         goal = self._goal(means)
         known = self.table.known_parts(by_mean, most=MAX_KNOWN)
         targets = self._targets(by_mean)
-        new = [one for one in self._new_candidates(by_mean) if self.labels.intermediate_key(one) not in known]
+        candidates = [*self._new_candidates(by_mean), *self._mixtures(by_mean, goal=goal)]
+        new = [one for one in candidates if self.labels.intermediate_key(one) not in known]
         tried = self.table.tried()
         best_new = self._best_pair(new, targets, goal=goal, is_new=True, tried=tried)
         best_known = self._best_pair(known.bases, targets, goal=goal, is_new=False, tried=tried)
@@ -177,6 +180,26 @@ class Choice:
         best = by_mean[:NUM_BEST]
         near = [self._changed(self.generator.choice(best), of_target=False) for _ in range(NUM_NEAR)]
         return list({self.labels.intermediate_key(one): one for one in drawn + near}.values())
+
+    def _mixtures(self, by_mean: Sequence[Assignment], *, goal: float) -> list[Assignment]:
+        """Return candidates for the weights of mixtures; none in a space without mixtures of many tasks."""
+        improvement = partial(self._improvement, goal=goal)
+        found: list[Assignment] = []
+        for parameter in filter(is_mixture, every_parameter(self.space.root)):
+            bases = [one for one in by_mean if parameter.path in one]
+            if bases:
+                search = MixtureSearch(parameter=parameter, value=improvement, generator=self.generator)
+                found += [self._joined(one, one) for one in search.found(bases)]
+        return [one for one in found if violated(self.space, one) is None]
+
+    def _improvement(self, assignments: Sequence[Assignment], *, goal: float) -> np.ndarray:
+        """Return the expected improvement of configurations, and -1 where one violates a constraint."""
+        if has_conditions(self.space):
+            assignments = [self._joined(one, one) for one in assignments]
+        points = self.encoder.points(assignments)
+        means, deviations = self.model.predict(points, expected_M=self.beliefs.of(assignments))
+        is_allowed = np.array([violated(self.space, one) is None for one in assignments])
+        return np.where(is_allowed, expected_improvement(means, deviations, best=goal), -1.0)
 
     def _joined(self, base: Assignment, target: Assignment) -> Assignment:
         """Return the configuration with the intermediate configuration of `base` and the target part of `target`."""

@@ -8,6 +8,9 @@ numbers, a constant correlation between unequal choices; a parameter that one of
 as unequal (Rasmussen and Williams 2006; additive kernels: Duvenaud et al. 2011, arXiv 1112.4394). Hyperparameters
 maximise the posterior over a fixed set of points, so that the model is a pure function of the trials.
 
+Where the weights of many mixed tasks are searched, f and h also have a linear kernel over the terms of `mixtures`: a
+regression over the simplex, whose share of the variance is one more hyperparameter.
+
 e is the effect that priors expect of a configuration. The slope is the weight of the priors: it has a normal prior with
 a mean above zero, is learnt with all else (Rasmussen and Williams 2006, section 2.7), and becomes negative where scores
 contradict the priors. What f, g and h learn of an arm is added to it.
@@ -16,7 +19,7 @@ contradict the priors. What f, g and h learn of an arm is added to it.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -43,6 +46,8 @@ class Points:
     """Whole numbers, -1 where inactive; a column of a number says whether that is active."""
     target_numbers_NW: np.ndarray
     target_choices_NB: np.ndarray
+    mixtures_NV: np.ndarray | None = None
+    """Terms of the regression over weights before the target, 0 where inactive; None where a space has no mixture."""
 
     def __getitem__(self, rows: np.ndarray | slice) -> Points:
         """Return some of the configurations."""
@@ -51,6 +56,7 @@ class Points:
             choices_NA=self.choices_NA[rows],
             target_numbers_NW=self.target_numbers_NW[rows],
             target_choices_NB=self.target_choices_NB[rows],
+            mixtures_NV=None if self.mixtures_NV is None else self.mixtures_NV[rows],
         )
 
 
@@ -69,6 +75,8 @@ class Variances:
     unequal: float
     """Minus the logarithm of the correlation for each unequal choice before the target."""
     target_unequal: float
+    trend: float = 0.0
+    """Of the regression over the weights of mixtures, relative to the other part of f; 0 where there are none."""
 
 
 _CENTRE = Variances(
@@ -81,6 +89,7 @@ _CENTRE = Variances(
     target_length=0.35,
     unequal=0.5,
     target_unequal=0.5,
+    trend=0.1,
 )
 _SPREAD = Variances(
     before=1.0,
@@ -92,14 +101,16 @@ _SPREAD = Variances(
     target_length=0.6,
     unequal=0.7,
     target_unequal=0.7,
+    trend=1.5,
 )
 """Standard deviations of the hyperparameters' logarithms: a weak belief."""
 
-_NAMES = tuple(Variances.__dataclass_fields__)
+_NAMES = tuple(name for name in Variances.__dataclass_fields__ if name != "trend")
+_NAMES_WITH_TREND = (*_NAMES, "trend")
 
 
-def _array(values: Variances) -> np.ndarray:
-    return np.array([getattr(values, name) for name in _NAMES])
+def _array(values: Variances, names: tuple[str, ...]) -> np.ndarray:
+    return np.array([getattr(values, name) for name in names])
 
 
 class StageModel:
@@ -131,6 +142,7 @@ class StageModel:
         self.scale = like.scale if isinstance(like, StageModel) else (float(np.std(scores_N)) or 1.0)
         self._y = (scores_N - self.mean) / self.scale
         self._distances = _Distances.between(points, points)
+        self._names = _NAMES if points.mixtures_NV is None else _NAMES_WITH_TREND
         same_NN = rungs_N[:, None] == rungs_N[None, :]
         self._short_NN = same_NN & (rungs_N[:, None] < last_rung)
         self._levels_NN = _LEVEL * same_NN
@@ -142,7 +154,9 @@ class StageModel:
     def _start(self, like: StageModel | Literal["fitted", "expected"]) -> Variances:
         if isinstance(like, StageModel):
             return like.variances
-        return self._fit() if like == "fitted" else _CENTRE
+        if like == "fitted":
+            return self._fit()
+        return _CENTRE if self._names == _NAMES_WITH_TREND else replace(_CENTRE, trend=0.0)
 
     def predict(self, points: Points, *, expected_M: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and standard deviation of M configurations' scores at the last rung, without noise.
@@ -153,7 +167,8 @@ class StageModel:
         """
         cross = _Distances.between(points, self._points)
         k_MN = cross.shared(self.variances) + _LEVEL * (self._rungs == self._last)[None, :]
-        return self._posterior(k_MN, np.zeros(len(k_MN)) if expected_M is None else expected_M)
+        expected_M = np.zeros(len(k_MN)) if expected_M is None else expected_M
+        return self._posterior(k_MN, expected_M, _squares(points))
 
     def predict_pairs(
         self, before: Points, target: Points, *, expected_FT: np.ndarray | None = None
@@ -173,16 +188,23 @@ class StageModel:
         k_FTN += found.both * before_FN[:, None] * target_TN[None]
         shape = k_FTN.shape[:2]
         expected_P = np.zeros(math.prod(shape)) if expected_FT is None else expected_FT.reshape(-1)
-        mean_P, deviation_P = self._posterior(k_FTN.reshape(-1, len(level_N)), expected_P)
+        mixed_P = np.repeat(_squares(before), shape[1])
+        mean_P, deviation_P = self._posterior(k_FTN.reshape(-1, len(level_N)), expected_P, mixed_P)
         return mean_P.reshape(shape), deviation_P.reshape(shape)
 
-    def _posterior(self, k_PN: np.ndarray, expected_P: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return mean and standard deviation at P points with these covariances with the scores, the slope's apart."""
+    def _posterior(
+        self, k_PN: np.ndarray, expected_P: np.ndarray, mixed_P: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and standard deviation at P points with these covariances with the scores, the slope's apart.
+
+        mixed_P has the squares of their terms of the regression over weights.
+        """
         found = self.variances
         if self._expected.any() or expected_P.any():
             k_PN = k_PN + _SLOPE_DEVIATION**2 * found.before * expected_P[:, None] * self._expected[None]
         half_NP = solve_triangular(self._factor, k_PN.T, lower=True, check_finite=False)
         prior_P = found.before * (1 + (_SLOPE_DEVIATION * expected_P) ** 2) + found.target + found.both + _LEVEL
+        prior_P = prior_P + (found.before + found.both) * found.trend * mixed_P
         deviation_P = np.sqrt(np.maximum(prior_P - np.einsum("np,np->p", half_NP, half_NP), 1e-12))
         mean_P = k_PN @ self._weights + _SLOPE * math.sqrt(found.before) * expected_P
         return self.mean + self.scale * mean_P, self.scale * deviation_P
@@ -216,33 +238,35 @@ class StageModel:
 
     def _fit(self) -> Variances:
         chance = np.random.default_rng(0)
-        centre, spread = np.log(_array(_CENTRE)), _array(_SPREAD)
+        names = self._names
+        centre, spread = np.log(_array(_CENTRE, names)), _array(_SPREAD, names)
         tried = centre + spread * np.concatenate(
-            [np.zeros((1, len(_NAMES))), chance.standard_normal((_NUM_POINTS, len(_NAMES)))]
+            [np.zeros((1, len(names))), chance.standard_normal((_NUM_POINTS, len(names)))]
         )
         best, least = tried[0], math.inf
         for logs in tried:
             if (value := self._loss(logs, centre=centre, spread=spread)) < least:
                 best, least = logs, value
-        for step in chance.standard_normal((_NUM_NEAR, len(_NAMES))):
+        for step in chance.standard_normal((_NUM_NEAR, len(names))):
             logs = best + 0.3 * spread * step
             if (value := self._loss(logs, centre=centre, spread=spread)) < least:
                 best, least = logs, value
-        return _variances(best)
+        return _variances(best, names)
 
     def _loss(self, logs: np.ndarray, *, centre: np.ndarray, spread: np.ndarray) -> float:
         """Return minus the log posterior of hyperparameters, up to a constant."""
         try:
-            factor = cholesky(self._covariance(_variances(logs)), lower=True, check_finite=False)
+            given = _variances(logs, self._names)
+            factor = cholesky(self._covariance(given), lower=True, check_finite=False)
         except np.linalg.LinAlgError:
             return math.inf
-        half = solve_triangular(factor, self._unexpected(_variances(logs)), lower=True, check_finite=False)
+        half = solve_triangular(factor, self._unexpected(given), lower=True, check_finite=False)
         prior = 0.5 * float((((logs - centre) / spread) ** 2).sum())
         return 0.5 * float(half @ half) + float(np.log(np.diag(factor)).sum()) + prior
 
 
-def _variances(logs: np.ndarray) -> Variances:
-    return Variances(**{name: float(value) for name, value in zip(_NAMES, np.exp(logs), strict=True)})
+def _variances(logs: np.ndarray, names: tuple[str, ...]) -> Variances:
+    return Variances(**{name: float(value) for name, value in zip(names, np.exp(logs), strict=True)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,6 +277,8 @@ class _Distances:
     unequal_MN: np.ndarray
     target_numbers_MN: np.ndarray
     target_unequal_MN: np.ndarray
+    mixtures_MN: np.ndarray | None
+    """Products of the terms of the regression over weights."""
 
     @classmethod
     def between(cls, left: Points, right: Points) -> _Distances:
@@ -261,10 +287,12 @@ class _Distances:
             unequal_MN=_unequal(left.choices_NA, right.choices_NA),
             target_numbers_MN=_squared(left.target_numbers_NW, right.target_numbers_NW),
             target_unequal_MN=_unequal(left.target_choices_NB, right.target_choices_NB),
+            mixtures_MN=_products(left.mixtures_NV, right.mixtures_NV),
         )
 
     def before(self, given: Variances) -> np.ndarray:
-        return np.exp(-0.5 * self.numbers_MN / given.length**2 - given.unequal * self.unequal_MN)
+        near_MN = np.exp(-0.5 * self.numbers_MN / given.length**2 - given.unequal * self.unequal_MN)
+        return near_MN if self.mixtures_MN is None else near_MN + given.trend * self.mixtures_MN
 
     def target(self, given: Variances) -> np.ndarray:
         return np.exp(
@@ -279,6 +307,15 @@ class _Distances:
 def _squared(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     squares = (left**2).sum(axis=1)[:, None] + (right**2).sum(axis=1)[None, :] - 2 * left @ right.T
     return np.maximum(squares, 0.0)
+
+
+def _products(left: np.ndarray | None, right: np.ndarray | None) -> np.ndarray | None:
+    return None if left is None or right is None else left @ right.T
+
+
+def _squares(points: Points) -> np.ndarray:
+    terms = points.mixtures_NV
+    return np.zeros(len(points.numbers_NZ)) if terms is None else (terms**2).sum(axis=1)
 
 
 def _unequal(left: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -298,5 +335,5 @@ def expected_improvement(mean: np.ndarray, deviation: np.ndarray, *, best: float
 
 
 def _joined(left: Points, right: Points) -> Points:
-    names = Points.__slots__
+    names = [name for name in Points.__slots__ if getattr(left, name) is not None]
     return Points(**{name: np.concatenate([getattr(left, name), getattr(right, name)]) for name in names})

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from pydantic import JsonValue
 
+from search.sampler.stage_aware.mixtures import features, is_mixture, num_features
 from search.sampler.stage_aware.model import Points
 from spaces.space.parameters import FloatParameter, IntParameter, SimplexParameter
 from spaces.space.tree import Assignment, ChoiceParameter, Parameter, Space, every_parameter
@@ -31,12 +32,20 @@ class Encoder:
         self._numbers: tuple[dict[str, int], dict[str, int]] = ({}, {})
         self._choices: tuple[dict[str, int], dict[str, int]] = ({}, {})
         self._orders: dict[str, list[float]] = {}
+        self._terms: dict[str, slice] = {}
         for parameter in every_parameter(space.root):
             side = int(is_of_target(parameter))
             self._orders[parameter.path] = _order(parameter)
             for name in self._number_names(parameter):
                 self._numbers[side].setdefault(name, len(self._numbers[side]))
             self._choices[side].setdefault(parameter.path, len(self._choices[side]))
+            if is_mixture(parameter) and parameter.path not in self._terms:
+                start = self._num_terms
+                self._terms[parameter.path] = slice(start, start + num_features(parameter))
+
+    @property
+    def _num_terms(self) -> int:
+        return max((one.stop for one in self._terms.values()), default=0)
 
     def points(self, assignments: Sequence[Assignment]) -> Points:
         """Return assignments as arrays.
@@ -46,14 +55,21 @@ class Encoder:
         """
         numbers = [np.zeros((len(assignments), len(names))) for names in self._numbers]
         choices = [np.full((len(assignments), len(names)), -1.0) for names in self._choices]
+        terms = np.zeros((len(assignments), self._num_terms))
         for row, assignment in enumerate(assignments):
             for parameter, value in active(self._space, assignment):
                 side = int(is_of_target(parameter))
                 for name, unit in zip(self._number_names(parameter), self._units(parameter, value), strict=True):
                     numbers[side][row, self._numbers[side][name]] = unit
                 choices[side][row, self._choices[side][parameter.path]] = self._code(parameter, value)
+                if parameter.path in self._terms and is_mixture(parameter):
+                    terms[row, self._terms[parameter.path]] = features(parameter, value)
         return Points(
-            numbers_NZ=numbers[0], choices_NA=choices[0], target_numbers_NW=numbers[1], target_choices_NB=choices[1]
+            numbers_NZ=numbers[0],
+            choices_NA=choices[0],
+            target_numbers_NW=numbers[1],
+            target_choices_NB=choices[1],
+            mixtures_NV=terms if self._terms else None,
         )
 
     def _number_names(self, parameter: Parameter) -> Iterable[str]:
