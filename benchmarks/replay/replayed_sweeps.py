@@ -239,12 +239,12 @@ class _Race:
             self.paid += cell.intermediate_steps
         if whole not in self._done:
             self._done.add(whole)
-            self.paid += _steps(cell, rung=rung)
+            self.paid += steps_of_rung(cell, rung=rung)
             if rung and below in self._dropped:  # its trunk went when it was pruned
-                self.paid += _steps(cell, rung=0)
+                self.paid += steps_of_rung(cell, rung=0)
 
 
-def _steps(cell: Cell, *, rung: int) -> int:
+def steps_of_rung(cell: Cell, *, rung: int) -> int:
     """Return the steps that a rung adds; the first has the trunk of the recorded one below it, not its decay."""
     if rung:
         return cell.steps[SKIPPED + rung]

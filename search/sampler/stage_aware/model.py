@@ -6,7 +6,7 @@ f, g and h have a variance each, which separates the variance between intermedia
 target configurations. k is the error of short rungs, and is 0 at the last rung. Kernels: squared exponential over
 numbers, a constant correlation between unequal choices; a parameter that one of two configurations does not have counts
 as unequal (Rasmussen and Williams 2006; additive kernels: Duvenaud et al. 2011, arXiv 1112.4394). Hyperparameters
-maximise the posterior over a fixed set of points, so that the model is a pure function of the trials.
+maximise the posterior (`hyperparameters`), from the same starts each time: the model is a pure function of the trials.
 
 Where the weights of many mixed tasks are searched, f and h also have a linear kernel over the terms of `mixtures`: a
 regression over the simplex, whose share of the variance is one more hyperparameter.
@@ -24,6 +24,9 @@ from typing import Literal
 
 import numpy as np
 from scipy.linalg import cho_solve, cholesky, solve_triangular
+from scipy.linalg.lapack import dpotrf, dpotri
+
+from search.sampler.stage_aware.hyperparameters import CENTRE, Variances, fitted
 
 _LEVEL = 4.0
 """Prior variance of a rung's level; scores have variance 1."""
@@ -33,7 +36,6 @@ _SLOPE, _SLOPE_DEVIATION = 0.5, 0.5
 that is believed, one in six is taken to be reversed. What targets do to scores is no measure of what arms may do."""
 
 _JITTER = 1e-6
-_NUM_POINTS, _NUM_NEAR = 96, 48
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,59 +60,6 @@ class Points:
             target_choices_NB=self.target_choices_NB[rows],
             mixtures_NV=None if self.mixtures_NV is None else self.mixtures_NV[rows],
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Variances:
-    """Hyperparameters; variances are shares of that of the scores."""
-
-    before: float
-    target: float
-    both: float
-    rung: float
-    noise: float
-    length: float
-    """Of the numbers before the target, in units of their ranges."""
-    target_length: float
-    unequal: float
-    """Minus the logarithm of the correlation for each unequal choice before the target."""
-    target_unequal: float
-    trend: float = 0.0
-    """Of the regression over the weights of mixtures, relative to the other part of f; 0 where there are none."""
-
-
-_CENTRE = Variances(
-    before=0.3,
-    target=0.7,
-    both=0.15,
-    rung=0.2,
-    noise=0.03,
-    length=0.5,
-    target_length=0.35,
-    unequal=0.5,
-    target_unequal=0.5,
-    trend=0.1,
-)
-_SPREAD = Variances(
-    before=1.0,
-    target=1.0,
-    both=1.0,
-    rung=1.0,
-    noise=1.0,
-    length=0.6,
-    target_length=0.6,
-    unequal=0.7,
-    target_unequal=0.7,
-    trend=1.5,
-)
-"""Standard deviations of the hyperparameters' logarithms: a weak belief."""
-
-_NAMES = tuple(name for name in Variances.__dataclass_fields__ if name != "trend")
-_NAMES_WITH_TREND = (*_NAMES, "trend")
-
-
-def _array(values: Variances, names: tuple[str, ...]) -> np.ndarray:
-    return np.array([getattr(values, name) for name in names])
 
 
 class StageModel:
@@ -142,7 +91,7 @@ class StageModel:
         self.scale = like.scale if isinstance(like, StageModel) else (float(np.std(scores_N)) or 1.0)
         self._y = (scores_N - self.mean) / self.scale
         self._distances = _Distances.between(points, points)
-        self._names = _NAMES if points.mixtures_NV is None else _NAMES_WITH_TREND
+        self._has_trend = points.mixtures_NV is not None
         same_NN = rungs_N[:, None] == rungs_N[None, :]
         self._short_NN = same_NN & (rungs_N[:, None] < last_rung)
         self._levels_NN = _LEVEL * same_NN
@@ -156,7 +105,7 @@ class StageModel:
             return like.variances
         if like == "fitted":
             return self._fit()
-        return _CENTRE if self._names == _NAMES_WITH_TREND else replace(_CENTRE, trend=0.0)
+        return CENTRE if self._has_trend else replace(CENTRE, trend=0.0)
 
     def predict(self, points: Points, *, expected_M: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and standard deviation of M configurations' scores at the last rung, without noise.
@@ -222,7 +171,9 @@ class StageModel:
         )
 
     def _covariance(self, given: Variances) -> np.ndarray:
-        before_NN, target_NN = self._distances.before(given), self._distances.target(given)
+        return self._joined_covariance(given, self._distances.before(given), self._distances.target(given))
+
+    def _joined_covariance(self, given: Variances, before_NN: np.ndarray, target_NN: np.ndarray) -> np.ndarray:
         k_NN = given.before * before_NN + given.target * target_NN + given.both * before_NN * target_NN
         k_NN += self._levels_NN
         if self._short_NN.any():
@@ -237,36 +188,43 @@ class StageModel:
         return self._y - _SLOPE * math.sqrt(given.before) * self._expected
 
     def _fit(self) -> Variances:
-        chance = np.random.default_rng(0)
-        names = self._names
-        centre, spread = np.log(_array(_CENTRE, names)), _array(_SPREAD, names)
-        tried = centre + spread * np.concatenate(
-            [np.zeros((1, len(names))), chance.standard_normal((_NUM_POINTS, len(names)))]
-        )
-        best, least = tried[0], math.inf
-        for logs in tried:
-            if (value := self._loss(logs, centre=centre, spread=spread)) < least:
-                best, least = logs, value
-        for step in chance.standard_normal((_NUM_NEAR, len(names))):
-            logs = best + 0.3 * spread * step
-            if (value := self._loss(logs, centre=centre, spread=spread)) < least:
-                best, least = logs, value
-        return _variances(best, names)
+        return fitted(self._loss, has_trend=self._has_trend)
 
-    def _loss(self, logs: np.ndarray, *, centre: np.ndarray, spread: np.ndarray) -> float:
-        """Return minus the log posterior of hyperparameters, up to a constant."""
-        try:
-            given = _variances(logs, self._names)
-            factor = cholesky(self._covariance(given), lower=True, check_finite=False)
-        except np.linalg.LinAlgError:
-            return math.inf
-        half = solve_triangular(factor, self._unexpected(given), lower=True, check_finite=False)
-        prior = 0.5 * float((((logs - centre) / spread) ** 2).sum())
-        return 0.5 * float(half @ half) + float(np.log(np.diag(factor)).sum()) + prior
+    def _loss(self, given: Variances) -> tuple[float, dict[str, float]]:
+        """Return minus the log likelihood of hyperparameters, up to a constant, and its slopes by their logarithms.
 
-
-def _variances(logs: np.ndarray, names: tuple[str, ...]) -> Variances:
-    return Variances(**{name: float(value) for name, value in zip(names, np.exp(logs), strict=True)})
+        With K the covariance, y the scores less what is expected and w = K^-1 y, the likelihood changes with a
+        hyperparameter by (w w' - K^-1) . dK / 2 (Rasmussen and Williams 2006, eq. 5.9), and y by itself with `before`.
+        """
+        before_NN, target_NN = self._distances.before(given), self._distances.target(given)
+        unexpected_N = self._unexpected(given)
+        factor, is_singular = dpotrf(self._joined_covariance(given, before_NN, target_NN), lower=1)
+        if is_singular:
+            return math.inf, {}
+        weights_N = cho_solve((factor, True), unexpected_N, check_finite=False)
+        loss = 0.5 * float(unexpected_N @ weights_N) + float(np.log(np.diag(factor)).sum())
+        half_NN = dpotri(factor, lower=1)[0]
+        half_NN = 0.5 * (np.tril(half_NN) + np.tril(half_NN, -1).T - np.outer(weights_N, weights_N))
+        per_before_NN = half_NN * (given.before + given.both * target_NN)
+        per_target_NN = half_NN * (given.target + given.both * before_NN + given.rung * self._short_NN) * target_NN
+        slopes = {
+            "before": given.before * float(np.vdot(half_NN, before_NN)),
+            "target": given.target * float(np.vdot(half_NN, target_NN)),
+            "both": given.both * float(np.vdot(half_NN * before_NN, target_NN)),
+            "rung": given.rung * float(np.vdot(half_NN * self._short_NN, target_NN)),
+            "noise": given.noise * float(np.trace(half_NN)),
+            "target_length": float(np.vdot(per_target_NN, self._distances.target_numbers_MN)) / given.target_length**2,
+            "target_unequal": -given.target_unequal * float(np.vdot(per_target_NN, self._distances.target_unequal_MN)),
+        }
+        if self._distances.mixtures_MN is not None:
+            slopes["trend"] = given.trend * float(np.vdot(per_before_NN, self._distances.mixtures_MN))
+        per_before_NN *= self._distances.near(given)
+        slopes["length"] = float(np.vdot(per_before_NN, self._distances.numbers_MN)) / given.length**2
+        slopes["unequal"] = -given.unequal * float(np.vdot(per_before_NN, self._distances.unequal_MN))
+        if self._expected.any():
+            slopes["before"] += given.before * float(np.vdot(half_NN, self._slope_NN))
+            slopes["before"] -= 0.5 * _SLOPE * math.sqrt(given.before) * float(weights_N @ self._expected)
+        return loss, slopes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,8 +249,11 @@ class _Distances:
         )
 
     def before(self, given: Variances) -> np.ndarray:
-        near_MN = np.exp(-0.5 * self.numbers_MN / given.length**2 - given.unequal * self.unequal_MN)
+        near_MN = self.near(given)
         return near_MN if self.mixtures_MN is None else near_MN + given.trend * self.mixtures_MN
+
+    def near(self, given: Variances) -> np.ndarray:
+        return np.exp(-0.5 * self.numbers_MN / given.length**2 - given.unequal * self.unequal_MN)
 
     def target(self, given: Variances) -> np.ndarray:
         return np.exp(

@@ -20,6 +20,13 @@ def is_of_target(parameter: Parameter) -> bool:
     return parameter.field.split(".")[0] == "target"
 
 
+_Row = tuple[list[float], list[float], list[float], list[float], list[float]]
+"""A configuration's row in each array of `Points`."""
+
+_MAX_KEPT = 4096
+"""Rows that are kept, with their configurations."""
+
+
 class Encoder:
     """Turns assignments of one space into arrays.
 
@@ -33,6 +40,7 @@ class Encoder:
         self._choices: tuple[dict[str, int], dict[str, int]] = ({}, {})
         self._orders: dict[str, list[float]] = {}
         self._terms: dict[str, slice] = {}
+        self._kept: dict[int, tuple[Assignment, _Row]] = {}
         for parameter in every_parameter(space.root):
             side = int(is_of_target(parameter))
             self._orders[parameter.path] = _order(parameter)
@@ -53,24 +61,49 @@ class Encoder:
         Raises:
             ConfigError: One is not in the space.
         """
-        numbers = [np.zeros((len(assignments), len(names))) for names in self._numbers]
-        choices = [np.full((len(assignments), len(names)), -1.0) for names in self._choices]
-        terms = np.zeros((len(assignments), self._num_terms))
-        for row, assignment in enumerate(assignments):
-            for parameter, value in active(self._space, assignment):
-                side = int(is_of_target(parameter))
-                for name, unit in zip(self._number_names(parameter), self._units(parameter, value), strict=True):
-                    numbers[side][row, self._numbers[side][name]] = unit
-                choices[side][row, self._choices[side][parameter.path]] = self._code(parameter, value)
-                if parameter.path in self._terms and is_mixture(parameter):
-                    terms[row, self._terms[parameter.path]] = features(parameter, value)
+        rows = [self._row(one) for one in assignments]
+        numbers, choices, target_numbers, target_choices, terms = (
+            np.array([row[place] for row in rows]).reshape(len(rows), width) for place, width in enumerate(self._widths)
+        )
         return Points(
-            numbers_NZ=numbers[0],
-            choices_NA=choices[0],
-            target_numbers_NW=numbers[1],
-            target_choices_NB=choices[1],
+            numbers_NZ=numbers,
+            choices_NA=choices,
+            target_numbers_NW=target_numbers,
+            target_choices_NB=target_choices,
             mixtures_NV=terms if self._terms else None,
         )
+
+    @property
+    def _widths(self) -> tuple[int, ...]:
+        """Columns of each array of `points`."""
+        numbers, choices = self._numbers, self._choices
+        return len(numbers[0]), len(choices[0]), len(numbers[1]), len(choices[1]), self._num_terms
+
+    def _row(self, assignment: Assignment) -> _Row:
+        """Return a configuration's row in each array; that of an object that was asked for before is kept for a while.
+
+        A proposal asks several times for the trials that it learns from, and the next proposal asks for them again.
+        """
+        kept = self._kept.get(id(assignment))
+        if kept is not None and kept[0] is assignment:
+            return kept[1]
+        if len(self._kept) >= _MAX_KEPT:
+            self._kept.clear()
+        self._kept[id(assignment)] = assignment, (row := self._new_row(assignment))
+        return row
+
+    def _new_row(self, assignment: Assignment) -> _Row:
+        widths = self._widths
+        numbers, choices = [[0.0] * widths[0], [0.0] * widths[2]], [[-1.0] * widths[1], [-1.0] * widths[3]]
+        terms = [0.0] * widths[4]
+        for parameter, value in active(self._space, assignment):
+            side = int(is_of_target(parameter))
+            for name, unit in zip(self._number_names(parameter), self._units(parameter, value), strict=True):
+                numbers[side][self._numbers[side][name]] = unit
+            choices[side][self._choices[side][parameter.path]] = self._code(parameter, value)
+            if parameter.path in self._terms and is_mixture(parameter):
+                terms[self._terms[parameter.path]] = features(parameter, value)
+        return numbers[0], choices[0], numbers[1], choices[1], terms
 
     def _number_names(self, parameter: Parameter) -> Iterable[str]:
         if isinstance(parameter, SimplexParameter):
