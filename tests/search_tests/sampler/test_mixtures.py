@@ -20,9 +20,9 @@ from spaces.space.parameters import SimplexParameter
 from spaces.space.tree import Assignment, Space, every_parameter
 from spaces.sweep_spec import SweepSpec, make_space, make_sweep_spec
 
-TASKS = ("squad", "snli", "commonsense_qa", "cosmos_qa", "hellaswag", "mnli")
+TASKS: tuple[str, ...] = ("squad", "snli", "commonsense_qa", "cosmos_qa", "hellaswag", "mnli")
 WEIGHTS = "intermediate.multitask.mixture"
-EFFECTS = dict(zip(TASKS, (0.0, 0.02, 0.1, -0.05, 0.04, 0.0), strict=True))
+EFFECTS: dict[str, float] = dict(zip(TASKS, (0.0, 0.02, 0.1, -0.05, 0.04, 0.0), strict=True))
 
 
 def spec(num_tasks: int = MIN_TASKS, **changes: Any) -> SweepSpec:
