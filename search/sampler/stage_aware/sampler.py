@@ -13,13 +13,15 @@ from __future__ import annotations
 import heapq
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from pydantic import JsonValue
 
 from search.sampler.contract import PastTrial, Proposal, proposal_seed
+from search.sampler.density_draws import draw_believed
+from search.sampler.density_first_trials import densities_of
 from search.sampler.distributions import coordinates_of
 from search.sampler.prior_trials import FirstTrials
 from search.sampler.stage_aware.beliefs import Beliefs
@@ -30,6 +32,7 @@ from search.sampler.stage_aware.merge_parts import MergeParts
 from search.sampler.stage_aware.model import StageModel
 from search.sampler.stage_aware.points import Encoder
 from spaces.priors import PriorsConfig
+from spaces.space.densities import Density
 from spaces.space.enumeration import draw
 from spaces.space.tree import Assignment, Space
 
@@ -69,12 +72,14 @@ class StageAwareSampler:
     _beliefs: Beliefs = field(init=False, repr=False, compare=False)
     _labels: Labels = field(init=False, repr=False, compare=False)
     _merge_parts: MergeParts = field(init=False, repr=False, compare=False)
+    _densities: Mapping[str, Density] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_encoder", Encoder(self.space))
         object.__setattr__(self, "_labels", Labels(space=self.space))
         object.__setattr__(self, "_merge_parts", MergeParts(space=self.space))
         object.__setattr__(self, "_beliefs", Beliefs(space=self.space, priors=self.priors))
+        object.__setattr__(self, "_densities", densities_of(self.space, self.priors.densities))
 
     def propose(self, number: int, *, history: Sequence[PastTrial]) -> Proposal:
         """Return the proposal for a trial; see `Sampler.propose`."""
@@ -101,6 +106,8 @@ class StageAwareSampler:
         scored = [one for one in ordered if one.state in {"finished", "pruned"} and one.score is not None]
         seen = _fitted(scored)
         if len({one.score for one in seen}) < 2:  # noqa: PLR2004  equal scores rank nothing
+            if self._densities:
+                return draw_believed(self.space, densities=self._densities, generator=generator), math.inf
             return draw(self.space, generator=generator), math.inf
         model = StageModel(
             self._encoder.points([one.assignment for one in seen]),
@@ -126,6 +133,7 @@ class StageAwareSampler:
             labels=self._labels,
             merge_parts=self._merge_parts,
             wants_gain=self.least_gain is not None,
+            densities=self._densities,
         )
         chosen = choice.best()
         num_full = sum(one.rung == self.last_rung and one.number >= 0 for one in scored)
