@@ -1,9 +1,9 @@
 """Priors: what the user expects of a space before its sweep has results.
 
 There are three kinds: numbers for arms of choices (published effects, a transferability estimate, a guess), densities
-over single numbers (a learning rate that is known to work), and trials of an earlier sweep. Priors are data in the spec,
-so a resumed sweep has the same priors. `search.sampler.prior_trials` describes how they are used and how their effect
-fades.
+over single numbers (a learning rate that has worked before), and trials of an earlier sweep. Priors are data in the
+spec, so a resumed sweep has the same priors. `search.sampler.prior_trials` describes how they are used and how their
+effect fades.
 """
 
 from __future__ import annotations

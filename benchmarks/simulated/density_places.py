@@ -56,9 +56,7 @@ def density_lines(*, sampler: str, num_worlds: int, num_trials: int) -> list[str
     work = partial(_outcome, sampler=sampler, num_trials=num_trials)
     lines: list[str] = []
     with ProcessPoolExecutor(os.cpu_count()) as executor:
-        outcomes = {
-            name: list(executor.map(partial(work, name), range(num_worlds), chunksize=4)) for name in CASES
-        }
+        outcomes = {name: list(executor.map(partial(work, name), range(num_worlds), chunksize=4)) for name in CASES}
     for title, measure in _MEASURES.items():
         against = [measure(one) for one in outcomes["none"]]
         lines += ["", f"{title:46}{'mean':>8}   ratio to no density (95 %)"]

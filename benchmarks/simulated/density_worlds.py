@@ -2,9 +2,9 @@
 """Simulated worlds for prior densities: learning rates, a warmup and a dropout with a best place, and seed noise.
 
 A trial of a world is a real proposal of a real space; nothing is trained. The space has two families. One of them has
-three intermediate tasks and its own learning rate. Both have the target's learning rate, warmup and dropout. The losses are of the
-size that fine-tuning has: half a decade of the target's learning rate costs one or two points, two decades cost the most
-that there is to lose, and too high a rate costs twice as much as too low a rate. As in the store, the trials with the
+three intermediate tasks and its own learning rate. Both have the target's learning rate, warmup and dropout. The losses
+are of the size that fine-tuning has: half a decade of the target's learning rate costs one or two points, more decades
+cost up to 30 points, and too high a rate costs twice as much as too low a rate. As in the store, the trials with the
 same intermediate phase pay for it once.
 """
 

@@ -1,9 +1,9 @@
 """Random draws of which some come from prior densities; for `random`, a share that scores decide.
 
-The share starts at a half. Later it depends on the trials so far: those with a value that a density holds for likely are
-compared with the others (Mann and Whitney 1947). The more certain it is that they score lower, the smaller is the share;
-a density that is contradicted thus costs a few trials. PriorBand (Mallik et al. 2023, arXiv 2306.12370) also draws a
-share of the configurations from the prior, and also lets scores decide on it.
+The share starts at a half. Later it depends on the trials so far: those whose value is likely by the density are
+compared with the others (Mann and Whitney 1947). The more certain it is that they score lower, the smaller is the
+share. So a density that is contradicted costs a few trials. PriorBand (Mallik et al. 2023, arXiv 2306.12370) also draws
+a share of the configurations from the prior, and also lets scores decide on it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,11 @@ def depends_on_scores(spec: SweepSpec) -> bool:
 
 
 def draw_believed(
-    space: Space, *, densities: Mapping[str, Density], generator: random.Random, shares: Mapping[str, float] | None = None
+    space: Space,
+    *,
+    densities: Mapping[str, Density],
+    generator: random.Random,
+    shares: Mapping[str, float] | None = None,
 ) -> Assignment:
     """Return a random configuration, with the values of some parameters from their densities.
 

@@ -1,14 +1,15 @@
 """Places the centres of prior densities in the first trials, and tests them against the defaults once.
 
-Each planned trial has the centres of its parameters. The first trial that has the centre of a parameter is followed by a
-test: the same trial with the parameter's default. If the default does better, later planned trials have the default. So
-a wrong centre of a target parameter costs one trial, however many families there are. A test after the first one is
-left out where the trial at the centres is the best so far: then a wrong centre would not hide a good family.
+Each planned trial has the centres of its parameters. The first trial that has the centre of a parameter is followed by
+a test: the same trial with the parameter's default. If the default does better, later planned trials have the default.
+So a wrong centre of a target parameter costs one trial, however many families there are. A later test, which compares
+parameters of one family, is left out if the trial at the centres is the best so far. Otherwise a wrong centre would
+make a good family look bad.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import JsonValue
@@ -61,7 +62,7 @@ class _Slot:
     place: int
     """Number of the planned trial, without densities."""
     tested: frozenset[str] = frozenset()
-    """Parameters whose defaults are tested against their centres, which the trial before it has; none in most trials."""
+    """Parameters whose defaults are tested against their centres in the trial before it; mostly none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,11 +73,13 @@ class DensityFirstTrials:
         space: The space.
         plan: Number -> planned trial, without densities.
         densities: The densities of the space.
+        repeated: Numbers of planned trials of an earlier sweep, which are run again as they were.
     """
 
     space: Space
     plan: Mapping[int, Assignment]
     densities: Mapping[str, DensityConfig]
+    repeated: frozenset[int] = frozenset()
     _centres: Mapping[str, JsonValue] = field(init=False, repr=False, compare=False)
     _slots: Mapping[int, _Slot] = field(init=False, repr=False, compare=False)
     """Number -> slot, of the planned trials and their tests."""
@@ -126,7 +129,8 @@ class DensityFirstTrials:
         """Return a planned trial with the centres of all parameters but some."""
         centres = {path: value for path, value in self._centres.items() if path not in without}
         placed = moved(self.space, self.plan[place], centres)
-        return self.plan[place] if violated(self.space, placed) is not None else placed
+        is_unchanged = place in self.repeated or violated(self.space, placed) is not None
+        return self.plan[place] if is_unchanged else placed
 
     def _contradicted(self, history: Sequence[PastTrial]) -> frozenset[str]:
         """Return the parameters whose defaults did better than their centres in a test."""
@@ -136,7 +140,9 @@ class DensityFirstTrials:
             if not slot.tested or number not in trials or number - 1 not in trials:
                 continue
             at_centres, at_defaults = trials[number - 1], trials[number]
-            changed = {path for path, value in at_centres.assignment.items() if at_defaults.assignment.get(path) != value}
+            changed = {
+                path for path, value in at_centres.assignment.items() if at_defaults.assignment.get(path) != value
+            }
             if changed and changed <= slot.tested and _outcome(at_defaults) > _outcome(at_centres) > _NOTHING:
                 found |= changed
         return frozenset(found)

@@ -66,7 +66,10 @@ class FirstTrials:
         self._priors = priors
         self._plan = _plan(space, priors)
         plan = {number: planned.assignment for number, planned in self._plan.items()}
-        self._placed = DensityFirstTrials(space=space, plan=plan, densities=priors.densities)
+        earlier = frozenset(
+            number for number, planned in self._plan.items() if planned.belief and planned.belief[0] == "earlier"
+        )
+        self._placed = DensityFirstTrials(space=space, plan=plan, densities=priors.densities, repeated=earlier)
         self._earlier = spread(priors.earlier.trials) if priors.earlier else []
 
     def at(self, number: int, *, history: Sequence[PastTrial]) -> Assignment | None:

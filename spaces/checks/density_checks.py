@@ -62,4 +62,6 @@ def _check_centre(centre: float, *, parameter: Parameter, origin: str) -> None:
         is_value = parameter.admits(centre)
     if not is_value:
         rule = f"{parameter.path} is {describe(parameter)}"
-        raise ConfigError(origin, f"{centre:g} is not a value of the space: {rule}; use one of these, or widen {parameter.origin}")
+        raise ConfigError(
+            origin, f"{centre:g} is not a value of the space: {rule}; use one of these, or widen {parameter.origin}"
+        )

@@ -3,7 +3,7 @@
 A density has two parts. With the probability `confidence` the best value comes from a normal distribution around the
 centre, whose standard deviation is a tenth of the range and which ends where the range ends. Otherwise it comes from
 the distribution of `draw`, which gives every part of the range the same chance. So no value has the density 0. A tenth
-of the range is measured on its log scale where it is log; the values of a choice lie at equal distances, in their order.
+of the range is measured on its log scale where it is log. The values of a choice lie at equal distances, in order.
 """
 
 from __future__ import annotations

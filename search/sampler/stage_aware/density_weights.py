@@ -1,9 +1,10 @@
 """Weights of acquisition values by prior densities, with exponents that fall as the model contradicts a density.
 
-pi-BO (Hvarfner et al. 2022, arXiv 2204.11051) weights the acquisition value with density^(beta / n) after n trials. Here
-the exponent of each density is also multiplied by what the model says of it: twice the probability that the best known
-configuration would be better still with the centre in place of its own value, and at most 1. A density is a share of its
-highest value, so a configuration without the parameter is neither favoured nor held back.
+pi-BO (Hvarfner et al. 2022, arXiv 2204.11051) weights the acquisition value with density^(beta / n) after n trials.
+Here the exponent is beta / (beta + n), and that of each density is multiplied by what the model says of it: twice the
+probability that the best known configuration would score higher with the centre in place of its own value, and at most
+1. The density counts as a share of its highest value. So a configuration without the parameter, like one of another
+family, is neither favoured nor held back.
 """
 
 from __future__ import annotations
