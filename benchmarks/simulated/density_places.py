@@ -39,38 +39,56 @@ _PLACES: dict[str, Callable[[float], float]] = {
     "half of the range off": partial(_beside, distance=0.5),
     "at the far end": _far_end,
 }
-_NAMED: dict[str, Sequence[str]] = {"both learning rates": RATE_PATHS, "the target's alone": (TARGET_RATE,)}
+_OF_TARGET = ("at the best", "at the far end")
+"""Places of the cases in which only the target's learning rate has a density."""
 
 CASES: dict[str, Callable[[DensityWorld], Densities]] = {
     "none": lambda world: {},  # noqa: ARG005  each is asked with its world
     **{
-        f"{named}, {place}": partial(_centred, paths=paths, place=of_best)
-        for named, paths in _NAMED.items()
-        for place, of_best in _PLACES.items()
+        f"both learning rates, {name}": partial(_centred, paths=RATE_PATHS, place=place)
+        for name, place in _PLACES.items()
+    },
+    **{
+        f"the target's alone, {name}": partial(_centred, paths=(TARGET_RATE,), place=_PLACES[name])
+        for name in _OF_TARGET
     },
 }
 
 
 def density_lines(*, sampler: str, num_worlds: int, num_trials: int) -> list[str]:
     """Return the comparison of all places with no density, as lines of text."""
-    work = partial(_outcome, sampler=sampler, num_trials=num_trials)
-    lines: list[str] = []
+    outcomes: dict[str, list[DensityOutcome]] = {}
     with ProcessPoolExecutor(os.cpu_count()) as executor:
-        outcomes = {name: list(executor.map(partial(work, name), range(num_worlds), chunksize=4)) for name in CASES}
+        for name in CASES:
+            work = partial(_outcome, name, sampler=sampler, num_trials=num_trials)
+            outcomes[name] = list(executor.map(work, range(num_worlds), chunksize=4))
+            print(_line(name, outcomes, measure=_steps), flush=True)  # the run takes minutes
+    lines: list[str] = []
     for title, measure in _MEASURES.items():
-        against = [measure(one) for one in outcomes["none"]]
         lines += ["", f"{title:46}{'mean':>8}   ratio to no density (95 %)"]
-        for name, found in outcomes.items():
-            values = [measure(one) for one in found]
-            ratio = "" if name == "none" else f"   {ratio_of_means(values, against=against)}"
-            lines.append(f"  {name:44}{fmean(values):>8.1f}{ratio}")
-    num_late = sum(one.trials > num_trials for one in outcomes["none"])
-    return [*lines, "", f"{num_late} of {num_worlds} sweeps without a density did not reach the goal"]
+        lines += [_line(name, outcomes, measure=measure) for name in outcomes]
+    num_late = [sum(one.trials > num_trials for one in found) for found in outcomes.values()]
+    late = f"sweeps that did not reach the goal, which count with one trial more: {', '.join(map(str, num_late))}"
+    return [*lines, "", f"{late} (in the order above)"]
+
+
+def _line(name: str, outcomes: dict[str, list[DensityOutcome]], *, measure: Callable[[DensityOutcome], float]) -> str:
+    values, against = ([measure(one) for one in outcomes[case]] for case in (name, "none"))
+    ratio = "" if name == "none" else f"   {ratio_of_means(values, against=against)}"
+    return f"  {name:44}{fmean(values):>8.1f}{ratio}"
+
+
+def _trials(outcome: DensityOutcome) -> float:
+    return outcome.trials
+
+
+def _steps(outcome: DensityOutcome) -> float:
+    return outcome.steps
 
 
 _MEASURES: dict[str, Callable[[DensityOutcome], float]] = {
-    "trials to 99 % of the best": lambda outcome: outcome.trials,
-    "steps to 99 % of the best": lambda outcome: outcome.steps,
+    "trials to 99 % of the best": _trials,
+    "steps to 99 % of the best": _steps,
 }
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import NormalDist
 from typing import TypeAlias
@@ -27,7 +28,7 @@ OrderedParameter: TypeAlias = FloatParameter | IntParameter | ChoiceParameter
 """A parameter whose values have an order; a choice must be one among numbers."""
 
 
-def ordered_labels(parameter: Parameter) -> list[Label]:
+def ordered_labels(parameter: Parameter) -> Sequence[Label]:
     """Return the labels of a choice among two or more numbers in their order; nothing for any other parameter."""
     if not isinstance(parameter, ChoiceParameter):
         return []
