@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from statistics import fmean
 
 from pydantic import JsonValue
-from simulated.density_worlds import RATE_PATHS, TARGET_RATE, Densities, DensityOutcome, DensityWorld, rate_at
+from simulated.density_worlds import RATE_PATHS, Densities, DensityOutcome, DensityWorld, rate_at
 from simulated.resampling import ratio_of_means
 
 CONFIDENCE = 0.8
 
 
-def _centred(world: DensityWorld, *, paths: Sequence[str], place: Callable[[float], float]) -> Densities:
-    """Return densities whose centres depend on the best places of a world."""
+def _centred(world: DensityWorld, *, place: Callable[[float], float]) -> Densities:
+    """Return densities over both learning rates, whose centres depend on the best places of a world."""
     found: dict[str, JsonValue] = {
-        path: {"centre": rate_at(place(world.best_places[path])), "confidence": CONFIDENCE} for path in paths
+        path: {"centre": rate_at(place(world.best_places[path])), "confidence": CONFIDENCE} for path in RATE_PATHS
     }
     return found
 
@@ -36,22 +36,11 @@ _PLACES: dict[str, Callable[[float], float]] = {
     "at the best": lambda best: best,
     "a tenth of the range off": partial(_beside, distance=0.1),
     "a quarter of the range off": partial(_beside, distance=0.25),
-    "half of the range off": partial(_beside, distance=0.5),
     "at the far end": _far_end,
 }
-_OF_TARGET = ("at the best", "at the far end")
-"""Places of the cases in which only the target's learning rate has a density."""
-
 CASES: dict[str, Callable[[DensityWorld], Densities]] = {
     "none": lambda world: {},  # noqa: ARG005  each is asked with its world
-    **{
-        f"both learning rates, {name}": partial(_centred, paths=RATE_PATHS, place=place)
-        for name, place in _PLACES.items()
-    },
-    **{
-        f"the target's alone, {name}": partial(_centred, paths=(TARGET_RATE,), place=_PLACES[name])
-        for name in _OF_TARGET
-    },
+    **{name: partial(_centred, place=place) for name, place in _PLACES.items()},
 }
 
 
