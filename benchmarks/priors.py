@@ -1,25 +1,32 @@
 # ruff: noqa: S311  draws for a simulation are no secrets
 """Measures what a right prior saves and a wrong prior costs, on arms of known effect (`simulated/prior_worlds.py`).
 
-    python benchmarks/priors.py [--sampler tpe] [--seeds 32] [--arms 6] [--trials 32] [--save FILE]
+    python benchmarks/priors.py [--sampler tpe] [--seeds 32] [--arms 6] [--trials 32] [--densities] [--save FILE]
 
 Every prior is compared with no prior on the same worlds. The table shows the mean over seeds, and the ratio of the two
 means with its 95 % bootstrap interval over the seeds. A ratio below 1 is a saving. `reversed` ranks the arms in the
 opposite order of the truth. `best in the middle` is the worst case for the order of the first trials, because the
 first trials take the two ends of the ranking.
+
+--densities measures densities over learning rates instead, whose centres are at the best place or at a distance from it
+(`simulated/density_worlds.py`), for a sampler whose later proposals use them.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import fmean
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: a proposal's matrices are small
+
 from machine import heading, save
 from pydantic import JsonValue
+from simulated.density_places import density_lines
 from simulated.prior_worlds import ARMS, Outcome, World
 from simulated.resampling import ratio_of_means
 
@@ -82,30 +89,43 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=32)
     parser.add_argument("--arms", type=int, default=6)
     parser.add_argument("--trials", type=int, default=32)
+    parser.add_argument("--densities", action="store_true", help="densities over learning rates, instead")
     parser.add_argument("--save", type=Path)
     options = parser.parse_args()
-    lines = heading(["optuna"])
+    lines = [
+        *heading(["optuna"]),
+        "note      trials and steps are counted: the machine's load does not change them",
+        "",
+    ]
     began = time.perf_counter()
+    if options.densities:
+        lines.append(f"{options.sampler}, up to {options.trials} trials, {options.seeds} worlds")
+        lines += density_lines(sampler=options.sampler, num_worlds=options.seeds, num_trials=options.trials)
+    else:
+        lines += _arm_lines(options)
+    lines += ["", f"took {time.perf_counter() - began:.0f} s"]
+    text = "\n".join(lines)
+    print(text)
+    if options.save:
+        save(options.save, title="Priors", text=text)
+
+
+def _arm_lines(options: argparse.Namespace) -> list[str]:
+    """Return the comparison of priors over arms."""
     worlds = [World(seed, num_arms=options.arms, sampler=options.sampler) for seed in range(options.seeds)]
     outcomes = {
         name: [world.sweep(num_trials=options.trials, priors=prior(world)) for world in worlds]
         for name, prior in PRIORS.items()
     }
-    lines += [
-        "note      trials and steps are counted: the machine's load does not change them",
-        "",
-        f"{options.sampler}, {options.arms} arms and a baseline, up to {options.trials} trials, {options.seeds} seeds",
+    lines = [
+        f"{options.sampler}, {options.arms} arms and a baseline, up to {options.trials} trials, {options.seeds} seeds"
     ]
     for title, measure in _MEASURES.items():
         lines += ["", f"{title:32}{'mean':>8}   ratio to no prior (95 %)"]
         against = [measure(outcome) for outcome in outcomes["none"]]
         for name, of_prior in outcomes.items():
             lines.append(_line(name, [measure(outcome) for outcome in of_prior], against=against))
-    lines += ["", f"took {time.perf_counter() - began:.0f} s"]
-    text = "\n".join(lines)
-    print(text)
-    if options.save:
-        save(options.save, title="Priors", text=text)
+    return lines
 
 
 def _line(name: str, values: Sequence[float], *, against: Sequence[float]) -> str:

@@ -1,8 +1,9 @@
 """Priors: what the user expects of a space before its sweep has results.
 
-There are two kinds: numbers for arms of choices (published effects, a transferability estimate, a guess), and trials of
-an earlier sweep. Priors are data in the spec, so a resumed sweep has the same priors. `search.sampler.prior_trials`
-describes how they are used and how their effect fades.
+There are three kinds: numbers for arms of choices (published effects, a transferability estimate, a guess), densities
+over single numbers (a learning rate that has worked before), and trials of an earlier sweep. Priors are data in the
+spec, so a resumed sweep has the same priors. `search.sampler.prior_trials` describes how they are used and how their
+effect fades.
 """
 
 from __future__ import annotations
@@ -51,19 +52,37 @@ class EarlierSweep(FrozenModel):
         return {name: value for name, value in dump(self).items() if value or name != "opens_test"}
 
 
+class DensityConfig(FrozenModel):
+    """Where the best value of one parameter is expected (`spaces.space.densities`)."""
+
+    centre: float
+    """The value that is expected to be the best, in the parameter's own unit."""
+    confidence: float = Field(gt=0.0, lt=1.0)
+    """Probability that the best value is near the centre: normally distributed around it, with a fifth of the range (of
+    its log scale, where it is log) as standard deviation. Otherwise it can be anywhere in the range."""
+
+
 class PriorsConfig(FrozenModel):
     """The priors of a sweep."""
 
     arms: dict[str, dict[str, float]] = Field(default_factory=dict[str, dict[str, float]])
     """Path of a choice (`family`, `intermediate.text.mixture`) -> arm -> its expected effect, all in the same unit;
     higher is better. The expected effect of an arm that is left out is the mean of these."""
+    densities: dict[str, DensityConfig] = Field(default_factory=dict[str, DensityConfig])
+    """Path of a searched number (`target.learning_rate`, `intermediate.text.learning_rate`) -> where its best value is
+    expected. A choice among numbers is one too."""
     earlier: EarlierSweep | None = None
     """An earlier sweep to learn from, as `--from` names it."""
 
     @property
     def has_any(self) -> bool:
         """Whether there is any prior."""
-        return bool(self.arms) or self.earlier is not None
+        return bool(self.arms) or bool(self.densities) or self.earlier is not None
+
+    @model_serializer(mode="wrap")
+    def _without_unused_later_fields(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # This field was added later: specs on record without it stay as they are.
+        return {name: value for name, value in dump(self).items() if value or name != "densities"}
 
 
 def label_text(label: Label) -> str:

@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from spaces.budget import BudgetConfig
+from spaces.checks.density_checks import check_densities
 from spaces.checks.objective_checks import check_scored, rungs_for
 from spaces.checks.points import check_point
 from spaces.checks.rung_checks import check_rungs
@@ -263,6 +264,7 @@ def _checked(document: Mapping[str, JsonValue]) -> SweepSpec:
     for place, point in enumerate(spec.sampler.points):
         check_point(point.name, point.assignment, space=space, origin=f"sampler.points.{place}.assignment")
     check_priors(spec.priors, space=space, sampler=spec.sampler.name)
+    check_densities(spec.priors.densities, space=space)
     check_rungs(spec.rungs, space=space)
     _refuse_idle_pruner(spec)
     check_stop(

@@ -243,6 +243,8 @@ def _notes(record: Record, row: SweepRow, *, is_fresh: bool) -> list[str]:
         return notes
     sampler = row.spec.get("sampler")
     name = sampler.get("name", "tpe") if isinstance(sampler, dict) else None
-    if not is_fresh and name in LEARNING_SAMPLERS:
+    priors = row.spec.get("priors")
+    has_densities = isinstance(priors, dict) and bool(priors.get("densities"))
+    if not is_fresh and (name in LEARNING_SAMPLERS or has_densities):
         notes.append(f"{name} proposes more trials where scores were high: groups are compared as it sampled them")
     return notes

@@ -19,11 +19,12 @@ from search.forecast.simulation import Plan, Schedule, Simulation
 from search.pruner import make_pruner
 from search.record import Curve
 from search.sampler import PastTrial, make_sampler
+from search.sampler.density_draws import depends_on_scores
 from search.stages.keep_policy import StageSizes
 from spaces.objectives import is_maximised, upwards
 from spaces.space.binder import bind
 from spaces.space.tree import FAMILY_PATH
-from spaces.sweep_spec import LEARNING_SAMPLERS, SweepSpec, make_space
+from spaces.sweep_spec import SweepSpec, make_space
 from trainables.config import EvaluationConfig, TrialConfig
 from trainables.data.batch_plan import num_steps_for_epochs
 from trainables.plan.mixture import num_examples_of_an_epoch, phase_tasks
@@ -181,7 +182,7 @@ class Forecaster:
         Raises:
             InputError: A trial's encoder, tasks or data cannot be found.
         """
-        is_learning = self._spec.sampler.name in LEARNING_SAMPLERS or self._spec.stop.decided is not None
+        is_learning = depends_on_scores(self._spec) or self._spec.stop.decided is not None
         is_exact = not is_learning and self._spec.rungs.num == 1
         num_simulated = min(num_to_propose, MAX_TRIALS if is_exact else MAX_PROPOSALS // MIN_DRAWS)
         most = MODEL_PROPOSALS if self._spec.sampler.name in {"stage_aware", "gp"} else MAX_PROPOSALS
@@ -218,7 +219,7 @@ class Forecaster:
             seconds=lambda stage: 1.0 + (self._steps.of(stage) or 0),
             is_promoted=_PromotionRule(self._spec, scores=scores, families=families, chance=chance),
             num_workers=self._spec.concurrency or 1,
-            max_ahead=1 if self._spec.sampler.name in LEARNING_SAMPLERS else len(plans) or 1,
+            max_ahead=1 if depends_on_scores(self._spec) else len(plans) or 1,
             is_made=self._is_made,
         )
         if self._spec.keep is not None:

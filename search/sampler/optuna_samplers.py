@@ -17,6 +17,8 @@ from pydantic import JsonValue
 
 from search.errors import RunError
 from search.sampler.contract import PastTrial, Proposal, proposal_seed
+from search.sampler.density_draws import DensityDraws
+from search.sampler.density_first_trials import densities_of
 from search.sampler.distributions import coordinates_of, suggest
 from search.sampler.one_thread import on_one_thread
 from search.sampler.prior_trials import FirstTrials
@@ -55,6 +57,12 @@ class OptunaSampler:
         if (first := self._first.at(number, history=history)) is not None:
             attributes = _attributes(coordinates=coordinates_of(self.replay.space, first), system={})
             return Proposal(assignment=first, seed=seed, attributes=attributes)
+        if self.config.name == "random" and self.priors.densities:
+            space = self.replay.space
+            draws = DensityDraws(space=space, densities=densities_of(space, self.priors.densities))
+            drawn = draws.at(seed, history=history)
+            attributes = _attributes(coordinates=coordinates_of(space, drawn), system={})
+            return Proposal(assignment=drawn, seed=seed, attributes=attributes)
         study = self.replay.study(self._seen(history), sampler=self._optuna_sampler(seed))
         with on_one_thread(), _optuna_errors_as_run_error(self.config.name, number=number):
             suggested = suggest(self.replay.space, trial=study.ask())

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from search.sampler.contract import PastTrial
+from search.sampler.density_first_trials import DensityFirstTrials
 from spaces.priors import EarlierTrial, PriorsConfig, expected
 from spaces.space.conditions import violated
 from spaces.space.enumeration import default_value, first_assignments
@@ -64,6 +65,11 @@ class FirstTrials:
     def __init__(self, space: Space, *, priors: PriorsConfig) -> None:
         self._priors = priors
         self._plan = _plan(space, priors)
+        plan = {number: planned.assignment for number, planned in self._plan.items()}
+        earlier = frozenset(
+            number for number, planned in self._plan.items() if planned.belief and planned.belief[0] == "earlier"
+        )
+        self._placed = DensityFirstTrials(space=space, plan=plan, densities=priors.densities, repeated=earlier)
         self._earlier = spread(priors.earlier.trials) if priors.earlier else []
 
     def at(self, number: int, *, history: Sequence[PastTrial]) -> Assignment | None:
@@ -73,10 +79,14 @@ class FirstTrials:
             number: The trial's number.
             history: The trials that its proposal can depend on.
         """
-        planned = self._plan.get(number)
+        planned = self._planned(number)
         if planned is None or (not planned.is_family and self._is_contradicted(planned, history)):
             return None
-        return planned.assignment
+        return self._placed.at(number, history=history)
+
+    def _planned(self, number: int) -> _Planned | None:
+        place = self._placed.place(number)
+        return None if place is None else self._plan[place]
 
     def earlier(self, history: Sequence[PastTrial]) -> list[PastTrial]:
         """Return the trials of an earlier sweep that the sampler still learns from, under numbers below 0.
@@ -102,8 +112,9 @@ class FirstTrials:
         pairs = [
             (its.belief[1], (trial.rung, trial.score))
             for trial in history
-            if trial.state in _MEASURED and trial.score is not None and (its := self._plan.get(trial.number))
-            if its.belief is not None and its.belief[0] == source and its.assignment == trial.assignment
+            if trial.state in _MEASURED and trial.score is not None
+            if (its := self._planned(trial.number)) is not None
+            if its.belief is not None and its.belief[0] == source and self._placed.is_planned(trial)
         ]
         return sum(_disagreement(one, other) for one, other in itertools.combinations(pairs, 2)) > 0
 

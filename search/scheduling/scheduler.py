@@ -12,6 +12,7 @@ from functools import partial
 
 from search.record import History, HistoryRow, Proposal, Record, Seen, TrialRow
 from search.sampler import PastTrial, Proposed, Sampler, make_sampler
+from search.sampler.density_draws import depends_on_scores
 from search.scheduling.disk_pause import Disk, DiskPause
 from search.scheduling.lost_trials import Fault, LostTrials
 from search.scheduling.promotion import Promotion
@@ -283,8 +284,8 @@ class TrialScheduler:
         return None
 
     def _propose_ahead(self) -> None:
-        """Let a sampler that does not learn propose the remaining trials, so that their order can be chosen."""
-        if self._spec.sampler.learns or self._spec.order == "fixed":
+        """Let a sampler that needs no scores propose the remaining trials, so that their order can be chosen."""
+        if depends_on_scores(self._spec) or self._spec.order == "fixed":
             return
         while len(self._pending) < MAX_AHEAD and self._propose():
             pass

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 from pydantic import JsonValue
 
 from search.sampler.contract import PastTrial
+from search.sampler.density_draws import draw_believed
 from search.sampler.stage_aware.beliefs import Beliefs
 from search.sampler.stage_aware.costs import StepCosts
+from search.sampler.stage_aware.density_weights import DensityWeights, exponents
 from search.sampler.stage_aware.labels import Labels, text_of
 from search.sampler.stage_aware.merge_parts import MergeParts
 from search.sampler.stage_aware.mixtures import MixtureSearch, is_mixture
@@ -25,6 +27,7 @@ from search.sampler.stage_aware.model import StageModel, expected_improvement
 from search.sampler.stage_aware.points import Encoder, active, is_of_target
 from search.sampler.stage_aware.trial_table import TrialTable, Tried
 from spaces.space.conditions import violated
+from spaces.space.densities import Density
 from spaces.space.enumeration import draw, draw_value, has_conditions, near_value
 from spaces.space.tree import Assignment, Parameter, Space, every_parameter
 from spaces.space.walk import walk
@@ -82,14 +85,18 @@ class Choice:
     """Whether `largest_gain` is computed; it draws random numbers, so other proposals do without."""
     largest_gain: float = 0.0
     """After `best`: the largest expected improvement of an untried candidate, in the unit of the scores."""
+    densities: Mapping[str, Density] = field(default_factory=dict[str, Density])
+    """Path of a parameter -> its prior density."""
+    weights: DensityWeights | None = None
+    """After `best`: the weights of the densities; None without any."""
 
     def best(self) -> Assignment:
         """Return the configuration to try next."""
-        encoder = self.encoder
         seen = [one.assignment for one in self.seen]
-        means, _ = self.model.predict(encoder.points(seen), expected_M=self.beliefs.of(seen))
+        means, _ = self._predict(seen)
         by_mean = [self.seen[int(place)].assignment for place in np.argsort(-means, kind="stable")]
         goal = self._goal(means)
+        self.weights = self._density_weights(by_mean) if self.densities else None
         known = self.table.known_parts(by_mean, most=MAX_KNOWN)
         targets = self._targets(by_mean)
         candidates = [*self._new_candidates(by_mean), *self._mixtures(by_mean, goal=goal)]
@@ -99,9 +106,26 @@ class Choice:
         best_known = self._best_pair(known.bases, targets, goal=goal, is_new=False, tried=tried)
         if best_new is None or best_known is None:
             found = best_new or best_known
-            return found.assignment if found else draw(self.space, generator=self.generator)
+            return found.assignment if found else self.random()
         correction = self._correction(best_new, best_known, num_known=known.num)
         return (best_new if best_new.acquisition * correction > best_known.acquisition else best_known).assignment
+
+    def random(self, *, is_believed: bool = True) -> Assignment:
+        """Return a random configuration, with values from the densities or without them."""
+        if self.densities and is_believed:
+            shares = None if self.weights is None else self.weights.exponents
+            return draw_believed(self.space, densities=self.densities, generator=self.generator, shares=shares)
+        return draw(self.space, generator=self.generator)
+
+    def _density_weights(self, by_mean: Sequence[Assignment]) -> DensityWeights:
+        found = exponents(
+            self.densities, space=self.space, by_mean=by_mean, predict=self._predict, num_trials=len(self.seen)
+        )
+        of_target = (path for path, density in self.densities.items() if is_of_target(density.parameter))
+        return DensityWeights(densities=self.densities, exponents=found, of_target=frozenset(of_target))
+
+    def _predict(self, assignments: Sequence[Assignment]) -> tuple[np.ndarray, np.ndarray]:
+        return self.model.predict(self.encoder.points(assignments), expected_M=self.beliefs.of(assignments))
 
     def _correction(self, new: _Candidate, further: _Candidate, *, num_known: int) -> float:
         """Return the factor of the acquisition value of a new intermediate configuration.
@@ -135,6 +159,8 @@ class Choice:
         steps_F = np.array([self._steps_before(one, trained=trained) if is_new else 0.0 for one in bases])
         target_steps_T = np.array([costs.parts(one)[1] for one in targets])
         acquisition_FT = improvement_FT / (steps_F[:, None] + target_steps_T[None])
+        if self.weights is not None:
+            acquisition_FT *= self.weights.of_pairs(bases, targets)
         if self.wants_gain:
             self._note_gain(improvement_FT, bases, targets, tried=tried)
         for place in np.argsort(-acquisition_FT, axis=None, kind="stable")[: tried.num + 1]:
@@ -171,12 +197,12 @@ class Choice:
         """
         best = list(by_mean[:NUM_BEST])
         near = [self._changed(self.generator.choice(best), of_target=True) for _ in range(NUM_TARGETS // 2)]
-        drawn = [draw(self.space, generator=self.generator) for _ in range(NUM_TARGETS // 2)]
+        drawn = [self.random(is_believed=place % 2 == 0) for place in range(NUM_TARGETS // 2)]
         return list({self.labels.target_key(one): one for one in best + near + drawn}.values())
 
     def _new_candidates(self, by_mean: Sequence[Assignment]) -> list[Assignment]:
         """Return candidates for the intermediate configuration: random draws, and changes of the best trials."""
-        drawn = [draw(self.space, generator=self.generator) for _ in range(NUM_DRAWN)]
+        drawn = [self.random(is_believed=place % 2 == 0) for place in range(NUM_DRAWN)]
         best = by_mean[:NUM_BEST]
         near = [self._changed(self.generator.choice(best), of_target=False) for _ in range(NUM_NEAR)]
         return list({self.labels.intermediate_key(one): one for one in drawn + near}.values())

@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from pydantic import JsonValue
 
 from search.sampler.contract import PastTrial, Proposal, proposal_seed
+from search.sampler.density_draws import draw_believed
+from search.sampler.density_first_trials import densities_of
 from search.sampler.distributions import coordinates_of
 from search.sampler.one_thread import on_one_thread
 from search.sampler.prior_trials import FirstTrials
@@ -31,6 +33,7 @@ from search.sampler.stage_aware.model import StageModel
 from search.sampler.stage_aware.points import Encoder
 from search.sampler.stage_aware.trial_table import TrialTable
 from spaces.priors import PriorsConfig
+from spaces.space.densities import Density
 from spaces.space.enumeration import draw
 from spaces.space.tree import Assignment, Space
 
@@ -72,6 +75,7 @@ class StageAwareSampler:
     _merge_parts: MergeParts = field(init=False, repr=False, compare=False)
     _table: TrialTable = field(init=False, repr=False, compare=False)
     _first: FirstTrials = field(init=False, repr=False, compare=False)
+    _densities: Mapping[str, Density] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_encoder", Encoder(self.space))
@@ -80,6 +84,7 @@ class StageAwareSampler:
         object.__setattr__(self, "_table", TrialTable(self._labels))
         object.__setattr__(self, "_first", FirstTrials(self.space, priors=self.priors))
         object.__setattr__(self, "_beliefs", Beliefs(space=self.space, priors=self.priors))
+        object.__setattr__(self, "_densities", densities_of(self.space, self.priors.densities))
 
     def propose(self, number: int, *, history: Sequence[PastTrial]) -> Proposal:
         """Return the proposal for a trial; see `Sampler.propose`."""
@@ -107,6 +112,8 @@ class StageAwareSampler:
         table.update(history)
         seen = table.to_learn_from(MAX_FITTED)
         if len({one.score for one in seen}) < 2:  # noqa: PLR2004  equal scores rank nothing
+            if self._densities:
+                return draw_believed(self.space, densities=self._densities, generator=generator), math.inf
             return draw(self.space, generator=generator), math.inf
         model = StageModel(
             self._encoder.points([one.assignment for one in seen]),
@@ -132,6 +139,7 @@ class StageAwareSampler:
             labels=self._labels,
             merge_parts=self._merge_parts,
             wants_gain=self.least_gain is not None,
+            densities=self._densities,
         )
         chosen = choice.best()
         return chosen, POINTS * choice.largest_gain if table.num_full(self.last_rung) >= MIN_FOR_GAIN else math.inf
