@@ -5,8 +5,9 @@
 f, g and h have a variance each, which separates the variance between intermediate configurations from that between
 target configurations. k is the error of short rungs, and is 0 at the last rung. Kernels: squared exponential over
 numbers, a constant correlation between unequal choices; a parameter that one of two configurations does not have counts
-as unequal (Rasmussen and Williams 2006; additive kernels: Duvenaud et al. 2011, arXiv 1112.4394). Hyperparameters
-maximise the posterior (`hyperparameters`), from the same starts each time: the model is a pure function of the trials.
+as unequal (Rasmussen and Williams 2006; additive kernels: Duvenaud et al. 2011, arXiv 1112.4394). Predictions are
+averages over likely hyperparameters (`hyperparameters`; Snoek et al. 2012, arXiv 1206.2944, average over them too). The
+model is a pure function of the trials.
 
 Where the weights of many mixed tasks are searched, f and h also have a linear kernel over the terms of `mixtures`: a
 regression over the simplex, whose share of the variance is one more hyperparameter.
@@ -62,6 +63,26 @@ class Points:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Member:
+    """The posterior with one set of hyperparameters."""
+
+    variances: Variances
+    y_N: np.ndarray
+    """Scores in deviations; those of running trials are the ones that it predicts itself."""
+    factor: np.ndarray
+    """Cholesky factor of the covariance of the scores."""
+    weights: np.ndarray
+    """The inverse of that covariance times the scores."""
+
+
+def _mixed(of_members: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation of the mixture of normal distributions with these."""
+    means, deviations = (np.array(one) for one in zip(*of_members, strict=True))
+    mean = means.mean(axis=0)
+    return mean, np.sqrt((deviations**2 + (means - mean) ** 2).mean(axis=0))
+
+
 class StageModel:
     """The posterior of a sweep's scores.
 
@@ -96,16 +117,19 @@ class StageModel:
         self._short_NN = same_NN & (rungs_N[:, None] < last_rung)
         self._levels_NN = _LEVEL * same_NN
         self._slope_NN = _SLOPE_DEVIATION**2 * np.outer(self._expected, self._expected)
-        self.variances = self._start(like)
-        self._factor = cholesky(self._covariance(self.variances), lower=True)
-        self._weights = cho_solve((self._factor, True), self._unexpected(self.variances))
+        self.members = [self._member(one, self._y) for one in self._start(like)]
 
-    def _start(self, like: StageModel | Literal["fitted", "expected"]) -> Variances:
+    def _member(self, given: Variances, y_N: np.ndarray) -> _Member:
+        factor = cholesky(self._covariance(given), lower=True)
+        weights_N = cho_solve((factor, True), y_N - self._foreseen(given))
+        return _Member(variances=given, y_N=y_N, factor=factor, weights=weights_N)
+
+    def _start(self, like: StageModel | Literal["fitted", "expected"]) -> list[Variances]:
         if isinstance(like, StageModel):
-            return like.variances
+            return [one.variances for one in like.members]
         if like == "fitted":
-            return self._fit()
-        return CENTRE if self._has_trend else replace(CENTRE, trend=0.0)
+            return fitted(self._loss, has_trend=self._has_trend, num_scores=len(self._y))
+        return [CENTRE if self._has_trend else replace(CENTRE, trend=0.0)]
 
     def predict(self, points: Points, *, expected_M: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and standard deviation of M configurations' scores at the last rung, without noise.
@@ -114,10 +138,17 @@ class StageModel:
             points: The configurations.
             expected_M: What priors expect of each, in deviations; None where there are none.
         """
+        return _mixed(self._of_members(points, expected_M=expected_M))
+
+    def _of_members(self, points: Points, *, expected_M: np.ndarray | None) -> list[tuple[np.ndarray, np.ndarray]]:
         cross = _Distances.between(points, self._points)
-        k_MN = cross.shared(self.variances) + _LEVEL * (self._rungs == self._last)[None, :]
-        expected_M = np.zeros(len(k_MN)) if expected_M is None else expected_M
-        return self._posterior(k_MN, expected_M, _squares(points))
+        level_N = _LEVEL * (self._rungs == self._last)
+        expected_M = np.zeros(len(points.numbers_NZ)) if expected_M is None else expected_M
+        squares_M = _squares(points)
+        return [
+            self._posterior(one, cross.shared(one.variances) + level_N[None, :], expected_M, squares_M)
+            for one in self.members
+        ]
 
     def predict_pairs(
         self, before: Points, target: Points, *, expected_FT: np.ndarray | None = None
@@ -129,46 +160,56 @@ class StageModel:
             target: T configurations, of which the target part is used.
             expected_FT: What priors expect of each pair, in deviations; None where there are none.
         """
-        found = self.variances
-        before_FN = _Distances.between(before, self._points).before(found)
-        target_TN = _Distances.between(target, self._points).target(found)
-        level_N = _LEVEL * (self._rungs == self._last)
-        k_FTN = found.before * before_FN[:, None] + found.target * target_TN[None] + level_N
-        k_FTN += found.both * before_FN[:, None] * target_TN[None]
-        shape = k_FTN.shape[:2]
+        from_before, from_target = _Distances.between(before, self._points), _Distances.between(target, self._points)
+        shape = len(before.numbers_NZ), len(target.numbers_NZ)
         expected_P = np.zeros(math.prod(shape)) if expected_FT is None else expected_FT.reshape(-1)
         mixed_P = np.repeat(_squares(before), shape[1])
-        mean_P, deviation_P = self._posterior(k_FTN.reshape(-1, len(level_N)), expected_P, mixed_P)
+        of_members: list[tuple[np.ndarray, np.ndarray]] = []
+        for one in self.members:
+            found = one.variances
+            before_FN, target_TN = from_before.before(found), from_target.target(found)
+            level_N = _LEVEL * (self._rungs == self._last)
+            k_FTN = (found.before * before_FN + level_N)[:, None] + found.target * target_TN[None]
+            k_FTN += found.both * before_FN[:, None] * target_TN[None]
+            of_members.append(self._posterior(one, k_FTN.reshape(-1, len(level_N)), expected_P, mixed_P))
+        mean_P, deviation_P = _mixed(of_members)
         return mean_P.reshape(shape), deviation_P.reshape(shape)
 
     def _posterior(
-        self, k_PN: np.ndarray, expected_P: np.ndarray, mixed_P: np.ndarray
+        self, member: _Member, k_PN: np.ndarray, expected_P: np.ndarray, mixed_P: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and standard deviation at P points with these covariances with the scores, the slope's apart.
 
         mixed_P has the squares of their terms of the regression over weights.
         """
-        found = self.variances
+        found = member.variances
         if self._expected.any() or expected_P.any():
             k_PN = k_PN + _SLOPE_DEVIATION**2 * found.before * expected_P[:, None] * self._expected[None]
-        half_NP = solve_triangular(self._factor, k_PN.T, lower=True, check_finite=False)
+        half_NP = solve_triangular(member.factor, k_PN.T, lower=True, check_finite=False)
         prior_P = found.before * (1 + (_SLOPE_DEVIATION * expected_P) ** 2) + found.target + found.both + _LEVEL
         prior_P = prior_P + (found.before + found.both) * found.trend * mixed_P
         deviation_P = np.sqrt(np.maximum(prior_P - np.einsum("np,np->p", half_NP, half_NP), 1e-12))
-        mean_P = k_PN @ self._weights + _SLOPE * math.sqrt(found.before) * expected_P
+        mean_P = k_PN @ member.weights + _SLOPE * math.sqrt(found.before) * expected_P
         return self.mean + self.scale * mean_P, self.scale * deviation_P
 
     def with_believed(self, points: Points, *, expected_M: np.ndarray | None = None) -> StageModel:
         """Return the model as if running configurations had scored their predicted means; this lowers deviations."""
-        mean_M, _ = self.predict(points, expected_M=expected_M)
-        return StageModel(
+        means = [mean_M for mean_M, _ in self._of_members(points, expected_M=expected_M)]
+        num = len(points.numbers_NZ)
+        model = StageModel(
             _joined(self._points, points),
-            rungs_N=np.concatenate([self._rungs, np.full(len(mean_M), self._last)]),
-            scores_N=np.concatenate([self._scores, mean_M]),
+            rungs_N=np.concatenate([self._rungs, np.full(num, self._last)]),
+            scores_N=np.concatenate([self._scores, np.mean(means, axis=0)]),
             last_rung=self._last,
-            expected_N=np.concatenate([self._expected, np.zeros(len(mean_M)) if expected_M is None else expected_M]),
+            expected_N=np.concatenate([self._expected, np.zeros(num) if expected_M is None else expected_M]),
             like=self,
         )
+        y = [
+            np.concatenate([one.y_N, (mean_M - self.mean) / self.scale])
+            for one, mean_M in zip(self.members, means, strict=True)
+        ]
+        model.members = [model._member(one.variances, y_N) for one, y_N in zip(self.members, y, strict=True)]
+        return model
 
     def _covariance(self, given: Variances) -> np.ndarray:
         return self._joined_covariance(given, self._distances.before(given), self._distances.target(given))
@@ -183,12 +224,9 @@ class StageModel:
         k_NN[np.diag_indices_from(k_NN)] += given.noise + _JITTER
         return k_NN
 
-    def _unexpected(self, given: Variances) -> np.ndarray:
-        """Return the scores less what is expected of them beforehand."""
-        return self._y - _SLOPE * math.sqrt(given.before) * self._expected
-
-    def _fit(self) -> Variances:
-        return fitted(self._loss, has_trend=self._has_trend)
+    def _foreseen(self, given: Variances) -> np.ndarray:
+        """Return what priors expect of the scores."""
+        return _SLOPE * math.sqrt(given.before) * self._expected
 
     def _loss(self, given: Variances) -> tuple[float, dict[str, float]]:
         """Return minus the log likelihood of hyperparameters, up to a constant, and its slopes by their logarithms.
@@ -197,7 +235,7 @@ class StageModel:
         hyperparameter by (w w' - K^-1) . dK / 2 (Rasmussen and Williams 2006, eq. 5.9), and y by itself with `before`.
         """
         before_NN, target_NN = self._distances.before(given), self._distances.target(given)
-        unexpected_N = self._unexpected(given)
+        unexpected_N = self._y - self._foreseen(given)
         factor, is_singular = dpotrf(self._joined_covariance(given, before_NN, target_NN), lower=1)
         if is_singular:
             return math.inf, {}
