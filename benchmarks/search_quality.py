@@ -1,6 +1,7 @@
 """Measures how many optimiser steps a sweep takes to reach 99 % of the best score, replayed on the recorded grid.
 
-    python benchmarks/search_quality.py [--seeds N] [--priors | --pairs | --functions] [--workers N] [--save FILE]
+    python benchmarks/search_quality.py [--seeds N] [--others [NAME ...] | --priors | --pairs | --functions]
+        [--workers N] [--save FILE]
 
 Ours is the stage-aware sampler with successive halving, shared stages, and first trials at the families' defaults. It
 is compared with random search with successive halving, whose trials share stages too, and with Optuna's TPE with
@@ -41,6 +42,9 @@ OURS = Method(name="stage-aware", sampler={"name": "stage_aware"})
 RANDOM = Method(name="random", sampler={"name": "random"}, has_first=False)
 TPE_ALONE = Method(name="TPE, no sharing", sampler={"name": "tpe"}, has_first=False, shares=False)
 TPE = Method(name="TPE, sharing", sampler={"name": "tpe"})
+
+OTHERS = {"random": RANDOM, "tpe-alone": TPE_ALONE, "tpe": TPE}
+GOALS = {"random": " (<= 1/3)", "TPE, no sharing": " (<= 1/2)"}
 
 SEED_DEVIATION = 0.01
 """Standard deviation of a score between training seeds, for the runs with priors: one point."""
@@ -117,19 +121,18 @@ def _surrogate() -> Surrogate:
     return _loaded[0]
 
 
-def slice_lines(runner: Runner) -> list[str]:
+def slice_lines(runner: Runner, *, others: Sequence[Method]) -> list[str]:
     """Return the comparison on every slice."""
     lines = ["", f"median steps to {GOAL:.0%} of the best", ""]
-    lines.append(f"{'slice':20}{'stage-aware':>24}{'random':>24}{'TPE, no sharing':>24}{'TPE, sharing':>24}")
+    lines.append(f"{'slice':20}" + "".join(f"{method.name:>24}" for method in (OURS, *others)))
     ratios = ["", "ratio of medians, stage-aware to", ""]
-    ratios.append(f"{'slice':20}{'random (<= 1/3)':>24}{'TPE, no sharing (<= 1/2)':>28}{'TPE, sharing':>24}")
+    ratios.append(f"{'slice':20}" + "".join(f"{method.name + GOALS.get(method.name, ''):>28}" for method in others))
     for part in SLICES:
-        found = [runner.run(part, method) for method in (OURS, RANDOM, TPE_ALONE, TPE)]
-        lines.append(f"{part.name:20}" + "".join(f"{_median_text(one):>24}" for one in found))
-        ratios_of_part = [ratio(found[0], other) for other in found[1:]]
-        ratios.append(f"{part.name:20}{ratios_of_part[0]:>24}{ratios_of_part[1]:>28}{ratios_of_part[2]:>24}")
+        ours, *found = [runner.run(part, method) for method in (OURS, *others)]
+        lines.append(f"{part.name:20}" + "".join(f"{_median_text(one):>24}" for one in (ours, *found)))
+        ratios.append(f"{part.name:20}" + "".join(f"{ratio(ours, other):>28}" for other in found))
         print(lines[-1], flush=True)
-    return lines + ratios
+    return lines + (ratios if others else [])
 
 
 def _median_text(outcome: Outcome) -> str:
@@ -201,6 +204,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=30)
     parser.add_argument("--trials", type=int, default=250, help="trials after which a sweep is given up")
+    parser.add_argument("--others", nargs="*", choices=OTHERS, default=list(OTHERS), help="whom to compare ours with")
     parser.add_argument("--priors", action="store_true", help="priors over the families alone")
     parser.add_argument("--pairs", action="store_true", help="every sampler with every pruner, instead")
     parser.add_argument("--functions", action="store_true", help="standard test functions, instead")
@@ -217,8 +221,9 @@ def main() -> None:
         elif chosen.functions:
             lines += function_lines(executor, samplers=SAMPLERS, num_seeds=chosen.seeds, max_trials=chosen.trials)
         else:
-            lines += slice_lines(runner)
-            lines += prior_lines(executor, num_seeds=chosen.seeds, max_trials=chosen.trials)
+            lines += slice_lines(runner, others=[OTHERS[name] for name in chosen.others])
+            if len(chosen.others) == len(OTHERS):
+                lines += prior_lines(executor, num_seeds=chosen.seeds, max_trials=chosen.trials)
     lines += ["", f"{chosen.seeds} seeds, given up after {chosen.trials} trials"]
     text = "\n".join(lines)
     print(text)
