@@ -58,7 +58,7 @@ class DensityConfig(FrozenModel):
     centre: float
     """The value that is expected to be the best, in the parameter's own unit."""
     confidence: float = Field(gt=0.0, lt=1.0)
-    """Probability that the best value is near the centre: normally distributed around it, with a fifth of the range (of
+    """Probability that the best value is near the centre: normally distributed around it, with a tenth of the range (of
     its log scale, where it is log) as standard deviation. Otherwise it can be anywhere in the range."""
 
 

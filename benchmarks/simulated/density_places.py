@@ -36,6 +36,7 @@ _PLACES: dict[str, Callable[[float], float]] = {
     "at the best": lambda best: best,
     "a tenth of the range off": partial(_beside, distance=0.1),
     "a quarter of the range off": partial(_beside, distance=0.25),
+    "half of the range off": partial(_beside, distance=0.5),
     "at the far end": _far_end,
 }
 CASES: dict[str, Callable[[DensityWorld], Densities]] = {

@@ -1,8 +1,8 @@
 """Densities over the values of one parameter: where its best value is expected to be.
 
 A density has two parts. With the probability `confidence` the best value comes from a normal distribution around the
-centre, whose standard deviation is a fifth of the range and which ends where the range ends. Otherwise it comes from
-the distribution of `draw`, which gives every part of the range the same chance. So no value has the density 0. A fifth
+centre, whose standard deviation is a tenth of the range and which ends where the range ends. Otherwise it comes from
+the distribution of `draw`, which gives every part of the range the same chance. So no value has the density 0. A tenth
 of the range is measured on its log scale where it is log. The values of a choice lie at equal distances, in order.
 """
 
@@ -21,7 +21,7 @@ from spaces.space.enumeration import draw_value
 from spaces.space.parameters import FloatParameter, IntParameter
 from spaces.space.tree import ChoiceParameter, Label, Parameter
 
-DEVIATION = 0.2
+DEVIATION = 0.1
 """Standard deviation of the normal part, in units of the range."""
 
 OrderedParameter: TypeAlias = FloatParameter | IntParameter | ChoiceParameter

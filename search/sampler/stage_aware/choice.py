@@ -113,8 +113,7 @@ class Choice:
     def random(self, *, is_believed: bool = True) -> Assignment:
         """Return a random configuration, with values from the densities or without them."""
         if self.densities and is_believed:
-            shares = None if self.weights is None else self.weights.exponents
-            return draw_believed(self.space, densities=self.densities, generator=self.generator, shares=shares)
+            return draw_believed(self.space, densities=self.densities, generator=self.generator)
         return draw(self.space, generator=self.generator)
 
     def _density_weights(self, by_mean: Sequence[Assignment]) -> DensityWeights:

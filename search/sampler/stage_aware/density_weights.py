@@ -18,7 +18,7 @@ from search.sampler.density_first_trials import moved
 from spaces.space.densities import Density
 from spaces.space.tree import Assignment, Space
 
-BETA = 3.0
+BETA = 10.0
 """Trials after which the exponent of a density that nothing contradicts is a half."""
 
 Predict = Callable[[Sequence[Assignment]], tuple[np.ndarray, np.ndarray]]
