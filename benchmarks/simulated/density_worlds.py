@@ -36,7 +36,7 @@ MOST_LOST = 0.30
 """What a target learning rate that trains nothing loses."""
 OF_TARGET_RATE, OF_INTERMEDIATE_RATE, OF_SHARES = 0.06, 0.02, 0.01
 """Loss of a decade of the learning rates, and of the whole range of warmup and of dropout; it grows with the square."""
-_TASKS = ("miniature_qa", "miniature_choice", "miniature_nli")
+_TASKS: tuple[str, ...] = ("miniature_qa", "miniature_choice", "miniature_nli")
 _MIXTURES = (0.0, 0.01, 0.02)
 """What the intermediate tasks lose against the best one, in some order; `none` loses as much as the second."""
 _ENOUGH = 0.99

@@ -35,7 +35,7 @@ SAMPLERS = [*LEARNING, "tpe", "gp", "cmaes", "nsga2"]
 
 
 def spec(*, name: str = "stage_aware", densities: dict[str, Any] | None = None, **fields: Any) -> SweepSpec:
-    priors = {"densities": DENSITIES if densities is None else densities}
+    priors: dict[str, Any] = {"densities": DENSITIES if densities is None else densities}
     return make_sweep_spec({**DOCUMENT, "sampler": {"name": name}, "priors": priors, **fields})
 
 
