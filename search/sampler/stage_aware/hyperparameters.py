@@ -1,12 +1,13 @@
-"""Hyperparameters of the stage model: what is expected of them, and those that fit scores best."""
+"""Finds hyperparameters of the stage model that are likely given the scores."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
+
+from search.sampler.stage_aware.variances import CENTRE, SPREAD, Variances
 
 _MAX_DEVIATIONS = 4.0
 """Bound of a hyperparameter's logarithm, in standard deviations of what is expected."""
@@ -24,54 +25,8 @@ _SINGULAR = 1e10
 _TOLERANCE = 1e-5
 """Relative change of the loss at which the search ends."""
 
-Loss = Callable[["Variances"], tuple[float, dict[str, float]]]
+Loss = Callable[[Variances], tuple[float, dict[str, float]]]
 """Hyperparameters -> minus their log likelihood, and its slopes by the logarithms of the hyperparameters."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Variances:
-    """Hyperparameters; variances are shares of that of the scores."""
-
-    before: float
-    target: float
-    both: float
-    rung: float
-    noise: float
-    length: float
-    """Of the numbers before the target, in units of their ranges."""
-    target_length: float
-    unequal: float
-    """Minus the logarithm of the correlation for each unequal choice before the target."""
-    target_unequal: float
-    trend: float = 0.0
-    """Of the regression over the weights of mixtures, relative to the other part of f; 0 where there are none."""
-
-
-CENTRE = Variances(
-    before=0.3,
-    target=0.7,
-    both=0.15,
-    rung=0.2,
-    noise=0.03,
-    length=0.5,
-    target_length=0.35,
-    unequal=0.5,
-    target_unequal=0.5,
-    trend=0.1,
-)
-_SPREAD = Variances(
-    before=1.0,
-    target=1.0,
-    both=1.0,
-    rung=1.0,
-    noise=1.0,
-    length=0.6,
-    target_length=0.6,
-    unequal=0.7,
-    target_unequal=0.7,
-    trend=1.5,
-)
-"""Standard deviations of the hyperparameters' logarithms: a weak belief."""
 
 
 def fitted(loss: Loss, *, has_trend: bool, num_scores: int) -> list[Variances]:
@@ -90,7 +45,7 @@ def fitted(loss: Loss, *, has_trend: bool, num_scores: int) -> list[Variances]:
     from scipy.optimize import minimize
 
     names = [name for name in Variances.__dataclass_fields__ if has_trend or name != "trend"]
-    centre, spread = np.log(_array(CENTRE, names)), _array(_SPREAD, names)
+    centre, spread = np.log(_array(CENTRE, names)), _array(SPREAD, names)
 
     def of_deviations(z: np.ndarray) -> tuple[float, np.ndarray]:
         found, slopes = loss(_variances(centre + spread * z, names))

@@ -27,7 +27,8 @@ import numpy as np
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.linalg.lapack import dpotrf, dpotri
 
-from search.sampler.stage_aware.hyperparameters import CENTRE, Variances, fitted
+from search.sampler.stage_aware.hyperparameters import fitted
+from search.sampler.stage_aware.variances import CENTRE, Variances
 
 _LEVEL = 4.0
 """Prior variance of a rung's level; scores have variance 1."""
