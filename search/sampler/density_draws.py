@@ -8,6 +8,7 @@ a share of the configurations from the prior, and also lets scores decide on it.
 
 from __future__ import annotations
 
+import bisect
 import math
 import random
 from collections.abc import Mapping, Sequence
@@ -98,10 +99,10 @@ def _trust(density: Density, *, history: Sequence[PastTrial]) -> float:
         if one.state in {"finished", "pruned"} and one.score is not None and density.path in one.assignment
     ]
     likely = [outcome for is_likely, outcome in scored if is_likely]
-    others = [outcome for is_likely, outcome in scored if not is_likely]
+    others = sorted(outcome for is_likely, outcome in scored if not is_likely)
     if not likely or not others:
         return 1.0
-    wins = sum((one > other) + 0.5 * (one == other) for one in likely for other in others)
+    wins = sum(0.5 * (bisect.bisect_left(others, one) + bisect.bisect_right(others, one)) for one in likely)
     num_pairs = len(likely) * len(others)
     deviation = math.sqrt(num_pairs * (len(scored) + 1) / 12)
     return min(1.0, 2 * NormalDist().cdf((wins - num_pairs / 2) / deviation))
