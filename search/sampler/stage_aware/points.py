@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 from search.sampler.stage_aware.mixtures import features, is_mixture, num_features
 from search.sampler.stage_aware.model import Points
+from spaces.space.densities import ordered_labels
 from spaces.space.parameters import FloatParameter, IntParameter, SimplexParameter
 from spaces.space.tree import Assignment, ChoiceParameter, Parameter, Space, every_parameter
 from spaces.space.walk import answers, walk
@@ -150,9 +151,4 @@ def active(space: Space, assignment: Assignment) -> list[tuple[Parameter, JsonVa
 
 def _order(parameter: Parameter) -> list[float]:
     """Return the labels of a choice among numbers in their order: neighbours are alike; nothing for others."""
-    if not isinstance(parameter, ChoiceParameter):
-        return []
-    labels = [arm.label for arm in parameter.arms]
-    if len(labels) < 2 or not all(isinstance(one, int | float) and not isinstance(one, bool) for one in labels):  # noqa: PLR2004
-        return []
-    return sorted(float(str(one)) for one in labels)
+    return [float(str(label)) for label in ordered_labels(parameter)]
