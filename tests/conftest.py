@@ -43,6 +43,23 @@ def tasks_of_the_module() -> Iterator[None]:
         yield
 
 
+SHARED_CACHE = ("contracts", "devices", "end_to_end", "search_tests")
+"""Folders of tests whose stores share encoded data; the others test the cache itself, or faults in it."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def encoded_once(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Lets sweeps share encoded splits, with those of other processes of pytest too: they were half of a rank's work."""
+    if request.path.relative_to(Path(__file__).parent).parts[0] not in SHARED_CACHE:
+        yield
+        return
+    base = tmp_path_factory.getbasetemp()
+    folder = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XSTILTS_CACHE", str(folder / "encoded-once"))
+        yield
+
+
 @pytest.fixture(scope="session")
 def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a random XLM-R of two layers."""

@@ -8,6 +8,7 @@ from search.record import Record
 from search.stages.needs import stages_of
 from trainables.config.frozen import FrozenModel
 from trainables.data.sealed_cache import CheckedFolder, check_cache
+from trainables.data.shared_cache import shared_cache
 from trainables.stage_store import ListedStage, StageStore
 
 
@@ -75,9 +76,12 @@ def verify_stages(store: StageStore) -> Iterator[Verdict]:
 def verify_cache(store: StageStore) -> Iterator[CheckedFolder]:
     """Yield what is found of each cached folder that decides results: encoded splits and vision features.
 
-    They lie on this machine, also for a store in a bucket. Every byte is read; nothing is changed.
+    They lie on this machine, also for a store in a bucket; those in `XSTILTS_CACHE` come last. Every byte is read;
+    nothing is changed.
     """
     yield from check_cache(store.root / "cache")
+    if shared := shared_cache():
+        yield from check_cache(shared)
 
 
 def _walk(

@@ -10,6 +10,7 @@ from trainables.config.deepspeed_settings import ZERO
 from trainables.config.literature import LITERATURE
 from trainables.config.phases import INTERMEDIATE_TOWER
 from trainables.data.labels.left_out import tell_once, warnings_of
+from trainables.data.shared_cache import shared_cache
 from trainables.data.sources.locator import locate_model, locate_teacher, locate_vision, mirror_folder
 from trainables.data.sources.readable import check_content, check_readable
 from trainables.errors import ConfigError
@@ -31,6 +32,7 @@ def check_trial(config: TrialConfig) -> None:
         InputError: Something is wrong; the message says what, where, and what to do.
     """
     mirror_folder()  # raises an error for a wrong XSTILTS_MIRROR, even if nothing is read from it yet
+    shared_cache()  # likewise for a wrong XSTILTS_CACHE
     for phase, work in phases_of(config).items():
         _check_phase(phase, work)
     check_controls(config)

@@ -23,6 +23,7 @@ from trainables.data.images import IndirectColumn, image_hashes, open_images
 from trainables.data.labels.classes import Reading
 from trainables.data.request import EncodedRequest, PixelFormat, TokenizerSource, encoding_key, tokenizer_fingerprint
 from trainables.data.sealed_cache import make_unless_whole
+from trainables.data.shared_cache import cached_kind
 from trainables.data.sources.source import source_fingerprint, source_splits
 from trainables.errors import TaskDataError
 from trainables.results import SplitRows
@@ -197,7 +198,7 @@ def open_encoded_task(request: EncodedRequest) -> EncodedTask:
         loaded = _load(request)
         fingerprint = loaded.rows._fingerprint  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  (no public field holds the hub's commit)
     key = encoding_key(request, source=fingerprint)
-    folder = request.cache / "encoded" / key
+    folder = cached_kind("encoded", cache=request.cache) / key
 
     def make() -> None:
         rows, reading = _load(request) if loaded is None else loaded

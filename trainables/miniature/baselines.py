@@ -33,6 +33,28 @@ class Baselines:
     """A linear classifier of the words that premise and hypothesis share, by language; needs spaces between words."""
 
 
+BASELINES = Baselines(
+    majority=0.3333,
+    hypothesis_only=0.34,
+    word_overlap={
+        "ar": 0.605,
+        "bg": 0.5283,
+        "de": 0.5583,
+        "el": 0.5983,
+        "en": 0.6833,
+        "es": 0.6183,
+        "fr": 0.58,
+        "hi": 0.6,
+        "ru": 0.6333,
+        "sw": 0.6483,
+        "tr": 0.59,
+        "ur": 0.605,
+        "vi": 0.6483,
+    },
+)
+"""The baselines of the shipped data, which never change: a sweep's last lines show them without computing them."""
+
+
 def majority_accuracy(labels: Sequence[int], *, train_labels: Sequence[int]) -> float:
     """Return the share of `labels` that are equal to the most frequent label of `train_labels`."""
     commonest = int(np.bincount(np.asarray(train_labels)).argmax())
@@ -110,8 +132,8 @@ def linear_accuracies(features: _Features, *, languages: Sequence[str], split: s
     return accuracies
 
 
-def baselines() -> Baselines:
-    """Compute every baseline, in a few seconds."""
+def measured_baselines() -> Baselines:
+    """Compute every baseline, in a few seconds; `BASELINES` is what it returned."""
     train_labels = rows("miniature_nli", split="train")["label"]
     labels = rows("miniature_nli", split="validation")["label"]
     spaced = [language for language in LANGUAGES if language not in ("th", "zh")]

@@ -18,6 +18,7 @@ from trainables.config.frozen import content_key
 from trainables.data.encoded_split import EncodedTask
 from trainables.data.images import IndirectColumn
 from trainables.data.made_once import making_once
+from trainables.data.shared_cache import cached_kind
 from trainables.models.pretrained.teacher_folder import teacher_size
 from trainables.tasks.kinds.distillation import TAUGHT
 
@@ -52,7 +53,7 @@ class FrozenTeacher:
         for text in texts:
             digest.update(hashlib.sha256(text.encode()).digest())
         key = content_key({"format": FORMAT, "texts": digest.hexdigest(), "teacher": self.identity})
-        return self.cache / "teacher" / key
+        return cached_kind("teacher", cache=self.cache) / key
 
 
 def making_vectors(task: EncodedTask, *, teacher: FrozenTeacher) -> Generator[None]:

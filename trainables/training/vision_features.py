@@ -22,6 +22,7 @@ from trainables.config.frozen import content_key
 from trainables.data.encoded_split import EncodedTask
 from trainables.data.images import IndirectColumn
 from trainables.data.made_once import making_once
+from trainables.data.shared_cache import cached_kind
 from trainables.models.vision_shape import MAX_GRID
 from trainables.tasks.kinds.pixels import decode_square, normalised
 
@@ -63,7 +64,7 @@ class FrozenTower:
                 "grid": MAX_GRID,
             }
         )
-        return self.cache / "vision" / key
+        return cached_kind("vision", cache=self.cache) / key
 
 
 def making_features(task: EncodedTask, *, frozen: FrozenTower) -> Generator[None]:
