@@ -91,11 +91,13 @@ def _cluster() -> str:
 
 
 def _data() -> str:
+    from trainables.data.shared_cache import shared_cache
     from trainables.data.sources.locator import hub_is_reachable, mirror_folder
 
-    mirror = mirror_folder()
+    mirror, cache = mirror_folder(), shared_cache()
     hub = "hub reachable" if hub_is_reachable() else "hub not reachable (the miniature tasks need no data)"
-    return f"mirror {mirror}; {hub}" if mirror else f"no mirror (XSTILTS_MIRROR); {hub}"
+    encoded = f"; encoded data in {cache} (XSTILTS_CACHE)" if cache else ""
+    return (f"mirror {mirror}; {hub}" if mirror else f"no mirror (XSTILTS_MIRROR); {hub}") + encoded
 
 
 def _store(place: str) -> str:

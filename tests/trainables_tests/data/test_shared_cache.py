@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from search.cli.machine_checks import installation_checks
 from search.cli.main import exit_code
 from search.stages import verify_cache
 from tests.trainables_tests.training.test_vision_features import frozen_tower, opened, write_tower
 from trainables.data import encoded_split
 from trainables.data.shared_cache import VARIABLE, shared_cache
+from trainables.data.sources import locator
 from trainables.stage_store import StageStore
 from trainables.training.vision_features import making_features
 
@@ -77,3 +79,8 @@ def test_without_the_variable_each_store_has_its_own(monkeypatch: pytest.MonkeyP
     assert shared_cache() is None
     monkeypatch.setenv(VARIABLE, "")
     assert shared_cache() is None
+
+
+def test_doctor_names_the_folder(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locator, "hub_is_reachable", lambda: False)
+    assert installation_checks._data().endswith(f"; encoded data in {shared} (XSTILTS_CACHE)")
