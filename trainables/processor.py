@@ -10,10 +10,19 @@ from pathlib import Path
 _MATRIX_UNITS = frozenset({"amx_tile", "amx_bf16"})
 """Linux's names of the matrix units that multiply in bfloat16 (AMX: Intel Xeon since 2023)."""
 
+_VECTORS = "avx512_bf16"
+"""Linux's name of the vector instructions that multiply in bfloat16."""
+
+_FAST_VECTORS = frozenset({("AuthenticAMD", "25")})
+"""Vendors and families of processors whose vector instructions multiply in bfloat16 at twice the rate of float32: those
+on which that was measured (AMD's Zen 4: EPYC and Ryzen since 2022). Intel's are slower than float32's."""
+
 _LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
 """Environment variables that tell oneDNN, which multiplies in bfloat16, what it may use of a processor."""
 
 _NO_LIMIT = ("DEFAULT", "ALL")
+_WITH_VECTORS = ("BF16", "FP16", "AMX", "AVX10")
+"""Parts of the names of limits that allow the vector instructions."""
 
 
 @cache
@@ -32,20 +41,27 @@ def described(field: str) -> str:
 
 
 def multiplies_bfloat16() -> bool:
-    """Return whether this processor multiplies matrices in bfloat16 by units of its own, and oneDNN may use them.
+    """Return whether this processor multiplies matrices faster in bfloat16 than in float32, and oneDNN may do so.
 
-    Only AMX counts. The vector instructions for bfloat16 (AVX-512 BF16) are slower than float32's on the same
-    processor, and on processors without any, bfloat16 is emulated (docs/decisions/0038).
+    Matrix units (AMX) do, and the vector instructions of some processors (docs/decisions/0038). On processors without
+    either, bfloat16 is emulated.
     """
-    return multiplies_bfloat16_with(described("flags"), limits=os.environ)
+    return multiplies_bfloat16_with(
+        described("flags"), maker=(described("vendor_id"), described("cpu family")), limits=os.environ
+    )
 
 
-def multiplies_bfloat16_with(flags: str, *, limits: Mapping[str, str]) -> bool:
+def multiplies_bfloat16_with(flags: str, *, maker: tuple[str, str], limits: Mapping[str, str]) -> bool:
     """Return whether a processor with these flags does. Pure.
 
     Args:
         flags: Linux's names of the processor's features, with spaces between them.
+        maker: Its vendor and its family, as Linux names them.
         limits: Environment variables, of which oneDNN's can forbid instructions.
     """
     limit = next((limits[name].upper() for name in _LIMITS if limits.get(name)), _NO_LIMIT[0])
-    return frozenset(flags.split()) >= _MATRIX_UNITS and (limit in _NO_LIMIT or "AMX" in limit)
+    features = frozenset(flags.split())
+    if features >= _MATRIX_UNITS and (limit in _NO_LIMIT or "AMX" in limit):
+        return True
+    has_vectors = _VECTORS in features and maker in _FAST_VECTORS
+    return has_vectors and (limit in _NO_LIMIT or any(part in limit for part in _WITH_VECTORS))

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 
 _EMULATED = (
-    "this processor has no units that multiply bfloat16, which the sweep's spec or record names: steps take "
-    "longer than in float32. Run it on a host with them, or start a new sweep (--name) with "
+    "the sweep's spec or record names bfloat16, and this processor has no fast products in it: steps take longer than "
+    "in float32. Run it on a host that has them, or start a new sweep (--name) with "
     "engine.precision and engine.evaluation_precision float32"
 )
 

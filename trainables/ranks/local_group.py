@@ -200,11 +200,13 @@ class LocalGroup:
 def rank_environment(threads: int) -> dict[str, str]:
     """Return the environment variables that a rank needs before it imports torch.
 
-    OpenMP threads that spin beside another busy process made a step ten times slower (docs/decisions/0002).
+    OpenMP threads wait for each other some 600 times a step. They spin for microseconds before they sleep: to wake one
+    takes longer than many operators, and threads that spin for long take the core from another busy process
+    (docs/decisions/0002).
     """
     return {
         "OMP_NUM_THREADS": str(threads),
-        "GOMP_SPINCOUNT": "0",
+        "GOMP_SPINCOUNT": "1000",
         "TOKENIZERS_PARALLELISM": "false",
         "PYTHONWARNINGS": "ignore::FutureWarning",
         "DS_ACCELERATOR_LOG_LEVEL": "WARNING",

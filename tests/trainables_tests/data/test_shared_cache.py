@@ -83,4 +83,5 @@ def test_without_the_variable_each_store_has_its_own(monkeypatch: pytest.MonkeyP
 
 def test_doctor_names_the_folder(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locator, "hub_is_reachable", lambda: False)
-    assert installation_checks._data().endswith(f"; encoded data in {shared} (XSTILTS_CACHE)")
+    said = installation_checks._data()  # pyright: ignore[reportPrivateUsage]
+    assert said.endswith(f"; encoded data in {shared} (XSTILTS_CACHE)")
