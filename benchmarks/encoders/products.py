@@ -4,8 +4,8 @@
 
 The shapes are those of encoders: rows of a pass, inputs, outputs. `forward` is x W^T + b, `of inputs` the gradient g W,
 `of weights` the gradient g^T x. Figures are GFLOP/s of the fastest of some calls, by processor time. torch computes
-bfloat16 with oneDNN, which uses the processor's matrix units (AMX) where it has them;
-`ONEDNN_MAX_CPU_ISA=AVX512_CORE_BF16` before the command shows the vector instructions instead.
+bfloat16 with oneDNN, which uses the processor's matrix units (AMX) where it has them, else vector instructions;
+`ONEDNN_MAX_CPU_ISA=AVX512_CORE_BF16` before the command shows these where it has both.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def main() -> None:
     limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "none")
     lines = [
         *heading(["torch"]),
-        f"oneDNN    limit of instructions: {limit}; matrix units for bfloat16: {multiplies_bfloat16()}",
+        f"oneDNN    limit of instructions: {limit}; a new sweep computes in bfloat16: {multiplies_bfloat16()}",
         "",
         f"{'rows x inputs x outputs':26}{'':>12}{'BLAS':>8}{'oneDNN':>8}{'ratio':>8}{'bfloat16':>10}{'/ BLAS':>8}",
     ]
