@@ -7,6 +7,7 @@ import datetime as dt
 import gc
 import multiprocessing
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from trainables.ranks.local_group import free_port, rank_environment
 
 VOCABULARY = 1000
 CPU = torch.device("cpu")
+SECONDS_TO_RELEASE = 5.0
+"""A thread of Gloo releases the gradients of the last sum a moment after the sum, later on busy cores."""
 
 Work = Callable[..., Any]
 """What a rank does; a function of a module, so that another process can import it."""
@@ -136,7 +139,10 @@ def bytes_kept(config: EngineConfig, *, num_engines: int) -> float:
     before = tensor_bytes()
     for _ in range(num_engines):
         stepped(config)
-    return (tensor_bytes() - before) / sum(parameter.numel() for parameter in Net().parameters())
+    deadline = time.monotonic() + SECONDS_TO_RELEASE
+    while (kept := tensor_bytes() - before) > 0 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return kept / sum(parameter.numel() for parameter in Net().parameters())
 
 
 def bytes_held(config: EngineConfig) -> float:
