@@ -8,7 +8,7 @@ from search.record import Record
 from search.stages.needs import stages_of
 from trainables.config.frozen import FrozenModel
 from trainables.data.sealed_cache import CheckedFolder, check_cache
-from trainables.data.shared_cache import shared_cache
+from trainables.data.shared_cache import named_cache
 from trainables.stage_store import ListedStage, StageStore
 
 
@@ -80,7 +80,7 @@ def verify_cache(store: StageStore) -> Iterator[CheckedFolder]:
     nothing is changed.
     """
     yield from check_cache(store.root / "cache")
-    if shared := shared_cache():
+    if shared := named_cache():
         yield from check_cache(shared)
 
 

@@ -91,7 +91,7 @@ def answer(cluster: Counted, home: Path, *words: str) -> Any:
         ({}, 4, 4),  # `auto`, though the head has no GPU
         ({"device": "cuda", "num_workers": 2, "zero_stage": 2}, 2, 4),
         ({"device": "cuda", "num_workers": 3}, 1, 2),  # more ranks than any host has GPUs
-        ({"gpus_per_worker": 0.5, "num_workers": 2}, 4, 2),
+        ({"gpus_per_worker": 0.5, "num_workers": 2}, 4, 4),  # more ranks than GPUs
         ({"gpus_per_worker": 0.25}, 16, 2),
     ],
     ids=str,

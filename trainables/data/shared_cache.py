@@ -19,16 +19,26 @@ SharedKind = Literal["encoded", "vision", "teacher"]
 """Kinds of cached folders that stores can share."""
 
 
+def named_cache() -> Path | None:
+    """Return the folder that `XSTILTS_CACHE` names, which may be missing; None if the variable is not set.
+
+    Raises:
+        InputError: The variable holds no path.
+    """
+    value = os.environ.get(VARIABLE, "")
+    return expanded(value, what=VARIABLE).absolute() if value else None
+
+
 def shared_cache() -> Path | None:
     """Return the folder that `XSTILTS_CACHE` names, made if it is missing; None if the variable is not set.
 
     Raises:
-        UnavailableError: It cannot be made or written.
+        InputError: The variable holds no path.
+        UnavailableError: The folder cannot be made or written.
     """
-    value = os.environ.get(VARIABLE, "")
-    if not value:
+    folder = named_cache()
+    if folder is None:
         return None
-    folder = expanded(value, what=VARIABLE).absolute()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         problem = None if os.access(folder, os.W_OK | os.X_OK) else "it cannot be written"
@@ -36,7 +46,7 @@ def shared_cache() -> Path | None:
         problem = error.strerror or str(error)
     if problem is not None:
         msg = (
-            f"the folder of encoded data cannot be used: {VARIABLE} is {value!r} ({problem}); name another folder, or "
+            f"the folder of encoded data cannot be used: {VARIABLE} is {str(folder)!r} ({problem}); name another folder, or "
             "unset the variable: each store then keeps its own"
         )
         raise UnavailableError(msg)

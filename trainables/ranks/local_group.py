@@ -200,9 +200,8 @@ class LocalGroup:
 def rank_environment(threads: int) -> dict[str, str]:
     """Return the environment variables that a rank needs before it imports torch.
 
-    OpenMP threads wait for each other some 600 times a step. They spin for microseconds before they sleep: to wake one
-    takes longer than many operators, and threads that spin for long take the core from another busy process
-    (docs/decisions/0002).
+    OpenMP threads that wait for each other spin for microseconds before they sleep: to wake one takes longer than many
+    operators, and threads that spin for long take the core from another busy process (docs/decisions/0002).
     """
     return {
         "OMP_NUM_THREADS": str(threads),

@@ -50,6 +50,8 @@ def test_verify_reads_the_shared_folder_too(
     shared: Path, tiny_encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store = StageStore(tmp_path / "store")
+    assert [*verify_cache(store)] == []
+    assert not shared.exists()  # a command that only reads does not make it
     split = opened(tiny_encoder, store.root / "cache")
     (shared / "encoded" / split.fingerprint / "facts.json").write_text("{}")
     assert [(one.name, one.problem) for one in verify_cache(store)] == [
