@@ -49,7 +49,7 @@ SHARED_CACHE = ("contracts", "devices", "end_to_end", "search_tests")
 
 @pytest.fixture(scope="module", autouse=True)
 def encoded_once(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Lets sweeps share encoded splits, those of other pytest processes too: it was nearly half of a rank's work."""
+    """Lets sweeps share encoded splits, also between pytest processes: it was nearly half of a rank's work."""
     if request.path.relative_to(Path(__file__).parent).parts[0] not in SHARED_CACHE:
         yield
         return
