@@ -46,8 +46,8 @@ def shared_cache() -> Path | None:
         problem = error.strerror or str(error)
     if problem is not None:
         msg = (
-            f"the folder of encoded data cannot be used: {VARIABLE} is {str(folder)!r} ({problem}); name another folder, "
-            "or unset the variable: each store then keeps its own"
+            f"the folder of encoded data cannot be used: {VARIABLE} is {str(folder)!r} ({problem}); name another "
+            "folder, or unset the variable: each store then keeps its own"
         )
         raise UnavailableError(msg)
     return folder
