@@ -1,7 +1,7 @@
-"""Measures how many optimiser steps a sweep takes to reach 99 % of the best score, replayed on the recorded grid.
+"""Measures how many optimiser steps a sweep takes to reach 99 % of the best score, replayed on a recorded grid.
 
-    python benchmarks/search_quality.py [--seeds N] [--others [NAME ...] | --priors | --pairs | --functions]
-        [--workers N] [--save FILE]
+    python benchmarks/search_quality.py [--grid NAME] [--seeds N] [--workers N] [--save FILE]
+        [--others [NAME ...] | --priors | --pairs | --functions]
 
 Ours is the stage-aware sampler with successive halving, shared stages, and first trials at the families' defaults. It
 is compared with random search with successive halving, whose trials share stages too, and with Optuna's TPE with
@@ -30,7 +30,8 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: a replay's matrices are small
 
 from machine import heading, save
-from replay.replayed_sweeps import SLICES, Course, Method, Slice, replay
+from replay.grids import GRIDS, Grid
+from replay.replayed_sweeps import Course, Method, Slice, replay, slices
 from replay.surrogate import Surrogate, load
 from samplers.known_functions import function_lines
 from simulated.resampling import quantiles, ratio_of_means, resampled
@@ -107,27 +108,27 @@ class Runner:
 
 
 def _course(seed: int, *, part: Slice, method: Method, max_trials: int) -> Course:
-    surrogate = _surrogate()
+    surrogate = _surrogate(part.grid)
     goal = GOAL * part.best(surrogate)
     return replay(surrogate, part, method, seed=seed, goal=goal, max_trials=max_trials)
 
 
-_loaded: list[Surrogate] = []
+_loaded: dict[str, Surrogate] = {}
 
 
-def _surrogate() -> Surrogate:
-    if not _loaded:
-        _loaded.append(load())
-    return _loaded[0]
+def _surrogate(grid: Grid) -> Surrogate:
+    if grid.name not in _loaded:
+        _loaded[grid.name] = load(grid)
+    return _loaded[grid.name]
 
 
-def slice_lines(runner: Runner, *, others: Sequence[Method]) -> list[str]:
+def slice_lines(runner: Runner, *, grid: Grid, others: Sequence[Method]) -> list[str]:
     """Return the comparison on every slice."""
     lines = ["", f"median steps to {GOAL:.0%} of the best", ""]
     lines.append(f"{'slice':20}" + "".join(f"{method.name:>24}" for method in (OURS, *others)))
     ratios = ["", "ratio of medians, stage-aware to", ""]
     ratios.append(f"{'slice':20}" + "".join(f"{method.name + GOALS.get(method.name, ''):>28}" for method in others))
-    for part in SLICES:
+    for part in slices(grid):
         ours, *found = [runner.run(part, method) for method in (OURS, *others)]
         lines.append(f"{part.name:20}" + "".join(f"{_median_text(one):>24}" for one in (ours, *found)))
         ratios.append(f"{part.name:20}" + "".join(f"{ratio(ours, other):>28}" for other in found))
@@ -143,7 +144,7 @@ def _median_text(outcome: Outcome) -> str:
 PRIORS = ("none", "right", "reversed")
 
 
-def prior_lines(executor: ProcessPoolExecutor, *, num_seeds: int, max_trials: int) -> list[str]:
+def prior_lines(executor: ProcessPoolExecutor, *, grid: Grid, num_seeds: int, max_trials: int) -> list[str]:
     """Return what a right and a reversed prior over the families do to ours, on all families.
 
     Each seed has its own noisy grid, as other training seeds would have produced it, and its own right order: that of
@@ -155,7 +156,7 @@ def prior_lines(executor: ProcessPoolExecutor, *, num_seeds: int, max_trials: in
         "",
         f"{'slice':20}{'prior':10}{'trials to the best family':>30}{'steps to the goal':>30}",
     ]
-    for part in SLICES:
+    for part in slices(grid):
         if len(part.families) == 1:
             continue
         found: dict[str, list[Course]] = {}
@@ -172,7 +173,7 @@ def prior_lines(executor: ProcessPoolExecutor, *, num_seeds: int, max_trials: in
 
 
 def _believing(seed: int, *, part: Slice, prior: str, max_trials: int) -> Course:
-    surrogate = _surrogate().retrained(seed, deviation=SEED_DEVIATION)
+    surrogate = _surrogate(part.grid).retrained(seed, deviation=SEED_DEVIATION)
     best = {family: surrogate.best(family) for family in part.families}
     ranked = sorted(best, key=lambda family: -best[family])
     values = sorted(best.values(), reverse=prior == "right")
@@ -187,9 +188,9 @@ def _against(values: Sequence[int], other: Sequence[int]) -> str:
     return f"{statistics.fmean(values):,.1f}{ratio_text}"
 
 
-def pair_lines(runner: Runner) -> list[str]:
+def pair_lines(runner: Runner, *, grid: Grid) -> list[str]:
     """Return every sampler with every pruner on all families, learning rates as recorded."""
-    part = next(one for one in SLICES if len(one.families) > 1 and one.is_listed)
+    part = next(one for one in slices(grid) if len(one.families) > 1 and one.is_listed)
     lines = ["", f"median steps to {GOAL:.0%} of the best, {part.name}, stages shared", ""]
     lines.append(f"{'sampler':14}" + "".join(f"{pruner:>26}" for pruner in PRUNERS))
     for sampler in SAMPLERS:
@@ -202,6 +203,7 @@ def pair_lines(runner: Runner) -> list[str]:
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--grid", choices=GRIDS, default="surrogate", help="(default: %(default)s)")
     parser.add_argument("--seeds", type=int, default=30)
     parser.add_argument("--trials", type=int, default=250, help="trials after which a sweep is given up")
     parser.add_argument("--others", nargs="*", choices=OTHERS, default=list(OTHERS), help="whom to compare ours with")
@@ -211,19 +213,20 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     parser.add_argument("--save", type=Path)
     chosen = parser.parse_args()
-    lines = heading(["optuna", "numpy", "scipy"])
+    grid = GRIDS[chosen.grid]
+    lines = [*heading(["optuna", "numpy", "scipy"]), f"grid      {grid.name}: {grid.document['description']}"]
     with ProcessPoolExecutor(chosen.workers) as executor:
         runner = Runner(executor, num_seeds=chosen.seeds, max_trials=chosen.trials)
         if chosen.pairs:
-            lines += pair_lines(runner)
+            lines += pair_lines(runner, grid=grid)
         elif chosen.priors:
-            lines += prior_lines(executor, num_seeds=chosen.seeds, max_trials=chosen.trials)
+            lines += prior_lines(executor, grid=grid, num_seeds=chosen.seeds, max_trials=chosen.trials)
         elif chosen.functions:
             lines += function_lines(executor, samplers=SAMPLERS, num_seeds=chosen.seeds, max_trials=chosen.trials)
         else:
-            lines += slice_lines(runner, others=[OTHERS[name] for name in chosen.others])
+            lines += slice_lines(runner, grid=grid, others=[OTHERS[name] for name in chosen.others])
             if len(chosen.others) == len(OTHERS):
-                lines += prior_lines(executor, num_seeds=chosen.seeds, max_trials=chosen.trials)
+                lines += prior_lines(executor, grid=grid, num_seeds=chosen.seeds, max_trials=chosen.trials)
     lines += ["", f"{chosen.seeds} seeds, given up after {chosen.trials} trials"]
     text = "\n".join(lines)
     print(text)

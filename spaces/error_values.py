@@ -20,6 +20,8 @@ _MAY_HOLD_SECRETS = "track"
 def with_value(error: ConfigError, *, document: Mapping[str, JsonValue]) -> ConfigError:
     """Return an error with the value at its field in the message, unless the message has it or the field is absent.
 
+    Of a long mapping, such as a whole phase, the first characters say nothing of the error: they are left out.
+
     Args:
         error: The error. For a mapping or list it is enough if the message has a part of it.
         document: The document that the user wrote.
@@ -29,6 +31,8 @@ def with_value(error: ConfigError, *, document: Mapping[str, JsonValue]) -> Conf
     message = str(error).removeprefix(f"{error.field}: ")
     found = value_at(document, path=error.field)
     if not found or any(holds_value(leaf, message=message) for leaf in _leaves(found[0])):
+        return error
+    if isinstance(found[0], dict) and len(repr(found[0])) > _MAX_SHOWN:
         return error
     return ConfigError(error.field, f"{shown(found[0])}: {message}")
 

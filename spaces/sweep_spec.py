@@ -91,7 +91,10 @@ class SamplerConfig(FrozenModel):
     @model_validator(mode="after")
     def _points_are_given(self) -> Self:
         if (self.name == "given") != bool(self.points):
-            msg = f"sampler {self.name!r} has {len(self.points)} points; name: given needs points, the others have none"
+            rule = "name: given needs points, the others have none"
+            found = f"sampler {self.name!r} has {len(self.points)} points; {rule}"
+            how = "write points under `sampler`, each as {name: A, assignment: {PARAMETER: VALUE}}, or name a csv file"
+            msg = f"{found}; {how if self.name == 'given' else 'remove them, or set name: given'}"
             raise ValueError(msg)
         return self
 

@@ -4,10 +4,11 @@
 
 Each family gets an encoder with random weights, made with transformers' own configuration. All have the sizes of the
 mirror's encoder (hidden size, layers, heads, feed-forward) and its tokenizer; speed does not depend on the weights.
-Both sides train on the same token ids of mnli with the same settings, the type of the arithmetic included (that of a
-new sweep on this machine, unless --precision names one); see train_throughput.py. For each family the sides take
-turns. Figures are medians over turns, in real tokens (no padding) a second. Trainer's grouped order begins each
-stretch of 50 steps with the longest texts, which go through fastest: use a multiple of 50 steps.
+All sides train on the same token ids of mnli with the same settings; see train_throughput.py. Ours computes in the type
+of a new sweep on this machine, unless --precision names one. Trainer computes in float32, which is its default, and
+where ours is another type, in that type too. For each family the sides take turns. Figures are medians over turns, in
+real tokens (no padding) a second. Trainer's grouped order begins each stretch of 50 steps with the longest texts, which
+go through fastest: use a multiple of 50 steps.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import tempfile
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any  # Any: JSON is untyped
+from typing import TYPE_CHECKING, Any, cast  # Any: JSON is untyped
 
 from machine import heading, require_encoder, require_package, save
 from train_throughput import (
@@ -38,8 +39,10 @@ if TYPE_CHECKING:
 
     from contenders.trainers import Settings, Window
 
+    from trainables.config.trial import Precision
+
 TARGET_RATIO = 1.1
-"""The target for ours, as a multiple of Trainer's speed, in every family."""
+"""The target for ours, as a multiple of the speed of Trainer by default, in every family."""
 
 DROPOUT = 0.1
 """Dropout of both sides: that of a phase by default."""
@@ -73,12 +76,12 @@ class Comparison:
 
     family: str
     ours: list[Window]
-    theirs: list[Window]
+    theirs: dict[Precision, list[Window]]
+    """Trainer's type -> its turns."""
 
-    @property
-    def ratio(self) -> float:
-        """Our real tokens a second, as a multiple of Trainer's."""
-        return rate(self.ours) / rate(self.theirs)
+    def ratio(self, precision: Precision) -> float:
+        """Return our real tokens a second, as a multiple of Trainer's in a type."""
+        return rate(self.ours) / rate(self.theirs[precision])
 
 
 def main() -> None:
@@ -88,15 +91,16 @@ def main() -> None:
     require_package("accelerate", extra="bench")
     set_environment(options.threads)
     lines = heading(["torch", "deepspeed", "transformers", "accelerate"])
-    pools = (separate_process(), separate_process())
+    types: tuple[Precision, ...] = tuple(dict.fromkeys(("float32", precision_of(options.precision))))
+    pools = {side: separate_process() for side in ("ours", *types)}
     compared: list[Comparison] = []
     for family in options.families:
         print(family, file=sys.stderr)
         with tempfile.TemporaryDirectory(prefix="xstilts-bench-") as folder:
             settings = settings_of(options, encoder=Path(folder) / "encoder", cache=Path(folder) / "cache")
-            pools[0].submit(write_encoder, settings.encoder, family, like=encoder).result()
+            pools["ours"].submit(write_encoder, settings.encoder, family, like=encoder).result()
             compared.append(_compare(family, settings=settings, pools=pools, options=options))
-    for pool in pools:
+    for pool in pools.values():
         pool.shutdown()
     lines += _report(compared, options=options)
     print("\n".join(lines))
@@ -138,35 +142,37 @@ def _options() -> argparse.Namespace:
 
 
 def _compare(
-    family: str,
-    *,
-    settings: Settings,
-    pools: tuple[ProcessPoolExecutor, ProcessPoolExecutor],
-    options: argparse.Namespace,
+    family: str, *, settings: Settings, pools: dict[str, ProcessPoolExecutor], options: argparse.Namespace
 ) -> Comparison:
     from contenders.trainers import train_hugging_face, train_ours
 
-    theirs = partial(train_hugging_face, order="group_by_length", precision=settings.precision)
-    compared = Comparison(family=family, ours=[], theirs=[])
+    compared = Comparison(family=family, ours=[], theirs={})
     for seed in range(options.repeats):
-        for pool, turn, windows in ((pools[0], train_ours, compared.ours), (pools[1], theirs, compared.theirs)):
-            windows.append(pool.submit(turn, settings, num_steps=options.steps, seed=seed).result())
+        ours = partial(train_ours, num_steps=options.steps, seed=seed)
+        compared.ours.append(pools["ours"].submit(ours, settings).result())
+        for precision in cast("list[Precision]", [name for name in pools if name != "ours"]):
+            theirs = partial(train_hugging_face, num_steps=options.steps, seed=seed, order="group_by_length")
+            windows = compared.theirs.setdefault(precision, [])
+            windows.append(pools[precision].submit(theirs, settings, precision=precision).result())
     return compared
 
 
 def _report(compared: list[Comparison], *, options: argparse.Namespace) -> list[str]:
+    types = list(compared[0].theirs)
+    ours = precision_of(options.precision)
     lines = [
         f"work      mnli, random weights of the sizes of {ENCODER}, batch {options.batch_size},",
-        f"          max_length {options.max_length}, {options.threads} threads, {precision_of(options.precision)},",
+        f"          max_length {options.max_length}, {options.threads} threads, ours in {ours},",
         f"          embeddings frozen, {options.repeats} turns of {options.steps} steps",
+        f"target    {TARGET_RATIO}x Trainer in float32, its default",
         "",
-        f"{'family':16}{'ours, tokens/s':>16}{'Trainer, tokens/s':>19}{'ratio':>8}{'':3}(target: {TARGET_RATIO}x)",
+        "tokens/s".rjust(27) + "".join(f"Trainer, {name}".rjust(27) for name in types),
+        f"{'family':16}{'ours':>11}" + f"{'tokens/s':>18}{'ratio':>9}" * len(types),
     ]
-    lines += [
-        f"{one.family:16}{rate(one.ours):16,.0f}{rate(one.theirs):19,.0f}{one.ratio:7.2f}x"
-        f"{'' if one.ratio >= TARGET_RATIO else '   below the target'}"
-        for one in compared
-    ]
+    for one in compared:
+        line = f"{one.family:16}{rate(one.ours):11,.0f}"
+        line += "".join(f"{rate(one.theirs[name]):18,.0f}{one.ratio(name):8.2f}x" for name in types)
+        lines.append(line + ("" if one.ratio("float32") >= TARGET_RATIO else "  below"))
     return lines
 
 

@@ -1,4 +1,4 @@
-"""Replays sweeps on the recorded grid: samplers, spaces and pruners are the real ones; training is looked up.
+"""Replays sweeps on a recorded grid: samplers, spaces and pruners are the real ones; training is looked up.
 
 One trial runs at a time. It pays for the stages that no trial before it has made, rung by rung, until it is pruned or
 is measured at the last rung. Without sharing it always pays for its intermediate phase.
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any  # a YAML document
 
+from replay.grids import Grid
 from replay.surrogate import Cell, Surrogate, flat
 
 from search.pruner import make_pruner
@@ -19,47 +20,12 @@ from search.sampler import PastTrial, Sampler, make_sampler
 from spaces.space.enumeration import first_assignments
 from spaces.sweep_spec import SweepSpec, make_space, make_sweep_spec
 
-ETA, NUM_RUNGS = 3, 2
-"""A third of the target's steps, and all of them. What was recorded at a ninth, 45 steps scored on 33 items a language,
-says little about the end: its rank correlation with the last rung is 0.39, that of a third 0.85."""
-
-SKIPPED = 1
-"""Recorded rungs below the first that is replayed."""
-
-FAMILIES: dict[str, dict[str, Any]] = {
-    "none": {},
-    "text": {"mixture": {"choice": ["miniature_qa", "miniature_choice"]}, "steps": {"choice": [100, 300]}},
-    "multimodal": {
-        "mixture": {"choice": ["miniature_entailment", "miniature_retrieval"]},
-        "vision": {"tower": "miniature", "freeze": True},
-        "steps": 600,
-    },
-    "multitask": {
-        "mixture": {
-            "choice": {
-                "words_and_images": {"miniature_qa": 0.5, "miniature_entailment": 0.5},
-                "mostly_words": {"miniature_qa": 0.4, "miniature_choice": 0.4, "miniature_entailment": 0.2},
-            }
-        },
-        "vision": {"tower": "miniature", "freeze": True},
-        "steps": 300,
-    },
-}
-RATES: dict[str, dict[str, Any]] = {
-    "intermediate": {"log": [3e-4, 3e-3], "default": 1e-3},
-    "target": {"log": [5e-4, 8e-3], "default": 3e-3},
-}
-LISTED: dict[str, dict[str, Any]] = {
-    "intermediate": {"choice": [3e-4, 1e-3, 3e-3], "default": 1e-3},
-    "target": {"choice": [5e-4, 1e-3, 2e-3, 4e-3, 8e-3], "default": 4e-3},
-}
-"""Defaults are those of the shipped demo, or the nearest that is listed."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
-    """A part of the grid that is searched."""
+    """A part of a grid that is searched."""
 
+    grid: Grid
     families: tuple[str, ...]
     is_listed: bool
     """Whether learning rates are only the recorded ones; otherwise they are ranges."""
@@ -75,11 +41,13 @@ class Slice:
         return max(surrogate.best(family) for family in self.families)
 
 
-SLICES: tuple[Slice, ...] = tuple(
-    Slice(families=families, is_listed=is_listed)
-    for is_listed in (False, True)
-    for families in (tuple(FAMILIES), *((family,) for family in FAMILIES))
-)
+def slices(grid: Grid) -> tuple[Slice, ...]:
+    """Return all families together and each alone, with ranges and then with lists of learning rates."""
+    return tuple(
+        Slice(grid=grid, families=families, is_listed=is_listed)
+        for is_listed in (False, True)
+        for families in (tuple(grid.families), *((family,) for family in grid.families))
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,12 +67,14 @@ class Method:
 
 def spec_of(part: Slice, method: Method, *, seed: int) -> SweepSpec:
     """Return the spec of a replayed sweep."""
-    rates = LISTED if part.is_listed else RATES
+    grid, rates = part.grid, part.grid.rates(is_listed=part.is_listed)
     order = random.Random(seed).sample(part.families, len(part.families))  # noqa: S311  seeds differ from the first trial on
     families: dict[str, Any] = {
-        family: {**FAMILIES[family], **({"learning_rate": rates["intermediate"]} if family != "none" else {})}
+        family: {**grid.families[family], **({"learning_rate": rates["intermediate"]} if family != "none" else {})}
         for family in order
     }
+    recorded = grid.document
+    target = recorded["trial"]["target"]
     document: dict[str, Any] = {
         "name": "replay",
         "seed": seed,
@@ -112,23 +82,18 @@ def spec_of(part: Slice, method: Method, *, seed: int) -> SweepSpec:
         "concurrency": 1,
         "order": "fixed",
         "sampler": dict(method.sampler),
-        "rungs": {"num": NUM_RUNGS, "eta": ETA},
+        "rungs": {"num": grid.num_rungs, "eta": recorded["rungs"]["eta"]},
         "pruner": {"name": method.pruner},
         "trial": {
-            "encoder": {"name": "miniature"},
-            "target": {
-                "mixture": {"miniature_nli": 1.0},
-                "steps": 405,
-                "freeze_embeddings": True,
-                "schedule": {"kind": "warmup_stable_decay", "warmup_steps": 15},
-            },
-            "evaluation": {"task": "miniature_nli"},
+            "encoder": recorded["trial"]["encoder"],
+            "target": {name: target[name] for name in ("mixture", "steps", "freeze_embeddings", "schedule")},
+            "evaluation": {"task": recorded["trial"]["evaluation"]["task"]},
         },
         "families": families,
         "priors": dict(method.priors),
         "search": {
             "target.learning_rate": rates["target"],
-            "target.freeze_layers": {"choice": [1, 2], "default": 2},
+            "target.freeze_layers": grid.freezing(),
         },
     }
     return make_sweep_spec(document)
@@ -194,18 +159,19 @@ class _Race:
         """Run the next trial; returns the steps so far if it has reached the goal."""
         proposal = sampler.propose(number + skipped, history=self._history)
         cell = self._surrogate.look_up(proposal.assignment)
-        point = flat(proposal.assignment)
+        point = flat(proposal.assignment, grid=self._surrogate.grid)
         scores: dict[int, float] = {}
-        for rung in range(NUM_RUNGS):
+        grid = self._surrogate.grid
+        for rung in range(grid.num_rungs):
             self._pay(point, cell, rung=rung)
-            scores[rung] = cell.scores[SKIPPED + rung]
-            if rung < NUM_RUNGS - 1 and self._pruner is not None:
+            scores[rung] = cell.scores[grid.skipped + rung]
+            if rung < grid.num_rungs - 1 and self._pruner is not None:
                 curve = Curve(number=number, scores=dict(scores))
                 if self._pruner.is_pruned(curve, others=self._curves):
                     self._dropped.add((*sorted(point.items()), rung))
                     break
         rung = max(scores)
-        is_finished = rung == NUM_RUNGS - 1
+        is_finished = rung == grid.num_rungs - 1
         self._curves.append(Curve(number=number, scores=scores, is_finished=is_finished))
         self._history.append(
             PastTrial(
@@ -239,17 +205,13 @@ class _Race:
             self.paid += cell.intermediate_steps
         if whole not in self._done:
             self._done.add(whole)
-            self.paid += steps_of_rung(cell, rung=rung)
+            grid = self._surrogate.grid
+            self.paid += steps_of_rung(cell, rung=rung, grid=grid)
             if rung and below in self._dropped:  # its trunk went when it was pruned
-                self.paid += steps_of_rung(cell, rung=0)
+                self.paid += steps_of_rung(cell, rung=0, grid=grid)
 
 
-def steps_of_rung(cell: Cell, *, rung: int) -> int:
-    """Return the steps that a rung adds; the first has the trunk of the recorded one below it, not its decay."""
-    if rung:
-        return cell.steps[SKIPPED + rung]
-    return cell.steps[SKIPPED] + TRUNK_STEPS
-
-
-TRUNK_STEPS = 36
-"""Optimiser steps of the trunk of the recorded rung that is not replayed."""
+def steps_of_rung(cell: Cell, *, rung: int, grid: Grid) -> int:
+    """Return the steps that a rung adds; the first has the trunk of the recorded ones below it, not their decay."""
+    steps = cell.steps[grid.skipped + rung]
+    return steps if rung else steps + grid.trunk_steps

@@ -1,7 +1,7 @@
-"""Reads and writes the recorded grid: what every configuration of `surrogate.yaml` scored at each rung.
+"""Reads and writes a recorded grid: what every configuration of its spec scored at each rung.
 
     xstilts search benchmarks/replay/surrogate.yaml
-    python benchmarks/replay/surrogate.py    # writes surrogate.csv.xz beside it from the record of that sweep
+    cd benchmarks; python -m replay.surrogate    # writes surrogate.csv.xz beside it from the record of that sweep
 
 A replayed trial needs no training: its scores are looked up. Between two recorded learning rates they are interpolated
 over the logarithms of the rates. Its steps are those of the recorded trial.
@@ -20,13 +20,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from replay.grids import GRIDS, Grid
+
 from search.home import find_home
 from search.record import Record, open_record
 from spaces.space.tree import FAMILY_PATH
 
-FILE = Path(__file__).with_name("surrogate.csv.xz")
-SWEEP = "surrogate"
-NUM_RUNGS = 3
 _RATES = ("intermediate.rate", "target.learning_rate")
 _CHOICES = ("family", "intermediate.mixture", "intermediate.steps", "target.freeze_layers")
 
@@ -48,8 +47,9 @@ Choice = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surrogate:
-    """The whole grid."""
+    """The scores of a grid."""
 
+    grid: Grid
     cells: dict[Choice, dict[tuple[float, float], Cell]]
     """Choices -> (intermediate rate, target rate) -> cell; without an intermediate phase its rate is 0."""
     _axes: dict[Choice, tuple[list[float], list[float]]] = field(
@@ -58,7 +58,7 @@ class Surrogate:
 
     def look_up(self, assignment: Mapping[str, object]) -> Cell:
         """Return the scores and steps of a configuration; between recorded rates the scores are interpolated."""
-        point = flat(assignment)
+        point = flat(assignment, grid=self.grid)
         choice = tuple(str(point[name]) for name in _CHOICES)
         table = self.cells[choice]
         if choice not in self._axes:
@@ -69,7 +69,9 @@ class Surrogate:
             for (a, share_a), (b, share_b) in itertools.product(*sides)
             if share_a * share_b > 0
         ]
-        scores = tuple(sum(share * cell.scores[rung] for share, cell in corners) for rung in range(NUM_RUNGS))
+        scores = tuple(
+            sum(share * cell.scores[rung] for share, cell in corners) for rung in range(self.grid.num_recorded)
+        )
         return Cell(scores=scores, steps=corners[0][1].steps, intermediate_steps=corners[0][1].intermediate_steps)
 
     def retrained(self, seed: int, *, deviation: float) -> Surrogate:
@@ -85,7 +87,7 @@ class Surrogate:
             return replace(cell, scores=tuple(score + chance.gauss(0, deviation) for score in cell.scores))
 
         tables = {choice: {rates: noisy(cell) for rates, cell in table.items()} for choice, table in self.cells.items()}
-        return Surrogate(cells=tables)
+        return Surrogate(grid=self.grid, cells=tables)
 
     def best(self, family: str | None = None) -> float:
         """Return the best last score of the grid, or of a family; no interpolated one is above it."""
@@ -97,7 +99,7 @@ class Surrogate:
         )
 
 
-def flat(assignment: Mapping[str, object]) -> dict[str, object]:
+def flat(assignment: Mapping[str, object], *, grid: Grid) -> dict[str, object]:
     """Return an assignment with the family's own parameters under one name, and what a family fixes filled in."""
     family = str(assignment[FAMILY_PATH])
     found: dict[str, object] = {"family": family, "intermediate.mixture": "-", "intermediate.steps": 0}
@@ -108,13 +110,9 @@ def flat(assignment: Mapping[str, object]) -> dict[str, object]:
             found["intermediate.rate" if last == "learning_rate" else f"intermediate.{last}"] = value
         elif path.startswith("target."):
             found[path] = value
-    if family in FIXED_STEPS:
-        found["intermediate.steps"] = FIXED_STEPS[family]
+    if family in grid.fixed_steps:
+        found["intermediate.steps"] = grid.fixed_steps[family]
     return found
-
-
-FIXED_STEPS = {"multimodal": 600, "multitask": 300}
-"""Families of `surrogate.yaml` that do not search their steps."""
 
 
 def _between(axis: list[float], value: float) -> list[tuple[float, float]]:
@@ -128,37 +126,37 @@ def _between(axis: list[float], value: float) -> list[tuple[float, float]]:
     return [(axis[-1], 1.0)]
 
 
-def load() -> Surrogate:
-    """Return the recorded grid."""
+def load(grid: Grid) -> Surrogate:
+    """Return the scores of a grid."""
     cells: dict[Choice, dict[tuple[float, float], Cell]] = {}
-    with lzma.open(FILE, "rt", encoding="utf-8", newline="") as file:
+    with lzma.open(grid.file, "rt", encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             cell = Cell(
-                scores=tuple(float(row[f"score_{rung}"]) for rung in range(NUM_RUNGS)),
-                steps=tuple(int(row[f"steps_{rung}"]) for rung in range(NUM_RUNGS)),
+                scores=tuple(float(row[f"score_{rung}"]) for rung in range(grid.num_recorded)),
+                steps=tuple(int(row[f"steps_{rung}"]) for rung in range(grid.num_recorded)),
                 intermediate_steps=int(row["intermediate_steps"]),
             )
             choice = tuple(row[name] for name in _CHOICES)
             cells.setdefault(choice, {})[float(row[_RATES[0]]), float(row[_RATES[1]])] = cell
-    return Surrogate(cells=cells)
+    return Surrogate(grid=grid, cells=cells)
 
 
-def write(record: Record, file: Path) -> int:
+def write(record: Record, file: Path, *, grid: Grid) -> int:
     """Return the number of rows after writing the finished sweep as a compressed table."""
-    scores = {(one.trial, one.rung): one.score for one in record.measurements(SWEEP)}
+    scores = {(one.trial, one.rung): one.score for one in record.measurements(grid.name)}
     headings = [*_CHOICES, *_RATES]
-    headings += [f"{name}_{rung}" for name in ("score", "steps") for rung in range(NUM_RUNGS)]
+    headings += [f"{name}_{rung}" for name in ("score", "steps") for rung in range(grid.num_recorded)]
     text = io.StringIO()
     rows = csv.DictWriter(text, [*headings, "intermediate_steps"], lineterminator="\n")
     rows.writeheader()
-    trials = record.trials(SWEEP, states=("finished",))
+    trials = record.trials(grid.name, states=("finished",))
     for trial in trials:
-        lineage = record.stages(SWEEP, number=trial.number)
+        lineage = record.stages(grid.name, number=trial.number)
         before = {stage.key: stage.steps for stage in lineage if stage.phase == "intermediate"}
-        point = flat(trial.assignment)
+        point = flat(trial.assignment, grid=grid)
         row: dict[str, object] = {name: point[name] for name in headings if name in point}
         seen: set[str] = set()
-        for rung in range(NUM_RUNGS):
+        for rung in range(grid.num_recorded):
             new = [one for one in lineage if one.rung == rung and one.phase == "target" and one.key not in seen]
             seen |= {one.key for one in new}
             row[f"score_{rung}"] = f"{scores[trial.number, rung]:.5f}"
@@ -171,11 +169,14 @@ def write(record: Record, file: Path) -> int:
 def main() -> None:
     """Write the table from the record of XSTILTS_HOME."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=FILE)
+    parser.add_argument("--grid", choices=GRIDS, default="surrogate", help="(default: %(default)s)")
+    parser.add_argument("--out", type=Path, help="default: beside its spec")
     chosen = parser.parse_args()
+    grid = GRIDS[chosen.grid]
+    file: Path = chosen.out or grid.file
     with open_record(find_home().record, read_only=True) as record:
-        num_rows = write(record, chosen.out)
-    print(f"{num_rows} configurations, {chosen.out.stat().st_size} bytes, in {chosen.out}")
+        num_rows = write(record, file, grid=grid)
+    print(f"{num_rows} configurations, {file.stat().st_size} bytes, in {file}")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from search.compare.sequential import planned_look_alpha
 from search.compare.verdicts import MIN_SEEDS, compare_groups
 from search.sampler.contract import PastTrial, Proposal, proposal_seed
 from search.sampler.stage_aware.costs import StepCosts
-from spaces.checks.points import is_drawn
+from spaces.checks.points import fresh_seed, is_drawn
 from spaces.checks.stop_checks import BASELINE
 from spaces.space.enumeration import default_assignment, default_value, first_assignments
 from spaces.space.tree import FAMILY_PATH, Parameter, Space
@@ -36,7 +36,6 @@ from trainables.config import RungsConfig
 LOOKS = (6, 8, 10, 13, 17, 22, 28, 35, 44, 55, 69)
 """Seeds of a group at each look. More looks make each of them stricter, but find a verdict sooner."""
 
-_SEEDS = 2**31
 _ENDED = frozenset({"finished", "failed", "pruned"})
 
 _Scores = Sequence[tuple[str, int, float]]
@@ -98,7 +97,9 @@ class DecidingSampler:
         def ask(parameter: Parameter) -> JsonValue:
             if parameter.path == FAMILY_PATH:
                 return family
-            return seed % _SEEDS if is_drawn(parameter) else default_value(parameter)
+            if is_drawn(parameter):
+                return fresh_seed(parameter, seed=seed, turn=number)
+            return default_value(parameter)
 
         return Proposal(assignment=walk(self.space, ask), seed=seed, attributes={})
 

@@ -8,21 +8,19 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from search.sampler.contract import PastTrial, Proposal, proposal_seed
-from spaces.checks.points import is_drawn
+from spaces.checks.points import fresh_seed, is_drawn
 from spaces.space.tree import Parameter, Space
 from spaces.space.walk import walk
 from spaces.sweep_spec import GivenPoint
 from trainables.errors import ConfigError
-
-_SEEDS = 2**31
-"""Seeds of phases are below this number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GivenSampler:
     """Proposes point number n modulo the number of points as trial n.
 
-    A seed that the point does not set is computed from the sweep's seed and n.
+    A seed that the point does not set is computed from the sweep's seed and n; of a list, or a short range, of seeds,
+    each repetition takes the next.
 
     Args:
         space: The space of the points.
@@ -41,14 +39,15 @@ class GivenSampler:
             ConfigError: A point has no value for a parameter that is not a seed.
         """
         del history
-        point = self.points[number % len(self.points)]
+        turn, place = divmod(number, len(self.points))
+        point = self.points[place]
         seed = proposal_seed(self.sweep_seed, number=number)
 
         def ask(parameter: Parameter) -> JsonValue:
             if parameter.path in point.assignment:
                 return point.assignment[parameter.path]
             if is_drawn(parameter):
-                return seed % _SEEDS
+                return fresh_seed(parameter, seed=seed, turn=turn)
             msg = f"point {point.name!r} has no value for {parameter.path!r}; only seeds can be left out; add a value"
             raise ConfigError("sampler.points", msg)
 

@@ -7,14 +7,33 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from spaces.space.parameters import IntParameter
-from spaces.space.tree import Parameter, Space
+from spaces.space.tree import ChoiceParameter, Parameter, Space
 from spaces.space.walk import walk
 from trainables.errors import ConfigError, near_matches
 
+_SEEDS = 2**31
+"""Seeds of phases are below this number."""
+
 
 def is_drawn(parameter: Parameter) -> bool:
-    """Return whether a given point can leave a parameter out: a seed, which is drawn for each trial."""
-    return isinstance(parameter, IntParameter) and parameter.field.endswith(".seed")
+    """Return whether a given point can leave a parameter out: a seed, which each trial gets anew."""
+    return isinstance(parameter, IntParameter | ChoiceParameter) and parameter.field.endswith(".seed")
+
+
+def fresh_seed(parameter: Parameter, *, seed: int, turn: int) -> JsonValue:
+    """Return a trial's value of a seed that its point leaves out.
+
+    Args:
+        parameter: A parameter for which `is_drawn` holds.
+        seed: A large random number of the trial. It decides where every seed is allowed.
+        turn: How often the point was proposed before. It goes through a list or a short range of seeds in order, so
+            that none is repeated before all were used.
+    """
+    if isinstance(parameter, ChoiceParameter):
+        return parameter.arms[turn % len(parameter.arms)].label
+    assert isinstance(parameter, IntParameter)  # noqa: S101  (`is_drawn` holds)
+    size = parameter.high - parameter.low + 1
+    return parameter.low + (seed if size == _SEEDS else turn) % size
 
 
 def check_point(name: str, assignment: Mapping[str, JsonValue], *, space: Space, origin: str) -> None:
@@ -33,8 +52,8 @@ def check_point(name: str, assignment: Mapping[str, JsonValue], *, space: Space,
     def ask(parameter: Parameter) -> JsonValue:
         if parameter.path in assignment:
             return assignment[parameter.path]
-        if isinstance(parameter, IntParameter) and is_drawn(parameter):
-            return parameter.default
+        if is_drawn(parameter):
+            return fresh_seed(parameter, seed=0, turn=0)
         rule = "only seeds can be left out"
         raise ConfigError(origin, f"point {name!r} has no value for {parameter.path!r}; {rule}; add a value")
 

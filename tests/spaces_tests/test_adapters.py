@@ -12,7 +12,7 @@ from spaces.space.enumeration import default_assignment
 from spaces.sweep_spec import make_space, make_sweep_spec
 from tests.trainables_tests.plan.test_stages import PROVENANCE, TRIAL, changed
 from trainables.checks.combinations import check_combinations
-from trainables.config import AdapterConfig, TrialConfig
+from trainables.config import AdapterConfig, PhaseConfig, TrialConfig
 from trainables.errors import ConfigError
 from trainables.plan.stage_plan import plan_stages
 
@@ -71,7 +71,10 @@ def test_a_forecast_takes_an_adapter_for_as_small_as_it_is() -> None:
     ("fields", "words"),
     [
         ({"adapter": {}, "average": {"seeds": 2}}, "adapter and average exclude each other"),
-        ({"adapter": {}, "freeze_embeddings": True}, "freeze_embeddings has no effect with an adapter"),
+        (
+            {"adapter": {}, "freeze_embeddings": True, "frozen_dropout": False},
+            "with an adapter, freeze_embeddings alone has no effect, and frozen_dropout neither",
+        ),
     ],
     ids=["average", "frozen"],
 )
@@ -81,6 +84,20 @@ def test_what_an_adapter_excludes_is_refused(fields: dict[str, Any], words: str)
 
     with pytest.raises(ConfigError, match=words):
         make_sweep_spec(document)
+
+
+def test_a_space_over_full_training_and_adapters_may_freeze_the_embeddings() -> None:
+    document = spec_with()
+    document["trial"]["target"]["freeze_embeddings"] = True
+    document["search"] = {"target.adapter": {"choice": {"full": None, "lora": {"rank": 4}}}}
+    space = make_space(make_sweep_spec(document))
+    assignment = default_assignment(space)
+
+    full, adapted = (bind(space, {**assignment, "target.adapter": name}).target for name in ("full", "lora"))
+
+    assert full.freeze_embeddings
+    alone = {**adapted.model_dump(), "freeze_embeddings": False}
+    assert adapted == PhaseConfig.model_validate(alone), "an adapter freezes the encoder as it is: the same stage"
 
 
 def test_a_merge_of_adapters_is_refused() -> None:

@@ -233,8 +233,13 @@ class PhaseConfig(FrozenModel):
             msg = f"adapter and {other} exclude each other: a stage of an adapter has no weights to combine; keep one"
             raise ValueError(msg)
         if self.freeze_embeddings and not self.freeze_layers:
-            msg = "freeze_embeddings has no effect with an adapter, which leaves the whole encoder frozen; remove it"
-            raise ValueError(msg)
+            if not self.frozen_dropout:
+                rule = "with an adapter, freeze_embeddings alone has no effect, and frozen_dropout neither"
+                msg = f"{rule}; remove both, or set freeze_layers"
+                raise ValueError(msg)
+            # An adapter leaves the whole encoder frozen. A space can search both full training of the layers and an
+            # adapter, so this is allowed, and the phase is the same as without it.
+            self.__dict__["freeze_embeddings"] = False
         return self
 
     def part(self, task: str) -> PhaseConfig:

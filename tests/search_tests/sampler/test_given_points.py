@@ -1,0 +1,44 @@
+"""Given points that leave their seed out: each repetition gets another one that the space allows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from search.sampler import make_sampler
+from spaces.sweep_spec import make_sweep_spec
+
+POINTS = [{"name": name, "assignment": {"family": "none", "target.dropout": name}} for name in (0.0, 0.1)]
+
+
+def seeds(space: dict[str, Any], *, trials: int) -> list[object]:
+    """Return the seeds of a sweep over two points."""
+    spec = make_sweep_spec(
+        {
+            "name": "given",
+            "trials": trials,
+            "sampler": {"name": "given", "points": [{**one, "name": str(one["name"])} for one in POINTS]},
+            "trial": {
+                "encoder": {"name": "miniature"},
+                "target": {"mixture": "miniature_nli", "steps": 5},
+                "evaluation": {"task": "miniature_nli"},
+            },
+            "families": {"none": {}},
+            "search": {"target.dropout": {"choice": [0.0, 0.1]}, "target.seed": space},
+        }
+    )
+    sampler = make_sampler(spec)
+    return [sampler.propose(number, history=[]).assignment["target.seed"] for number in range(trials)]
+
+
+@pytest.mark.parametrize("space", [{"int": [7, 9]}, {"choice": [7, 8, 9]}], ids=["range", "list"])
+def test_few_seeds_are_taken_in_turn(space: dict[str, Any]) -> None:
+    assert seeds(space, trials=8) == [7, 7, 8, 8, 9, 9, 7, 7]
+
+
+def test_all_seeds_are_drawn_from() -> None:
+    found = seeds({"int": [0, 2**31 - 1]}, trials=8)
+
+    assert len(set(found)) == 8
+    assert max(int(str(seed)) for seed in found) > 1000
