@@ -239,7 +239,7 @@ class PhaseConfig(FrozenModel):
                 raise ValueError(msg)
             # An adapter leaves the whole encoder frozen. A space can search both full training of the layers and an
             # adapter, so this is allowed, and the phase is the same as without it.
-            self.__dict__["freeze_embeddings"] = False
+            object.__setattr__(self, "freeze_embeddings", False)
         return self
 
     def part(self, task: str) -> PhaseConfig:

@@ -9,26 +9,24 @@ import pytest
 from search.sampler import make_sampler
 from spaces.sweep_spec import make_sweep_spec
 
-POINTS = [{"name": name, "assignment": {"family": "none", "target.dropout": name}} for name in (0.0, 0.1)]
+POINTS = [{"name": str(value), "assignment": {"family": "none", "target.dropout": value}} for value in (0.0, 0.1)]
 
 
 def seeds(space: dict[str, Any], *, trials: int) -> list[object]:
     """Return the seeds of a sweep over two points."""
-    spec = make_sweep_spec(
-        {
-            "name": "given",
-            "trials": trials,
-            "sampler": {"name": "given", "points": [{**one, "name": str(one["name"])} for one in POINTS]},
-            "trial": {
-                "encoder": {"name": "miniature"},
-                "target": {"mixture": "miniature_nli", "steps": 5},
-                "evaluation": {"task": "miniature_nli"},
-            },
-            "families": {"none": {}},
-            "search": {"target.dropout": {"choice": [0.0, 0.1]}, "target.seed": space},
-        }
-    )
-    sampler = make_sampler(spec)
+    document: dict[str, Any] = {
+        "name": "given",
+        "trials": trials,
+        "sampler": {"name": "given", "points": POINTS},
+        "trial": {
+            "encoder": {"name": "miniature"},
+            "target": {"mixture": "miniature_nli", "steps": 5},
+            "evaluation": {"task": "miniature_nli"},
+        },
+        "families": {"none": {}},
+        "search": {"target.dropout": {"choice": [0.0, 0.1]}, "target.seed": space},
+    }
+    sampler = make_sampler(make_sweep_spec(document))
     return [sampler.propose(number, history=[]).assignment["target.seed"] for number in range(trials)]
 
 
