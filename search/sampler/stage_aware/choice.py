@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -45,6 +45,10 @@ before acquisition values are corrected."""
 
 NUM_BEST = 8
 """Number of best trials near which candidates are drawn."""
+
+
+MAX_FORBIDDEN = 2000
+"""Pairs that a proposal looks at because constraints may forbid those before: the model can prefer what they forbid."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,11 +166,10 @@ class Choice:
             acquisition_FT *= self.weights.of_pairs(bases, targets)
         if self.wants_gain:
             self._note_gain(improvement_FT, bases, targets, tried=tried)
-        for place in np.argsort(-acquisition_FT, axis=None, kind="stable")[: tried.num + 1]:
-            row, column = np.unravel_index(place, acquisition_FT.shape)
-            joined = self._joined(bases[int(row)], targets[int(column)])
+        for row, column in self._ranked(acquisition_FT, tried=tried):
+            joined = self._joined(bases[row], targets[column])
             if text_of(joined) not in tried and violated(self.space, joined) is None:
-                line = deviation_FT[:, int(column)] if is_new else deviation_FT[int(row)]
+                line = deviation_FT[:, column] if is_new else deviation_FT[row]
                 return _Candidate(
                     assignment=joined,
                     acquisition=float(acquisition_FT[row, column]),
@@ -176,15 +179,21 @@ class Choice:
                 )
         return None
 
+    def _ranked(self, value_FT: np.ndarray, *, tried: Tried) -> Iterator[tuple[int, int]]:
+        """Yield rows and columns by falling value: one more than were tried, and more where some may be forbidden."""
+        most = tried.num + 1 + (MAX_FORBIDDEN if self.space.constraints else 0)
+        for place in np.argsort(-value_FT, axis=None, kind="stable")[:most]:
+            row, column = np.unravel_index(place, value_FT.shape)
+            yield int(row), int(column)
+
     def _steps_before(self, base: Assignment, *, trained: frozenset[str]) -> float:
         return self.costs.parts(base)[0] + self.merge_parts.new_steps(base, trained=trained)
 
     def _note_gain(
         self, improvement_FT: np.ndarray, bases: Sequence[Assignment], targets: Sequence[Assignment], *, tried: Tried
     ) -> None:
-        for place in np.argsort(-improvement_FT, axis=None, kind="stable")[: tried.num + 1]:
-            row, column = np.unravel_index(place, improvement_FT.shape)
-            joined = self._joined(bases[int(row)], targets[int(column)])
+        for row, column in self._ranked(improvement_FT, tried=tried):
+            joined = self._joined(bases[row], targets[column])
             if text_of(joined) not in tried and violated(self.space, joined) is None:
                 self.largest_gain = max(self.largest_gain, float(improvement_FT[row, column]))
                 return
