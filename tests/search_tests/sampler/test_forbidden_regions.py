@@ -1,4 +1,4 @@
-"""A constraint that couples both phases, and forbids what the model prefers: the best of what is allowed is proposed."""
+"""A constraint couples both phases and forbids what the model prefers: the best of what is allowed is proposed."""
 
 from __future__ import annotations
 
