@@ -66,7 +66,8 @@ class Grid:
 
     def rates(self, *, is_listed: bool) -> dict[str, dict[str, Any]]:
         """Return `intermediate` and `target` -> a space of learning rates: those recorded, or the range of these."""
-        recorded = {"intermediate": self._intermediate_rates, "target": self.document["search"][f"target.{RATE}"]}
+        before = next(one[RATE] for one in self.document["families"].values() if RATE in one)
+        recorded = {"intermediate": before, "target": self.document["search"][f"target.{RATE}"]}
         found: dict[str, dict[str, Any]] = {}
         for phase, space in recorded.items():
             values: list[float] = [float(value) for value in space["choice"]]
@@ -82,11 +83,6 @@ class Grid:
         """Return the space of the target's frozen layers."""
         space: dict[str, Any] = self.document["search"]["target.freeze_layers"]
         return {**space, "default": self.defaults["freeze_layers"]}
-
-    @property
-    def _intermediate_rates(self) -> dict[str, Any]:
-        families: dict[str, dict[str, Any]] = self.document["families"]
-        return next(one[RATE] for one in families.values() if RATE in one)
 
 
 GRIDS = {
