@@ -66,11 +66,11 @@ class Grid:
 
     def rates(self, *, is_listed: bool) -> dict[str, dict[str, Any]]:
         """Return `intermediate` and `target` -> a space of learning rates: those recorded, or the range of these."""
-        before = next(one[RATE] for one in self.document["families"].values() if RATE in one)
-        recorded = {"intermediate": before, "target": self.document["search"][f"target.{RATE}"]}
+        families: dict[str, dict[str, Any]] = self.document["families"]
+        before = next(one[RATE] for one in families.values() if RATE in one)
         found: dict[str, dict[str, Any]] = {}
-        for phase, space in recorded.items():
-            values: list[float] = [float(value) for value in space["choice"]]
+        for phase, space in (("intermediate", before), ("target", self.document["search"][f"target.{RATE}"])):
+            values = [float(value) for value in space["choice"]]
             default = self.defaults[phase]
             if is_listed:
                 listed = default if default in values else self.defaults["listed"]
