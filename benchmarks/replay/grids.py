@@ -1,7 +1,7 @@
 """The recorded grids: which files hold them, and the space that a replay searches.
 
 `surrogate` is the miniature's, on which the stage-aware sampler was built. `mirror` has real tasks, other ranges and
-another encoder, and was recorded afterwards: nothing was chosen by it.
+another encoder, and was recorded afterwards: nothing was chosen by it (docs/decisions/0019).
 """
 
 from __future__ import annotations

@@ -93,12 +93,13 @@ class DecidingSampler:
             first = default_assignment(self.space, family=self._families[0])
             return Proposal(assignment=first, seed=seed, attributes={}, reason_to_stop=reason)
         family = self._next_family(looks.open, history=history)
+        turn = sum(one.assignment.get(FAMILY_PATH) == family for one in history)
 
         def ask(parameter: Parameter) -> JsonValue:
             if parameter.path == FAMILY_PATH:
                 return family
             if is_drawn(parameter):
-                return fresh_seed(parameter, seed=seed, turn=number)
+                return fresh_seed(parameter, seed=seed, turn=turn)
             return default_value(parameter)
 
         return Proposal(assignment=walk(self.space, ask), seed=seed, attributes={})
