@@ -31,6 +31,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Self
 
 from trainables import errors
 from trainables.errors import near_matches
@@ -265,6 +266,10 @@ class RecordFullError(RunError):
             "then run the same command again: it continues from what is recorded"
         )
         self.record = record
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str]]:
+        """Return how Ray makes it again in another process."""
+        return type(self), (self.record,)
 
 
 class FencedError(RunError):

@@ -17,7 +17,7 @@ import ray
 from ray.exceptions import RayActorError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from search.errors import RunError, SearchError
+from search.errors import RecordFullError, RunError, SearchError
 from search.record import JsonObject, Record, open_record
 from search.record.rows import NoteKind
 from trainables.failures import FailureKind
@@ -82,12 +82,15 @@ class RecordKeeper:
             arguments: The method's keyword arguments.
 
         Raises:
+            RecordFullError: The record's disk is full.
             RunError: The record refused the write; the message says why.
         """
         if method not in WRITES:
             raise RunError(f"a trial cannot call {method!r} of a record; it may call {', '.join(sorted(WRITES))}")
         try:
             getattr(self._record.fenced(sweep, fence=fence), method)(sweep, **arguments)
+        except RecordFullError:
+            raise
         except SearchError as error:  # most take arguments of their own, so that Ray cannot send them
             raise RunError(str(error)) from None
 
@@ -136,6 +139,8 @@ class RemoteRecord:
             keeper = ray.get_actor(self._keeper)
             ray.get(keeper.write.remote(method, sweep, fence=self._fence, arguments=arguments))
         except RayTaskError as error:
+            if isinstance(error.cause, RecordFullError):
+                raise error.cause from None
             raise RunError(str(error.cause)) from None
         except (ValueError, RayActorError) as error:
             msg = (

@@ -94,6 +94,7 @@ class RecordSearcher(Searcher):
         ended = _Ended(number=self._numbers.pop(trial_id), disk=reported.get(DISK), fault=fault)
         self.has_faults |= ended.fault is not None
         self._ended.append(ended)
+        self._scheduler.note_end(ended.number)
         self._pause_if_full(self._report_ended)
 
     def report_remaining(self) -> None:
@@ -105,7 +106,8 @@ class RecordSearcher(Searcher):
         self._report_ended()
 
     def _next(self) -> Start | Wait | Finished:
-        self._report_ended()
+        if self._scheduler.may_record():
+            self._report_ended()
         return self._scheduler.next()
 
     def _report_ended(self) -> None:

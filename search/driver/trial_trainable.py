@@ -19,6 +19,7 @@ from ray import tune
 from search.driver.ray_group import RayGroup
 from search.driver.trial_log import add_to_log
 from search.driver.trial_order import TrialOrder
+from search.errors import RecordFullError
 from trainables.config import EngineConfig
 from trainables.errors import (
     DeviceFaultError,
@@ -70,7 +71,10 @@ class Failure:
 
 
 class Publisher(Protocol):
-    """Receives the progress and result of a trial, inside the trial actor and before Tune does."""
+    """Receives the progress and result of a trial, inside the trial actor and before Tune does.
+
+    Each method raises RecordFullError if the record cannot be written because its disk is full.
+    """
 
     def started(self, order: TrialOrder, /) -> None:
         """The trial starts."""
@@ -122,6 +126,21 @@ class TrialTrainable(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         """Run the trial's next rung. A failure is reported to the publisher; for Tune the trial is only done."""
+        try:
+            is_done, disk, fault = self._run()
+        except RecordFullError:  # what could not be recorded is done again once the record can be written
+            is_done, disk, fault = True, "full", None
+        finally:
+            self._order.progress.unlink(missing_ok=True)
+        rung, self._rung = self._rung, self._rung + 1
+        return {"done": is_done, RUNG: rung, DISK: disk, FAULT: fault}
+
+    def _run(self) -> tuple[bool, str | None, dict[str, str] | None]:
+        """Run a rung and publish how it ends; return whether the trial is done, and the values of DISK and FAULT.
+
+        Raises:
+            RecordFullError: The record could not be written.
+        """
         order, rung = self._order, self._rung
         is_done, disk, fault = True, None, None
         if rung == order.rung:
@@ -136,6 +155,8 @@ class TrialTrainable(tune.Trainable):
             self.publisher.waits(order, error)
         except (DeviceFaultError, HostLostError) as error:  # its driver runs the trial elsewhere
             fault = {"kind": failure_kind(error), "message": str(error)}
+        except RecordFullError:
+            raise
         except Exception as error:
             if (requested_exit := exit_within(error)) is not None:
                 raise requested_exit from error
@@ -146,10 +167,7 @@ class TrialTrainable(tune.Trainable):
         else:
             self.publisher.measured(order, result, rung=rung)
             is_done = rung == order.rungs.last
-        finally:
-            order.progress.unlink(missing_ok=True)
-        self._rung += 1
-        return {"done": is_done, RUNG: rung, DISK: disk, FAULT: fault}
+        return is_done, disk, fault
 
     def _read_order(self, config: dict[str, Any]) -> None:
         self._order = TrialOrder.model_validate_json(config[ORDER])

@@ -91,6 +91,10 @@ class DiskPause:
                 self._since = None
         return self._since is not None
 
+    def waits(self) -> bool:
+        """Return whether the sweep pauses and has not given up."""
+        return self.is_paused() and not self.has_given_up
+
     def _is_over(self) -> bool:
         if self._free_at_start is not None and self._free() < self._free_at_start + GROWTH_BYTES:
             return False

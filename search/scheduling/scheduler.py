@@ -130,9 +130,13 @@ class TrialScheduler:
         """Start no trial until the disk has space again."""
         self._pause.begin(reason, disk="full")
 
+    def may_record(self) -> bool:
+        """Return whether the ends of trials can be recorded now: not in a pause, nor after the sweep has given up."""
+        return not self._pause.is_paused()
+
     def next(self) -> Start | Wait | Finished:
         """Return the next trial to start, Wait, or Finished."""
-        if self._pause.is_paused() and not self._pause.has_given_up:
+        if self._pause.waits():
             return Wait()
         if self._is_stopped or self._pause.has_given_up:
             return Wait() if self._running else Finished()
@@ -175,6 +179,12 @@ class TrialScheduler:
         self._store_room.note_start(trial, rung=rung + 1)
         return True
 
+    def note_end(self, number: int) -> None:
+        """Note that a trial runs no more. `ended` does it too, but may have to wait for the record."""
+        if (running := self._running.pop(number, None)) is not None:
+            self._loaded = frozenset(start for start in running.starts if start)
+        self._store_room.note_end(number)
+
     def ended(self, number: int, *, disk: Disk | None = None, fault: Fault | None = None) -> None:
         """Note that a trial's actor has ended its work on the trial, or was lost.
 
@@ -186,12 +196,8 @@ class TrialScheduler:
             disk: State of the disk, if the trial was re-queued because a file could not be written or read.
             fault: Why the trial could not continue on its devices, if it was re-queued because of that.
         """
+        self.note_end(number)
         self._has_news = True
-        if (
-            running := self._running.pop(number, None)
-        ) is not None:  # None: its end could not be recorded the first time
-            self._loaded = frozenset(start for start in running.starts if start)
-        self._store_room.note_end(number)
         trial = self._record.trial(self._name, number=number)
         if trial.state in ENDED:
             self._free_trunks(trial)

@@ -45,6 +45,7 @@ class Driver:
         variables: Further variables of its environment.
         prefix: A command that runs it, such as a shell that sets limits.
         has_group: Whether it has a process group of its own, for signals to the whole group.
+        stderr_folder: Folder of the file with its standard error; None for `home`.
     """
 
     def __init__(
@@ -55,9 +56,10 @@ class Driver:
         variables: Mapping[str, str] | None = None,
         prefix: Sequence[str] = (),
         has_group: bool = False,
+        stderr_folder: Path | None = None,
     ) -> None:
         self._home, self._sweep = home, sweep
-        self._stderr = home / f"stderr-{time.monotonic_ns()}"
+        self._stderr = (stderr_folder or home) / f"stderr-{time.monotonic_ns()}"
         chosen = environment(home) | (variables or {})
         with self._stderr.open("wb") as stderr:
             self._process = subprocess.Popen(
@@ -93,7 +95,7 @@ class Driver:
         with open_record(self._home / "record.db") as record:
             while not holds(record):
                 assert self._process.poll() is None, self._stderr.read_text()
-                assert time.monotonic() < deadline, record.trials(self._sweep)
+                assert time.monotonic() < deadline, f"{record.trials(self._sweep)}\n{self._stderr.read_text()}"
                 self._look_at_children()
                 time.sleep(0.05)
 
