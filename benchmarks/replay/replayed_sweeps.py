@@ -16,7 +16,7 @@ from replay.surrogate import Cell, Surrogate, flat
 
 from search.pruner import make_pruner
 from search.record import Curve
-from search.sampler import PastTrial, Sampler, make_sampler
+from search.sampler import PastTrial, Sampler, is_promoted_by_sampler, make_sampler
 from spaces.space.enumeration import first_assignments
 from spaces.sweep_spec import SweepSpec, make_space, make_sweep_spec
 
@@ -167,7 +167,8 @@ class _Race:
             scores[rung] = cell.scores[grid.skipped + rung]
             if rung < grid.num_rungs - 1 and self._pruner is not None:
                 curve = Curve(number=number, scores=dict(scores))
-                if self._pruner.is_pruned(curve, others=self._curves):
+                is_promoted = is_promoted_by_sampler(proposal.attributes, rung=rung)
+                if not is_promoted and self._pruner.is_pruned(curve, others=self._curves):
                     self._dropped.add((*sorted(point.items()), rung))
                     break
         rung = max(scores)

@@ -16,7 +16,7 @@ from typing import Any  # a YAML document
 
 from search.pruner import Pruner, make_pruner
 from search.record import Curve
-from search.sampler import PastTrial, Sampler, make_sampler
+from search.sampler import PastTrial, Sampler, is_promoted_by_sampler, make_sampler
 from spaces.space.tree import Assignment
 from spaces.sweep_spec import SweepSpec, make_sweep_spec
 
@@ -241,7 +241,8 @@ def _run(race: _Race, number: int, sampler: Sampler, *, pruner: Pruner | None) -
         race.paid, race.paid_alone = race.paid + steps, race.paid_alone + steps
         scores[rung] = race.world.score(proposal.assignment, rung=rung)
         curve = Curve(number=number, scores=dict(scores))
-        if rung == 0 and pruner is not None and pruner.is_pruned(curve, others=race.curves):
+        is_compared = rung == 0 and not is_promoted_by_sampler(proposal.attributes, rung=rung)
+        if is_compared and pruner is not None and pruner.is_pruned(curve, others=race.curves):
             break
     rung = max(scores)
     is_finished = rung == len(RUNG_STEPS) - 1

@@ -222,6 +222,8 @@ class TrialReport(QueryResult):
     """Name -> whole task, for the user's own tasks in the spec of its sweep."""
     seed: int
     """Seed that it was proposed with."""
+    continues: int | None = None
+    """Number of a pruned trial with the same configuration, which this one continues at higher rungs."""
     attempts: int
     """Number of its starts."""
     error: str | None

@@ -19,6 +19,7 @@ from search.record.row_reader import (
     read_sweeps,
     read_trial,
 )
+from search.sampler.contract import CONTINUES
 from trainables.results import TrialMeasurements
 
 
@@ -62,6 +63,7 @@ def report_trial(record: Record, *, sweep: str, number: int) -> TrialReport:
     return TrialReport(
         **{name: getattr(trial, name) for name in copied},
         trial=number,
+        continues=trial.sampler.get(CONTINUES),
         objective=row.objective,
         tasks=tasks_of(trial.config, result=measurements[-1].trial_result if measurements else None),
         own_tasks=row.own_tasks,

@@ -4,12 +4,29 @@ from __future__ import annotations
 
 from functools import partial
 
-from search.sampler.contract import PastTrial, Proposal, Proposed, Sampler, TrialState, proposal_seed
+from search.sampler.contract import (
+    PastTrial,
+    Proposal,
+    Proposed,
+    Sampler,
+    TrialState,
+    is_promoted_by_sampler,
+    proposal_seed,
+)
 from spaces.objectives import BENCHMARKS
 from spaces.space.tree import Space
 from spaces.sweep_spec import SweepSpec, make_space
 
-__all__ = ["PastTrial", "Proposal", "Proposed", "Sampler", "TrialState", "make_sampler", "proposal_seed"]
+__all__ = [
+    "PastTrial",
+    "Proposal",
+    "Proposed",
+    "Sampler",
+    "TrialState",
+    "is_promoted_by_sampler",
+    "make_sampler",
+    "proposal_seed",
+]
 
 
 def make_sampler(

@@ -9,7 +9,7 @@ once for each trial number, from one thread. It must store the whole proposal be
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -62,6 +62,18 @@ class Proposal:
     reason_to_stop: str = ""
     """Why the sweep does not need this trial (`stop` in its spec), in words; empty while it does. Such a proposal is
     not stored. Results of running trials can make the next proposal a needed one."""
+
+
+PROMOTED_TO = "promoted_to"
+"""Attribute of a proposal that continues a pruned trial: the rung that the new trial reaches without being compared."""
+CONTINUES = "continues"
+"""Attribute of such a proposal: the number of the pruned trial."""
+
+
+def is_promoted_by_sampler(attributes: Mapping[str, JsonValue], *, rung: int) -> bool:
+    """Return whether a sampler has decided, by the attributes of its proposal, that the trial goes beyond a rung."""
+    reached = attributes.get(PROMOTED_TO, 0)
+    return isinstance(reached, int) and rung < reached
 
 
 class Sampler(Protocol):

@@ -8,6 +8,7 @@ from typing import Literal
 
 from search.pruner import make_pruner
 from search.record import Curve, Record, TrialRow
+from search.sampler import is_promoted_by_sampler
 from search.scheduling.stage_demand import Plans
 from spaces.sweep_spec import SweepSpec
 
@@ -39,7 +40,7 @@ class Promotion:
 
     def decide(self, trial: TrialRow, *, rung: int) -> Decision:
         """Return whether a trial that was measured at a rung below the last is promoted, is pruned, or waits."""
-        if self._pruner is None:
+        if self._pruner is None or is_promoted_by_sampler(trial.sampler, rung=rung):
             return "promote"
         with_languages = self._spec.pruner.name == "wilcoxon"
         measured = self._record.curves(self._name, last_rung=self._spec.rungs.last, with_languages=with_languages)

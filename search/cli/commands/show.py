@@ -51,6 +51,8 @@ def _print_report(report: TrialReport) -> None:
         print_wrapped(f"{report.objective}: {meaning}; `xstilts xtreme {report.sweep} {report.trial}` prints each")
     tasks = f"Family {report.family}; intermediate tasks: {weights(report.tasks)}; attempts: {report.attempts}"
     print_wrapped(tasks)
+    if report.continues is not None:
+        print_wrapped(f"Continues trial {report.continues}, which was pruned: the sampler expects more of it")
     if report.set_aside:
         print_wrapped(f"Excluded: {report.set_aside}")
     if report.error:

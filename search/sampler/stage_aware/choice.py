@@ -66,6 +66,15 @@ class _Candidate:
     configuration."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """What to try next."""
+
+    assignment: Assignment
+    continues: PastTrial | None = None
+    """The pruned trial that it continues: it is promoted to the next rung without being compared."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Choice:
     """The computation of one proposal."""
@@ -94,8 +103,8 @@ class Choice:
     weights: DensityWeights | None = None
     """After `best`: the weights of the densities; None without any."""
 
-    def best(self) -> Assignment:
-        """Return the configuration to try next."""
+    def best(self) -> Chosen:
+        """Return the configuration to try next: a new one, or that of a pruned trial to continue."""
         seen = [one.assignment for one in self.seen]
         means, _ = self._predict(seen)
         by_mean = [self.seen[int(place)].assignment for place in np.argsort(-means, kind="stable")]
@@ -108,11 +117,32 @@ class Choice:
         tried = self.table.tried()
         best_new = self._best_pair(new, targets, goal=goal, is_new=True, tried=tried)
         best_known = self._best_pair(known.bases, targets, goal=goal, is_new=False, tried=tried)
-        if best_new is None or best_known is None:
-            found = best_new or best_known
-            return found.assignment if found else self.random()
-        correction = self._correction(best_new, best_known, num_known=known.num)
-        return (best_new if best_new.acquisition * correction > best_known.acquisition else best_known).assignment
+        correction = 1.0
+        if best_new is not None and best_known is not None:
+            correction = self._correction(best_new, best_known, num_known=known.num)
+        values = [(one.acquisition, Chosen(assignment=one.assignment)) for one in (best_known,) if one is not None]
+        if best_new is not None:
+            values.append((best_new.acquisition * correction, Chosen(assignment=best_new.assignment)))
+        values += self._continued(goal=goal)
+        return max(values, key=lambda one: one[0])[1] if values else Chosen(assignment=self.random())
+
+    def _continued(self, *, goal: float) -> list[tuple[float, Chosen]]:
+        """Return the pruned trial whose continuation has the highest acquisition value, if there is one.
+
+        Its score is one of those that the model has learnt from. Where short rungs say little, a pruned trial can be
+        as good as others.
+        """
+        pruned = self.table.pruned(self.seen)
+        if not pruned:
+            return []
+        means, deviations = self._predict([one.assignment for one in pruned])
+        improvement = expected_improvement(means, deviations, best=goal)
+        if self.wants_gain:
+            self.largest_gain = max(self.largest_gain, float(improvement.max()))
+        steps = np.array([self.costs.to_continue(one.assignment, rung=one.rung) for one in pruned])
+        place = int(np.argmax(improvement / steps))
+        chosen = Chosen(assignment=pruned[place].assignment, continues=pruned[place])
+        return [(float(improvement[place] / steps[place]), chosen)]
 
     def random(self, *, is_believed: bool = True) -> Assignment:
         """Return a random configuration, with values from the densities or without them."""

@@ -57,6 +57,21 @@ class StepCosts:
             self._known[case] = self._parts(assignment)
         return self._known[case]
 
+    def to_continue(self, assignment: Assignment, *, rung: int) -> float:
+        """Return the expected steps, at least 1, of a trial that was pruned at a rung and is promoted to the next.
+
+        What later rungs would have continued from was deleted when it was pruned, so the next rung starts anew.
+        """
+        config, share = bind(self.space, assignment), 1 / self.rungs.eta if self.prunes else 1.0
+        expected, trunk = 0.0, 0
+        for above in range(rung + 1, self.rungs.num):
+            at_rung = self.rungs.at(above, config=config)
+            steps = num_steps(at_rung.target)
+            further = _steps_of_further(at_rung) if self.counts_further else 0
+            expected += share ** (above - rung - 1) * (steps - trunk + further)
+            trunk = trunk_end(at_rung.target.schedule, num_steps=steps) if has_trunk(at_rung.target.schedule) else trunk
+        return _num_runs(config) * max(expected, 1.0)
+
     def _parts(self, assignment: Assignment) -> tuple[float, float]:
         config = bind(self.space, assignment)
         trained = [phase for phase in (config.pretraining, config.intermediate) if phase is not None]
@@ -71,8 +86,11 @@ class StepCosts:
             expected += share**rung * (steps - trunk)
             if rung < self.rungs.last and has_trunk(work.schedule):
                 trunk = trunk_end(work.schedule, num_steps=steps)
-        num_runs = config.target.average.num_runs if config.target.average else 1
-        return before, num_runs * max(expected, 1.0)
+        return before, _num_runs(config) * max(expected, 1.0)
+
+
+def _num_runs(config: TrialConfig) -> int:
+    return config.target.average.num_runs if config.target.average else 1
 
 
 def _steps_of_further(config: TrialConfig) -> int:

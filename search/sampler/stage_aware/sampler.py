@@ -18,14 +18,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from pydantic import JsonValue
 
-from search.sampler.contract import PastTrial, Proposal, proposal_seed
+from search.sampler.contract import CONTINUES, PROMOTED_TO, PastTrial, Proposal, proposal_seed
 from search.sampler.density_draws import draw_believed
 from search.sampler.density_first_trials import densities_of
 from search.sampler.distributions import coordinates_of
 from search.sampler.one_thread import on_one_thread
 from search.sampler.prior_trials import FirstTrials
 from search.sampler.stage_aware.beliefs import Beliefs
-from search.sampler.stage_aware.choice import Choice
+from search.sampler.stage_aware.choice import Choice, Chosen
 from search.sampler.stage_aware.costs import StepCosts
 from search.sampler.stage_aware.labels import Labels
 from search.sampler.stage_aware.merge_parts import MergeParts
@@ -35,7 +35,7 @@ from search.sampler.stage_aware.trial_table import TrialTable
 from spaces.priors import PriorsConfig
 from spaces.space.densities import Density
 from spaces.space.enumeration import draw
-from spaces.space.tree import Assignment, Space
+from spaces.space.tree import Space
 
 POINTS = 100.0
 """Points of a score of 1."""
@@ -90,14 +90,17 @@ class StageAwareSampler:
         """Return the proposal for a trial; see `Sampler.propose`."""
         seed = proposal_seed(self.sweep_seed, number=number)
         first = self._first
-        chosen, gain = first.at(number, history=history), math.inf
+        assignment, gain = first.at(number, history=history), math.inf
+        chosen = Chosen(assignment=assignment) if assignment is not None else None
         if chosen is None:
             seen = [*first.earlier(history), *history]
             with on_one_thread():
                 chosen, gain = self._chosen(seen, generator=random.Random(seed))  # noqa: S311  (no secrets)
-        attributes: dict[str, JsonValue] = {"coordinates": coordinates_of(self.space, chosen), "system": {}}
+        attributes: dict[str, JsonValue] = {"coordinates": coordinates_of(self.space, chosen.assignment), "system": {}}
+        if chosen.continues is not None:
+            attributes |= {CONTINUES: chosen.continues.number, PROMOTED_TO: chosen.continues.rung + 1}
         reason = self._reason_to_stop(gain)
-        return Proposal(assignment=chosen, seed=seed, attributes=attributes, reason_to_stop=reason)
+        return Proposal(assignment=chosen.assignment, seed=seed, attributes=attributes, reason_to_stop=reason)
 
     def _reason_to_stop(self, gain: float) -> str:
         if self.least_gain is None or gain >= self.least_gain:
@@ -106,15 +109,17 @@ class StageAwareSampler:
             f"a further trial is expected to gain {gain:.2g} points, less than stop.expected_gain {self.least_gain:g}"
         )
 
-    def _chosen(self, history: Sequence[PastTrial], *, generator: random.Random) -> tuple[Assignment, float]:
+    def _chosen(self, history: Sequence[PastTrial], *, generator: random.Random) -> tuple[Chosen, float]:
         """Return the configuration to try, and the most points that any is expected to gain (infinite if unknown)."""
         table = self._table
         table.update(history)
         seen = table.to_learn_from(MAX_FITTED)
         if len({one.score for one in seen}) < 2:  # noqa: PLR2004  equal scores rank nothing
             if self._densities:
-                return draw_believed(self.space, densities=self._densities, generator=generator), math.inf
-            return draw(self.space, generator=generator), math.inf
+                drawn = draw_believed(self.space, densities=self._densities, generator=generator)
+            else:
+                drawn = draw(self.space, generator=generator)
+            return Chosen(assignment=drawn), math.inf
         model = StageModel(
             self._encoder.points([one.assignment for one in seen]),
             rungs_N=np.array([one.rung for one in seen]),

@@ -30,7 +30,7 @@ _COLUMNS: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tried:
-    """Configurations that are not proposed again."""
+    """Configurations of some trials."""
 
     num: int
     _ids: dict[str, int]
@@ -160,12 +160,24 @@ class TrialTable:
         return rows[np.lexsort((self._column("number")[rows], -score, -rung))[:num]]
 
     def tried(self) -> Tried:
-        """Return the configurations that are not proposed again; a pruned one can be after twice as many trials."""
+        """Return the configurations of all trials: they are not proposed as new ones."""
+        return self._among(self._counted())
+
+    def pruned(self, trials: Sequence[PastTrial]) -> list[PastTrial]:
+        """Return those of the sweep's trials that were pruned and can be continued, by configuration the furthest."""
         rows = self._counted()
-        places = np.arange(1, len(rows) + 1)
-        remain = ~self._column("is_pruned")[rows] | (len(rows) < 2 * places)
+        others = self._among(rows[~self._column("is_pruned")[rows]])
+        found: dict[str, PastTrial] = {}
+        for one in trials:
+            text = text_of(one.assignment)
+            is_ended = one.state == "pruned" and one.number >= 0 and text not in others
+            if is_ended and (text not in found or one.rung > found[text].rung):
+                found[text] = one
+        return list(found.values())
+
+    def _among(self, rows: np.ndarray) -> Tried:
         is_tried = np.zeros(len(self._texts), np.bool_)
-        is_tried[self._column("text")[rows[remain]]] = True
+        is_tried[self._column("text")[rows]] = True
         return Tried(num=int(np.count_nonzero(is_tried)), _ids=self._texts, _is_tried=is_tried)
 
     def known_parts(self, by_mean: Sequence[Assignment], *, most: int) -> KnownParts:

@@ -22,6 +22,7 @@ from tests.trainables_tests.trials.test_failures import order_in
 from trainables.errors import DiskFullError
 
 pytestmark = pytest.mark.slow
+METHODS = ("started", "staged", "measured", "waits")
 
 
 def full(*_: object, **__: object) -> None:
@@ -73,36 +74,25 @@ def test_an_end_that_could_not_be_recorded_is_recorded_after_the_pause(
     assert tune.suggest("b") == first
 
 
-@pytest.mark.parametrize("method", ["started", "staged", "measured", "waits"])
+@pytest.mark.parametrize("method", METHODS)
 def test_a_trial_that_cannot_record_waits_for_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
     failures: list[str] = []
 
     class Recording(TrialTrainable):
-        publisher = SimpleNamespace(
-            started=lambda _: None,
-            staged=lambda *_, **__: None,
-            measured=lambda *_, **__: None,
-            waits=lambda *_: None,
-            failed=lambda _, failure: failures.append(failure.error),
-        )
+        publisher = SimpleNamespace(**dict.fromkeys(METHODS, lambda *_, **__: None))
+
+    Recording.publisher.failed = lambda _, failure: failures.append(failure.error)
 
     def run(*_: object, resources: Any, **__: object) -> None:
         if method == "waits":
-            raise OSError(28, "No space left on device")
-        resources.on_stage(None)
-
-    def resources(order: TrialOrder, rung: int) -> Any:
-        if method == "waits":
             raise DiskFullError("the store", "full")
-        return SimpleNamespace(on_stage=lambda stage: Recording.publisher.staged(order, stage, rung=rung))
+        resources.on_stage(None)
 
     setattr(Recording.publisher, method, full)
     monkeypatch.setattr("search.driver.trial_trainable.run_trial", run)
-    trial = Recording({ORDER: order_in(tmp_path).model_dump_json()})
-    monkeypatch.setattr(trial, "_resources", resources)
-    ended = trial.step()
+    ended = Recording({ORDER: order_in(tmp_path).model_dump_json()}).step()
 
     assert (ended["done"], ended[DISK], failures) == (True, "full", [])
 

@@ -61,11 +61,11 @@ def test_the_columns_answer_as_a_walk_over_the_trials(space: Space, seed: int) -
         scored = [one for one in counted if one.state in {"finished", "pruned"}]
         best = heapq.nlargest(MOST // 2, scored, key=lambda one: (one.rung, one.score or 0.0, -one.number))
         learnt = {one.number: one for one in (scored if len(scored) <= MOST else [*best, *scored[-MOST // 2 :]])}
-        tried = {
-            text_of(one.assignment)
-            for place, one in enumerate(counted)
-            if one.state != "pruned" or len(counted) < 2 * (place + 1)
-        }
+        tried = {text_of(one.assignment) for one in counted}
+        ahead = {text_of(one.assignment) for one in counted if one.state != "pruned"}
+        highest: dict[str, int] = {}
+        for one in (one for one in counted if one.number >= 0):
+            highest[text_of(one.assignment)] = max(one.rung, highest.get(text_of(one.assignment), 0))
         by_mean = [one.assignment for one in chance.sample(scored, min(3, len(scored)))]
         bases = dict.fromkeys(map(labels.intermediate_key, [*by_mean, *(one.assignment for one in counted)]))
         known = table.known_parts(by_mean, most=4)
@@ -81,6 +81,9 @@ def test_the_columns_answer_as_a_walk_over_the_trials(space: Space, seed: int) -
             one for one in history if (text_of(one.assignment) in table.tried()) != (text_of(one.assignment) in tried)
         ] == []
         assert [labels.intermediate_key(one) for one in known.bases] == list(bases)[:4]
+        assert {text_of(one.assignment): one.rung for one in table.pruned(counted)} == {
+            text: rung for text, rung in highest.items() if text not in ahead
+        }
         assert known.num == len(bases)
         assert all(
             (labels.intermediate_key(one.assignment) in known) == (labels.intermediate_key(one.assignment) in bases)
