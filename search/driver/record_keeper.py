@@ -70,7 +70,7 @@ class RecordKeeper:
     """
 
     def __init__(self, path: str) -> None:
-        self._record: Record = open_record(path)
+        self._record: Record = open_record(path, must_exist=True)
 
     def write(self, method: str, sweep: str, *, fence: int | None, arguments: dict[str, Any]) -> None:
         """Call one of the record's methods.

@@ -33,6 +33,8 @@ class _Ended:
     disk: Disk | None
     fault: Fault | None
     """Why the trial cannot continue on its devices; None if it can."""
+    is_lost: bool
+    """Whether the actor was lost, or failed, before it could say how the trial ended."""
 
 
 class RecordSearcher(Searcher):
@@ -91,7 +93,7 @@ class RecordSearcher(Searcher):
         reported = result if result and not error else {}  # everything else is in the record
         self.last_change = time.monotonic()
         fault = Fault(**given) if (given := reported.get(FAULT)) else None
-        ended = _Ended(number=self._numbers.pop(trial_id), disk=reported.get(DISK), fault=fault)
+        ended = _Ended(number=self._numbers.pop(trial_id), disk=reported.get(DISK), fault=fault, is_lost=error)
         self.has_faults |= ended.fault is not None
         self._ended.append(ended)
         self._scheduler.note_end(ended.number)
@@ -114,7 +116,7 @@ class RecordSearcher(Searcher):
         """Report ended trials to the scheduler, also those whose end could not be recorded on a full disk before."""
         while self._ended:
             trial = self._ended[0]
-            self._scheduler.ended(trial.number, disk=trial.disk, fault=trial.fault)
+            self._scheduler.ended(trial.number, disk=trial.disk, fault=trial.fault, is_lost=trial.is_lost)
             del self._ended[0]
 
     def _pause_if_full(self, act: Callable[[], T]) -> T | None:

@@ -21,7 +21,7 @@ from search.driver.ray_door import check_ray
 from search.driver.spec_changes import changes_of
 from search.driver.stop_signals import StopSignals
 from search.driver.trial_order import TrialOrder
-from search.errors import InputError, RunError, SearchError, UnknownSweepError
+from search.errors import InputError, RecordMissingError, RunError, SearchError, UnknownSweepError
 from search.home import Home, check_home
 from search.leftovers import SCRATCH_PREFIX, find_dead_sessions, note_session
 from search.live_view import LiveView
@@ -255,9 +255,10 @@ def _reporting_lost_ray(cluster: RayCluster) -> Generator[None]:
 
 
 def _pause(record: Record, request: SweepRequest, *, store: StageStore) -> DiskPause:
-    folders = [request.home.scratch, store.root]
+    folders, files = [request.home.scratch, store.root], list[Path]()
     if "://" not in request.home.record:
-        folders.append(Path(request.home.record).parent)
+        files.append(Path(request.home.record))
+        folders.append(files[0].parent)
 
     def note(reason: str) -> None:
         with contextlib.suppress(SearchError):  # the record may be on that disk
@@ -266,7 +267,7 @@ def _pause(record: Record, request: SweepRequest, *, store: StageStore) -> DiskP
     return DiskPause(
         free=lambda: free_bytes(folders),
         make_room=lambda: free_disk(record, store=store),
-        works=lambda: can_write(folders),
+        works=lambda: all(file.exists() for file in files) and can_write(folders),
         note=note,
     )
 
@@ -319,6 +320,7 @@ def _view(request: SweepRequest) -> Generator[None]:
 def _keep_showing(request: SweepRequest, ended: threading.Event) -> None:
     folder = request.home.progress_folder(request.name)
     with (
+        contextlib.suppress(RecordMissingError),  # its disk has gone: the driver's own writes say so
         open_record(request.home.record, read_only=True) as record,
         LiveView(request.name, record=record, folder=folder) as view,
     ):

@@ -79,7 +79,7 @@ class RecordPublisher:
         if order.keeper is not None:
             return RemoteRecord(order.keeper, fence=order.fence)
         if order.record not in self._records:
-            self._records[order.record] = open_record(order.record)
+            self._records[order.record] = open_record(order.record, must_exist=True)
         return self._records[order.record].fenced(order.sweep, fence=order.fence)
 
 

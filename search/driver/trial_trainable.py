@@ -19,7 +19,7 @@ from ray import tune
 from search.driver.ray_group import RayGroup
 from search.driver.trial_log import add_to_log
 from search.driver.trial_order import TrialOrder
-from search.errors import RecordFullError
+from search.errors import RecordFullError, RecordMissingError
 from trainables.config import EngineConfig
 from trainables.errors import (
     DeviceFaultError,
@@ -73,7 +73,7 @@ class Failure:
 class Publisher(Protocol):
     """Receives the progress and result of a trial, inside the trial actor and before Tune does.
 
-    Each method raises RecordFullError if the record cannot be written because its disk is full.
+    Each method raises RecordFullError if the record's disk is full, and RecordMissingError if its file is gone.
     """
 
     def started(self, order: TrialOrder, /) -> None:
@@ -128,8 +128,9 @@ class TrialTrainable(tune.Trainable):
         """Run the trial's next rung. A failure is reported to the publisher; for Tune the trial is only done."""
         try:
             is_done, disk, fault = self._run()
-        except RecordFullError:  # what could not be recorded is done again once the record can be written
-            is_done, disk, fault = True, "full", None
+        except (RecordFullError, RecordMissingError) as error:
+            # What could not be recorded is done again once the record can be written.
+            is_done, disk, fault = True, "full" if isinstance(error, RecordFullError) else "unusable", None
         finally:
             self._order.progress.unlink(missing_ok=True)
         rung, self._rung = self._rung, self._rung + 1
@@ -140,6 +141,7 @@ class TrialTrainable(tune.Trainable):
 
         Raises:
             RecordFullError: The record could not be written.
+            RecordMissingError: The record's file is gone.
         """
         order, rung = self._order, self._rung
         is_done, disk, fault = True, None, None
@@ -155,7 +157,7 @@ class TrialTrainable(tune.Trainable):
             self.publisher.waits(order, error)
         except (DeviceFaultError, HostLostError) as error:  # its driver runs the trial elsewhere
             fault = {"kind": failure_kind(error), "message": str(error)}
-        except RecordFullError:
+        except (RecordFullError, RecordMissingError):
             raise
         except Exception as error:
             if (requested_exit := exit_within(error)) is not None:

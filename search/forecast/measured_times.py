@@ -1,8 +1,9 @@
 """What stages cost, by what was measured: seconds of a token, tokens of an example, and what surrounds the steps.
 
-A training stage takes an overhead (loading, saving, dev scores) and its steps. A step takes as long as its tokens:
-their number follows from the batch size, the mixture, and the mean length of a task's texts. Seconds of a token
-depend on what is frozen, and on whether images are read; ranks divide them. An evaluation takes an overhead, and a time
+A training stage takes an overhead (loading, saving, dev scores) and its steps. A step takes a time of its own, which is
+known once steps of different sizes were timed, and as long as its tokens: their number follows from the batch size, the
+mixture, and the mean length of a task's texts. Seconds of a token depend on what is frozen, and on whether images are
+read; ranks divide them. An evaluation takes an overhead, and a time
 for each item. A command starts its ranks once, and the first stage that trains a task encodes it: so both are left out
 of the overheads, and counted by themselves.
 """
@@ -43,6 +44,8 @@ class MeasuredTimes:
     """Phase -> mean seconds of an optimiser step, with all that surrounds the steps."""
     seconds_per_evaluation: float = 0.0
     """Median seconds of an evaluation."""
+    seconds_of_any_step: float = 0.0
+    """Seconds of a step that do not depend on its tokens; 0 while all timed steps have about as many."""
     seconds_per_token: dict[Work, float] = field(default_factory=dict[Work, float])
     """Kind of work -> mean seconds of a token in training, on all ranks; empty in records of earlier versions."""
     tokens_per_example: dict[str, float] = field(default_factory=dict[str, float])
@@ -106,7 +109,8 @@ class MeasuredTimes:
         """Return the seconds of a training stage's steps, from their tokens."""
         work = stage.work
         assert not isinstance(work, EvaluationConfig)  # noqa: S101  (it trains)
-        return steps * self._tokens_of_step(work) * self._seconds_of_token(stage.phase, work) / self.ranks
+        of_tokens = self._tokens_of_step(work) * self._seconds_of_token(stage.phase, work) / self.ranks
+        return steps * (self.seconds_of_any_step + of_tokens)
 
     def _seconds_of_evaluation(self, work: EvaluationConfig) -> float:
         if self.evaluations is None:
@@ -189,6 +193,19 @@ def _phase_of(stage: StageRow, *, config: TrialConfig) -> PhaseConfig | None:
     return phases[0] if len(phases) == 1 else None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Timed:
+    """The timed steps of a stage."""
+
+    kind: Work
+    ranks: int
+    steps: float
+    tokens: int
+    """On all ranks."""
+    seconds: float
+    """Summed over the ranks."""
+
+
 @dataclass(slots=True, kw_only=True)
 class _Measured:
     """The sums of stages on record. Times of steps and items are summed over the ranks that took them."""
@@ -201,7 +218,7 @@ class _Measured:
     overheads: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict[str, list[float]](list))
     first_overheads: list[float] = field(default_factory=list[float])
     """Those of the first stage that trains a task: it has encoded the task."""
-    of_work: defaultdict[Work, list[TaskPace]] = field(default_factory=lambda: defaultdict[Work, list[TaskPace]](list))
+    timed: list[_Timed] = field(default_factory=list[_Timed])
     of_task: defaultdict[str, list[TaskPace]] = field(default_factory=lambda: defaultdict[str, list[TaskPace]](list))
     evaluations: list[tuple[int, float, int]] = field(default_factory=list[tuple[int, float, int]])
     """Items, seconds and ranks."""
@@ -229,9 +246,16 @@ class _Measured:
         is_first = not paces.keys() <= self.of_task.keys()
         (self.first_overheads if is_first else self.overheads[stage.phase]).append(overhead)
         for name, pace in paces.items():
-            on_all = pace.model_copy(update={"seconds": pace.seconds * config.engine.num_workers})
-            self.of_work[_kind(stage.phase, work)].append(on_all)
             self.of_task[name].append(pace)
+        self.timed.append(
+            _Timed(
+                kind=_kind(stage.phase, work),
+                ranks=config.engine.num_workers,
+                steps=sum(pace.num_examples for pace in paces.values()) / work.batch_size,
+                tokens=sum(pace.num_tokens for pace in paces.values()),
+                seconds=sum(pace.seconds for pace in paces.values()) * config.engine.num_workers,
+            )
+        )
 
     def _add_evaluation(
         self, stage: StageRow, seconds: float, *, config: TrialConfig, result: TrialResult | None
@@ -249,16 +273,19 @@ class _Measured:
         overheads = {phase: _lower_median(values) for phase, values in self.overheads.items()}
         alone = {"target": _lower_median(self.first_overheads)} if self.first_overheads else {}
         encoding = max(0.0, _lower_median(self.first_overheads) - _mean(overheads.values())) if overheads else 0.0
+        of_step = _seconds_of_any_step(self.timed)
         return MeasuredTimes(
             ranks=self.ranks,
             num_stages=self.num_stages,
             start_seconds=_mean(self.starts),
             seconds_per_step={phase: self.seconds[phase] / self.steps[phase] / self.ranks for phase in self.steps},
             seconds_per_evaluation=_lower_median([seconds for _, seconds, _ in self.evaluations]),
+            seconds_of_any_step=of_step,
             seconds_per_token={
-                kind: sum(pace.seconds for pace in paces) / tokens
-                for kind, paces in self.of_work.items()
-                if (tokens := sum(pace.num_tokens for pace in paces))
+                kind: sum(one.seconds - of_step * one.ranks * one.steps for one in stages) / tokens
+                for kind in {one.kind for one in self.timed}
+                if (stages := [one for one in self.timed if one.kind == kind])
+                and (tokens := sum(one.tokens for one in stages))
             },
             tokens_per_example={
                 name: sum(pace.num_tokens for pace in paces) / examples
@@ -278,6 +305,34 @@ class _Measured:
             if items:
                 groups.setdefault(items / ranks, []).append(seconds)
         return [(items, _lower_median(values)) for items, values in groups.items()]
+
+
+_MIN_SPREAD = 0.02
+"""Variance of a step's tokens, relative to their square, from which its own time is separated from that of its tokens."""
+
+
+def _seconds_of_any_step(timed: Sequence[_Timed]) -> float:
+    """Return the seconds of a step that do not depend on its tokens, on each rank; 0 if the steps do not tell.
+
+    This is the a of the least squares of `seconds = a ranks + b tokens` over the stages' mean steps, each stage by its
+    steps, with a b for all stages that freeze the same and read images or not, whatever their phase.
+    """
+    groups: dict[tuple[object, ...], list[_Timed]] = {}
+    for one in timed:
+        if one.steps and one.tokens:
+            groups.setdefault(one.kind[1:], []).append(one)
+    above = below = whole = 0.0
+    for group in groups.values():
+        tokens_tokens = sum(one.tokens**2 / one.steps for one in group)
+        tokens_ranks = sum(one.tokens * one.ranks for one in group)
+        tokens_seconds = sum(one.tokens * one.seconds / one.steps for one in group)
+        above += sum(one.ranks * one.seconds for one in group) - tokens_ranks * tokens_seconds / tokens_tokens
+        whole += sum(one.ranks**2 * one.steps for one in group)
+        below += sum(one.ranks**2 * one.steps for one in group) - tokens_ranks**2 / tokens_tokens
+    if below <= _MIN_SPREAD * whole:
+        return 0.0
+    shortest = min(one.seconds / one.steps / one.ranks for group in groups.values() for one in group)
+    return min(max(0.0, above / below), shortest)
 
 
 def _line(points: Sequence[tuple[float, float]]) -> tuple[float, float] | None:

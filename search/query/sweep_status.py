@@ -63,7 +63,7 @@ def report_trial(record: Record, *, sweep: str, number: int) -> TrialReport:
     return TrialReport(
         **{name: getattr(trial, name) for name in copied},
         trial=number,
-        continues=trial.sampler.get(CONTINUES),
+        continues=continued if isinstance(continued := trial.sampler.get(CONTINUES), int) else None,
         objective=row.objective,
         tasks=tasks_of(trial.config, result=measurements[-1].trial_result if measurements else None),
         own_tasks=row.own_tasks,

@@ -27,6 +27,7 @@ from typing import Any, Self  # Any: column values have no shared static type
 from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import IntegrityError
 
+from search.errors import RecordMissingError
 from search.record import owner_rows, row_reader, row_writer, schema
 from search.record.database import OpenDatabase, open_database, writing_engine
 from search.record.integrity.guard import check_now
@@ -49,15 +50,16 @@ from trainables.names import expanded
 from trainables.results import StageRun, TrialResult
 
 
-def open_record(where: str | Path, *, read_only: bool = False) -> Record:
+def open_record(where: str | Path, *, read_only: bool = False, must_exist: bool = False) -> Record:
     """Return the record at a path or URL; create it if it is missing.
 
     Args:
         where: Path of an SQLite file, or an SQLAlchemy URL such as `postgresql+psycopg://user:password@host/database`.
         read_only: Whether the record is only read; a missing record is then an error.
+        must_exist: Whether a missing file is an error also where the record is written: it was there before.
 
     Raises:
-        RecordMissingError: `read_only` is set, and the record does not exist.
+        RecordMissingError: `read_only` or `must_exist` is set, and the record does not exist.
         RecordForeignError: The database belongs to another program.
         RecordNewerError: A newer version of xstilts wrote it.
         RecordOlderError: `read_only` is set, and the record has an older schema that cannot be migrated.
@@ -65,6 +67,8 @@ def open_record(where: str | Path, *, read_only: bool = False) -> Record:
         RecordUnusableError: It cannot be opened.
     """
     place = str(where) if "://" in str(where) else str(expanded(where, what="the record").absolute())
+    if must_exist and "://" not in place and not Path(place).exists():
+        raise RecordMissingError(f"the record {place} is gone; its disk must be mounted and readable")
     return Record(open_database(place, read_only=read_only), where=place)
 
 

@@ -37,9 +37,9 @@ class Reserve:
         """Create the reserve if it is missing and the disk has enough space."""
         if self.path is None or self.path.exists():
             return
-        if shutil.disk_usage(self.path.parent).free < _PLENTY * RESERVE_BYTES:
-            return
         with contextlib.suppress(OSError):  # without it, a full disk may not be recorded; the record stays intact
+            if shutil.disk_usage(self.path.parent).free < _PLENTY * RESERVE_BYTES:
+                return
             descriptor = os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o644)
             try:
                 os.posix_fallocate(descriptor, 0, RESERVE_BYTES)

@@ -51,18 +51,22 @@ class LostTrials:
         self._unstarted.pop(number, None)
         self._attempts.pop(number, None)
 
-    def failure_reason(self, trial: TrialRow, *, fault: Fault | None = None) -> str | None:
+    def failure_reason(self, trial: TrialRow, *, fault: Fault | None = None, is_lost: bool = False) -> str | None:
         """Return why a trial that lost its process or its device has failed; None if it is tried again.
 
         Args:
             trial: The trial.
             fault: Why the trial could not continue on its devices; None if it lost its process.
+            is_lost: Whether its process has ended without a word. Else a trial that is recorded as waiting waits.
         """
+        if trial.state == "interrupted" and not is_lost:
+            return None
         if trial.attempts <= self._attempts[trial.number]:
             # The actor was lost while it was idle: the trial has not begun.
             self._unstarted[trial.number] += 1
             times = self._unstarted[trial.number]
             return f"its process ended {times} times before the trial began" if times >= MAX_UNSTARTED else None
+        self._unstarted.pop(trial.number, None)
         rung = 0 if trial.rung is None else trial.rung + 1
         lost = RankLostError(f"trial {trial.number} lost its process")
         try:

@@ -185,7 +185,9 @@ class TrialScheduler:
             self._loaded = frozenset(start for start in running.starts if start)
         self._store_room.note_end(number)
 
-    def ended(self, number: int, *, disk: Disk | None = None, fault: Fault | None = None) -> None:
+    def ended(
+        self, number: int, *, disk: Disk | None = None, fault: Fault | None = None, is_lost: bool = False
+    ) -> None:
         """Note that a trial's actor has ended its work on the trial, or was lost.
 
         A trial that is not recorded as ended is waiting, or has lost its actor: it is tried again, and fails if it was
@@ -195,6 +197,7 @@ class TrialScheduler:
             number: The trial's number.
             disk: State of the disk, if the trial was re-queued because a file could not be written or read.
             fault: Why the trial could not continue on its devices, if it was re-queued because of that.
+            is_lost: Whether the actor ended without a word, also for a trial that has not begun since it was re-queued.
         """
         self.note_end(number)
         self._has_news = True
@@ -207,7 +210,7 @@ class TrialScheduler:
         elif disk is not None:
             self._pause.begin(f"trial {number} could not write its files: the disk is {disk}.", disk=disk)
             self._enqueue(trial)
-        elif trial.state == "interrupted" or (error := self._lost.failure_reason(trial, fault=fault)) is None:
+        elif (error := self._lost.failure_reason(trial, fault=fault, is_lost=is_lost)) is None:
             self._enqueue(trial)
         else:
             self._record.fail(self._name, number=number, error=error, kind=fault.kind if fault else "lost")

@@ -69,9 +69,11 @@ class InPairs(TrialScheduler):
         self.num_started += isinstance(step, Start)
         return step
 
-    def ended(self, number: int, *, disk: Disk | None = None, fault: Fault | None = None) -> None:
+    def ended(
+        self, number: int, *, disk: Disk | None = None, fault: Fault | None = None, is_lost: bool = False
+    ) -> None:
         """Count the trial."""
-        super().ended(number, disk=disk, fault=fault)
+        super().ended(number, disk=disk, fault=fault, is_lost=is_lost)
         self.num_ended += 1
 
 

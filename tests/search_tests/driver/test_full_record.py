@@ -10,6 +10,7 @@ from typing import Any  # Any: stands for parts of a trial
 import pytest
 
 from search.driver.searcher import RecordSearcher
+from search.driver.trial_actor import SweepTrainable
 from search.driver.trial_order import TrialOrder
 from search.driver.trial_trainable import DISK, ORDER, TrialTrainable
 from search.errors import RecordFullError
@@ -101,3 +102,11 @@ def test_the_error_reaches_another_process_as_it_is() -> None:
     error = pickle.loads(pickle.dumps(RecordFullError("record.db")))  # noqa: S301  (as Ray sends it)
 
     assert (type(error), str(error)) == (RecordFullError, str(RecordFullError("record.db")))
+
+
+def test_a_trial_whose_record_is_gone_waits_and_makes_no_new_one(tmp_path: Path) -> None:
+    order = order_in(tmp_path).model_copy(update={"record": str(tmp_path / "gone.db")})
+    ended = SweepTrainable({ORDER: order.model_dump_json()}).step()
+
+    assert (ended["done"], ended[DISK]) == (True, "unusable")
+    assert not (tmp_path / "gone.db").exists()

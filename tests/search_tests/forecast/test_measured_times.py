@@ -18,7 +18,7 @@ from trainables.plan.stage_plan import Stage
 from trainables.results import StageRun, TaskPace, TrialResult
 
 ENCODER = "miniature"
-OVERHEAD, OF_TOKEN, OF_ITEM = 3.0, 2e-5, 0.01
+OVERHEAD, OF_STEP, OF_TOKEN, OF_ITEM = 3.0, 0.004, 2e-5, 0.01
 LENGTHS = {"mnli": 40, "squad": 180}
 """Tokens of an example."""
 
@@ -37,7 +37,12 @@ def seconds(work: PhaseConfig | EvaluationConfig) -> float:
     """Return the true time of a stage."""
     if isinstance(work, EvaluationConfig):
         return OVERHEAD + OF_ITEM * len(work.languages) * (work.num_items or 1000)
-    return OVERHEAD + OF_TOKEN * tokens(work)
+    return OVERHEAD + in_steps(work)
+
+
+def in_steps(work: PhaseConfig) -> float:
+    """Return the true time of a stage's steps."""
+    return OF_STEP * (work.steps or 0) + OF_TOKEN * tokens(work)
 
 
 def trial(target: PhaseConfig, *, items: int, intermediate: PhaseConfig | None = None) -> TrialConfig:
@@ -69,7 +74,7 @@ def result(config: TrialConfig, *, number: int) -> TrialResult:
             pace = TaskPace(
                 num_examples=(work.steps or 0) * work.batch_size,
                 num_tokens=tokens(work),
-                seconds=OF_TOKEN * tokens(work),
+                seconds=in_steps(work),
             )
             paces[key] = {task: pace}
     scores = {"en": 0.6, "de": 0.5}
@@ -114,7 +119,7 @@ def after(
 
 TWO = {
     0: trial(phase("mnli", steps=300, batch_size=32), items=100),
-    1: trial(phase("mnli", steps=900), items=500, intermediate=phase("squad", steps=50, batch_size=8)),
+    1: trial(phase("mnli", steps=900, batch_size=16), items=500, intermediate=phase("squad", steps=50, batch_size=8)),
 }
 
 
@@ -190,11 +195,11 @@ def test_a_phase_whose_only_stage_encoded_its_task_takes_the_overhead_of_others(
     assert times.seconds_once([known, new], num_starts=0) == pytest.approx(7.0)
 
 
-def test_ranks_divide_the_steps_and_the_items_and_not_what_is_around_them(tmp_path: Path) -> None:
+def test_ranks_divide_the_tokens_and_the_items_and_not_what_is_around_them(tmp_path: Path) -> None:
     times = after(TWO, tmp_path, ranks=2)
     work = phase("mnli", steps=700)
 
-    assert foretold(times, work) == pytest.approx(OVERHEAD + (seconds(work) - OVERHEAD) / 2)
+    assert foretold(times, work) == pytest.approx(OVERHEAD + OF_STEP * 700 + OF_TOKEN * tokens(work) / 2)
     assert foretold(times, EVALUATION, name="evaluation") == pytest.approx(
         OVERHEAD + (seconds(EVALUATION) - OVERHEAD) / 2, rel=0.01
     )
@@ -231,17 +236,26 @@ def test_each_choice_of_an_example_is_a_text(times: MeasuredTimes) -> None:
     text = (LENGTHS["mnli"] + LENGTHS["squad"]) / 2
     whole, cut = (phase("hellaswag", steps=50, max_length=length) for length in (256, 20))
 
-    of_token = (foretold(times, cut) - OVERHEAD) / (50 * cut.batch_size * 4 * 20)
+    around = OVERHEAD + 50 * OF_STEP
+    of_token = (foretold(times, cut) - around) / (50 * cut.batch_size * 4 * 20)
 
     assert of_token == pytest.approx(OF_TOKEN)
-    assert foretold(times, whole) == pytest.approx(OVERHEAD + OF_TOKEN * 50 * whole.batch_size * 4 * text)
+    assert foretold(times, whole) == pytest.approx(around + OF_TOKEN * 50 * whole.batch_size * 4 * text)
 
 
 def test_frozen_layers_have_a_pace_of_their_own(tmp_path: Path) -> None:
     frozen: dict[str, Any] = {"freeze_embeddings": True, "freeze_layers": 2}
     times = after({0: TWO[0]}, tmp_path)
-    times.seconds_per_token["target", True, 2, True, False, False] = OF_TOKEN / 2
+    of_token = times.seconds_per_token["target", False, 0, True, False, False]
+    times.seconds_per_token["target", True, 2, True, False, False] = of_token / 2
 
     full, half = (foretold(times, phase(steps=1000, **fields)) - OVERHEAD for fields in (dict[str, Any](), frozen))
 
     assert half == pytest.approx(full / 2)
+
+
+def test_steps_of_one_size_do_not_tell_their_own_time_from_that_of_their_tokens(tmp_path: Path) -> None:
+    times = after({0: TWO[0]}, tmp_path)
+
+    assert times.seconds_of_any_step == 0
+    assert foretold(times, TWO[0].target) == pytest.approx(seconds(TWO[0].target))

@@ -238,6 +238,22 @@ def test_an_actor_lost_while_it_had_nothing_to_do_is_no_loss_of_the_trial(record
     assert record.trial("demo", number=0).state == "proposed"
 
 
+def test_a_trial_that_waits_and_whose_process_never_begins_is_not_tried_for_ever(record: Record) -> None:
+    """Its process cannot write the record, so that nothing but the process's end says that something is wrong."""
+    sweep = scheduler(record, concurrency=1, plans=Table(held={"stage"}))
+    started(sweep, record)
+    record.wait("demo", number=0, reason="another trial makes a stage")
+    sweep.ended(0)
+    times = 0
+    while record.trial("demo", number=0).state == "interrupted" and times < 30:
+        start = sweep.next()
+        assert isinstance(start, Start)
+        sweep.ended(start.trial.number, is_lost=True)
+        times += start.trial.number == 0
+
+    assert (record.trial("demo", number=0).state, times) == ("failed", 10)
+
+
 def test_a_trial_that_needs_a_stage_at_which_another_diverged_fails_before_it_starts(record: Record) -> None:
     table = Table(missing={(0, 0): ("same", "a"), (1, 0): ("same", "b"), (2, 0): ("other",)})
     sweep = scheduler(record, concurrency=1, plans=table)
