@@ -308,7 +308,7 @@ class _Measured:
 
 
 _MIN_SPREAD = 0.02
-"""Variance of a step's tokens, relative to their square, from which its own time is separated from that of its tokens."""
+"""Variance of a step's tokens, relative to their square, from which they are separated from its own time."""
 
 
 def _seconds_of_any_step(timed: Sequence[_Timed]) -> float:

@@ -164,13 +164,17 @@ class TrialTable:
         return self._among(self._counted())
 
     def pruned(self, trials: Sequence[PastTrial]) -> list[PastTrial]:
-        """Return those of the sweep's trials that were pruned and can be continued, by configuration the furthest."""
+        """Return those of the sweep's trials that were pruned and can be continued, by configuration the furthest.
+
+        A pruned trial can be when the sweep has twice as many trials: until then, others are tried first.
+        """
         rows = self._counted()
         others = self._among(rows[~self._column("is_pruned")[rows]])
+        early = {int(number) for number in self._column("number")[rows[: len(rows) // 2]]}
         found: dict[str, PastTrial] = {}
         for one in trials:
             text = text_of(one.assignment)
-            is_ended = one.state == "pruned" and one.number >= 0 and text not in others
+            is_ended = one.state == "pruned" and one.number >= 0 and one.number in early and text not in others
             if is_ended and (text not in found or one.rung > found[text].rung):
                 found[text] = one
         return list(found.values())

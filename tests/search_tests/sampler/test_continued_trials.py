@@ -59,7 +59,7 @@ def test_where_all_configurations_were_tried_the_best_pruned_one_is_continued() 
     proposal = make_sampler(spec).propose(len(seen), history=seen)
 
     continued = proposal.attributes["continues"]
-    assert continued in {1, 2, 3, 4}
+    assert continued in {1, 2}  # trials of the first half
     assert proposal.assignment[RATE] == RATES[int(str(continued))]
     assert is_promoted_by_sampler(proposal.attributes, rung=0)
     assert not is_promoted_by_sampler(proposal.attributes, rung=1)
@@ -67,7 +67,7 @@ def test_where_all_configurations_were_tried_the_best_pruned_one_is_continued() 
 
 def test_a_configuration_is_continued_once() -> None:
     spec = spec_of()
-    seen = history(spec, pruned=dict.fromkeys(RATES[2:], 0.33), finished={1e-5: 0.35, 3e-5: 0.60})
+    seen = history(spec, pruned=dict.fromkeys(RATES[:4], 0.33), finished={1e-3: 0.35, 3e-3: 0.60})
     rates: list[object] = []
     for number in range(len(seen), len(seen) + 4):
         proposal = make_sampler(spec).propose(number, history=seen)
@@ -83,7 +83,7 @@ def test_a_configuration_is_continued_once() -> None:
             )
         )
 
-    assert sorted(map(str, rates)) == sorted(map(str, RATES[2:]))
+    assert sorted(map(str, rates)) == sorted(map(str, RATES[:4]))
 
 
 def test_a_continued_trial_pays_for_all_that_follows_its_rung() -> None:
@@ -112,5 +112,5 @@ def test_a_continued_trial_is_promoted_where_it_was_pruned(record: Record, order
 
     again = started(sweep, record)
     assert is_promoted_by_sampler(again.sampler, rung=0)
-    assert again.assignment[RATE] in {trial.assignment[RATE] for trial in record.trials("demo")[1:6]}
+    assert again.assignment[RATE] in {trial.assignment[RATE] for trial in record.trials("demo")[1:3]}
     assert measure(sweep, record, again.number, rung=0, average=0.3)

@@ -35,6 +35,10 @@ class SameCosts:
     def parts(self, assignment: Assignment) -> tuple[float, float]:  # noqa: ARG002
         return 100.0, 50.0
 
+    def to_continue(self, assignment: Assignment, *, rung: int) -> float:  # noqa: ARG002
+        """Return the steps of a pruned trial's next rungs."""
+        return 1.0
+
 
 def sampler(name: str, *, space: Space, seed: int, num_goals: int = 1) -> Sampler:
     if name == "qmc":
