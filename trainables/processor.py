@@ -13,9 +13,9 @@ _MATRIX_UNITS = frozenset({"amx_tile", "amx_bf16"})
 _VECTORS = "avx512_bf16"
 """Linux's name of the vector instructions that multiply in bfloat16."""
 
-_FAST_VECTORS = frozenset({("AuthenticAMD", "25")})
+_FAST_VECTORS = frozenset({("AuthenticAMD", "25"), ("AuthenticAMD", "26")})
 """Vendors and families of processors whose vector instructions multiply in bfloat16 at twice the rate of float32: those
-on which that was measured (AMD's Zen 4: EPYC and Ryzen since 2022). Intel's are slower than float32's."""
+on which that was measured (AMD's Zen 4 and Zen 5: EPYC since 2022, Ryzen). Intel's are slower than float32's."""
 
 _LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
 """Environment variables that tell oneDNN, which multiplies in bfloat16, what it may use of a processor."""

@@ -7,7 +7,8 @@ import torch
 
 from trainables.processor import multiplies_bfloat16, multiplies_bfloat16_with
 
-XEON, ZEN_4, ZEN_2 = ("GenuineIntel", "6"), ("AuthenticAMD", "25"), ("AuthenticAMD", "23")
+XEON, ZEN_2 = ("GenuineIntel", "6"), ("AuthenticAMD", "23")
+ZEN_4, ZEN_5 = ("AuthenticAMD", "25"), ("AuthenticAMD", "26")
 VECTORS = "fpu sse4_2 avx2 fma avx512f avx512bw avx512_bf16"
 UNITS = f"{VECTORS} amx_bf16 amx_tile amx_int8"
 
@@ -38,12 +39,14 @@ def test_matrix_units_decide_and_a_limit_of_onednn_is_obeyed(
     ("flags", "maker", "limits", "expected"),
     [
         (VECTORS, ZEN_4, {}, True),
+        (VECTORS, ZEN_5, {}, True),
         (VECTORS, ZEN_2, {}, False),
         ("fpu sse4_2 avx2 fma", ZEN_4, {}, False),  # Zen 3 has the same family, and no vectors of this length
         (VECTORS, ZEN_4, {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16"}, True),
         (VECTORS, ZEN_4, {"ONEDNN_MAX_CPU_ISA": "avx512_core_amx"}, True),
         (VECTORS, ZEN_4, {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_VNNI"}, False),
         (VECTORS, ZEN_4, {"DNNL_MAX_CPU_ISA": "AVX2"}, False),
+        (VECTORS, ZEN_5, {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE"}, False),
         (VECTORS, ("", ""), {}, False),
     ],
 )

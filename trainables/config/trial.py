@@ -49,7 +49,7 @@ class EngineConfig(FrozenModel):
     the least with which training fits the GPUs, 0 on the CPU; settled when a new sweep starts, and recorded."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Type of the arithmetic in training; the trained weights are float32 in both cases. `auto`: bfloat16 on GPUs that
-    have it in hardware, and on this machine's CPU if that multiplies it faster than float32 (AMX, and AMD's Zen 4),
+    have it in hardware, and on this machine's CPU if that multiplies it faster than float32 (AMX, AMD's Zen 4 and 5),
     else float32; settled when a new sweep starts, and recorded in its spec."""
     evaluation_precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Type of the arithmetic of evaluations. `auto`: that of training where the hardware multiplies it, else float32;
