@@ -43,7 +43,7 @@ def main() -> None:
     options = _options()
     folder = require_encoder(ENCODER)
     require_package("accelerate", extra="bench")
-    set_environment(options.threads)
+    set_environment(options.threads, restart=True)
     lines = heading(["torch", "transformers", "accelerate"])
     with tempfile.TemporaryDirectory(prefix="xstilts-bench-") as scratch:
         lines += _compare(options, encoder=folder, scratch=Path(scratch))

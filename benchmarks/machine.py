@@ -64,8 +64,14 @@ def heading(packages: Sequence[str]) -> list[str]:
         f"load      {load:.1f} before the run{busy}",
         f"versions  python {platform.python_version()}, {versions}",
         f"date      {dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC",
-        f"command   {shlex.join(['python', *sys.argv])}",
+        f"command   {shlex.join(['python', *_program(), *sys.argv[1:]])}",
     ]
+
+
+def _program() -> list[str]:
+    """Return what follows `python` in the command: a module by its name, without the path of its file."""
+    module = sys.modules["__main__"].__spec__
+    return ["-m", module.name] if module else sys.argv[:1]
 
 
 def save(path: Path, *, title: str, text: str) -> None:

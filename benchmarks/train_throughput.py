@@ -125,12 +125,20 @@ def read_options(
     return options
 
 
-def set_environment(threads: int) -> None:
-    """Give every side the environment of our ranks; children read it before they import torch."""
+def set_environment(threads: int, *, restart: bool = False) -> None:
+    """Give every side the environment of our ranks; children read it before they import torch.
+
+    Args:
+        threads: CPU threads of a side.
+        restart: This process measures too: it starts again, because the C library reads its variables at its start.
+    """
     from trainables.ranks.local_group import rank_environment
 
-    os.environ.update(rank_environment(threads))
-    os.environ["HF_HUB_OFFLINE"] = "1"
+    wanted = rank_environment(threads) | {"HF_HUB_OFFLINE": "1"}
+    is_new = any(os.environ.get(name) != value for name, value in wanted.items())
+    os.environ.update(wanted)
+    if restart and is_new:
+        os.execv(sys.executable, sys.orig_argv)  # noqa: S606  (the command that the user gave)
 
 
 def settings_of(options: argparse.Namespace, *, encoder: Path, cache: Path) -> Settings:

@@ -77,7 +77,7 @@ def main() -> None:
         quick=(4, 1),
     )
     encoder = require_encoder(ENCODER)
-    set_environment(options.threads)
+    set_environment(options.threads, restart=True)
     lines = heading(["torch", "deepspeed", "transformers"])
     from contenders.trainers import gemm_gflops
 

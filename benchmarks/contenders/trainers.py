@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from trainables.data.encoded_split import EncodedTask
     from trainables.engine import Engine
     from trainables.training.rank import Rank
-    from trainables.training.trainer import Trainer
+    from trainables.training.trainer import ProgressReporter, Trainer
 
 Order = Literal["random", "group_by_length"]
 """Names of Trainer's `train_sampling_strategy`."""
@@ -121,10 +121,10 @@ def gemm_gflops(size: int, *, threads: int, precision: Precision = "float32", se
 def train_ours(settings: Settings, *, num_steps: int, seed: int) -> Window:
     """Train with this project's engine on one rank, as `trainables.ranks.job_runner` does for a job."""
     ours = our_training(settings, num_steps=num_steps, seed=seed)
-    ours.run()
-    ours.plan.clock.mark()
+    clock = _Clock()
+    ours.run(clock)
     ours.engine.destroy()
-    return _window(ours.plan.clock, steps=ours.plan.steps, first=settings.num_warmup_steps)
+    return _window(clock, steps=ours.plan.steps, first=settings.num_warmup_steps)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,14 +136,13 @@ class OurTraining:
     plan: ObservedPlan
     num_steps: int
 
-    def run(self) -> None:
-        """Take all steps of the phase."""
-        from trainables.monitoring.progress import ignore_progress
+    def run(self, clock: _Clock | None = None) -> None:
+        """Take all steps of the phase; the clock marks the beginning, and each step's end."""
         from trainables.training.checkpoint_writer import CheckpointWriter
-        from trainables.training.trainer import ProgressReporter, Stretch
+        from trainables.training.trainer import Stretch
 
-        reporter = ProgressReporter(phase="target", num_steps=self.num_steps, report=ignore_progress)
         no_checkpoints = CheckpointWriter(None, seconds=1.0)
+        reporter = _marking_reporter(clock or _Clock(), num_steps=self.num_steps)
         self.trainer.run(Stretch(end=self.num_steps), reporter=reporter, checkpoints=no_checkpoints)
 
 
@@ -210,17 +209,32 @@ def train_hugging_face(
     return _window(clock, steps=collate.steps, first=settings.num_warmup_steps)
 
 
+def _marking_reporter(clock: _Clock, *, num_steps: int) -> ProgressReporter:
+    """Return a reporter that marks when training begins and when each step has ended.
+
+    The batch plan cannot tell: it is asked for steps ahead of the training, by the thread that prepares batches.
+    """
+    from trainables.monitoring.progress import ignore_progress
+    from trainables.training.trainer import ProgressReporter
+
+    class MarkingReporter(ProgressReporter):
+        def report(self, step: int, losses: list[float]) -> None:
+            del step, losses
+            clock.mark()
+
+    clock.mark()
+    return MarkingReporter(phase="target", num_steps=num_steps, report=ignore_progress)
+
+
 class ObservedPlan:
-    """A batch plan that notes when each step begins, and the lengths in each of its micro-batches."""
+    """A batch plan that notes the lengths in each micro-batch of the steps it is asked for."""
 
     def __init__(self, plan: BatchPlan, *, lengths: NDArray[np.int32], budget: int) -> None:
         self._plan, self._lengths, self._budget = plan, lengths, budget
-        self.clock = _Clock()
         self.steps: list[Step] = []
 
     def step(self, step: int) -> tuple[Block, ...]:
         """Return what the plan returns."""
-        self.clock.mark()
         blocks = self._plan.step(step)
         self.steps.append([lengths for block in blocks for lengths in self._micro_batches(block)])
         return blocks

@@ -44,6 +44,9 @@ FORMAT = 1
 _TEXTS_PER_BATCH = 64
 """Texts that are written together on the CPU."""
 
+_ROUNDING = 2
+"""Grows when CPUs compute the same vectors with other roundings: 2 since attention in 16 bits is plain products."""
+
 _NOT_IN_KEY = ("_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version")
 """Fields of an encoder's configuration that do not change its vectors, besides those of dropout."""
 
@@ -168,9 +171,9 @@ class PrefixMaker:
             return [self.device.type, torch.__version__]
         library = "onednn" if multiplies_with_onednn() else "blas"
         if self.arithmetic == "bfloat16":
-            library = "matrix units" if multiplies_bfloat16() else "emulated"
+            library = "instructions" if multiplies_bfloat16() else "emulated"
         capability = torch.backends.cpu.get_cpu_capability()
-        return ["cpu", torch.__version__, capability, str(torch.get_num_threads()), library, processor()]
+        return [f"cpu {_ROUNDING}", torch.__version__, capability, str(torch.get_num_threads()), library, processor()]
 
 
 def open_prefix(

@@ -7,8 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
+from trainables.models.layers import attention
 from trainables.models.layers.attention import attend
 from trainables.models.layers.dropout import Dropout, dropout, use_cheap_dropout
+from trainables.models.layers.softmax import softmax
 
 
 def _queries_keys_values() -> tuple[Tensor, Tensor, Tensor]:
@@ -34,6 +36,53 @@ def test_attention_and_its_gradients_are_torchs(mask: Tensor | None) -> None:
 
     assert_close(mixed, expected, rtol=1e-5, atol=1e-6)
     assert_close([one.grad for one in ours], [one.grad for one in theirs], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("needs_gradients", [True, False], ids=["training", "scoring"])
+@pytest.mark.parametrize("mask", [None, _mask()], ids=["no padding", "padding"])
+def test_attention_in_16_bits_rounds_that_in_32(mask: Tensor | None, *, needs_gradients: bool) -> None:
+    exact = _queries_keys_values()
+    short = tuple(one.detach().bfloat16().requires_grad_(needs_gradients) for one in exact)
+
+    mixed, _ = attend(nn.Identity(), *short, mask)
+    expected = nn.functional.scaled_dot_product_attention(*exact, attn_mask=mask).transpose(1, 2)
+
+    assert mixed.dtype is torch.bfloat16
+    assert_close(mixed.float(), expected, rtol=2e-2, atol=2e-2)
+    if needs_gradients:
+        mixed.float().square().sum().backward()
+        expected.square().sum().backward()
+        for ours, theirs in zip(short, exact, strict=True):
+            assert ours.grad is not None
+            assert_close(ours.grad.float(), theirs.grad, rtol=5e-2, atol=5e-2)
+
+
+@pytest.mark.parametrize("num_tokens", [1, 41, 64, 127, 130])
+def test_weights_in_16_bits_are_torchs(num_tokens: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    scores = (10 * torch.randn(2, 3, 5, num_tokens, generator=generator)).bfloat16()
+    ours, theirs = scores.clone().requires_grad_(), scores.clone().requires_grad_()
+    gradient = torch.randn(scores.shape, generator=generator).bfloat16()
+
+    weights = softmax(ours, None)
+    expected = theirs.softmax(dim=-1)
+    weights.backward(gradient)
+    expected.backward(gradient)
+
+    # Both sum exponents in 32 bits, in another order, and round once: at most one place of 16 bits apart.
+    assert_close(weights, expected, rtol=2**-7, atol=0)
+    assert_close(ours.grad, theirs.grad, rtol=2**-5, atol=2**-9)
+
+
+def test_scores_that_would_fill_the_memory_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    query, key, value = (one.detach().bfloat16() for one in _queries_keys_values())
+    plain, _ = attend(nn.Identity(), query, key, value, _mask())
+    monkeypatch.setattr(attention, "_LARGEST", 3 * 2 * 7 * 7 - 1)
+    monkeypatch.setattr(attention, "softmax", None)
+
+    fused, _ = attend(nn.Identity(), query, key, value, _mask())
+
+    assert_close(fused, plain, rtol=2e-2, atol=2e-2)
 
 
 def test_padding_changes_nothing_under_dropout() -> None:
