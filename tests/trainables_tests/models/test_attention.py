@@ -74,6 +74,15 @@ def test_weights_in_16_bits_are_torchs(num_tokens: int) -> None:
     assert_close(ours.grad, theirs.grad, rtol=2**-5, atol=2**-9)
 
 
+@pytest.mark.parametrize("type_", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_padding_has_no_weight_in_any_type(type_: torch.dtype) -> None:
+    weights = softmax(torch.zeros(3, 2, 7, 7, dtype=type_), _mask())
+
+    assert weights.dtype is type_
+    assert weights[1, ..., 4:].abs().sum() == 0
+    assert_close(weights[1, ..., :4], torch.full((2, 7, 4), 0.25, dtype=type_), rtol=0, atol=0)
+
+
 def test_scores_that_would_fill_the_memory_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     query, key, value = (one.detach().bfloat16() for one in _queries_keys_values())
     plain, _ = attend(nn.Identity(), query, key, value, _mask())

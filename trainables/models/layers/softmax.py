@@ -28,7 +28,8 @@ def softmax(scores_BHSS: Tensor, mask_B1QS: Tensor | None) -> Tensor:
         scores_BHSS: The scores, B x H x Q x S.
         mask_B1QS: True where there is a token; None if there is a token everywhere.
     """
-    lowest_B1QS = None if mask_B1QS is None else mask_B1QS.logical_not().float() * torch.finfo(scores_BHSS.dtype).min
+    lowest = max(torch.finfo(scores_BHSS.dtype).min, torch.finfo(torch.float32).min)
+    lowest_B1QS = None if mask_B1QS is None else mask_B1QS.logical_not().float() * lowest
     num_tokens = scores_BHSS.shape[-1]
     if scores_BHSS.dtype in SHORT_TYPES and num_tokens < _LONG_ROW and num_tokens % _VECTOR:
         return _SoftmaxOf16Bits.apply(scores_BHSS, lowest_B1QS)  # pyright: ignore[reportReturnType]  (typed as Any)
