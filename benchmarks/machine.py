@@ -14,6 +14,8 @@ from typing import NoReturn
 
 EXIT_USER_ERROR = 2
 
+_PROJECT = Path(__file__).resolve().parents[1]
+
 
 def require_mirror() -> Path:
     """Return the mirror's folder, or exit with code 2."""
@@ -69,9 +71,12 @@ def heading(packages: Sequence[str]) -> list[str]:
 
 
 def _program() -> list[str]:
-    """Return what follows `python` in the command: a module by its name, without the path of its file."""
+    """Return what follows `python` in the command, without a path of this machine."""
     module = sys.modules["__main__"].__spec__
-    return ["-m", module.name] if module else sys.argv[:1]
+    if module:
+        return ["-m", module.name]
+    program = Path(sys.argv[0])
+    return [str(program.relative_to(_PROJECT) if program.is_relative_to(_PROJECT) else program)]
 
 
 def save(path: Path, *, title: str, text: str) -> None:

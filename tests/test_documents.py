@@ -40,3 +40,12 @@ def test_files_that_a_page_names_are_there(page: str) -> None:
 
     assert len(named) > 3
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_commands_of_results_can_be_typed_in_any_clone() -> None:
+    results = sorted((ROOT / "benchmarks" / "results").glob("*.md"))
+    commands = [line for result in results for line in result.read_text(encoding="utf-8").splitlines()]
+    commands = [line for line in commands if line.startswith("command ")]
+
+    assert len(commands) > 10
+    assert [line for line in commands if re.search(r"[ =]/", line)] == []

@@ -10,9 +10,10 @@ DeBERTa-v2 stands behind the first layer and is frozen with it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import islice
-from typing import TYPE_CHECKING, Any  # Any: transformers and JSON are untyped
+from typing import TYPE_CHECKING, Any, Literal  # Any: transformers and JSON are untyped
 
 from trainables.models.families.bert_layers import BertLayers
 from trainables.models.families.family import Named, Pooling, Size, weight_and_bias, with_bias
@@ -83,10 +84,9 @@ class DebertaV2(BertLayers):
         mask_B1SS = (mask_BS[:, None, :] & mask_BS[:, :, None])[:, None]
         distances = encoder.get_rel_pos(hidden_BSD)
         vectors = _distance_vectors(encoder)
-        layers = list(islice(encoder.layer, num_below, num_layers))
         if vectors is not None and hidden_BSD.device.type == "cpu":
-            vectors = _within_reach(layers, vectors, largest=int(distances[0, -1, 0]))
-        for number, layer in enumerate(layers, start=num_below):
+            vectors = _within_reach(encoder.layer, vectors, largest=int(distances[0, -1, 0]))
+        for number, layer in enumerate(islice(encoder.layer, num_below, num_layers), start=num_below):
             # By position, not by name: the recomputation of activations finds tensors only there.
             hidden_BSD = layer(hidden_BSD, mask_B1SS, None, distances, vectors)[0]
             if number == 0 and encoder.conv is not None:
@@ -157,8 +157,8 @@ def _distance_vectors(encoder: Any) -> Tensor | None:
     return encoder.LayerNorm(rows) if "layer_norm" in encoder.norm_rel_ebd else rows
 
 
-def _within_reach(layers: Sequence[Any], vectors: Tensor, *, largest: int) -> Tensor:
-    """Return the vectors of the distances that occur in a pass, and set the layers to these.
+def _within_reach(layers: Iterable[Any], vectors: Tensor, *, largest: int) -> Tensor:
+    """Return the vectors of the distances that occur in a pass, for layers that take as many as they get.
 
     Every token is multiplied with each vector, in each layer, although a text of S tokens has 2 S - 1 distances.
     mDeBERTa has 512 vectors; a CPU trains 1.7 times as fast without those that do not occur. A GPU would compile its
@@ -169,8 +169,33 @@ def _within_reach(layers: Sequence[Any], vectors: Tensor, *, largest: int) -> Te
         vectors: One for each distance, from the most negative one; half of them are negative.
         largest: The largest distance in the pass, in the unit of the vectors.
     """
+    for layer in layers:
+        layer.attention.self.__class__ = _attention_class()
     half = vectors.shape[0] // 2
     reach = min(half, largest + 1)
-    for layer in layers:
-        layer.attention.self.pos_ebd_size = reach
     return vectors[half - reach : half + reach]
+
+
+@cache
+def _attention_class() -> type[nn.Module]:
+    """Return transformers' attention, with the number of distances read from the vectors.
+
+    A number that is set in the module would be that of the last pass, when an earlier one is recomputed.
+    """
+    from transformers.models.deberta_v2.modeling_deberta_v2 import DisentangledSelfAttention
+
+    class AttentionWithinReach(DisentangledSelfAttention):
+        def disentangled_attention_bias(
+            self,
+            query_layer: Tensor,
+            key_layer: Tensor,
+            relative_pos: Tensor,
+            rel_embeddings: Tensor,
+            scale_factor: int,
+        ) -> Tensor | Literal[0]:  # 0 where no kind of attention uses distances
+            self.pos_ebd_size = rel_embeddings.shape[0] // 2
+            return super().disentangled_attention_bias(
+                query_layer, key_layer, relative_pos, rel_embeddings, scale_factor
+            )
+
+    return AttentionWithinReach
